@@ -1,0 +1,72 @@
+"""The building blocks the networks share."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Fire(nn.Module):
+    """SqueezeNet's Fire module: a 1×1 squeeze, then 1×1 and 3×3 expansions side by side.
+
+    Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", §3.2.
+    The squeeze has an eighth of the output's channels, as in the paper. `(N, in, H, W)` becomes
+    `(N, out, H, W)`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, batch_norm: bool = True) -> None:
+        super().__init__()
+        squeezed, half = max(out_channels // 8, 8), out_channels // 2
+        self.squeeze = nn.Sequential(
+            nn.Conv2d(in_channels, squeezed, 1), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.expand1 = nn.Conv2d(squeezed, half, 1)
+        self.expand3 = nn.Conv2d(squeezed, out_channels - half, 3, padding=1)
+        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
+        self.activation = nn.LeakyReLU(0.2, inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squeeze, expand twice, join along the channels."""
+        squeezed = self.squeeze(x)
+        expanded = torch.cat([self.expand1(squeezed), self.expand3(squeezed)], dim=1)
+        out: Tensor = self.activation(self.norm(expanded))
+        return out
+
+
+def down_block(in_channels: int, out_channels: int, *, batch_norm: bool) -> nn.Sequential:
+    """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling)."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=not batch_norm)
+    ]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(out_channels))
+    return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
+
+
+def up_block(in_channels: int, out_channels: int, *, dropout: float) -> nn.Sequential:
+    """Build a strided 4×4 transposed convolution that doubles H and W.
+
+    A kernel that its stride divides overlaps evenly, which keeps the checkerboard down.
+    """
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(dropout),
+    )
+
+
+def init_normal(module: nn.Module) -> None:
+    """Draw weights from N(0, 0.02), norms from N(1, 0.02) (Radford 2015, §4); for `apply`."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def set_dropout(module: nn.Module, probability: float) -> None:
+    """Set every dropout layer's probability, so that a run can switch dropout on in its middle."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Dropout | nn.Dropout2d):
+            layer.p = probability

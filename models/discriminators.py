@@ -1,0 +1,92 @@
+"""Discriminators: `discriminator(images, caption) -> Judgement`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import down_block, init_normal
+
+
+class Judgement(NamedTuple):
+    """What a discriminator says of each picture.
+
+    Attributes:
+        score: `(N,)`, higher is more real; a logit, with no sigmoid on it.
+        features: activations to match, finest first, each `(N, C, H, W)`.
+    """
+
+    score: Tensor
+    features: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class ConvSettings:
+    """Sizes of the plain convolutional discriminator.
+
+    Attributes:
+        caption_dim: length of a caption vector.
+        caption_code: channels the caption is projected to before it joins at 4×4.
+        width: channels after the first convolution.
+        batch_norm: normalise all but the first layer (Radford 2015).
+    """
+
+    caption_dim: int = 384
+    caption_code: int = 128
+    width: int = 64
+    batch_norm: bool = True
+
+
+class ConvDiscriminator(nn.Module):
+    """DCGAN's discriminator on the composite, with the caption joined at 4×4.
+
+    Radford et al. 2015 for the convolutions; Reed et al. 2016, §4.1, for the caption: projected,
+    repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
+    """
+
+    def __init__(self, settings: ConvSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        w, norm = settings.width, settings.batch_norm
+        self.levels = nn.ModuleList(
+            [
+                down_block(3, w, batch_norm=False),  # 32
+                down_block(w, 2 * w, batch_norm=norm),  # 16
+                down_block(2 * w, 4 * w, batch_norm=norm),  # 8
+                down_block(4 * w, 8 * w, batch_norm=norm),  # 4
+            ]
+        )
+        self.caption = nn.Sequential(
+            nn.Linear(settings.caption_dim, settings.caption_code), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.judge = nn.Sequential(
+            nn.Conv2d(8 * w + settings.caption_code, 8 * w, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(8 * w, 1, 4),
+        )
+        self.apply(init_normal)
+
+    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+        """Judge composites.
+
+        Args:
+            images: `(N, 3, 64, 64)`, -1 to 1.
+            caption: `(N, caption_dim)`.
+        """
+        features = []
+        for level in self.levels:
+            images = level(images)
+            features.append(images)
+        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *images.shape[2:])
+        score = self.judge(torch.cat([images, code], dim=1)).flatten()
+        return Judgement(score, tuple(features))
+
+
+def build_conv(settings: dict[str, object]) -> nn.Module:
+    """Build the convolutional discriminator from plain settings."""
+    return ConvDiscriminator(ConvSettings(**settings))  # type: ignore[arg-type]
+
+
+DISCRIMINATORS: dict[str, Callable[[dict[str, object]], nn.Module]] = {"conv": build_conv}

@@ -1,0 +1,5 @@
+"""The one exception tree of `models`."""
+
+
+class ModelsError(Exception):
+    """A bundle, encoder or network cannot be used; the message is one line for the user."""

@@ -1,0 +1,43 @@
+"""Fill centres with a bundle."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.bundle import Bundle
+from models.geometry import hide, hole_mask, to_float, to_uint8
+
+
+def seeded_noise(seeds: Sequence[int], noise_dim: int) -> Tensor:
+    """Draw noise that depends on each seed alone, never on its neighbours.
+
+    Args:
+        seeds: N integers, 0 to 2**63 - 1.
+        noise_dim: length of a noise vector.
+
+    Returns:
+        float32 `(N, noise_dim)`, standard normal, on the CPU.
+    """
+    rows = [torch.randn(noise_dim, generator=torch.Generator().manual_seed(s)) for s in seeds]
+    return torch.stack(rows) if rows else torch.zeros(0, noise_dim)
+
+
+@torch.inference_mode()
+def fill_centres(bundle: Bundle, pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Fill the hole of each picture, as one batch.
+
+    Args:
+        bundle: the generator to use.
+        pixels: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
+        captions: float `(N, caption_dim)`; zeros for no caption.
+        seeds: one a picture.
+
+    Returns:
+        uint8 `(N, 3, 32, 32)` on the CPU.
+    """
+    device = next(bundle.generator.parameters()).device
+    mask = hole_mask(len(pixels), device)
+    context = hide(to_float(pixels.to(device)), mask)
+    noise = seeded_noise(seeds, bundle.config.noise_dim).to(device)
+    return to_uint8(bundle.generator(context, mask, captions.to(device), noise)).cpu()
