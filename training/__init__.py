@@ -1,0 +1,1 @@
+"""Offline training: sources, prepared shards, objectives, the trainer and its command line."""

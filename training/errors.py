@@ -1,0 +1,29 @@
+"""The one exception tree of the training package: each message is a line for the user."""
+
+
+class TrainingError(Exception):
+    """Something the user can put right: the command line prints it without a traceback."""
+
+
+class SourceError(TrainingError):
+    """The raw data set is missing, unreadable, or holds nothing that can be used."""
+
+
+class PictureError(TrainingError):
+    """One picture cannot be used; `prepare` names it, counts it and passes over it."""
+
+
+class PreparedDataError(TrainingError):
+    """A prepared folder is missing, incomplete, changed, or made for another encoder."""
+
+
+class RecipeError(TrainingError):
+    """A recipe is not found, or one of its values is unknown, out of range or does not fit."""
+
+
+class RunError(TrainingError):
+    """A run directory is missing, in use, damaged, or does not fit its data."""
+
+
+class NonFiniteError(TrainingError):
+    """A term of the loss is NaN or infinite; raised before the optimizer could step."""

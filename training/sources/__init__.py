@@ -1,0 +1,22 @@
+"""The raw data sets `prepare` can read, by name."""
+
+from training.errors import SourceError
+from training.sources.base import Example, PassedOver, Reading, Source
+from training.sources.flickr8k import read_flickr8k
+from training.sources.tiny_imagenet import read_tiny_imagenet
+
+SOURCES: dict[str, Source] = {
+    "flickr8k": read_flickr8k,
+    "tiny-imagenet": read_tiny_imagenet,
+}
+
+
+def find_source(name: str) -> Source:
+    """The reader called `name`; `SourceError` names the known ones."""
+    try:
+        return SOURCES[name]
+    except KeyError:
+        raise SourceError(f"no source '{name}'; known are {', '.join(SOURCES)}") from None
+
+
+__all__ = ["SOURCES", "Example", "PassedOver", "Reading", "Source", "find_source"]
