@@ -1,0 +1,153 @@
+"""The `captionfill` command. Slow imports wait until a command needs them."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from service.errors import ServiceError, StartError
+from service.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Fill the hidden centre of a picture from its surroundings and a caption.",
+    epilog="Every setting is an environment variable: REDIS_URL, HOST, PORT, CAPTIONFILL_BUNDLE, "
+    "CAPTIONFILL_DEVICE, CAPTIONFILL_DATA_FOLDER, … (service/settings.py lists them).",
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; HOST, else 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; PORT, else 8000.")]
+BundleFolder = Annotated[
+    Path | None, typer.Option("--bundle", help="Bundle to load; the shipped one by default.")
+]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> None:
+    """Run the whole service on this machine: queue, worker and API.
+
+    Without REDIS_URL an embedded Valkey is started, with its data and all logs in .captionfill/
+    of the current folder. Prints one line when ready. Ctrl-C stops everything.
+    """
+    from service.supervisor import serve as run
+
+    # The parts are processes of their own: what the options say reaches them by the environment.
+    settings = _settings(host=host, port=port, bundle=bundle, export=True)
+    run(settings, lambda line: print(line, flush=True))
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the HTTP API alone; it needs REDIS_URL and, somewhere, a worker.
+
+    REDIS_URL is redis://localhost:6379/0 by default. GET /readyz is 200 once a worker is there.
+    """
+    import uvicorn
+
+    from service.app import create_app
+    from service.logs import set_up_logs
+
+    settings = _settings(host=host, port=port)
+    set_up_logs()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@app.command()
+def worker(bundle: BundleFolder = None) -> None:
+    """Run one worker: load the bundle, take jobs from the queue at REDIS_URL, fill them.
+
+    Start as many as there are devices. SIGTERM or Ctrl-C lets it finish the batch in hand.
+    """
+    import time
+
+    from service.batcher import Batcher
+    from service.consumer import Consumer
+    from service.logs import set_up_logs
+    from service.predictor import Predictor
+    from service.worker import Worker
+
+    settings = _settings(bundle=bundle)
+    set_up_logs()
+    predictor = Predictor.load(settings.bundle, settings.device)
+    policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
+    process = Worker(Consumer(settings), predictor, policy)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stop())
+    process.run()
+
+
+@app.command()
+def fill(
+    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WebP; or a folder of them.")],
+    caption: Annotated[str | None, typer.Argument(help="What it shows (not for a folder).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="PNG to write; or a folder.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="x,y,width,height to fill; the central half by default.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
+    ] = None,
+    bundle: BundleFolder = None,
+) -> None:
+    """Fill a picture without a server, or every picture of a folder with a captions file.
+
+    A folder needs metadata.jsonl or metadata.csv with file_name and caption. Pictures that
+    cannot be filled are named and passed over.
+
+    Example: captionfill fill cat.jpg "a cat on a chair" -o filled.png
+    """
+    if output is None:
+        raise typer.BadParameter("say where to write with -o", param_hint="-o")
+    if photo.is_dir() != (caption is None):
+        raise typer.BadParameter("a picture needs a caption, a folder brings its own")
+    from service.local import LocalFiller
+
+    filler = LocalFiller(_settings(bundle=bundle), region, seed)
+    if caption is None:
+        filler.fill_folder(photo, output)
+    else:
+        filler.fill_photo(photo, caption, output)
+
+
+def main() -> None:
+    """Run the command; an error is one line on standard error, and status 1."""
+    try:
+        app()
+    except ServiceError as error:
+        print(f"captionfill: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _settings(*, export: bool = False, **options: Any) -> Settings:
+    """Settings from the environment, and from the options that were given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StartError(f"setting {place}: {first['msg']}") from error
+    if export:
+        os.environ.update({f"CAPTIONFILL_{name.upper()}": str(given[name]) for name in given})
+    return settings
+
+
+if __name__ == "__main__":
+    main()

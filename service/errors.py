@@ -1,0 +1,161 @@
+# ruff: noqa: N818 - a name here is what a client reads, and a problem's title
+"""One tree of errors, and what each looks like to a client (RFC 9457 problem details).
+
+An error's docstring is its documentation: it is served at the problem's ``type``.
+"""
+
+from collections.abc import Iterator
+from inspect import cleandoc
+from typing import Any, ClassVar
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ServiceError(Exception):
+    """The service failed in a way nobody foresaw. The log holds the reason."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    retry_after: ClassVar[int | None] = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to the error."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+    def problem(self) -> dict[str, Any]:
+        """The problem document."""
+        kind = {"type": f"/problems/{self.slug}", "title": self.title}
+        return {**kind, "status": self.status, "detail": str(self)}
+
+
+class BadRequest(ServiceError):
+    """The body is not a well-formed multipart form, or the client stopped sending it."""
+
+    status, slug, title = 400, "malformed-request", "Malformed request"
+
+
+class UnsupportedBody(ServiceError):
+    """The request's Content-Type is not multipart/form-data with a boundary."""
+
+    status, slug, title = 415, "unsupported-body", "Unsupported request body"
+
+
+class InvalidField(ServiceError):
+    """A form field is missing, unknown, sent twice, or has a value out of range."""
+
+    status, slug, title = 422, "invalid-field", "Invalid form field"
+
+
+class InvalidCaption(InvalidField):
+    """The caption is blank, too long, not UTF-8, or holds control characters."""
+
+    slug, title = "invalid-caption", "Invalid caption"
+
+
+class InvalidRegion(InvalidField):
+    """The region is not ``x,y,width,height`` in whole pixels inside the picture.
+
+    Each side must be at least 4 pixels and at most three quarters of the picture's shorter side.
+    """
+
+    slug, title = "invalid-region", "Invalid region"
+
+
+class UnsupportedPicture(ServiceError):
+    """The file is no whole, still 8-bit PNG, JPEG or WebP picture in grey, palette or RGB colour.
+
+    What counts is the content, not the name: a truncated or broken file ends here, too.
+    """
+
+    status, slug, title = 415, "unsupported-picture", "Unsupported picture"
+
+
+class PictureTooSmall(ServiceError):
+    """The picture is less than 64 pixels wide or high."""
+
+    status, slug, title = 422, "picture-too-small", "Picture too small"
+
+
+class PictureTooLarge(ServiceError):
+    """The picture has more pixels than the service takes."""
+
+    status, slug, title = 413, "picture-too-large", "Picture too large"
+
+
+class BodyTooLarge(ServiceError):
+    """The request has more bytes than the service takes."""
+
+    status, slug, title = 413, "body-too-large", "Request body too large"
+
+
+class UploadTooSlow(ServiceError):
+    """The request's body did not arrive in time."""
+
+    status, slug, title = 408, "upload-too-slow", "Upload too slow"
+
+
+class NotAcceptable(ServiceError):
+    """The Accept header allows neither image/png nor application/json."""
+
+    status, slug, title = 406, "not-acceptable", "Not acceptable"
+
+
+class QueueFull(ServiceError):
+    """As many jobs as the service takes are waiting. Nothing was queued: try again later."""
+
+    status, slug, title, retry_after = 503, "queue-full", "Queue full", 5
+
+
+class QueueUnavailable(ServiceError):
+    """The queue (Redis) does not answer. Nothing is known to have been queued: try again."""
+
+    status, slug, title, retry_after = 503, "queue-unavailable", "Queue unavailable", 5
+
+
+class NotReady(ServiceError):
+    """No worker with a loaded bundle has been heard of lately."""
+
+    status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
+
+
+class AnswerTimeout(ServiceError):
+    """No worker finished the job in time. It is dropped: send it again."""
+
+    status, slug, title, retry_after = 504, "answer-timeout", "No answer in time", 5
+
+
+class JobFailed(ServiceError):
+    """The worker could not fill this picture, or died each time it tried."""
+
+    status, slug, title = 500, "job-failed", "Job failed"
+
+
+class NoSuchPage(ServiceError):
+    """There is nothing at this address."""
+
+    status, slug, title = 404, "no-such-page", "No such page"
+
+
+class StartError(ServiceError):
+    """A command cannot start: a busy port, a missing bundle, no Redis."""
+
+    slug, title = "start-error", "Cannot start"
+
+
+def catalogue() -> dict[str, type[ServiceError]]:
+    """Every kind of problem by its slug."""
+    kinds: list[type[ServiceError]] = [ServiceError, *_below(ServiceError)]
+    return {kind.slug: kind for kind in kinds}
+
+
+def explain(kind: type[ServiceError]) -> str:
+    """What the kind of problem means, for the page at its ``type``."""
+    return f"{kind.title} ({kind.status})\n\n{cleandoc(kind.__doc__ or '')}\n"
+
+
+def _below(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)

@@ -1,0 +1,73 @@
+"""The main job without a server: `captionfill fill`."""
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import typer
+
+from service.errors import ServiceError, StartError
+from service.folder import read_metadata
+from service.inpaint import Canvas
+from service.jobs import Job
+from service.predictor import Predictor
+from service.requests import check_caption
+from service.settings import Settings
+
+
+@dataclass
+class LocalFiller:
+    """Fills pictures in this process; region and seed are the same for each."""
+
+    settings: Settings
+    region: str | None = None
+    seed: int | None = None
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Loaded when the first picture has been found good: it takes seconds."""
+        return Predictor.load(self.settings.bundle, self.settings.device)
+
+    def fill_photo(self, photo: Path, caption: str, output: Path) -> None:
+        """Fill one picture and write it as PNG.
+
+        Raises:
+            ServiceError: the picture, caption, region or bundle cannot be used.
+        """
+        words = check_caption(caption)
+        try:
+            image = photo.read_bytes()
+        except OSError as error:
+            raise StartError(f"{photo}: {error.strerror}") from error
+        canvas = Canvas.open(image, self.region, self.settings.max_pixels)
+        job = Job.new(canvas.window, words, self.seed)
+        [fills] = self.predictor.predict([job])
+        if isinstance(fills, Exception):
+            raise StartError("the picture could not be filled") from fills
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_bytes(canvas.complete(fills)[0])
+        except OSError as error:
+            raise StartError(f"{output}: {error.strerror}") from error
+
+    def fill_folder(self, folder: Path, output: Path) -> None:
+        """Fill every picture that a folder's captions file names, into ``output`` as PNG.
+
+        Raises:
+            StartError: no captions file, or not one picture could be filled.
+        """
+        entries = read_metadata(folder)
+        _ = self.predictor  # what is wrong with the bundle is not the first picture's fault
+        filled = 0
+        with typer.progressbar(entries, label="filling", file=sys.stderr) as progress:
+            for photo, caption in progress:
+                place = (output / photo.relative_to(folder)).with_suffix(".png")
+                try:
+                    self.fill_photo(photo, caption, place)
+                    filled += 1
+                except ServiceError as error:
+                    print(f"\npassed over {photo}: {error}", file=sys.stderr)
+        if not filled:
+            raise StartError(f"none of the {len(entries)} pictures of {folder} could be filled")
+        print(f"filled {filled} of {len(entries)} pictures into {output}")
