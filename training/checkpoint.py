@@ -1,0 +1,97 @@
+"""Checkpoints: nested state as safetensors and JSON, written whole or not at all."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from training.errors import RunError
+
+TENSORS, STATE, KEEP = "tensors.safetensors", "state.json", 2
+
+
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
+    """Write `folder/step-…`, keep it and the one before.
+
+    Args:
+        folder: where checkpoints go.
+        step: steps done.
+        state: nested dicts and lists of tensors and plain values.
+
+    Returns:
+        The checkpoint's folder; it appears under its name only when it is complete on disk.
+    """
+    final = folder / f"step-{step:08d}"
+    draft = folder / f".draft-{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    tensors: dict[str, torch.Tensor] = {}
+    plain = split_tensors(state, "", tensors)
+    save_file(tensors, draft / TENSORS)
+    (draft / STATE).write_text(json.dumps({"step": step, "state": plain}), encoding="utf-8")
+    for name in (TENSORS, STATE):
+        with (draft / name).open("rb") as file:
+            os.fsync(file.fileno())
+    shutil.rmtree(final, ignore_errors=True)
+    draft.rename(final)
+    for old in checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]]:
+    """Read the newest checkpoint under `folder`.
+
+    Returns:
+        Steps done, and the state that was saved.
+
+    Raises:
+        RunError: there is none, or it cannot be read.
+    """
+    found = checkpoints(folder)
+    if not found:
+        raise RunError(f"no checkpoint in {folder}")
+    try:
+        record = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(found[-1] / TENSORS)
+        return int(record["step"]), join_tensors(record["state"], tensors)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"checkpoint {found[-1]} cannot be read: {error}") from error
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the complete checkpoints, oldest first."""
+    return sorted(folder.glob("step-*"))
+
+
+def split_tensors(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """Move every tensor into `tensors` under its path and leave a note in its place.
+
+    Dicts become pairs, since JSON would turn an optimizer's integer keys into text.
+    """
+    if isinstance(value, torch.Tensor):
+        # clone: safetensors refuses tensors that share memory.
+        tensors[path] = value.detach().cpu().clone().contiguous()
+        return {"tensor": path}
+    if isinstance(value, dict):
+        pairs = [[k, split_tensors(v, f"{path}/{k}", tensors)] for k, v in value.items()]
+        return {"dict": pairs}
+    if isinstance(value, list | tuple):
+        return [split_tensors(v, f"{path}/{i}", tensors) for i, v in enumerate(value)]
+    return value
+
+
+def join_tensors(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Undo `split_tensors`."""
+    if isinstance(value, dict) and "tensor" in value:
+        return tensors[value["tensor"]]
+    if isinstance(value, dict):
+        return {k: join_tensors(v, tensors) for k, v in value["dict"]}
+    if isinstance(value, list):
+        return [join_tensors(v, tensors) for v in value]
+    return value

@@ -1,0 +1,199 @@
+"""`captionfill-train`: prepare, train, resume, evaluate, sample, export."""
+
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import ModelsError
+from training.errors import TrainingError
+from training.progress import stage_progress, step_progress
+
+# Heavy imports live inside the commands, so that --help answers at once.
+
+app = typer.Typer(
+    help="Train networks that fill the hidden centre of a picture from its surroundings and a "
+    "caption.\n\nThe usual way: prepare a data set, train a recipe on it, look at the run's "
+    "samples, evaluate, export a bundle, and serve it with `captionfill serve`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class SourceName(StrEnum):
+    """The layouts that `prepare` reads."""
+
+    FLICKR8K = "flickr8k"
+    COCO = "coco"
+    TINY_IMAGENET = "tiny-imagenet"
+    FOLDER = "folder"
+
+
+Data = Annotated[
+    list[Path], typer.Option("--data", help="A folder that prepare wrote; repeat for several.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a recipe value, as run.steps=500; repeat for several."),
+]
+
+
+@app.command()
+def prepare(
+    layout: Annotated[SourceName, typer.Argument(help="The upstream layout of SOURCE.")],
+    source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
+    size: Annotated[
+        int, typer.Option(help="Side of the pictures; over 64 leaves crop room.")
+    ] = 64,
+    encoder: Annotated[
+        str | None, typer.Option(help="sentence-transformers model name or folder.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many pictures a split.")] = None,
+) -> None:
+    """Read a captioned data set, resize it, embed its captions, and write sharded Parquet.
+
+    Broken pictures are named, counted and passed over. The result loads in one line with Hugging
+    Face datasets: load_dataset("OUT").
+    """
+    from models.captions import DEFAULT_ENCODER
+    from training.prepare import prepare as run
+
+    with stage_progress() as progress:
+        manifest = run(
+            layout.value,
+            source,
+            out,
+            size=size,
+            encoder=encoder or DEFAULT_ENCODER,
+            limit=limit,
+            progress=progress,
+        )
+    counts = ", ".join(f"{name}: {count['images']:,}" for name, count in manifest.splits.items())
+    typer.echo(f"{out}: {counts} pictures; {len(manifest.passed_over)} passed over")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
+    data: Data,
+    run: Annotated[Path, typer.Option("--run", help="Run directory to make.")],
+    overrides: Set = None,
+) -> None:
+    """Train a recipe in a new run directory.
+
+    The directory gets the resolved recipe, a log (log.jsonl, TensorBoard), sample grids and
+    checkpoints. Ctrl-C leaves a checkpoint; `resume` goes on from it.
+    """
+    from training.launch import start
+    from training.recipe import load_recipe
+
+    chosen = load_recipe(recipe, overrides)
+    with step_progress(chosen.run.steps) as progress:
+        start(chosen, data, run, progress)
+    typer.echo(f"{run}: done; look at {run / 'samples'}")
+
+
+@app.command()
+def resume(
+    run: Annotated[Path, typer.Argument(help="Run directory to go on with.")],
+    overrides: Set = None,
+) -> None:
+    """Go on with a run from its newest checkpoint, exactly as if it had never stopped.
+
+    --set run.steps=N goes on for longer than the run was planned for.
+    """
+    from training.launch import resume as go_on
+    from training.rundir import RunDir
+
+    steps = RunDir.open(run).recipe.run.steps
+    with step_progress(steps) as progress:
+        go_on(run, overrides or [], progress)
+    typer.echo(f"{run}: done; look at {run / 'samples'}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder to write the bundle to.")],
+    name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
+) -> None:
+    """Write a run's newest checkpoint as a bundle: half-precision weights, config, model card."""
+    from training.export import export as write
+
+    typer.echo(f"{bundle}: {write(run, bundle, name)}")
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run directory.")],
+    data: Annotated[Path, typer.Option("--data", help="A folder that prepare wrote.")],
+    split: Annotated[str, typer.Option(help="Which split of it, such as dev or val.")],
+    json: Annotated[Path, typer.Option(help="Result; Markdown and a grid go beside it.")],
+    limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise and the wrong captions.")] = 0,
+) -> None:
+    """Measure a bundle beside the classical methods, on the same pictures in one run."""
+    from training.evaluate import evaluate as measure
+
+    with as_bundle(bundle) as folder, stage_progress() as progress:
+        table = measure(
+            folder, data, split, out_json=json, limit=limit, seed=seed, progress=progress
+        )
+    typer.echo(table.to_markdown())
+
+
+@app.command()
+def sample(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run directory.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
+    split: Annotated[str, typer.Option(help="Which split.")] = "train",
+    rows: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 16,
+    seed: Annotated[int, typer.Option(help="Of the pictures and the noise.")] = 0,
+) -> None:
+    """Draw a grid: context, fills with the true, no and a wrong caption, and the real picture."""
+    import torch
+
+    from models.bundle import load_bundle
+    from training.dataset import load_sets
+    from training.samples import Sampler
+
+    with as_bundle(bundle) as folder:
+        loaded = load_bundle(folder)
+    sampler = Sampler(load_sets(data, split), out.parent, seed, torch.device("cpu"))
+    sampler.grid(out, loaded.generator, seed, rows)
+    typer.echo(out)
+
+
+@contextmanager
+def as_bundle(place: Path) -> Iterator[Path]:
+    """Give a bundle's folder; a run directory is exported to a passing one."""
+    from training.export import export as write
+    from training.rundir import RECORD
+
+    if not (place / RECORD).is_file():
+        yield place
+        return
+    with tempfile.TemporaryDirectory() as passing:
+        write(place, Path(passing))
+        yield Path(passing)
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is one line, without a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except (TrainingError, ModelsError) as error:
+        typer.echo(f"captionfill-train: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

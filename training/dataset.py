@@ -1,0 +1,153 @@
+"""Prepared shards -> batches, each a pure function of the step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from models.geometry import SIZE, hole_mask, to_float
+from training.augment import centre_crop, random_crop, random_flip, random_rotation
+from training.errors import PreparedDataError
+from training.recipe import Augment
+from training.shards import PreparedSplit, load_split
+
+
+class Batch(NamedTuple):
+    """Pictures with their holes and captions.
+
+    Attributes:
+        images: float `(N, 3, 64, 64)`, -1 to 1, whole.
+        mask: float `(N, 1, 64, 64)`, 1 inside the hole.
+        caption: float `(N, caption_dim)`; zeros where the caption was dropped.
+    """
+
+    images: Tensor
+    mask: Tensor
+    caption: Tensor
+
+    def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
+        """Move to a device, pictures in the given layout."""
+        images, mask, caption = (t.to(device) for t in self)
+        return Batch(images.contiguous(memory_format=memory_format), mask, caption)
+
+
+def load_sets(folders: Sequence[Path], split: str) -> list[PreparedSplit]:
+    """Load one split of every prepared folder.
+
+    Raises:
+        PreparedDataError: one is missing, or they were prepared with different encoders.
+    """
+    sets = [load_split(folder, split) for folder in folders]
+    for one in sets:
+        if one.images.shape[-1] < SIZE:
+            raise PreparedDataError(f"pictures of {one.images.shape[-1]} px; {SIZE} are needed")
+    if len({s.manifest.encoder_fingerprint for s in sets}) > 1:
+        raise PreparedDataError("the data folders were prepared with different sentence encoders")
+    return sets
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """Batches over one or several sets of pictures.
+
+    Every batch depends on seed and index alone: an interrupted run takes up where it was without
+    replaying anything. A set is gone through in a fresh order each epoch, and one of a picture's
+    captions is drawn afresh each time.
+
+    Attributes:
+        sets: prepared splits, all with the same encoder.
+        batch_size: pictures a batch.
+        balance: sets share a batch in proportion to `count ** balance`.
+        augment: what is done to the pictures.
+        seed: of every draw.
+    """
+
+    sets: list[PreparedSplit]
+    batch_size: int
+    balance: float
+    augment: Augment
+    seed: int
+
+    def batch(self, index: int) -> Batch:
+        """Return the batch with this index, 0 and up."""
+        rng = torch.Generator().manual_seed(mix(self.seed, index))
+        parts = [
+            self._draw(number, share, index, rng)
+            for number, share in enumerate(shares(self.sets, self.batch_size, self.balance))
+            if share
+        ]
+        images = to_float(torch.cat([p[0] for p in parts]))
+        caption = torch.cat([p[1] for p in parts])
+        images, mask = random_rotation(images, self.augment.rotate, self.augment.degrees, rng)
+        dropped = torch.rand(len(caption), generator=rng) < self.augment.drop_caption
+        # Mixed, so that a caption's neighbour, which is its mismatch, comes from any set.
+        order = torch.randperm(len(images), generator=rng)
+        return Batch(images[order], mask[order], caption.masked_fill(dropped[:, None], 0.0)[order])
+
+    def _draw(
+        self, number: int, share: int, index: int, rng: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Draw `share` pictures, uint8 `(share, 3, 64, 64)`, and a caption vector for each."""
+        pictures = self.sets[number]
+        rows = epoch_rows(len(pictures.images), share, index, mix(self.seed, number))
+        chosen = caption_rows(pictures.caption_offsets, rows, rng)
+        pixels = random_crop(pictures.images[rows], rng)
+        if self.augment.flip:
+            pixels = random_flip(pixels, [pictures.captions[c] for c in chosen.tolist()], rng)
+        return pixels, pictures.caption_vectors[chosen].float()
+
+
+def plain_batch(pictures: PreparedSplit, rows: Tensor) -> Batch:
+    """Return pictures as they are, upright, centre-cropped, each with its first caption."""
+    images = to_float(centre_crop(pictures.images[rows]))
+    vectors = pictures.caption_vectors[pictures.caption_offsets[rows]].float()
+    return Batch(images, hole_mask(len(rows)), vectors)
+
+
+def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:
+    """Return the text that goes with each vector of `plain_batch`."""
+    return [pictures.captions[i] for i in pictures.caption_offsets[rows].tolist()]
+
+
+def shares(sets: Sequence[PreparedSplit], batch_size: int, balance: float) -> list[int]:
+    """Split a batch over the sets, in proportion to `count ** balance` (largest remainders)."""
+    weights = [len(s.images) ** balance for s in sets]
+    exact = [batch_size * w / sum(weights) for w in weights]
+    whole = [int(e) for e in exact]
+    by_remainder = sorted(range(len(sets)), key=lambda i: whole[i] - exact[i])
+    for i in by_remainder[: batch_size - sum(whole)]:
+        whole[i] += 1
+    return whole
+
+
+def epoch_rows(count: int, share: int, index: int, seed: int) -> Tensor:
+    """Return the rows a batch takes from a set that is shuffled anew each epoch."""
+    positions = torch.arange(index * share, (index + 1) * share)
+    rows = torch.empty(share, dtype=torch.long)
+    for epoch in torch.unique(positions // count).tolist():
+        here = positions // count == epoch
+        rows[here] = shuffled(count, mix(seed, epoch))[positions[here] % count]
+    return rows
+
+
+def shuffled(count: int, seed: int) -> Tensor:
+    """Return an order of `count` rows; about 1 ms for 50,000, so nothing is kept."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def caption_rows(offsets: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
+    """Draw one of each picture's captions; returns rows of the caption table, `(N,)`."""
+    first, count = offsets[rows], offsets[rows + 1] - offsets[rows]
+    draw = torch.rand(len(rows), generator=rng)
+    return first + (draw * count).long().clamp(max=count - 1)
+
+
+def mix(seed: int, index: int) -> int:
+    """Turn a seed and an index into a seed for torch, far from its neighbours' (splitmix64)."""
+    z = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
+    return (z ^ (z >> 31)) >> 1

@@ -1,0 +1,80 @@
+"""Start and resume runs: data, players, trainer and sampler put together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from training.dataset import BatchSource, load_sets
+from training.errors import RunError
+from training.players import build_players, pick_device
+from training.recipe import Recipe, as_table, override, parse_recipe
+from training.rundir import RunDir
+from training.samples import Sampler
+from training.shards import PreparedSplit
+from training.trainer import OnStep, Trainer
+
+
+def start(recipe: Recipe, data: Sequence[Path], folder: Path, progress: OnStep) -> RunDir:
+    """Train a recipe from scratch in a new run directory.
+
+    Args:
+        recipe: what to train.
+        data: prepared folders; their `train` splits are used.
+        folder: of the run; must not hold one.
+        progress: told the step and its figures.
+
+    Raises:
+        PreparedDataError: the data do not fit.
+        RunError: the folder holds a run already.
+        NonFiniteError: a loss term stopped being finite.
+    """
+    sets = load_sets(data, "train")
+    digests = {str(place.resolve()): s.digest for place, s in zip(data, sets, strict=True)}
+    run = RunDir.create(folder, recipe, digests)
+    train(run, sets, progress)
+    return run
+
+
+def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
+    """Go on with a run from its newest checkpoint, or from its start if it left none.
+
+    Args:
+        folder: of the run.
+        overrides: `key=value` changes to its recipe (`run.steps=…` to go on for longer); they
+            are written into the run directory.
+        progress: told the step and its figures.
+
+    Raises:
+        RunError: no run there, its data changed, or its checkpoint is damaged.
+    """
+    run = RunDir.open(folder)
+    if overrides:
+        recipe = parse_recipe(override(as_table(run.recipe), overrides))
+        run = RunDir(folder, recipe, run.data)
+        run.write()
+    sets = load_sets([Path(place) for place in run.data], "train")
+    for one, (place, digest) in zip(sets, run.data.items(), strict=True):
+        if one.digest != digest:
+            raise RunError(f"{place} is not the data this run was started on")
+    train(run, sets, progress)
+    return run
+
+
+def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
+    """Train from wherever the run stands to its end."""
+    recipe = run.recipe
+    if recipe.engine.threads:
+        torch.set_num_threads(recipe.engine.threads)
+    # Deterministic kernels cost nothing on a CPU and are what makes a resume exact on a GPU.
+    torch.backends.cudnn.deterministic = True
+    device = pick_device(recipe.engine)
+    players = build_players(recipe, sets[0].manifest.caption_dim, device)
+    batches = BatchSource(
+        sets, recipe.run.batch_size, recipe.run.balance, recipe.augment, recipe.run.seed
+    )
+    trainer = Trainer(run, players, batches)
+    if any(run.checkpoints.glob("step-*")):
+        trainer.resume()
+    sampler = Sampler(sets, run.samples, recipe.run.seed, device)
+    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))

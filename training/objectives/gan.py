@@ -1,0 +1,91 @@
+"""The GAN objective with feature matching, an L2 penalty and mismatched captions."""
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from training.objectives.base import Scene, Terms
+from training.objectives.terms import feature_matching, hole_l2, mismatched
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class GanSettings:
+    """Weights of the GAN objective's terms; a term with weight 0 is neither computed nor logged.
+
+    Attributes:
+        adversarial: weight of the generator's adversarial term.
+        feature_matching: weight of the feature-matching term.
+        l2: weight of the mean squared error over the hole.
+        mismatch: share of the discriminator's "fake" verdicts that goes to real pictures with
+            another picture's caption, 0 to 1; what makes the caption count (Reed et al. 2016).
+        real_label: target for real pictures; below 1 is one-sided label smoothing
+            (Salimans et al. 2016, §3.4).
+    """
+
+    adversarial: float = Field(default=1.0, ge=0)
+    feature_matching: float = Field(default=1.0, ge=0)
+    l2: float = Field(default=1.0, ge=0)
+    mismatch: float = Field(default=0.5, ge=0, le=1)
+    real_label: float = Field(default=1.0, gt=0.5, le=1)
+
+
+class Gan:
+    """Goodfellow et al. 2014 with the non-saturating generator loss (§3), on logits.
+
+    With the caption as in GAN-CLS (Reed et al. 2016, Algorithm 1): the discriminator must also
+    reject real pictures under a wrong caption.
+    """
+
+    settings_type = GanSettings
+
+    def __init__(self, settings: GanSettings) -> None:
+        self.settings = settings
+
+    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
+        s = self.settings
+        terms = {
+            "real": says_real(discriminator(real.images, real.caption).score, s.real_label),
+            "fake": says_fake(discriminator(fake.images, fake.caption).score) * (1 - s.mismatch),
+        }
+        if s.mismatch:
+            wrong = mismatched(real)
+            score = discriminator(wrong.images, wrong.caption).score
+            terms["mismatch"] = says_fake(score) * s.mismatch
+        return terms
+
+    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `-log D(G)`, feature matching and the hole's squared error, as weighted."""
+        s = self.settings
+        judged = discriminator(fake.images, fake.caption)
+        terms: Terms = {}
+        if s.adversarial:
+            terms["adversarial"] = says_real(judged.score) * s.adversarial
+        if s.feature_matching:
+            with torch.no_grad():
+                target = discriminator(real.images, real.caption).features
+            matched = feature_matching(target, judged.features)
+            terms["feature_matching"] = matched * s.feature_matching
+        if s.l2:
+            terms["l2"] = hole_l2(real, fake) * s.l2
+        return terms
+
+    def state_dict(self) -> dict[str, float]:
+        """Return nothing: a GAN has no state of its own."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take nothing back."""
+
+
+def says_real(score: Tensor, label: float = 1.0) -> Tensor:
+    """Cross-entropy of logits against `label`, `(N,)`."""
+    score = score.float()
+    return label * softplus(-score) + (1 - label) * softplus(score)
+
+
+def says_fake(score: Tensor) -> Tensor:
+    """Cross-entropy of logits against 0, `(N,)`."""
+    return softplus(score.float())

@@ -1,0 +1,40 @@
+"""Per-sample terms that several objectives share."""
+
+import torch
+from torch import Tensor
+
+from training.objectives.base import Scene
+
+
+def feature_matching(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
+    """Squared distance between discriminator features of each picture and its fill.
+
+    Salimans et al. 2016, "Improved Techniques for Training GANs", §3.1, in the paired form of
+    Larsen et al. 2016 (VAE/GAN, eq. 7): an inpainted picture has its own real one to match.
+
+    Args:
+        real: levels of `(N, C, H, W)`; no gradient flows into them.
+        fake: the same levels of the composites.
+
+    Returns:
+        `(N,)`, the mean over each level, averaged over levels.
+    """
+    distances = [
+        (f.float() - r.detach().float()).square().flatten(1).mean(1)
+        for r, f in zip(real, fake, strict=True)
+    ]
+    return torch.stack(distances).mean(0)
+
+
+def hole_l2(real: Scene, fake: Scene) -> Tensor:
+    """Mean squared error over the hole alone (Pathak et al. 2016, eq. 1), `(N,)`.
+
+    Outside the hole both scenes hold the same pixels, so the sum over the picture is the hole's.
+    """
+    error = (fake.images.float() - real.images.float()).square().flatten(1).sum(1)
+    return error / (real.images.shape[1] * real.mask.flatten(1).sum(1))
+
+
+def mismatched(real: Scene) -> Scene:
+    """Give every real picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ)."""
+    return real._replace(caption=real.caption.roll(1, dims=0))

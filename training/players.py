@@ -1,0 +1,85 @@
+"""The networks and optimizers of a run, built from its recipe."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS
+from training.ema import averaged
+from training.objectives.base import Objective
+from training.recipe import Adam, Engine, Part, Recipe
+
+
+@dataclass
+class Players:
+    """Everything that changes while a run goes on, and so everything a checkpoint holds."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    objective: Objective
+
+    @property
+    def for_inference(self) -> nn.Module:
+        """The generator to sample from: the moving average where there is one."""
+        return self.generator if self.average is None else self.average.module
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of all of them, by name."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name, part in vars(self).items() if part is not None}
+
+
+def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Players:
+    """Build both networks (seeded), their optimizers, the average and the objective."""
+    torch.manual_seed(recipe.run.seed)
+    layout = memory_format(recipe.engine)
+    generator = network(recipe.generator, GENERATORS, caption_dim).to(device, memory_format=layout)
+    discriminator = network(recipe.discriminator, DISCRIMINATORS, caption_dim).to(
+        device, memory_format=layout
+    )
+    return Players(
+        generator,
+        discriminator,
+        adam(generator, recipe.optimizers.generator),
+        adam(discriminator, recipe.optimizers.discriminator),
+        averaged(generator, recipe.run.ema) if recipe.run.ema else None,
+        recipe.build_objective(),
+    )
+
+
+def network(part: Part, registry: dict[str, Any], caption_dim: int) -> nn.Module:
+    """Build a network by name; the data say how long a caption vector is."""
+    built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
+    return built
+
+
+def adam(module: nn.Module, settings: Adam) -> torch.optim.Adam:
+    """Build Adam over a module's parameters."""
+    betas = (settings.beta1, settings.beta2)
+    return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas)
+
+
+def memory_format(engine: Engine) -> torch.memory_format:
+    """Return the recipe's layout of pictures and convolutions."""
+    return torch.channels_last if engine.channels_last else torch.contiguous_format
+
+
+def pick_device(engine: Engine) -> torch.device:
+    """Return the recipe's device; `auto` is CUDA where there is one."""
+    if engine.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(engine.device)

@@ -1,0 +1,241 @@
+"""Recipes: one named run configuration per system, TOML to frozen dataclasses."""
+
+import difflib
+import tomllib
+from dataclasses import asdict, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS
+from training.errors import RecipeError
+from training.objectives import OBJECTIVES
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Part:
+    """A network or objective by its registered name, with its own settings."""
+
+    kind: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Adam:
+    """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs."""
+
+    lr: float = Field(default=2e-4, gt=0)
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Optimizers:
+    """An optimizer for each player, and critic steps per generator step."""
+
+    generator: Adam = Adam()
+    discriminator: Adam = Adam()
+    critic_steps: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Augment:
+    """What is done to a picture before it is used.
+
+    Attributes:
+        flip: mirror half of the pictures, but none whose caption says left or right.
+        rotate: share of the pictures turned by a small angle, hole and all; 0 turns it off.
+        degrees: largest angle, either way.
+        drop_caption: share of the captions replaced by "no caption".
+    """
+
+    flip: bool = True
+    rotate: float = Field(default=0.1, ge=0, le=1)
+    degrees: float = Field(default=8.0, ge=0, le=45)
+    drop_caption: float = Field(default=0.1, ge=0, le=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dropout:
+    """Dropout in the generator's decoder, off until the middle of training.
+
+    Attributes:
+        probability: 0 turns it off for good.
+        start: share of the run's steps after which it switches on.
+    """
+
+    probability: float = Field(default=0.1, ge=0, lt=1)
+    start: float = Field(default=0.5, ge=0, le=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Engine:
+    """How the arithmetic is done; none of it changes what is computed but by rounding.
+
+    Attributes:
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+        precision: `fp32`, or `bf16` for autocast.
+        channels_last: memory layout of pictures and convolutions.
+        compile: run both networks through torch.compile.
+        threads: CPU threads; 0 leaves torch's choice.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    threads: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Run:
+    """Length, seed, and how often a run leaves something behind.
+
+    Attributes:
+        steps: generator steps in all.
+        batch_size: pictures a step.
+        seed: of everything random in the run.
+        balance: how sets of pictures share a batch: in proportion to count ** balance, so 1
+            treats all pictures alike and 0 all sets alike.
+        ema: decay of the generator's moving average; 0 turns it off.
+        log_every: steps between two lines of the log.
+        sample_every: steps between two sample grids.
+        checkpoint_every: steps between two checkpoints.
+        checkpoint_minutes: minutes between two checkpoints, whichever comes first.
+    """
+
+    steps: int = Field(default=20_000, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    balance: float = Field(default=0.5, ge=0, le=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    log_every: int = Field(default=50, ge=1)
+    sample_every: int = Field(default=1000, ge=1)
+    checkpoint_every: int = Field(default=5000, ge=1)
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """A whole run: what is trained, how, and for how long."""
+
+    name: str
+    description: str
+    generator: Part
+    discriminator: Part
+    objective: Part
+    run: Run = Run()
+    optimizers: Optimizers = Optimizers()
+    augment: Augment = Augment()
+    dropout: Dropout = Dropout()
+    engine: Engine = Engine()
+
+    def __post_init__(self) -> None:
+        known = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "objective": OBJECTIVES}
+        for name, registry in known.items():
+            part: Part = getattr(self, name)
+            if part.kind not in registry:
+                raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
+        self.build_objective()
+
+    def build_objective(self) -> Any:
+        """Build the objective; its settings are validated here."""
+        kind = OBJECTIVES[self.objective.kind]
+        return kind(kind.settings_type(**self.objective.settings))
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe by name or path, and apply `section.key=value` overrides.
+
+    Args:
+        name: a shipped recipe (`inpaint-gan`) or the path of a TOML file.
+        overrides: as given with `--set`; values are read as TOML, else taken as text.
+
+    Raises:
+        RecipeError: not found, not TOML, or a value is unknown or out of range.
+    """
+    try:
+        table = tomllib.loads(recipe_text(name))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name}: not TOML: {error}") from error
+    return parse_recipe(override(table, overrides or []))
+
+
+def parse_recipe(table: dict[str, Any]) -> Recipe:
+    """Validate a recipe given as plain tables.
+
+    Raises:
+        RecipeError: one line that names the key and what is wrong with it.
+    """
+    try:
+        return TypeAdapter(Recipe).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise RecipeError(f"{where}: {first['msg']}{suggestion(where)}") from error
+    except TypeError as error:
+        raise RecipeError(f"recipe: {error}") from error
+
+
+def as_table(recipe: Recipe) -> dict[str, Any]:
+    """Return the resolved recipe as plain tables; `parse_recipe` takes them back."""
+    return asdict(recipe)
+
+
+def recipe_text(name: str) -> str:
+    """Return a recipe's TOML: a path first, then the shipped ones."""
+    shipped = resources.files("training") / "recipes"
+    place = Path(name) if Path(name).is_file() else shipped / f"{name}.toml"
+    if not place.is_file():
+        names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
+        raise RecipeError(f"no recipe {name!r}; there are {', '.join(names)}")
+    return place.read_text(encoding="utf-8")
+
+
+def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Apply `section.key=value` pairs to a copy of the tables.
+
+    Raises:
+        RecipeError: a pair has no `=`, or goes through something that is not a table.
+    """
+    for pair in overrides:
+        path, equals, text = pair.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {pair}: expected key=value")
+        *parents, key = path.strip().split(".")
+        table = {**table}
+        inner = table
+        for parent in parents:
+            below = inner.get(parent, {})
+            if not isinstance(below, dict):
+                raise RecipeError(f"--set {pair}: {parent} is not a table")
+            inner[parent] = {**below}
+            inner = inner[parent]
+        inner[key] = toml_value(text.strip())
+    return table
+
+
+def toml_value(text: str) -> Any:
+    """Read a value as TOML does; what is not TOML is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def suggestion(where: str) -> str:
+    """Return " (did you mean …?)" for a mistyped key, or nothing."""
+    *parents, key = where.split(".")
+    inner: Any = Recipe
+    for parent in parents:
+        inner = getattr(inner, "__dataclass_fields__", {}).get(parent)
+        inner = inner.type if inner is not None else None
+    names = list(getattr(inner, "__dataclass_fields__", {}))
+    close = [] if key in names else difflib.get_close_matches(key, names, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

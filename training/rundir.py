@@ -1,0 +1,94 @@
+"""Run directories: what a run writes down about itself so that it can be resumed and believed."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import RunError
+from training.recipe import Recipe, as_table, parse_recipe
+
+RECORD = "run.json"
+LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A run directory with its recipe and the data it was started on.
+
+    Attributes:
+        folder: holds `run.json`, `log.jsonl`, `tensorboard/`, `samples/` and `checkpoints/`.
+        recipe: as resolved when the run was started.
+        data: folders of prepared data, with their digests.
+    """
+
+    folder: Path
+    recipe: Recipe
+    data: dict[str, str]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Where sample grids are."""
+        return self.folder / "samples"
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe, data: dict[str, str]) -> "RunDir":
+        """Start a run directory.
+
+        Raises:
+            RunError: one is there already.
+        """
+        if (folder / RECORD).exists():
+            raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
+        run = cls(folder, recipe, data)
+        run.samples.mkdir(parents=True, exist_ok=True)
+        run.write()
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> "RunDir":
+        """Open a run directory.
+
+        Raises:
+            RunError: there is none, or its record cannot be read.
+        """
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            return cls(folder, parse_recipe(record["recipe"]), record["data"])
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"no run in {folder}: {error}") from error
+
+    def write(self) -> None:
+        """Write `run.json`: recipe, data digests, code revision and library versions."""
+        record = {"recipe": as_table(self.recipe), "data": self.data, **environment()}
+        text = json.dumps(record, indent=2) + "\n"
+        (self.folder / RECORD).write_text(text, encoding="utf-8")
+
+
+def environment() -> dict[str, Any]:
+    """Return the code revision and the versions of what the figures depend on."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"revision": revision(), "python": platform.python_version(), "libraries": versions}
+
+
+def revision() -> str:
+    """Return the checkout's commit, with `+changes` where files differ; `unknown` without git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()

@@ -1,0 +1,78 @@
+"""Sample grids over a run: the same pictures, captions and noise throughout, and fresh ones."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.geometry import hide, paste, to_uint8
+from models.sampling import seeded_noise
+from training.dataset import Batch, first_captions, mix, plain_batch
+from training.grids import save_grid
+from training.shards import PreparedSplit
+
+ROWS = 8
+# A fresh grid must not show the pictures and noise of the fixed one.
+FRESH_STREAM = 2
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Leaves `fixed-….png` and `fresh-….png` in a folder.
+
+    Each row is a picture: context, two draws with its caption, no caption, another's caption, real.
+    """
+
+    sets: list[PreparedSplit]
+    folder: Path
+    seed: int
+    device: torch.device
+
+    def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
+        """Draw both grids for the generator as it is; it is left in the mode it was in.
+
+        Returns:
+            The paths of the two pictures, by name.
+        """
+        was_training = generator.training
+        generator.eval()
+        paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
+        self.grid(paths["fixed"], generator, mix(self.seed, 0))
+        self.grid(paths["fresh"], generator, mix(self.seed, mix(FRESH_STREAM, step)))
+        generator.train(was_training)
+        return paths
+
+    @torch.inference_mode()
+    def grid(self, path: Path, generator: nn.Module, seed: int, rows: int = ROWS) -> None:
+        """Write a grid of `rows` pictures, all of it chosen by the seed."""
+        batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
+        noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        seeds = [mix(seed, i) for i in range(2 * len(texts))]
+        first, second = seeded_noise(seeds, noise_dim).to(self.device).chunk(2)
+        context = hide(batch.images, batch.mask)
+
+        def composite(caption: Tensor, noise: Tensor) -> Tensor:
+            fill = generator(context, batch.mask, caption, noise)
+            return paste(context, batch.mask, fill.float())
+
+        columns = {
+            "context": context,
+            "true caption": composite(batch.caption, first),
+            "other noise": composite(batch.caption, second),
+            "no caption": composite(torch.zeros_like(batch.caption), first),
+            "wrong caption": composite(batch.caption.roll(1, dims=0), first),
+            "real": batch.images,
+        }
+        save_grid(path, {name: to_uint8(tiles) for name, tiles in columns.items()}, texts)
+
+    def _pictures(self, rng: torch.Generator, rows: int) -> tuple[Batch, list[str]]:
+        """Draw pictures evenly from every set, upright, each with its first caption."""
+        counts = [len(part) for part in torch.arange(rows).tensor_split(len(self.sets))]
+        parts, texts = [], []
+        for pictures, count in zip(self.sets, counts, strict=True):
+            chosen = torch.randint(len(pictures), (count,), generator=rng)
+            parts.append(plain_batch(pictures, chosen))
+            texts += first_captions(pictures, chosen)
+        joined = [torch.cat(fields).to(self.device) for fields in zip(*parts, strict=True)]
+        return Batch(*joined), texts

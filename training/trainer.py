@@ -1,0 +1,180 @@
+"""The training loop: the only place that reduces terms, calls backward and steps."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks import set_dropout
+from models.geometry import hide, paste
+from training.checkpoint import load_checkpoint, save_checkpoint
+from training.dataset import Batch, BatchSource, mix
+from training.errors import NonFiniteError
+from training.journal import Journal
+from training.objectives.base import Scene, Terms
+from training.players import Players, memory_format, pick_device
+from training.recipe import Recipe
+from training.rundir import RunDir
+
+Figures = dict[str, float]
+OnStep = Callable[[int, Figures], None]
+# Streams of randomness that must not share numbers: noise and dropout, and sample grids.
+STEP_STREAM = 1
+
+
+class Trainer:
+    """Trains a run from wherever it stands to its end.
+
+    A step depends on the players' state, the seed and the step's number alone: batch, noise and
+    dropout are drawn from generators seeded with that number. So a resumed run needs nothing but
+    the players to go on exactly as an uninterrupted one.
+    """
+
+    def __init__(self, run: RunDir, players: Players, batches: BatchSource) -> None:
+        self.run, self.players, self.batches = run, players, batches
+        self.recipe: Recipe = run.recipe
+        self.device = pick_device(self.recipe.engine)
+        self.step = 0
+        # Each network sees the picture in one shape, so compiled code is specialised to it.
+        if self.recipe.engine.compile:
+            players.generator.compile(dynamic=False)
+            players.discriminator.compile(dynamic=False)
+
+    def resume(self) -> None:
+        """Take up the newest checkpoint.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        self.step, state = load_checkpoint(self.run.checkpoints)
+        self.players.load_state_dict(state)
+
+    def train(
+        self, on_step: Callable[[int, Figures], None], samples: Callable[[int], object]
+    ) -> None:
+        """Go on to the recipe's last step, logging, sampling and checkpointing on the way.
+
+        Args:
+            on_step: told the step and its figures after every step, for a progress bar.
+            samples: asked to leave sample grids for the players as they are.
+
+        Raises:
+            NonFiniteError: a term is NaN or infinite; nothing was stepped with it.
+        """
+        settings = self.recipe.run
+        journal = Journal(self.run.folder, self.step)
+        saved = time.monotonic()
+        if self.step == 0:
+            samples(0)
+        try:
+            while self.step < settings.steps:
+                figures = self.train_step(self.step)
+                self.step += 1
+                on_step(self.step, figures)
+                last = self.step == settings.steps
+                if self.step % settings.log_every == 0 or last:
+                    journal.write(self.step, figures)
+                if self.step % settings.sample_every == 0 or last:
+                    samples(self.step)
+                due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
+                if due or last or self.step % settings.checkpoint_every == 0:
+                    self.save()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        finally:
+            journal.close()
+
+    def save(self) -> None:
+        """Write a checkpoint of the players as they are."""
+        save_checkpoint(self.run.checkpoints, self.step, self.players.state_dict())
+
+    def train_step(self, step: int) -> Figures:
+        """Update the discriminator `critic_steps` times, then the generator once.
+
+        Returns:
+            Each term's mean, under `discriminator/…` and `generator/…`, and where the time went.
+        """
+        began = time.perf_counter()
+        players, critic_steps = self.players, self.recipe.optimizers.critic_steps
+        torch.manual_seed(mix(mix(self.recipe.run.seed, STEP_STREAM), step))
+        set_dropout(players.generator, self.dropout_at(step))
+        figures: Figures = {}
+        loading = 0.0
+        for turn in range(critic_steps):
+            asked = time.perf_counter()
+            batch = self.batches.batch(step * critic_steps + turn).to(
+                self.device, memory_format(self.recipe.engine)
+            )
+            loading += time.perf_counter() - asked
+            last = turn == critic_steps - 1
+            with self.autocast(), torch.set_grad_enabled(last):
+                real, fake = self.scenes(batch)
+            # The last fill serves both players, so it alone keeps its graph.
+            detached = fake._replace(images=fake.images.detach())
+            with self.autocast():
+                terms = players.objective.discriminator_terms(players.discriminator, real, detached)
+            figures |= update(players.discriminator_optimizer, "discriminator", terms, step)
+        with self.autocast(), frozen(players.discriminator):
+            terms = players.objective.generator_terms(players.discriminator, real, fake)
+            figures |= update(players.generator_optimizer, "generator", terms, step)
+        if players.average is not None:
+            players.average.update_parameters(players.generator)
+        spent = time.perf_counter() - began
+        return figures | {
+            **{f"state/{k}": v for k, v in players.objective.state_dict().items()},
+            "time/images_per_second": self.recipe.run.batch_size * critic_steps / spent,
+            "time/loader_share": loading / spent,
+        }
+
+    def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
+        """Return the batch as it is, and with its holes filled by the generator."""
+        noise_dim = self.players.generator.settings.noise_dim
+        noise = torch.randn(len(batch.images), noise_dim, device=self.device)
+        context = hide(batch.images, batch.mask)
+        fill = self.players.generator(context, batch.mask, batch.caption, noise)
+        composite = paste(context, batch.mask, fill.float())
+        return Scene(*batch), Scene(composite, batch.mask, batch.caption)
+
+    def dropout_at(self, step: int) -> float:
+        """Return the dropout in force: none until the recipe's share of the run is done."""
+        dropout = self.recipe.dropout
+        return dropout.probability if step >= dropout.start * self.recipe.run.steps else 0.0
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the recipe's precision as a context."""
+        bf16 = self.recipe.engine.precision == "bf16"
+        context: AbstractContextManager[None] = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=bf16
+        )
+        return context
+
+
+def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: int) -> Figures:
+    """Reduce the terms, stop at what is not finite, then step.
+
+    Raises:
+        NonFiniteError: names the player, the term and the step; weights are as before.
+    """
+    means: dict[str, Tensor] = {name: term.float().mean() for name, term in terms.items()}
+    figures = {f"{player}/{name}": float(mean.detach()) for name, mean in means.items()}
+    for name, value in figures.items():
+        if not torch.isfinite(torch.tensor(value)):
+            raise NonFiniteError(f"term {name} is {value} at step {step}: stopped before stepping")
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(means.values())).sum().backward()
+    optimizer.step()
+    return figures
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Keep gradients out of a network's weights while they pass through it."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)
