@@ -2,12 +2,16 @@
 
 from training.errors import SourceError
 from training.sources.base import Example, PassedOver, Reading, Source
+from training.sources.coco import read_coco
 from training.sources.flickr8k import read_flickr8k
+from training.sources.folder import read_folder
 from training.sources.tiny_imagenet import read_tiny_imagenet
 
 SOURCES: dict[str, Source] = {
     "flickr8k": read_flickr8k,
+    "coco": read_coco,
     "tiny-imagenet": read_tiny_imagenet,
+    "folder": read_folder,
 }
 
 

@@ -11,7 +11,6 @@ from training.sources.base import (
     Example,
     PassedOver,
     Reading,
-    clean_caption,
     is_picture,
     require_text,
 )
@@ -54,7 +53,7 @@ def _captions(text: str) -> dict[str, list[str]]:
         key, tab, caption = line.partition("\t")
         if tab:
             # The published captions are tokenised: "way ." was "way."
-            caption = clean_caption(caption).replace(" .", ".").replace(" ,", ",")
+            caption = caption.strip().replace(" .", ".").replace(" ,", ",")
             captions.setdefault(key.rpartition("#")[0], []).append(caption)
     return captions
 

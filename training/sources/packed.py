@@ -4,12 +4,14 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from training.errors import SourceError
+from training.errors import PictureError, SourceError
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
@@ -19,7 +21,8 @@ DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError,
 class Member:
     """One file: its path with forward slashes, and its bytes on demand.
 
-    In an archive, `read` works only until the next member is taken.
+    In an archive, `read` works only until the next member is taken. It raises `PictureError` where
+    this file alone is damaged, `SourceError` where nothing after it can be read either.
     """
 
     path: str
@@ -64,6 +67,8 @@ def _decode(member: Member) -> str:
         return member.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{member.path}: not UTF-8 text") from error
+    except PictureError as error:
+        raise SourceError(f"{member.path}: {error}") from error
 
 
 def _walk_folder(folder: Path, into_archives: bool) -> Iterator[Member]:
@@ -75,17 +80,22 @@ def _walk_folder(folder: Path, into_archives: bool) -> Iterator[Member]:
             for member in _walk_archive(path):
                 yield Member(f"{name}/{member.path}", member.read)
         else:
-            yield Member(name, path.read_bytes)
+            yield Member(name, partial(_read_file, path))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"cannot be read ({error.strerror})") from error
 
 
 def _walk_archive(path: Path) -> Iterator[Member]:
     members = _zip_members if zipfile.is_zipfile(path) else _tar_members
-    try:
+    with _damage_named(path):
         for member in members(path):
             if not _is_litter(member.path):
                 yield member
-    except DAMAGE as error:
-        raise SourceError(f"{path}: not a whole tar or zip archive ({error})") from error
 
 
 def _tar_members(path: Path) -> Iterator[Member]:
@@ -93,17 +103,39 @@ def _tar_members(path: Path) -> Iterator[Member]:
         for info in archive:
             file = archive.extractfile(info) if info.isfile() else None
             if file is not None:
-                yield Member(PurePosixPath(info.name).as_posix(), file.read)
+                yield Member(
+                    PurePosixPath(info.name).as_posix(), partial(_read_from_tar, path, file)
+                )
+
+
+def _read_from_tar(path: Path, file: IO[bytes]) -> bytes:
+    with _damage_named(path):
+        return file.read()
 
 
 def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir():
-                yield Member(PurePosixPath(info.filename).as_posix(), partial(archive.read, info))
+                name = PurePosixPath(info.filename).as_posix()
+                yield Member(name, partial(_read_from_zip, archive, info))
+
+
+def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(info)
+    except (*DAMAGE, NotImplementedError, RuntimeError) as error:  # the last: it has a password
+        raise PictureError(f"cannot be unpacked ({error})") from error
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        raise SourceError(f"{path}: not a whole tar or zip archive ({error})") from error
 
 
 def _is_litter(path: str) -> bool:
     """What a Mac leaves in archives: `__MACOSX/` and `._name` twins of every picture."""
-    parts = PurePosixPath(path).parts
-    return "__MACOSX" in parts or parts[-1].startswith(".")
+    return "__MACOSX" in path or PurePosixPath(path).name.startswith(".")

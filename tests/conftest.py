@@ -1,0 +1,50 @@
+"""Fixtures for all tests: the real data, and a folder of five captioned pictures."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+CAPTIONS = {
+    "red.png": ["a red square", "a picture that is red"],
+    "green.jpg": ["a green field"],
+    "blue.webp": ["the blue sea"],
+    "grey.bmp": ["grey stones"],
+    "noise.png": ["coloured noise"],
+}
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder holding flickr8k/, tiny-imagenet-200/ and cifar10/."""
+    place = os.environ.get("CAPTIONFILL_DATA", "")
+    if place and Path(place).is_dir():
+        return Path(place)
+    reason = f"CAPTIONFILL_DATA names no folder ({place or 'unset'}): the real data are needed"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def draw_picture(path: Path, seed: int, width: int = 90, height: int = 72) -> Path:
+    """Write a smooth coloured picture, in the format that the suffix says."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Path:
+    """Five pictures of several formats with captions in metadata.jsonl."""
+    folder = tmp_path / "pictures"
+    for seed, name in enumerate(CAPTIONS):
+        draw_picture(folder / name, seed)
+    rows = [{"file_name": name, "captions": texts} for name, texts in CAPTIONS.items()]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder

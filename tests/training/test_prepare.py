@@ -1,0 +1,154 @@
+import json
+import logging
+
+import datasets
+import pytest
+
+from training.errors import PreparedDataError, SourceError
+from training.prepare import prepare
+from training.shards import load_split
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "made" / "prepared"
+
+
+def add_row(folder, **row):
+    with (folder / "metadata.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def test_the_result_loads_in_one_line_with_hugging_face_datasets(tiny_folder, out, tmp_path):
+    add_row(tiny_folder, file_name="red.png", caption="red again")
+    prepare("folder", tiny_folder, out, shard_images=2)
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    row = next(row for row in loaded["train"] if row["file_name"] == "red.png")
+    assert row["image"].size == (64, 64)
+    assert len(row["caption_vectors"]) == len(row["captions"]) == 3
+
+
+def test_a_dev_split_keeps_its_name_in_hugging_face_datasets(tiny_folder, out, tmp_path):
+    text = (tiny_folder / "metadata.jsonl").read_text()
+    (tiny_folder / "metadata.jsonl").write_text(text.replace("}", ', "split": "dev"}', 1))
+    prepare("folder", tiny_folder, out)
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(split) for name, split in loaded.items()} == {"train": 4, "dev": 1}
+
+
+def test_shards_are_named_by_split_number_and_count(tiny_folder, out):
+    prepare("folder", tiny_folder, out, shard_images=3)
+    names = sorted(path.name for path in out.glob("data/*"))
+    assert names == ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
+
+
+def test_the_manifest_counts_pictures_and_captions(tiny_folder, out):
+    add_row(tiny_folder, file_name="blue.webp", caption="grey stones")
+    manifest = prepare("folder", tiny_folder, out)
+    assert manifest.splits == {"train": {"images": 5, "captions": 7}}
+    assert manifest.distinct_captions == 6
+
+
+def test_the_same_source_gives_the_same_digest_and_another_size_another(tiny_folder, tmp_path):
+    digests = [
+        prepare("folder", tiny_folder, tmp_path / f"out{n}", size=size).digest
+        for n, size in enumerate((64, 64, 72))
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_broken_pictures_are_named_counted_and_passed_over(tiny_folder, out, caplog):
+    (tiny_folder / "green.jpg").write_bytes(b"not a picture")
+    (tiny_folder / "blue.webp").unlink()
+    with caplog.at_level(logging.WARNING):
+        manifest = prepare("folder", tiny_folder, out)
+    assert {item["file_name"] for item in manifest.passed_over} == {"green.jpg", "blue.webp"}
+    assert "passed over green.jpg: cannot be decoded (not a known format)" in caplog.messages
+    assert "passed over 2 files in all" in caplog.messages
+    assert len(load_split(out, "train")) == 3
+
+
+def test_a_picture_whose_captions_are_blank_is_passed_over(tiny_folder, out):
+    add_row(tiny_folder, file_name="extra.png", caption=" \n\x00 ")
+    (tiny_folder / "extra.png").write_bytes((tiny_folder / "red.png").read_bytes())
+    manifest = prepare("folder", tiny_folder, out)
+    assert manifest.passed_over == [{"file_name": "extra.png", "reason": "no caption"}]
+
+
+def test_control_characters_and_runs_of_space_leave_the_captions(tiny_folder, out):
+    add_row(tiny_folder, file_name="grey.bmp", caption="  two\tgrey\x00\nstones ")
+    prepare("folder", tiny_folder, out)
+    assert "two grey stones" in load_split(out, "train").captions
+
+
+def test_a_source_with_no_usable_picture_is_an_error_and_leaves_nothing(tiny_folder, out):
+    for path in tiny_folder.glob("*.*"):
+        if path.suffix != ".jsonl":
+            path.write_bytes(b"broken")
+    with pytest.raises(SourceError, match=r"no usable picture \(5 passed over\)"):
+        prepare("folder", tiny_folder, out)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_an_interrupted_preparation_leaves_nothing_behind(tiny_folder, out):
+    def interrupt(stage, done, total):
+        if stage == "captions":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare("folder", tiny_folder, out, progress=interrupt)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_folder_that_is_not_empty_is_refused_and_left_as_it_was(tiny_folder, out):
+    out.mkdir(parents=True)
+    (out / "precious.txt").write_text("keep")
+    with pytest.raises(PreparedDataError, match="not an empty folder"):
+        prepare("folder", tiny_folder, out)
+    assert [path.name for path in out.iterdir()] == ["precious.txt"]
+
+
+def test_an_empty_folder_may_be_filled(tiny_folder, out):
+    out.mkdir(parents=True)
+    prepare("folder", tiny_folder, out)
+    assert (out / "manifest.json").is_file()
+
+
+def test_writing_into_the_source_is_refused(tiny_folder):
+    with pytest.raises(PreparedDataError, match="lies inside the source"):
+        prepare("folder", tiny_folder, tiny_folder / "prepared")
+
+
+def test_a_place_that_cannot_be_written_is_a_clear_error(tiny_folder, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PreparedDataError, match="cannot be made"):
+        prepare("folder", tiny_folder, tmp_path / "file" / "out")
+
+
+def test_a_size_too_small_for_the_networks_is_refused(tiny_folder, out):
+    with pytest.raises(PreparedDataError, match="size 63: the networks need at least 64"):
+        prepare("folder", tiny_folder, out, size=63)
+
+
+def test_limit_counts_each_split_by_itself(tiny_folder, out):
+    add_row(tiny_folder, file_name="more.png", caption="more", split="dev")
+    (tiny_folder / "more.png").write_bytes((tiny_folder / "red.png").read_bytes())
+    manifest = prepare("folder", tiny_folder, out, limit=2)
+    assert {name: c["images"] for name, c in manifest.splits.items()} == {"train": 2, "dev": 1}
+
+
+def test_every_stage_tells_how_far_it_is(tiny_folder, out):
+    told = []
+    prepare("folder", tiny_folder, out, progress=lambda *news: told.append(news))
+    assert [news for news in told if news[1] == news[2] or news[:2] == ("pictures", 5)] == [
+        ("pictures", 5, None),
+        ("captions", 6, 6),
+        ("shards", 1, 1),
+    ]
+
+
+@pytest.mark.data
+def test_the_real_flickr8k_can_be_prepared_from_its_archive(real_data, out):
+    prepare("flickr8k", real_data / "flickr8k", out, size=72, limit=20)
+    assert load_split(out, "train").images.shape == (20, 3, 72, 72)
+    assert load_split(out, "dev").caption_vectors.shape == (100, 384)
