@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.bundle import load_bundle
-from models.geometry import SIZE, hide, hole_mask
+from models.geometry import SIZE, hide, hole_mask, to_float, to_uint8
 from training.baselines import TELEA
 from training.evaluation_set import EvaluationError, Pictures, choose_pictures
 from training.features import PACKAGE, FeatureExtractor, load_extractor
@@ -84,7 +84,10 @@ def evaluate(
     extractor = load_extractor(device)
     features = _features(extractor, pictures, fills, batch_size=batch_size, progress=progress)
     scores = Scores(pictures, fills, features, seed)
-    rows = [scores.row(name, median_time(method, count)) for name, method in methods.items()]
+    rows = []
+    for done, (name, method) in enumerate(methods.items(), start=1):
+        rows.append(scores.row(name, median_time(method, count)))
+        progress("scores", done, len(methods))
     table = EvaluationTable(
         about={
             "bundle": bundle.config.name,
@@ -161,12 +164,16 @@ def _grid(pictures: Pictures, fills: Mapping[str, Tensor]) -> tuple[dict[str, Te
     """Columns and row labels of the grid: the first pictures, unpicked."""
     names = (TRUE, NONE, WRONG, TELEA)
     columns = {
-        "context": hide(pictures.pixels, hole_mask()),
+        "context": to_uint8(hide(to_float(pictures.pixels), hole_mask())),
         **{name: pictures.composites(fills[name]) for name in names},
         "real": pictures.pixels,
     }
+    labels = [
+        f"{caption} [wrong: {pictures.captions[other]}]"
+        for caption, other in zip(pictures.captions, pictures.others.tolist(), strict=True)
+    ]
     shown = {name: column[:GRID_PICTURES] for name, column in columns.items()}
-    return shown, pictures.captions[:GRID_PICTURES]
+    return shown, labels[:GRID_PICTURES]
 
 
 def _write(table: EvaluationTable, out_json: Path) -> None:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from models.geometry import SIZE, centre, hole_mask, paste
+from training.augment import centre_crop
 from training.baselines import other_pictures
+from training.dataset import first_captions
 from training.errors import TrainingError
 from training.shards import PreparedSplit
 
@@ -59,15 +61,12 @@ def choose_pictures(prepared: PreparedSplit, limit: int | None, seed: int) -> Pi
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
     chosen = torch.arange(count) * len(prepared) // count
-    first = prepared.caption_offsets[chosen]
-    captions = [prepared.captions[row] for row in first.tolist()]
+    captions = first_captions(prepared, chosen)
     # Pictures of one class are told the same in other words: no wrong caption comes from there.
     groups = [prepared.labels[i] or text for i, text in zip(chosen.tolist(), captions, strict=True)]
-    start = (size - SIZE) // 2
-    cut = slice(start, start + SIZE)
     return Pictures(
-        pixels=prepared.images[chosen][:, :, cut, cut].contiguous(),
+        pixels=centre_crop(prepared.images[chosen]).contiguous(),
         captions=captions,
-        vectors=prepared.caption_vectors[first].float(),
+        vectors=prepared.caption_vectors[prepared.caption_offsets[chosen]].float(),
         others=other_pictures(groups, seed),
     )

@@ -18,7 +18,7 @@ from models.geometry import CENTRE, EDGE, HOLE
 WHITE = 255.0
 LEAST_MSE = 1.0 / (3 * HOLE * HOLE)
 KID_SUBSETS = 50
-KID_SUBSET_SIZE = 500
+KID_SUBSET_SIZE = 250
 KID_LEAST = 4  # pictures: the unbiased estimator needs two a side, of different photographs
 
 DEFINITIONS = {
@@ -137,7 +137,7 @@ def kid(features: Tensor, reference: Tensor, seed: int = 0, subsets: int = KID_S
         features: float `(N, D)` of the composites.
         reference: float `(N, D)` of the real pictures, in the same order; N at least 4.
         seed: of the subsets drawn.
-        subsets: how many are drawn, each of `min(500, N // 2)` photographs a side.
+        subsets: how many are drawn, each of `min(250, N // 2)` photographs a side.
     """
     count = len(features)
     size = min(KID_SUBSET_SIZE, count // 2)

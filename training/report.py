@@ -18,9 +18,9 @@ HEADINGS = (
     "ms an image",
 )
 HOW_TO_READ = (
-    "Another image's centre is real texture in the wrong place, and the mean centre is one blur "
-    "for every picture: the first shows what a good KID alone is worth, the second what a good "
-    "PSNR alone is worth. The row of the real pictures is the floor of KID at this many pictures."
+    "Another image's centre is the warning: real texture in the wrong place, which KID alone "
+    "rewards and hole-PSNR sees through. With a blur it is the other way about, so read the two "
+    "together. The row of the real pictures is what KID makes of no difference at all."
 )
 
 
