@@ -64,12 +64,15 @@ def evaluate(
         The table that was written.
 
     Raises:
-        EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name.
+        EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name,
+            a negative seed.
         PreparedDataError: no such data or split, or its captions are of another encoder.
         BundleError: no such bundle, or it is damaged.
     """
     if out_json.suffix != ".json":
         raise EvaluationError(f"{out_json}: the name of the result must end in .json")
+    if seed < 0:
+        raise EvaluationError(f"the seed must not be negative: {seed}")
     bundle = load_bundle(bundle_folder, device)
     prepared = load_split(data, split, encoder_fingerprint=bundle.config.encoder_fingerprint)
     pictures = choose_pictures(prepared, limit, seed)

@@ -136,6 +136,7 @@ def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monk
     ("split", "changes", "message"),
     [
         ("nosuch", {}, "no split 'nosuch'"),
+        ("dev", {"seed": -1}, "seed must not be negative"),
         ("dev", {"limit": 1}, "at least 2 pictures"),
         ("dev", {"out_json": Path("table.txt")}, "must end in .json"),
     ],
