@@ -62,13 +62,13 @@ def prepare(
     Raises:
         SourceError: the source is missing, damaged, or has no usable picture.
         PreparedDataError: `out` is in the way, lies inside the source or cannot be written, or
-            `size` is too small for the networks.
+            `size` is too small for the networks, or `limit` below 1.
         EncoderError: no such encoder.
     """
     reader = find_source(source_name)
-    if size < SIZE:
-        raise PreparedDataError(f"size {size}: the networks need at least {SIZE}")
-    _check_out(source, out)
+    _check_numbers(size, limit)
+    _check_places(source, out)
+    model = CaptionEncoder.load(encoder)  # first, so that a wrong name does not cost a pass
     with _whole_or_nothing(out) as folder:
         drafts = Drafts(folder, shard_images)
         _stream_pictures(reader(source), drafts, size, limit, progress)
@@ -76,7 +76,6 @@ def prepare(
             raise SourceError(
                 f"{source}: no usable picture ({len(drafts.passed_over)} passed over)"
             )
-        model = CaptionEncoder.load(encoder)
         table = _embed(model, drafts.distinct, progress)
         shards = finish_shards(drafts, table, progress)
         manifest = Manifest(
@@ -136,7 +135,16 @@ def _embed(
     return vectors
 
 
-def _check_out(source: Path, out: Path) -> None:
+def _check_numbers(size: int, limit: int | None) -> None:
+    if size < SIZE:
+        raise PreparedDataError(f"size {size}: the networks need at least {SIZE}")
+    if limit is not None and limit < 1:
+        raise PreparedDataError(f"limit {limit}: leaves no picture")
+
+
+def _check_places(source: Path, out: Path) -> None:
+    if not source.exists():
+        raise SourceError(f"{source}: no such file or folder")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise PreparedDataError(f"{out}: already there and not an empty folder")
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):

@@ -4,6 +4,7 @@ import logging
 import datasets
 import pytest
 
+from models.captions import EncoderError
 from training.errors import PreparedDataError, SourceError
 from training.prepare import prepare
 from training.shards import load_split
@@ -128,6 +129,24 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tiny_folder, tmp_path):
 def test_a_size_too_small_for_the_networks_is_refused(tiny_folder, out):
     with pytest.raises(PreparedDataError, match="size 63: the networks need at least 64"):
         prepare("folder", tiny_folder, out, size=63)
+
+
+def test_a_limit_that_leaves_nothing_is_refused(tiny_folder, out):
+    with pytest.raises(PreparedDataError, match="limit 0: leaves no picture"):
+        prepare("folder", tiny_folder, out, limit=0)
+
+
+def test_a_wrong_encoder_is_told_before_any_picture_is_read(tiny_folder, out, tmp_path):
+    told = []
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        prepare(
+            "folder",
+            tiny_folder,
+            out,
+            encoder=str(tmp_path / "no-encoder"),
+            progress=lambda *news: told.append(news),
+        )
+    assert told == []
 
 
 def test_limit_counts_each_split_by_itself(tiny_folder, out):
