@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.blocks import init_normal, up_block
+from models.blocks import init_kaiming, init_normal, up_block
 from models.encoders import SqueezeEncoder
 
 
@@ -59,6 +59,7 @@ class InpaintGenerator(nn.Module):
             nn.Tanh(),
         )
         self.apply(init_normal)
+        self.encoder.apply(init_kaiming)
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -143,6 +144,14 @@ class Recipe:
             if part.kind not in registry:
                 raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
         self.build_objective()
+        # On the meta device networks are shapes only: what does not fit shows before any work.
+        for name, registry in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
+            part = getattr(self, name)
+            try:
+                with torch.device("meta"):
+                    registry[part.kind](part.settings)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise ValueError(f"{name}.settings: {error}") from error
 
     def build_objective(self) -> Any:
         """Build the objective; its settings are validated here."""

@@ -1,0 +1,41 @@
+"""Checkpoints are whole, few, and give back what went in."""
+
+import pytest
+import torch
+
+from training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.errors import RunError
+
+STATE = {"a": {0: {"m": torch.arange(3.0), "step": torch.tensor(2.0)}}, "b": [1, 0.5, None]}
+
+
+def test_a_checkpoint_gives_back_what_went_in(tmp_path):
+    save_checkpoint(tmp_path, 7, STATE)
+    step, state = load_checkpoint(tmp_path)
+    assert step == 7
+    assert torch.equal(state["a"][0]["m"], STATE["a"][0]["m"])
+    assert state["b"] == STATE["b"]
+
+
+def test_the_newest_two_are_kept(tmp_path):
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, STATE)
+    assert [p.name for p in checkpoints(tmp_path)] == ["step-00000002", "step-00000003"]
+
+
+def test_a_half_written_checkpoint_is_not_taken_for_one(tmp_path):
+    save_checkpoint(tmp_path, 1, STATE)
+    (tmp_path / ".draft-99").mkdir()
+    assert load_checkpoint(tmp_path)[0] == 1
+
+
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
+    folder = save_checkpoint(tmp_path, 1, STATE)
+    (folder / "tensors.safetensors").write_bytes(b"junk")
+    with pytest.raises(RunError, match="cannot be read"):
+        load_checkpoint(tmp_path)
+
+
+def test_no_checkpoint_is_one_clear_error(tmp_path):
+    with pytest.raises(RunError, match="no checkpoint"):
+        load_checkpoint(tmp_path)

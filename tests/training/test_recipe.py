@@ -1,0 +1,52 @@
+"""Recipes are checked when they are loaded."""
+
+import pytest
+
+from training.errors import RecipeError
+from training.recipe import as_table, load_recipe, parse_recipe
+
+
+def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
+    recipe = load_recipe("inpaint-gan")
+    assert parse_recipe(as_table(recipe)) == recipe
+
+
+def test_a_value_is_overridden_as_toml_or_as_text():
+    recipe = load_recipe("inpaint-gan", ["run.steps=7", "name=mine", "engine.compile=false"])
+    assert (recipe.run.steps, recipe.name, recipe.engine.compile) == (7, "mine", False)
+
+
+def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\ndescription = "x"\ngenerator = { kind = "inpaint" }\n'
+        'discriminator = { kind = "conv" }\nobjective = { kind = "gan" }\n'
+    )
+    assert load_recipe(str(tmp_path / "mine.toml")).run.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("run.stepz=7", r"run.stepz.*did you mean steps"),
+        ("run.steps=0", r"run.steps.*greater than or equal to 1"),
+        ("run.steps=many", r"run.steps.*valid integer"),
+        ("objective.settings.l3=1", r"l3"),
+        ("objective.settings.l2=-1", r"l2.*greater than or equal to 0"),
+        ("objective.kind=ganz", r"'ganz' is none of gan"),
+        ("generator.settings.widht=8", r"widht"),
+        ("dropout.probability=1", r"dropout.probability"),
+        ("augment.rotate=2", r"augment.rotate"),
+        ("engine.precision=fp8", r"engine.precision"),
+        ("seven", r"expected key=value"),
+        ("name.first=x", r"name is not a table"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_it(change, says):
+    with pytest.raises(RecipeError, match=says) as caught:
+        load_recipe("inpaint-gan", [change])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(RecipeError, match="inpaint-gan"):
+        load_recipe("no-such-recipe")

@@ -1,0 +1,175 @@
+"""Runs: what they leave, how they stop, and that they resume exactly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.small import SMALL, small_recipe
+from training.checkpoint import load_checkpoint
+from training.dataset import BatchSource
+from training.errors import NonFiniteError, RunError
+from training.journal import read_log
+from training.launch import resume, start
+from training.players import build_players
+from training.rundir import RunDir
+from training.trainer import Trainer
+
+
+def quiet(step, figures):
+    """No progress bar."""
+
+
+def flat(state, path=""):
+    """All tensors of a checkpoint by path."""
+    if isinstance(state, torch.Tensor):
+        return {path: state}
+    items = state.items() if isinstance(state, dict) else enumerate(state or [])
+    return {
+        k: v
+        for key, part in items
+        if isinstance(part, dict | list | torch.Tensor)
+        for k, v in flat(part, f"{path}/{key}").items()
+    }
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    step, state = load_checkpoint(one / "checkpoints")
+    other_step, other_state = load_checkpoint(other / "checkpoints")
+    tensors, others = flat(state), flat(other_state)
+    assert step == other_step
+    assert tensors.keys() == others.keys()
+    assert [k for k in tensors if not torch.equal(tensors[k], others[k])] == []
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """An uninterrupted run of six steps."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    start(small_recipe(), [prepared], folder, quiet)
+    return folder
+
+
+def test_a_run_leaves_log_grids_checkpoint_and_its_record(whole):
+    assert [entry["step"] for entry in read_log(whole)] == [1, 2, 3, 4, 5, 6]
+    grids = sorted(p.name for p in (whole / "samples").iterdir())
+    assert grids == [f"{k}-{s:08d}.png" for k in ("fixed", "fresh") for s in (0, 3, 6)]
+    record = json.loads((whole / "run.json").read_text())
+    assert record["recipe"]["run"]["steps"] == 6
+    assert {"data", "revision", "libraries"} <= record.keys()
+    assert any((whole / "tensorboard").iterdir())
+
+
+def test_the_same_recipe_seed_and_data_give_the_same_run(whole, prepared, tmp_path):
+    start(small_recipe(), [prepared], tmp_path / "again", quiet)
+    assert_same_end(whole, tmp_path / "again")
+
+
+def test_another_seed_gives_another_run(whole, prepared, tmp_path):
+    start(small_recipe("run.seed=1"), [prepared], tmp_path / "other", quiet)
+    with pytest.raises(AssertionError):
+        assert_same_end(whole, tmp_path / "other")
+
+
+class StopError(Exception):
+    """Stands for whatever ends a process between two checkpoints."""
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(whole, prepared, tmp_path):
+    def stop_at_three(step, figures):
+        if step == 3:
+            raise StopError
+
+    folder = tmp_path / "cut"
+    with pytest.raises(StopError):
+        start(small_recipe(), [prepared], folder, stop_at_three)
+    assert load_checkpoint(folder / "checkpoints")[0] == 2  # so step 3 is done over again
+    resume(folder, [], quiet)
+    assert_same_end(whole, folder)
+    assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, tmp_path):
+    folder = tmp_path / "killed"
+    settings = [part for change in SMALL for part in ("--set", change)]
+    command = [sys.executable, "-m", "training.cli", "train", "inpaint-gan"]
+    process = subprocess.Popen(
+        [*command, "--data", str(prepared), "--run", str(folder), *settings],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("checkpoints/step-*")) and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint in two minutes"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    torch.set_num_threads(1)
+    resume(folder, [], quiet)
+    assert_same_end(whole, folder)
+
+
+def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
+    recipe = small_recipe("dropout.start=0.5", "dropout.probability=0.3")
+    run = RunDir.create(tmp_path / "run", recipe, {})
+    batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0)
+    trainer = Trainer(run, build_players(recipe, 8, torch.device("cpu")), batches)
+    assert [trainer.dropout_at(step) for step in (0, 2, 3, 5)] == [0.0, 0.0, 0.3, 0.3]
+
+
+def test_a_term_that_is_not_finite_stops_the_run_before_the_step(prepared, pictures, tmp_path):
+    recipe = small_recipe()
+    run = RunDir.create(tmp_path / "run", recipe, {})
+    players = build_players(recipe, 8, torch.device("cpu"))
+    trainer = Trainer(run, players, BatchSource([pictures], 4, 0.5, recipe.augment, 0))
+    with torch.no_grad():
+        players.discriminator.judge[0].bias.fill_(torch.nan)
+    before = {k: v.clone() for k, v in players.generator.named_parameters()}
+    with pytest.raises(NonFiniteError, match="discriminator/real is nan at step 0"):
+        trainer.train_step(0)
+    assert all(torch.equal(before[k], v) for k, v in players.generator.named_parameters())
+
+
+def test_each_feature_of_the_first_system_can_be_turned_off(prepared, tmp_path):
+    plain = small_recipe(
+        "run.steps=1",
+        "run.ema=0",
+        "dropout.probability=0",
+        "augment={ flip = false, rotate = 0, drop_caption = 0 }",
+        "objective.settings={ feature_matching = 0, l2 = 0, mismatch = 0 }",
+        "generator.settings.noise_dim=0",
+    )
+    start(plain, [prepared], tmp_path / "plain", quiet)
+    terms = {k for k in read_log(tmp_path / "plain")[-1] if k.startswith("generator/")}
+    assert terms == {"generator/adversarial"}
+
+
+def test_bf16_channels_last_stays_near_fp32(prepared, tmp_path):
+    start(small_recipe("run.steps=2"), [prepared], tmp_path / "fp32", quiet)
+    bf16 = ["engine.precision=bf16", "engine.channels_last=true", "run.steps=2"]
+    start(small_recipe(*bf16), [prepared], tmp_path / "bf16", quiet)
+    exact, near = (read_log(tmp_path / name)[0] for name in ("fp32", "bf16"))
+    assert near["discriminator/real"] == pytest.approx(exact["discriminator/real"], rel=0.05)
+
+
+def test_a_run_directory_is_not_overwritten(whole, prepared):
+    with pytest.raises(RunError, match="holds a run already"):
+        start(small_recipe(), [prepared], whole, quiet)
+
+
+def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
+    folder = tmp_path / "longer"
+    start(small_recipe("run.steps=4", "dropout.start=0"), [prepared], folder, quiet)
+    resume(folder, ["run.steps=5"], quiet)
+    assert load_checkpoint(folder / "checkpoints")[0] == 5
+
+
+def test_resume_without_a_run_is_one_clear_error(tmp_path):
+    with pytest.raises(RunError, match="no run in"):
+        resume(tmp_path, [], quiet)
