@@ -79,9 +79,21 @@ class ConvDiscriminator(nn.Module):
         for level in self.levels:
             images = level(images)
             features.append(images)
-        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *images.shape[2:])
-        score = self.judge(torch.cat([images, code], dim=1)).flatten()
-        return Judgement(score, tuple(features))
+        return Judgement(self.rejudge(images, caption), tuple(features))
+
+    def rejudge(self, seen: Tensor, caption: Tensor) -> Tensor:
+        """Score pictures from their last features, under another caption perhaps.
+
+        Args:
+            seen: the last of a judgement's features, `(N, 8 × width, 4, 4)`.
+            caption: `(N, caption_dim)`.
+
+        Returns:
+            `(N,)`; cheap beside looking at the picture a second time.
+        """
+        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        score: Tensor = self.judge(torch.cat([seen, code], dim=1)).flatten()
+        return score
 
 
 def build_conv(settings: dict[str, object]) -> nn.Module:

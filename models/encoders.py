@@ -9,8 +9,7 @@ class SqueezeEncoder(nn.Module):
     """A small SqueezeNet-style encoder: strided stem, then Fire modules between poolings.
 
     `(N, 4, 64, 64)` (RGB with the hole blanked, and the hole's mask) becomes
-    `(N, 8 × width, 4, 4)`. After Iandola et al. 2016, with the poolings replaced by strided
-    convolutions of depth one, as Radford 2015 advises for GANs.
+    `(N, 8 × width, 4, 4)`. After Iandola et al. 2016, Table 1, with 3×3 max-pooling of stride 2.
     """
 
     def __init__(self, width: int = 64, *, batch_norm: bool = True) -> None:
@@ -21,13 +20,13 @@ class SqueezeEncoder(nn.Module):
             nn.Conv2d(4, w, 3, stride=2, padding=1),  # 32
             nn.LeakyReLU(0.2, inplace=True),
             Fire(w, 2 * w, batch_norm=batch_norm),
-            shrink(2 * w),  # 16
+            pool(),  # 16
             Fire(2 * w, 4 * w, batch_norm=batch_norm),
             Fire(4 * w, 4 * w, batch_norm=batch_norm),
-            shrink(4 * w),  # 8
+            pool(),  # 8
             Fire(4 * w, 6 * w, batch_norm=batch_norm),
             Fire(6 * w, 6 * w, batch_norm=batch_norm),
-            shrink(6 * w),  # 4
+            pool(),  # 4
             Fire(6 * w, 8 * w, batch_norm=batch_norm),
         )
 
@@ -37,6 +36,6 @@ class SqueezeEncoder(nn.Module):
         return out
 
 
-def shrink(channels: int) -> nn.Conv2d:
-    """Build a depthwise strided convolution: a learned pooling that halves H and W."""
-    return nn.Conv2d(channels, channels, 4, stride=2, padding=1, groups=channels)
+def pool() -> nn.MaxPool2d:
+    """Build SqueezeNet's pooling: halves H and W."""
+    return nn.MaxPool2d(3, stride=2, padding=1)

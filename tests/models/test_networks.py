@@ -81,3 +81,11 @@ def test_a_discriminator_reads_the_caption():
 def test_the_default_generator_fits_a_bundle_of_12_megabytes_in_half_precision():
     count = sum(p.numel() for p in InpaintGenerator(InpaintSettings()).parameters())
     assert count * 2 < 12e6
+
+
+@torch.no_grad()
+def test_pictures_are_judged_again_under_another_caption_without_a_second_look():
+    discriminator = ConvDiscriminator(ConvSettings(caption_dim=12, caption_code=8, width=8)).eval()
+    images, other = torch.rand(2, 3, 64, 64), torch.ones(2, 12)
+    seen = discriminator(images, torch.zeros(2, 12)).features[-1]
+    assert torch.equal(discriminator.rejudge(seen, other), discriminator(images, other).score)

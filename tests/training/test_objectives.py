@@ -16,7 +16,10 @@ class Judge(torch.nn.Module):
     """Scores a picture by its mean and a caption by its first number."""
 
     def forward(self, images, caption):
-        return Judgement(images.flatten(1).mean(1) + caption[:, 0], (images * 2,))
+        return Judgement(self.rejudge(images * 2, caption), (images * 2,))
+
+    def rejudge(self, seen, caption):
+        return seen.flatten(1).mean(1) / 2 + caption[:, 0]
 
 
 def scene(level, caption):
@@ -73,10 +76,8 @@ def test_feature_matching_moves_only_the_fake_side():
     assert fake.grad.abs().sum() > 0
 
 
-def test_a_mismatch_keeps_the_pictures_and_moves_the_captions():
-    wrong = mismatched(REAL)
-    assert wrong.images is REAL.images
-    assert wrong.caption[:, 0].tolist() == [-1.0, 1.0]
+def test_a_mismatch_gives_every_picture_its_neighbours_caption():
+    assert mismatched(REAL.caption)[:, 0].tolist() == [-1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)

@@ -46,13 +46,13 @@ class Gan:
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
         s = self.settings
+        judged = discriminator(real.images, real.caption)
         terms = {
-            "real": says_real(discriminator(real.images, real.caption).score, s.real_label),
+            "real": says_real(judged.score, s.real_label),
             "fake": says_fake(discriminator(fake.images, fake.caption).score) * (1 - s.mismatch),
         }
         if s.mismatch:
-            wrong = mismatched(real)
-            score = discriminator(wrong.images, wrong.caption).score
+            score = discriminator.rejudge(judged.features[-1], mismatched(real.caption))
             terms["mismatch"] = says_fake(score) * s.mismatch
         return terms
 

@@ -35,6 +35,10 @@ def hole_l2(real: Scene, fake: Scene) -> Tensor:
     return error / (real.images.shape[1] * real.mask.flatten(1).sum(1))
 
 
-def mismatched(real: Scene) -> Scene:
-    """Give every real picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ)."""
-    return real._replace(caption=real.caption.roll(1, dims=0))
+def mismatched(caption: Tensor) -> Tensor:
+    """Give every picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ).
+
+    Args:
+        caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody.
+    """
+    return caption.roll(1, dims=0)
