@@ -41,7 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ServiceError)
-    log.info("refused", extra={"problem": error.slug, "path": request.url.path})
+    if request.method == "POST":  # a probe that is told "not ready" ten times a second is no news
+        log.info("refused", extra={"problem": error.slug, "path": request.url.path})
     return _problem(error.problem(), error.headers)
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 
-from service.errors import BadRequest, JobFailed, QueueFull
+from service.errors import BadRequest, JobFailed, PictureTooLarge, QueueFull
 from service.images import Picture, read_picture, write_png
 from service.jobs import Failure, Job, Outcome, Result
 from service.queue import Queue
@@ -70,6 +70,7 @@ class Inpainter:
         canvas = await self._in_thread(
             lambda: Canvas.open(request.image, request.region, self._settings.max_pixels)
         )
+        self._check_answer_size(canvas.picture, request.count)
         job = Job.new(canvas.window, request.caption, request.seed, request.count)
         with self._hold(canvas.picture):
             await self._queue.put(job)
@@ -91,6 +92,15 @@ class Inpainter:
         finally:
             waiting.cancel()
             leaving.cancel()
+
+    def _check_answer_size(self, picture: Picture, count: int) -> None:
+        """Bound the answer as the upload is bounded: eight candidates are eight pictures."""
+        width, height = picture.size
+        limit = self._settings.max_pixels
+        if count * width * height > limit:
+            raise PictureTooLarge(
+                f"{count} candidates of {width}×{height} are over {limit:,} pixels"
+            )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._threads)

@@ -1,5 +1,6 @@
 """The queue as the API sees it: put a job in, wait for what becomes of it, take it back."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ ALIVE_MS = 10_000
 # RESP2 replies look the same from every server; a call may block for a while, but not for ever.
 CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 10, "socket_connect_timeout": 2}
 _SLICE_SECONDS = 2.0
+_RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._keys = Keys(settings.namespace)
-        self._redis: Any = redis.asyncio.Redis.from_url(settings.queue_url, **CONNECTION)
+        # One connection for each job that is waited for, and some to put jobs in.
+        room = settings.queue_limit + 64
+        self._redis: Any = redis.asyncio.Redis.from_url(
+            settings.queue_url, max_connections=room, **CONNECTION
+        )
         self._enqueue = self._redis.register_script(scripts.ENQUEUE)
 
     async def put(self, job: Job) -> None:
@@ -74,17 +80,26 @@ class Queue:
             raise QueueFull(f"{self._settings.queue_limit} jobs are waiting")
 
     async def wait(self, name: str) -> Outcome:
-        """What became of a job, as soon as it is known; `AnswerTimeout` past the deadline."""
+        """What became of a job, as soon as it is known; `AnswerTimeout` past the deadline.
+
+        The job has been accepted, so a server that is away for a while is waited for.
+        """
         deadline = time.monotonic() + self._settings.answer_seconds
         while (left := deadline - time.monotonic()) > 0:
-            # The bell only wakes: the hash is looked at each time, so that a bell lost with its
-            # connection costs one slice and not the answer.
-            with _unavailable():
-                await self._redis.blpop([self._keys.bell(name)], timeout=min(left, _SLICE_SECONDS))
-                outcome = read_outcome(await self._redis.hgetall(self._keys.job(name)))
+            try:
+                outcome = await self._listen(name, min(left, _SLICE_SECONDS))
+            except QueueUnavailable:
+                await asyncio.sleep(min(left, _RETRY_SECONDS))
+                continue
             if outcome is not None:
                 return outcome
         raise AnswerTimeout(f"no worker finished the job in {self._settings.answer_seconds:g} s")
+
+    async def _listen(self, name: str, seconds: float) -> Outcome | None:
+        """Wait for a job's bell, then look: a bell lost on the way costs time, not the answer."""
+        with _unavailable():
+            await self._redis.blpop([self._keys.bell(name)], timeout=seconds)
+            return read_outcome(await self._redis.hgetall(self._keys.job(name)))
 
     async def abandon(self, name: str) -> None:
         """Forget a job nobody waits for: a worker drops it before the model sees it."""

@@ -41,6 +41,8 @@ async def inpaint(request: Request) -> Response:
     """Fill the hidden region of a picture from what surrounds it and from a caption.
 
     What lies in the region is never read, and nothing outside it is changed.
+
+    `curl -F image=@photo.jpg -F 'caption=a dog in the snow' -o filled.png …/inpaint`
     """
     settings: Settings = request.app.state.settings
     inpainter: Inpainter = request.app.state.inpainter

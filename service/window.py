@@ -175,8 +175,9 @@ def _extend(cells: Pixels, known: NDArray[np.bool_], missing: NDArray[np.bool_])
     """Give every missing cell the nearest known one's colour."""
     if not missing.any():
         return
-    sources, targets = np.argwhere(known), np.argwhere(missing)
-    for row in np.unique(targets[:, 0]):
-        here = targets[targets[:, 0] == row]
-        far = ((here[:, None] - sources) ** 2).sum(-1)
-        cells[row, here[:, 1]] = cells[tuple(sources[far.argmin(1)].T)]
+    # The nearest one always lies on the rim of the known cells.
+    around = np.pad(known, 1, constant_values=True)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    sources, targets = np.argwhere(known & ~inner), np.argwhere(missing)
+    far = ((targets[:, None] - sources) ** 2).sum(-1)
+    cells[missing] = cells[tuple(sources[far.argmin(1)].T)]

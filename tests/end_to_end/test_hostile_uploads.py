@@ -1,0 +1,147 @@
+"""Uploads that mean no good: each gets a problem document or a right answer, never a 5xx."""
+
+import io
+import struct
+import zlib
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.server
+
+RNG = np.random.default_rng(0)
+
+
+def noise(width=64, height=64, bands=3):
+    return Image.fromarray(RNG.integers(0, 256, (height, width, bands), np.uint8).squeeze())
+
+
+def encode(image, kind="PNG", **options):
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width, height, depth=8, colour=2, rows=b"", extra=b""):
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(rows, 9))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + data + chunk(b"IEND", b"")
+
+
+GOOD = encode(noise())
+JPEG, WEBP = encode(noise(), "JPEG"), encode(noise(), "WEBP")
+FRAMES = {"save_all": True, "append_images": [noise()]}
+TEXT_BOMB = chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(200_000_000), 9))
+PROFILE_BOMB = chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(200_000_000), 9))
+
+# Name -> (image, other fields, status).
+REFUSED = {
+    "empty": (b"", {}, 415),
+    "only a signature": (b"\x89PNG\r\n\x1a\n", {}, 415),
+    "truncated PNG": (GOOD[: len(GOOD) // 2], {}, 415),
+    "truncated JPEG": (JPEG[: len(JPEG) // 2], {}, 415),
+    "truncated WebP": (WEBP[: len(WEBP) // 2], {}, 415),
+    "PNG with a flipped byte": (GOOD[:5000] + bytes([GOOD[5000] ^ 255]) + GOOD[5001:], {}, 415),
+    "text named PNG": (b"hello " * 1000, {}, 415),
+    "HTML": (b"<html><script>alert(1)</script></html>", {}, 415),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>', {}, 415),
+    "PDF": (b"%PDF-1.7\n" + bytes(500), {}, 415),
+    "ZIP": (b"PK\x03\x04" + bytes(500), {}, 415),
+    "GIF": (encode(noise(), "GIF"), {}, 415),
+    "BMP": (encode(noise(), "BMP"), {}, 415),
+    "TIFF": (encode(noise(), "TIFF"), {}, 415),
+    "animated PNG": (encode(noise(), "PNG", **FRAMES), {}, 415),
+    "animated WebP": (encode(noise(), "WEBP", **FRAMES), {}, 415),
+    "animated GIF": (encode(noise(), "GIF", **FRAMES), {}, 415),
+    "CMYK JPEG": (encode(noise(bands=4).convert("CMYK"), "JPEG"), {}, 415),
+    "16-bit grey": (png(64, 64, 16, 0, (b"\0" + bytes(128)) * 64), {}, 415),
+    "16-bit RGB": (png(64, 64, 16, 2, (b"\0" + bytes(384)) * 64), {}, 415),
+    "bomb of pixels": (png(50_000, 50_000, rows=bytes(1_000_000)), {}, 413),
+    "bomb just over the limit": (png(8000, 8000, rows=bytes(192_008_000)), {}, 413),
+    "bomb of text": (png(64, 64, rows=(b"\0" + bytes(192)) * 64, extra=TEXT_BOMB), {}, 415),
+    "bomb of a profile": (png(64, 64, rows=(b"\0" + bytes(192)) * 64, extra=PROFILE_BOMB), {}, 415),
+    "size of zero": (png(0, 0), {}, 415),
+    "size beyond 31 bits": (png(2**31 + 5, 64), {}, 413),
+    "huge file": (GOOD + bytes(11 * 2**20), {}, 413),
+    "one pixel": (encode(noise(1, 1)), {}, 422),
+    "a line": (encode(noise(5000, 1)), {}, 422),
+    "NUL in caption": (GOOD, {"caption": "a\0cat"}, 422),
+    "escape in caption": (GOOD, {"caption": "\x1b[31mcat"}, 422),
+    "blank caption": (GOOD, {"caption": " \n "}, 422),
+    "endless caption": (GOOD, {"caption": "cat " * 3000}, 422),
+    "NaN in region": (GOOD, {"region": "nan,nan,8,8"}, 422),
+    "infinite region": (GOOD, {"region": "0,0,inf,inf"}, 422),
+    "negative region": (GOOD, {"region": "-8,-8,16,16"}, 422),
+    "region outside": (GOOD, {"region": "60,60,16,16"}, 422),
+    "region of everything": (GOOD, {"region": "0,0,64,64"}, 422),
+    "region that overflows": (GOOD, {"region": "0,0,99999999999999999999,8"}, 422),
+    "seed that overflows": (GOOD, {"seed": "4294967296"}, 422),
+    "seed of words": (GOOD, {"seed": "seven"}, 422),
+    "n of a thousand": (GOOD, {"n": "1000"}, 422),
+    "unknown field": (GOOD, {"exec": "rm -rf"}, 422),
+}  # fmt: skip
+ANSWERED = {
+    "alpha": (encode(noise(bands=4)), {}),
+    "palette": (encode(noise().convert("P")), {}),
+    "palette with a clear colour": (encode(noise().convert("P"), transparency=0), {}),
+    "grey": (encode(noise(bands=1)), {}),
+    "grey with alpha": (encode(noise().convert("LA")), {}),
+    "one bit": (encode(noise().convert("1")), {}),
+    "all of one colour": (png(64, 64, rows=(b"\0" + bytes(192)) * 64), {}),
+    "junk after the end": (GOOD + b"<?php evil(); ?>" * 100, {}),
+    "very long and thin": (encode(noise(4000, 64)), {}),
+    "right-to-left and emoji": (GOOD, {"caption": "\u202eقطة 🐈\u200d⬛"}),
+    "words like markup": (GOOD, {"caption": "'; DROP TABLE jobs; -- {{7*7}} ${x} %s"}),
+}
+
+
+def post(client, image, fields, name="photo.png"):
+    return client.post(
+        "/inpaint", files={"image": (name, image)}, data={"caption": "a cat", **fields}
+    )
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_hostile_upload_is_refused_with_a_problem(client, name):
+    image, fields, status = REFUSED[name]
+    problem = post(client, image, fields)
+    assert (problem.status_code, problem.headers["content-type"]) == (
+        status,
+        "application/problem+json",
+    )
+    assert problem.json()["type"].startswith("/problems/") and problem.json()["detail"]
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_strange_but_lawful_upload_is_answered_rightly(client, name):
+    image, fields = ANSWERED[name]
+    answer = post(client, image, fields)
+    assert answer.status_code == 200, answer.text
+    before, after = Image.open(io.BytesIO(image)), Image.open(io.BytesIO(answer.content))
+    outside = [np.asarray(picture.convert("RGBA"))[:8] for picture in (before, after)]
+    assert before.size == after.size and np.array_equal(*outside)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a\r\nb.png", "\u202egnp.exe", "x" * 5000])
+def test_the_name_of_the_upload_does_not_matter(client, name):
+    assert post(client, GOOD, {}, name).status_code in (200, 400)
+
+
+def test_a_client_that_leaves_in_the_middle_harms_nobody(client, service):
+    for _ in range(5):
+        with pytest.raises(httpx.TimeoutException), httpx.Client(timeout=0.001) as hasty:
+            hasty.post(f"{service.address}/inpaint", files={"image": GOOD}, data={"caption": "a"})
+    assert post(client, GOOD, {}).status_code == 200
+
+
+def test_after_all_of_them_the_next_request_is_answered(client):
+    for image, fields, _ in REFUSED.values():
+        post(client, image, fields)
+    answer = post(client, GOOD, {"seed": "1"})
+    assert answer.status_code == 200 and client.get("/readyz").status_code == 200

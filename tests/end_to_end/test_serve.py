@@ -1,0 +1,55 @@
+"""`captionfill serve`, as a newcomer meets it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.server
+
+
+def ready(service):
+    try:
+        return httpx.get(f"{service.address}/readyz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def processes_of(service):
+    """Every process that works in the service's folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(service.folder):
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste the line to")
+def test_the_printed_line_works_as_pasted(service):
+    command = service.line.split("try: ")[1]
+    subprocess.run(command, shell=True, cwd=service.folder, check=True, capture_output=True)
+    assert Image.open(service.folder / "filled.png").size == (256, 256)
+
+
+def test_the_service_is_ready_once_it_says_so(service):
+    assert ready(service)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
+def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(own_service):
+    first = own_service.worker_pid()
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while own_service.worker_pid() == first and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert own_service.worker_pid() != first and len(processes_of(own_service)) == 4
+    assert own_service.stop() == 0
+    assert processes_of(own_service) == []

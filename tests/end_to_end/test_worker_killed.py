@@ -1,0 +1,97 @@
+"""Two hundred jobs, and the worker killed in the middle of them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from service.embedded import EmbeddedServer
+from service.jobs import Job, Result
+from service.queue import Queue
+from service.settings import Settings
+
+pytestmark = pytest.mark.server
+
+ROOT = Path(__file__).resolve().parents[2]
+STREAM, GROUP = "{captionfill}:jobs", "workers"
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = EmbeddedServer(tmp_path / "valkey")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_worker(server, tiny_bundle, tmp_path):
+    """Start a worker process with a lease of a second; none outlives the test."""
+    workers = []
+
+    def start():
+        settings = {
+            "REDIS_URL": server.url,
+            "CAPTIONFILL_BUNDLE": str(tiny_bundle),
+            "CAPTIONFILL_LEASE_SECONDS": "1",
+        }
+        log = (tmp_path / "worker.log").open("ab")
+        more = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "service.cli", "worker"]
+        env = {**os.environ, **settings, **more}
+        workers.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        worker.wait()
+
+
+def kill_in_the_middle(worker, client):
+    """SIGKILL the worker at a moment when it holds jobs and has finished some."""
+    deadline = time.monotonic() + 90
+    while worker.poll() is None and time.monotonic() < deadline:
+        if client.xlen(STREAM) < 190:
+            worker.send_signal(signal.SIGSTOP)
+            if client.xpending(STREAM, GROUP)["pending"]:
+                worker.kill()
+                return worker.wait()
+            worker.send_signal(signal.SIGCONT)
+        time.sleep(0.002)
+    pytest.fail("the worker never got to the middle")
+
+
+async def queue_all(queue, jobs):
+    for job in jobs:
+        await queue.put(job)
+    return [asyncio.ensure_future(queue.wait(job.id)) for job in jobs]
+
+
+def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_worker):
+    settings = Settings(redis_url=server.url, answer_seconds=150)
+    client = redis.Redis.from_url(server.url)
+    jobs = [Job.new(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
+
+    async def run():
+        queue = Queue(settings)
+        worker = start_worker()
+        waiting = await queue_all(queue, jobs)
+        await asyncio.to_thread(kill_in_the_middle, worker, client)
+        left = client.xlen(STREAM)
+        start_worker()
+        outcomes = await asyncio.gather(*waiting)
+        await queue.close()
+        return left, outcomes
+
+    left, outcomes = asyncio.run(run())
+    assert 0 < left < 200
+    assert sum(isinstance(outcome, Result) for outcome in outcomes) == 200
+    # Every stored result rings its job's bell once, and every bell was heard once: none is left.
+    assert list(client.scan_iter("*:bell:*")) == []
+    assert client.xlen(STREAM) == client.xpending(STREAM, GROUP)["pending"] == 0

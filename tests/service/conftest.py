@@ -1,0 +1,90 @@
+"""What the service's tests run on: a real server, pictures, and a predictor to steer."""
+
+import io
+import threading
+import time
+from itertools import count
+
+import numpy as np
+import pytest
+import redis
+from PIL import Image
+
+from service.batcher import Batcher
+from service.consumer import Consumer
+from service.embedded import EmbeddedServer
+from service.settings import Settings
+from service.worker import Worker
+
+_spaces = count()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory):
+    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def settings(redis_url):
+    """Settings of a fresh namespace on the real server, with short times."""
+    name = f"test{next(_spaces)}"
+    return Settings(
+        redis_url=redis_url, namespace=name, lease_seconds=0.3, answer_seconds=5, queue_limit=20
+    )
+
+
+@pytest.fixture
+def server(redis_url):
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        yield client
+
+
+class Painter:
+    """A predictor that paints each fill in the level of its seed; seed 13 is bad luck."""
+
+    digest = "sha256:painter"
+
+    def predict(self, jobs):
+        return [ValueError("bad luck") if job.seed == 13 else self.paint(job) for job in jobs]
+
+    def paint(self, job):
+        return b"".join(bytes([seed % 256]) * 3072 for seed in job.seeds)
+
+
+@pytest.fixture
+def worker(settings):
+    """A real worker in a thread, with a painter for a predictor."""
+    policy = Batcher(8, settings.lease_seconds, time.monotonic)
+    worker = Worker(Consumer(settings), Painter(), policy)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    yield worker
+    worker.stop()
+    thread.join()
+
+
+@pytest.fixture
+def noise():
+    """Make a picture of seeded noise."""
+
+    def make(width=64, height=64, mode="RGB", seed=0):
+        bands = Image.getmodebands(mode)
+        shape = (height, width) if bands == 1 else (height, width, bands)
+        pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+        return Image.fromarray(pixels, mode)
+
+    return make
+
+
+@pytest.fixture
+def encode():
+    """Encode a picture to bytes."""
+
+    def make(image, kind="PNG", **options):
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+    return make

@@ -1,0 +1,211 @@
+"""The API in this process, a real server behind it, and a worker whose fills are known."""
+
+import asyncio
+import base64
+import io
+import time
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from service.app import create_app
+from service.consumer import Consumer
+from service.errors import BadRequest
+from service.inpaint import Inpainter
+from service.queue import Keys, Queue
+from service.requests import InpaintRequest
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def client(settings):
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def picture(noise, encode):
+    return encode(noise())
+
+
+def post(client, image, accept="*/*", **fields):
+    fields = {"caption": "a cat", **fields}
+    return client.post("/inpaint", files={"image": image}, data=fields, headers={"Accept": accept})
+
+
+def test_the_answer_is_the_picture_with_its_centre_filled(client, worker, picture):
+    answer = post(client, picture, seed=200)
+    expected = np.array(Image.open(io.BytesIO(picture)))
+    expected[16:48, 16:48] = 200
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    assert np.array_equal(Image.open(io.BytesIO(answer.content)), expected)
+
+
+def test_the_headers_say_how_it_was_made(client, worker, picture):
+    headers = post(client, picture, seed=7).headers
+    assert (headers["x-seed"], headers["x-bundle-digest"]) == ("7", "sha256:painter")
+    assert len(headers["x-job-id"]) == 32 and int(headers["x-batch-size"]) >= 1
+    assert float(headers["x-queue-ms"]) >= 0 and float(headers["x-inference-ms"]) >= 0
+
+
+def test_json_brings_every_candidate(client, worker, picture):
+    answer = post(client, picture, "application/json", n=3, seed=250).json()
+    centres = [
+        Image.open(io.BytesIO(base64.b64decode(i))).getpixel((32, 32)) for i in answer["images"]
+    ]
+    assert answer["seeds"] == [250, 251, 252]
+    assert centres == [(250,) * 3, (251,) * 3, (252,) * 3]
+
+
+def test_a_region_of_a_larger_picture_is_filled_and_told(client, worker, noise, encode):
+    data = encode(noise(150, 100))
+    answer = post(client, data, "application/json", region="90,10,40,20", seed=9).json()
+    filled = np.array(Image.open(io.BytesIO(base64.b64decode(answer["images"][0]))))
+    expected = np.array(Image.open(io.BytesIO(data)))
+    expected[10:30, 90:130] = 9
+    assert np.array_equal(filled, expected)
+    assert (answer["region"], answer["window"]) == ([90, 10, 40, 20], [70, -20, 80])
+
+
+def test_a_bad_job_fails_alone_with_a_problem(client, worker, picture):
+    problem = post(client, picture, seed=13)
+    assert (problem.status_code, problem.json()["type"]) == (500, "/problems/job-failed")
+    assert post(client, picture, seed=14).status_code == 200
+
+
+def test_a_problem_is_a_problem_document(client, worker):
+    problem = post(client, b"not a picture")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["type"] == "/problems/unsupported-picture"
+
+
+def test_the_type_of_a_problem_leads_to_its_page(client):
+    page = client.get("/problems/queue-full")
+    assert page.status_code == 200 and "try again" in page.text
+    assert client.get("/problems/nonsense").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/x", 404), ("GET", "/inpaint", 405)]
+)
+def test_even_the_framework_s_errors_are_problem_documents(client, method, path, status):
+    problem = client.request(method, path)
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["status"] == status
+
+
+def test_an_unforeseen_error_tells_nothing_of_the_inside(client, picture, monkeypatch):
+    monkeypatch.setattr("service.routes.choose_media_type", lambda *_: 1 / 0)
+    problem = post(client, picture)
+    assert problem.status_code == 500 and "division" not in problem.text
+    assert problem.json()["type"] == "/problems/internal-error"
+
+
+def test_a_full_queue_is_said_at_once(client, settings, picture, server):
+    for _ in range(settings.queue_limit):
+        server.xadd(Keys(settings.namespace).stream, {"id": "x"})
+    start = time.monotonic()
+    problem = post(client, picture)
+    assert problem.json()["type"] == "/problems/queue-full" and time.monotonic() - start < 1
+    assert int(problem.headers["retry-after"]) > 0
+
+
+def test_too_many_held_pixels_are_refused(settings, noise, encode):
+    narrow = settings.model_copy(update={"answer_seconds": 0.5, "max_held_pixels": 6000})
+    with TestClient(create_app(narrow)) as client:
+        inpainter = client.app.state.inpainter
+        inpainter._held_pixels = 4000
+        assert post(client, encode(noise())).json()["type"] == "/problems/queue-full"
+
+
+def test_without_a_worker_the_answer_is_a_timeout(settings, picture):
+    hasty = settings.model_copy(update={"answer_seconds": 0.3})
+    with TestClient(create_app(hasty)) as client:
+        assert post(client, picture).json()["type"] == "/problems/answer-timeout"
+
+
+def test_without_a_queue_the_api_lives_and_says_so(settings, picture):
+    alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
+    with TestClient(create_app(alone)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").json()["type"] == "/problems/queue-unavailable"
+        assert post(client, picture).json()["type"] == "/problems/queue-unavailable"
+
+
+def test_readiness_needs_a_worker(client):
+    assert client.get("/readyz").json()["type"] == "/problems/not-ready"
+
+
+def test_readiness_names_the_bundle(client, worker):
+    for _ in range(50):
+        answer = client.get("/readyz")
+        if answer.status_code == 200:
+            break
+        time.sleep(0.05)
+    assert answer.json() == {"status": "ready", "bundle": "sha256:painter", "workers": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{}", "application/json", 415),
+        (b"", "multipart/form-data", 415),
+        (b"", "multipart/form-data; boundary=b", 400),
+        (b"garbage", "multipart/form-data; boundary=b", 400),
+        (b"--b\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b", 400),
+    ],
+)  # fmt: skip
+def test_a_broken_body_is_refused(client, body, kind, status):
+    problem = client.post("/inpaint", content=body, headers={"Content-Type": kind})
+    assert problem.status_code == status and problem.json()["status"] == status
+
+
+def test_a_field_that_is_there_twice_is_refused(client, picture):
+    files = [("image", picture), ("image", picture)]
+    problem = client.post("/inpaint", files=files, data={"caption": "a"})
+    assert problem.status_code == 422 and "twice" in problem.json()["detail"]
+
+
+def test_the_document_lists_every_field_and_error(client):
+    document = client.get("/openapi.json").json()
+    operation = document["paths"]["/inpaint"]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"image", "caption", "seed", "region", "n"}
+    assert {"200", "400", "406", "408", "413", "415", "422", "500", "503", "504"} == set(
+        operation["responses"]
+    )
+    assert {"Problem", "InpaintAnswer"} <= document["components"]["schemas"].keys()
+    assert client.get("/docs").status_code == 200
+
+
+def test_neither_picture_nor_caption_is_logged(client, worker, picture, caplog):
+    caplog.set_level("DEBUG", "captionfill")
+    post(client, picture, caption="a very secret cat")
+    post(client, b"broken", caption="a very secret cat")
+    told = [str(vars(record)) for record in caplog.records]
+    assert told and not any("secret" in line or "PNG" in line for line in told)
+
+
+def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):
+    narrow = settings.model_copy(update={"max_pixels": 3 * 4096})
+    with TestClient(create_app(narrow)) as client:
+        problem = post(client, picture, "application/json", n=4)
+    assert problem.json()["type"] == "/problems/picture-too-large"
+
+
+def test_a_job_is_dropped_when_its_client_leaves(settings, picture, server):
+    async def leave():
+        queue = Queue(settings)
+        asked = InpaintRequest(picture, "a cat", 1, None, 1)
+        with pytest.raises(BadRequest, match="left"):
+            await Inpainter(settings, queue).fill(asked, lambda: asyncio.sleep(0.05))
+        await queue.close()
+
+    asyncio.run(leave())
+    assert server.xlen(Keys(settings.namespace).stream) == 1
+    consumer = Consumer(settings)
+    consumer.join()
+    assert consumer.take(8, 0.1) == []

@@ -1,0 +1,66 @@
+import asyncio
+
+import pytest
+from starlette.requests import Request
+
+from service.errors import BadRequest, BodyTooLarge, UploadTooSlow
+from service.forms import read_form
+from service.settings import Settings
+
+PART = b'--b\r\nContent-Disposition: form-data; name="caption"\r\n\r\na cat'
+END = b"\r\n--b--\r\n"
+
+
+class Client:
+    """Sends chunks as a server would hand them on, and counts them."""
+
+    def __init__(self, chunks, pause=0.0, leaves=False, **headers):
+        kind = {"content-type": "multipart/form-data; boundary=b", **headers}
+        raw = [(key.replace("_", "-").encode(), value.encode()) for key, value in kind.items()]
+        self.scope = {"type": "http", "method": "POST", "headers": raw}
+        self.chunks, self.pause, self.leaves, self.sent = list(chunks), pause, leaves, 0
+
+    async def receive(self):
+        await asyncio.sleep(self.pause)
+        if self.leaves and self.sent == len(self.chunks):
+            return {"type": "http.disconnect"}
+        self.sent += 1
+        more = self.leaves or self.sent < len(self.chunks)
+        return {"type": "http.request", "body": self.chunks[self.sent - 1], "more_body": more}
+
+    def read(self, **settings):
+        return asyncio.run(read_form(Request(self.scope, self.receive), Settings(**settings)))
+
+
+def test_a_form_in_small_pieces_is_read_whole():
+    pieces = [bytes([byte]) for byte in PART + END]
+    assert Client(pieces).read() == {"caption": b"a cat"}
+
+
+def test_reading_stops_at_the_limit_whatever_the_length_says():
+    client = Client([PART, *[b"x" * 65536] * 1000], content_length="10")
+    with pytest.raises(BodyTooLarge):
+        client.read(max_bytes=100_000)
+    assert client.sent < 6
+
+
+def test_an_announced_length_over_the_limit_is_refused_unread():
+    client = Client([PART + END], content_length="99999999999999999999999")
+    with pytest.raises(BodyTooLarge):
+        client.read()
+    assert client.sent == 0
+
+
+def test_a_form_without_its_end_is_refused():
+    with pytest.raises(BadRequest, match="last boundary"):
+        Client([PART]).read()
+
+
+def test_a_client_that_leaves_in_the_middle_is_a_bad_request():
+    with pytest.raises(BadRequest, match="left"):
+        Client([PART], leaves=True).read()
+
+
+def test_a_slow_upload_is_cut_off():
+    with pytest.raises(UploadTooSlow):
+        Client([PART] * 100, pause=0.02).read(upload_seconds=0.1)
