@@ -48,3 +48,25 @@ def tiny_folder(tmp_path: Path) -> Path:
     rows = [{"file_name": name, "captions": texts} for name, texts in CAPTIONS.items()]
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of random weights, small enough to fill in a few milliseconds."""
+    import torch
+
+    from models.bundle import BundleConfig, save_bundle
+    from models.captions import CaptionEncoder
+    from models.generators import GENERATORS
+
+    settings = {"width": 8, "decoder_width": 8, "caption_code": 16, "noise_dim": 8}
+    encoder = CaptionEncoder.load()
+    names = {"name": "tiny", "generator": "inpaint", "encoder": encoder.name}
+    sizes = {"caption_dim": encoder.dimension, "noise_dim": 8}
+    config = BundleConfig(
+        **names, settings=settings, encoder_fingerprint=encoder.fingerprint, **sizes, training={}
+    )
+    folder = tmp_path_factory.mktemp("bundle")
+    torch.manual_seed(0)
+    save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
+    return folder
