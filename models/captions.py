@@ -54,11 +54,14 @@ class CaptionEncoder:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         # Imported here: it takes seconds, and a predictor loads it beside the networks.
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+        disable_progress_bar()
         try:
             model = SentenceTransformer(str(place or name), device=device)
-        except Exception as error:
-            raise EncoderError(f"sentence encoder {name!r} cannot be loaded: {error}") from error
+        except Exception as error:  # whatever the libraries below raise: many kinds, many lines
+            first = str(error).strip().partition("\n")[0]
+            raise EncoderError(f"sentence encoder {name!r} cannot be loaded: {first}") from error
         model.eval()
         dimension = int(model.get_embedding_dimension() or 0)
         return cls(name, dimension, fingerprint(model), model)

@@ -1,5 +1,7 @@
-"""Progress bars for people; in a log file they become a line now and then."""
+"""Progress for people: bars on a terminal, a line now and then in a log file."""
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,42 +16,46 @@ from rich.progress import (
 )
 
 StageProgress = Callable[[str, int, int | None], None]
-
-
-def bar() -> Progress:
-    """Return a bar with count, time spent and time left, on standard error."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+LINE_SECONDS = 30.0
 
 
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
-    """Show one bar a stage; call with its name, how many are done, of how many."""
+    """Show how far each stage is; call with its name, how many are done, of how many."""
+    if not sys.stderr.isatty():
+        yield line_now_and_then()
+        return
     tasks = {}
-    with bar() as progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    bars = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
-        def tell(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
+    def tell(stage: str, done: int, total: int | None) -> None:
+        bars.start()  # only now: an error before any work leaves no empty bar
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total)
+        bars.update(tasks[stage], completed=done, total=total)
 
+    try:
         yield tell
+    finally:
+        bars.stop()
 
 
 @contextmanager
 def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Show a training's bar with its speed and terms."""
-    with bar() as progress:
-        task = progress.add_task("training", total=steps)
+    """Show how far a training is."""
+    with stage_progress() as progress:
+        yield lambda step, figures: progress("training", step, steps)
 
-        def tell(step: int, figures: dict[str, float]) -> None:
-            speed = figures["time/images_per_second"]
-            progress.update(task, completed=step, description=f"training, {speed:.0f} images/s")
 
-        yield tell
+def line_now_and_then() -> StageProgress:
+    """Return a progress that writes a line at a stage's end and every half minute."""
+    last = time.monotonic()
+
+    def tell(stage: str, done: int, total: int | None) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > LINE_SECONDS:
+            last = time.monotonic()
+            print(f"{stage}: {done} of {total or 'unknown'}", file=sys.stderr, flush=True)
+
+    return tell

@@ -1,0 +1,48 @@
+"""The command line: help worth reading, errors of one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "training.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_names_every_command_without_loading_torch():
+    code = "import sys, training.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    text = run("--help").stdout
+    commands = ["prepare", "train", "resume", "evaluate", "sample", "export"]
+    assert [command for command in commands if command not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "no-such", "--data", "x", "--run", "y"], "no recipe 'no-such'"),
+        (["train", "inpaint-gan", "--data", "x", "--run", "y"], "no prepared data there"),
+        (["resume", "nowhere"], "no run in nowhere"),
+        (["export", "nowhere", "b"], "no run in nowhere"),
+        (["prepare", "folder", "nowhere", "out"], "nowhere"),
+    ],
+)
+def test_a_users_error_is_one_line_without_a_traceback(arguments, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_wrong_use_exits_with_2(tmp_path):
+    assert run("prepare", "nonsense", "a", "b").returncode == 2
