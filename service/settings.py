@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     batch_limit: int = Field(8, gt=0, description="images in one batch")
     lease_seconds: float = Field(15, gt=0, description="a silent worker's jobs are then retaken")
     max_deliveries: int = Field(3, gt=0, description="then the job is a dead letter")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return url
 
     @property
     def queue_url(self) -> str:

@@ -7,11 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import redis
@@ -61,7 +60,7 @@ class Child:
     def last_words(self) -> str:
         """The last line of its log."""
         lines = self.log.read_text(errors="replace").splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1].removeprefix("captionfill: ") if lines else "it said nothing"
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -124,11 +123,15 @@ def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
 
 
 def _is_ready(settings: Settings) -> bool:
+    # Not urllib: it would ask a proxy for what is on this machine.
+    connection = HTTPConnection(_local_host(settings), settings.port, timeout=5)
     try:
-        with urllib.request.urlopen(f"{_address(settings)}/readyz", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (HTTPException, OSError):
         return False
+    finally:
+        connection.close()
 
 
 def _check_port(settings: Settings) -> None:
@@ -142,14 +145,18 @@ def _check_port(settings: Settings) -> None:
             raise StartError(f"cannot listen on {place}: {error.strerror}; set PORT=") from error
 
 
+def _local_host(settings: Settings) -> str:
+    """The host by which this machine reaches the API."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+
+
 def _address(settings: Settings) -> str:
-    """Where this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = _local_host(settings)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _welcome(settings: Settings) -> str:
-    example, caption = write_example(settings.data_folder)
+    example, caption = write_example(settings.data_folder.resolve())
     picture = shlex.quote(f"image=@{example}")
     words = shlex.quote(f"caption={caption}")
     command = f"curl -F {picture} -F {words} -o filled.png {_address(settings)}/inpaint"

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.end_to_end.running import start_service
+
 pytestmark = pytest.mark.server
 
 
@@ -53,3 +55,11 @@ def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(own_service):
     assert own_service.worker_pid() != first and len(processes_of(own_service)) == 4
     assert own_service.stop() == 0
     assert processes_of(own_service) == []
+
+
+def test_a_missing_bundle_ends_it_with_one_line_and_no_process(tmp_path):
+    service = start_service(tmp_path, tmp_path / "nowhere")
+    assert (service.line, service.process.wait(10)) == ("", 1)
+    [line] = (tmp_path / "serve.err").read_text().splitlines()
+    assert line.startswith("captionfill: the worker ended: no bundle at")
+    assert processes_of(service) == []

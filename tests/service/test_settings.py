@@ -22,6 +22,12 @@ def test_the_other_settings_go_by_a_prefix(monkeypatch):
     assert Settings().max_pixels == 5000
 
 
+def test_a_redis_url_of_another_kind_is_refused(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "localhost:6379")
+    with pytest.raises(ValidationError, match="redis://"):
+        Settings()
+
+
 def test_a_limit_of_zero_is_refused(monkeypatch):
     monkeypatch.setenv("CAPTIONFILL_QUEUE_LIMIT", "0")
     with pytest.raises(ValidationError):
