@@ -23,8 +23,8 @@ RUN useradd --create-home --uid "$UID" captionfill \
     && install --directory --owner=captionfill /data /runs
 
 # torchvision is built against one torch, so the two come together and from one index.
-ARG TORCH_INDEX=https://pypi.org/simple
-RUN pip install --index-url "$TORCH_INDEX" "torch>=2.6" "torchvision>=0.21"
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install "torch>=2.6" "torchvision>=0.21"
 
 # Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 WORKDIR /src

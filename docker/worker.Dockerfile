@@ -17,9 +17,9 @@ ARG UID=1000
 RUN useradd --create-home --uid "$UID" captionfill
 
 # torch alone first: by far the largest layer, and the one that changes least.
-# For a host without GPU build with TORCH_INDEX=https://download.pytorch.org/whl/cpu (5 GB less).
-ARG TORCH_INDEX=https://pypi.org/simple
-RUN pip install --index-url "$TORCH_INDEX" "torch>=2.6"
+# For a host without GPU build with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu (5 GB less).
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install "torch>=2.6"
 
 # Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 WORKDIR /src
