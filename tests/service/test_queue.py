@@ -226,7 +226,10 @@ def test_a_worker_that_leaves_is_not_counted(settings, consumer):
     assert with_queue(settings, lambda queue: queue.workers()) == {}
 
 
-def test_more_wait_at_once_than_a_pool_of_connections_holds_by_default(settings, consumer):
+def test_more_wait_at_once_than_a_pool_of_connections_holds_by_default(
+    settings, consumer, monkeypatch
+):
+    monkeypatch.setattr("service.queue._RETRY_SECONDS", 60)  # no second try
     wide = settings.model_copy(update={"queue_limit": 150})
     jobs = put(wide, *new(150))
     for lease in consumer.take(150, 0.1):
