@@ -1,6 +1,5 @@
 """The `captionfill` command. Slow imports wait until a command needs them."""
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -38,9 +37,7 @@ def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> 
     """
     from service.supervisor import serve as run
 
-    # The parts are processes of their own: what the options say reaches them by the environment.
-    settings = _settings(host=host, port=port, bundle=bundle, export=True)
-    run(settings, lambda line: print(line, flush=True))
+    run(_settings(host=host, port=port, bundle=bundle), lambda line: print(line, flush=True))
 
 
 @app.command()
@@ -135,18 +132,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings(*, export: bool = False, **options: Any) -> Settings:
+def _settings(**options: Any) -> Settings:
     """Settings from the environment, and from the options that were given."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = Settings(**given)
+        return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise StartError(f"setting {place}: {first['msg']}") from error
-    if export:
-        os.environ.update({f"CAPTIONFILL_{name.upper()}": str(given[name]) for name in given})
-    return settings
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
-        environment = {**os.environ, "REDIS_URL": _redis_url(settings, stack)}
+        environment = _environment(settings, _redis_url(settings, stack))
         children = [_child(name, folder, environment, stack) for name in ("worker", "api")]
         _wait_until_ready(settings, children)
         say(_welcome(settings))
@@ -86,6 +86,17 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             for child in children:
                 child.tend(time.monotonic())
             time.sleep(_POLL_SECONDS)
+
+
+def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    """This process's environment, and what its command line may have changed."""
+    chosen = {
+        "REDIS_URL": redis_url,
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "BUNDLE": str(settings.bundle),
+    }
+    return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
 
 
 def _redis_url(settings: Settings, stack: ExitStack) -> str:
