@@ -27,9 +27,9 @@ from training.methods import (
     with_bundle,
 )
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
-from training.report import EvaluationTable
 from training.scores import REAL, Scores
 from training.shards import load_split
+from training.table import EvaluationTable
 
 GRID_PICTURES = 16
 

@@ -20,7 +20,7 @@ from training.metrics import (
     l1_levels,
     seam_ratio,
 )
-from training.report import CaptionEffect, Row
+from training.table import CaptionEffect, Row
 
 REAL = "real pictures"
 
