@@ -14,12 +14,24 @@ def service(tiny_bundle, tmp_path_factory):
 
 
 @pytest.fixture
-def own_service(tiny_bundle, tmp_path):
-    """A service of one test's own, to be ill-treated."""
-    service = start_service(tmp_path, tiny_bundle)
-    yield service
-    if service.process.poll() is None:
-        service.stop()
+def serve(tmp_path):
+    """Start services of one test's own with a given bundle; they are stopped after it."""
+    started = []
+
+    def start(bundle):
+        started.append(start_service(tmp_path, bundle))
+        return started[-1]
+
+    yield start
+    for service in started:
+        if service.process.poll() is None:
+            service.stop()
+
+
+@pytest.fixture
+def own_service(serve, tiny_bundle):
+    """A service to be ill-treated."""
+    return serve(tiny_bundle)
 
 
 @pytest.fixture(scope="session")

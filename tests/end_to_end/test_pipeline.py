@@ -1,0 +1,105 @@
+"""The whole way: prepare, train, kill, resume, evaluate, export, serve."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+SHORT = [
+    "run.steps=12",
+    "run.batch_size=4",
+    "run.log_every=1",
+    "run.sample_every=6",
+    "run.checkpoint_every=4",
+    "generator.settings={ width = 8, decoder_width = 8 }",
+    "discriminator.settings={ width = 8 }",
+]
+
+
+def command(*arguments):
+    """A command line of the README, run from this checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "training.cli", *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def done(process):
+    """Wait for a command and return what it printed."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out
+
+
+def train_and_kill(recipe, data, run, *settings):
+    """Start a training and kill it with SIGKILL once it has left a checkpoint."""
+    changes = [part for change in settings for part in ("--set", change)]
+    process = command("train", recipe, *data, "--run", run, *changes)
+    while not list(run.glob("checkpoints/step-*")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def ask(service, picture, caption):
+    """Send a picture to a running service."""
+    files = {"image": ("picture", picture.read_bytes())}
+    return httpx.post(f"{service.address}/inpaint", files=files, data={"caption": caption})
+
+
+@pytest.mark.server
+@pytest.mark.timeout(240)
+def test_five_captioned_pictures_go_the_whole_way_in_two_minutes(tiny_folder, tmp_path, serve):
+    began = time.monotonic()
+    data, run, bundle = tmp_path / "data", tmp_path / "run", tmp_path / "bundle"
+    done(command("prepare", "folder", tiny_folder, data))
+    train_and_kill("inpaint-gan", ["--data", data], run, *SHORT)
+    done(command("resume", run))
+    table = tmp_path / "table.json"
+    where = ["--data", data, "--split", "train"]
+    done(command("evaluate", run, *where, "--json", table))
+    done(command("export", run, bundle))
+    answer = ask(serve(bundle), tiny_folder / "red.png", "a red square")
+
+    assert {row["method"] for row in json.loads(table.read_text())["rows"]} > {"OpenCV Telea"}
+    assert table.with_suffix(".md").is_file()
+    assert table.with_suffix(".png").is_file()
+    assert answer.status_code == 200
+    assert Image.open(io.BytesIO(answer.content)).size == Image.open(tiny_folder / "red.png").size
+    assert (
+        json.loads((bundle / "config.json").read_text())["digest"]
+        == (answer.headers["X-Bundle-Digest"])
+    )
+    assert time.monotonic() - began < 120
+
+
+@pytest.mark.data
+@pytest.mark.timeout(300)
+def test_the_real_data_sets_go_the_same_way(real_data, tmp_path):
+    flickr, tiny, run = tmp_path / "flickr", tmp_path / "tiny", tmp_path / "run"
+    limit = ["--limit", "24"]
+    done(command("prepare", "flickr8k", real_data / "flickr8k", flickr, "--size", "72", *limit))
+    done(command("prepare", "tiny-imagenet", real_data / "tiny-imagenet-200", tiny, *limit))
+    data = ["--data", flickr, "--data", tiny]
+    train_and_kill("inpaint-gan", data, run, *SHORT)
+    done(command("resume", run))
+    table, grid = tmp_path / "dev.json", tmp_path / "grid.png"
+    done(command("evaluate", run, "--data", flickr, "--split", "dev", "--json", table))
+    done(command("sample", run, "--data", tiny, "--split", "val", "-o", grid, "--rows", "4"))
+
+    rows = {row["method"]: row for row in json.loads(table.read_text())["rows"]}
+    assert rows["OpenCV Telea"]["hole_psnr"] > rows["another image's centre"]["hole_psnr"]
+    assert Image.open(grid).size[0] > 6 * 64
