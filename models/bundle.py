@@ -86,6 +86,7 @@ def save_bundle(folder: Path, generator: nn.Module, config: BundleConfig, model_
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: halve(v) for k, v in generator.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone; a service is another
     record = {"format": FORMAT, **asdict(config), "weights": file_digest(folder / WEIGHTS)}
     digest = config_digest(record)
     text = json.dumps({**record, "digest": digest}, indent=2, ensure_ascii=False)

@@ -56,7 +56,7 @@ class CaptionEncoder:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model = SentenceTransformer(str(place or name), device=device)
         except Exception as error:  # whatever the libraries below raise: many kinds, many lines
