@@ -1,6 +1,7 @@
 """`captionfill-train`: prepare, train, resume, evaluate, sample, export."""
 
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -187,9 +188,18 @@ def as_bundle(place: Path) -> Iterator[Path]:
         yield Path(passing)
 
 
+def interrupt(number: int, _frame: object) -> None:
+    """Turn a signal into what Ctrl-C raises."""
+    raise KeyboardInterrupt(number)
+
+
 def main() -> None:
     """Run the command line; an error of the user's is one line, without a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # `docker stop` and job schedulers send SIGTERM: a training then leaves a checkpoint, as it
+    # does on Ctrl-C, even where the shell started it with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         app()
     except (TrainingError, ModelsError) as error:

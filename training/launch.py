@@ -74,7 +74,8 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
         sets, recipe.run.batch_size, recipe.run.balance, recipe.augment, recipe.run.seed
     )
     trainer = Trainer(run, players, batches)
-    if any(run.checkpoints.glob("step-*")):
-        trainer.resume()
     sampler = Sampler(sets, run.samples, recipe.run.seed, device)
-    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))
+    with run.locked():
+        if any(run.checkpoints.glob("step-*")):
+            trainer.resume()
+        trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))

@@ -1,9 +1,12 @@
 """Run directories: what a run writes down about itself so that it can be resumed and believed."""
 
+import fcntl
 import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 from training.errors import RunError
 from training.recipe import Recipe, as_table, parse_recipe
 
-RECORD = "run.json"
+RECORD, LOCK = "run.json", "run.lock"
 LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
 
 
@@ -65,6 +68,20 @@ class RunDir:
             return cls(folder, parse_recipe(record["recipe"]), record["data"])
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out while this one trains; the lock goes with the process.
+
+        Raises:
+            RunError: another process is training this run.
+        """
+        with (self.folder / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(f"{self.folder} is being trained by another process") from error
+            yield
 
     def write(self) -> None:
         """Write `run.json`: recipe, data digests, code revision and library versions."""

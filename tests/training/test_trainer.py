@@ -115,6 +115,11 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, 
     assert_same_end(whole, folder)
 
 
+def test_a_run_in_training_is_not_trained_by_a_second_process(whole):
+    with RunDir.open(whole).locked(), pytest.raises(RunError, match="by another process"):
+        resume(whole, ["run.steps=7"], quiet)
+
+
 def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
     recipe = small_recipe("dropout.start=0.5", "dropout.probability=0.3")
     run = RunDir.create(tmp_path / "run", recipe, {})
