@@ -1,25 +1,13 @@
-"""Discriminators: `discriminator(images, caption) -> Judgement`."""
+"""Discriminators: `discriminator(images, caption)` gives a verdict, see `models.verdicts`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from models.blocks import down_block, init_normal
-
-
-class Judgement(NamedTuple):
-    """What a discriminator says of each picture.
-
-    Attributes:
-        score: `(N,)`, higher is more real; a logit, with no sigmoid on it.
-        features: activations to match, finest first, each `(N, C, H, W)`.
-    """
-
-    score: Tensor
-    features: tuple[Tensor, ...]
+from models.verdicts import Judgement
 
 
 @dataclass(frozen=True)
@@ -45,6 +33,8 @@ class ConvDiscriminator(nn.Module):
     Radford et al. 2015 for the convolutions; Reed et al. 2016, §4.1, for the caption: projected,
     repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
     """
+
+    verdict = Judgement
 
     def __init__(self, settings: ConvSettings) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training.ema import averaged
 from training.objectives.base import Objective
-from training.recipe import Adam, Engine, Part, Recipe
+from training.recipe import Adam, Engine, Optimizer, Part, Recipe
 
 
 @dataclass
@@ -54,8 +54,8 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
     return Players(
         generator,
         discriminator,
-        adam(generator, recipe.optimizers.generator),
-        adam(discriminator, recipe.optimizers.discriminator),
+        optimizer(generator, recipe.optimizers.generator),
+        optimizer(discriminator, recipe.optimizers.discriminator),
         averaged(generator, recipe.run.ema) if recipe.run.ema else None,
         recipe.build_objective(),
     )
@@ -67,10 +67,12 @@ def network(part: Part, registry: dict[str, Any], caption_dim: int) -> nn.Module
     return built
 
 
-def adam(module: nn.Module, settings: Adam) -> torch.optim.Adam:
-    """Build Adam over a module's parameters."""
-    betas = (settings.beta1, settings.beta2)
-    return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas)
+def optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer over a module's parameters."""
+    if isinstance(settings, Adam):
+        betas = (settings.beta1, settings.beta2)
+        return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas)
+    return torch.optim.RMSprop(module.parameters(), lr=settings.lr, alpha=settings.smoothing)
 
 
 def memory_format(engine: Engine) -> torch.memory_format:

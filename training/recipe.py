@@ -5,16 +5,18 @@ import tomllib
 from dataclasses import asdict, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from torch import nn
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training.errors import RecipeError
-from training.objectives import OBJECTIVES
+from training.fit import check_fit
+from training.objectives import find_objective
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -31,17 +33,47 @@ class Part:
 class Adam:
     """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs."""
 
+    kind: Literal["adam"] = "adam"
     lr: float = Field(default=2e-4, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)
     beta2: float = Field(default=0.999, ge=0, lt=1)
 
 
 @dataclass(frozen=True, config=STRICT)
+class RmsProp:
+    """RMSProp's settings (Tieleman & Hinton 2012); the rate as Arjovsky 2017 has it for critics.
+
+    Attributes:
+        lr: learning rate.
+        smoothing: decay of the running mean of squared gradients.
+    """
+
+    kind: Literal["rmsprop"]
+    lr: float = Field(default=5e-5, gt=0)
+    smoothing: float = Field(default=0.99, ge=0, lt=1)
+
+
+def optimizer_kind(value: Any) -> Any:
+    """Return which optimizer a table or object describes; Adam where it does not say."""
+    return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+Optimizer = Annotated[
+    Annotated[Adam, Tag("adam")] | Annotated[RmsProp, Tag("rmsprop")],
+    Discriminator(
+        optimizer_kind,
+        custom_error_type="optimizer",
+        custom_error_message="kind is none of adam, rmsprop",
+    ),
+]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Optimizers:
     """An optimizer for each player, and critic steps per generator step."""
 
-    generator: Adam = Adam()
-    discriminator: Adam = Adam()
+    generator: Optimizer = Adam()
+    discriminator: Optimizer = Adam()
     critic_steps: int = Field(default=1, ge=1)
 
 
@@ -138,25 +170,30 @@ class Recipe:
     engine: Engine = Engine()
 
     def __post_init__(self) -> None:
-        known = {"generator": GENERATORS, "discriminator": DISCRIMINATORS, "objective": OBJECTIVES}
-        for name, registry in known.items():
-            part: Part = getattr(self, name)
-            if part.kind not in registry:
-                raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
-        self.build_objective()
-        # On the meta device networks are shapes only: what does not fit shows before any work.
-        for name, registry in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
-            part = getattr(self, name)
-            try:
-                with torch.device("meta"):
-                    registry[part.kind](part.settings)
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise ValueError(f"{name}.settings: {error}") from error
+        generator = sketch("generator", self.generator, GENERATORS)
+        discriminator = sketch("discriminator", self.discriminator, DISCRIMINATORS)
+        check_fit(self, generator, discriminator, self.build_objective())
 
     def build_objective(self) -> Any:
         """Build the objective; its settings are validated here."""
-        kind = OBJECTIVES[self.objective.kind]
+        kind = find_objective(self.objective.kind)
         return kind(kind.settings_type(**self.objective.settings))
+
+
+def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
+    """Build a network as shapes without numbers, so that what does not fit shows before any work.
+
+    Raises:
+        ValueError: no network of that kind, or not with these settings.
+    """
+    if part.kind not in registry:
+        raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
+    try:
+        with torch.device("meta"):
+            built: nn.Module = registry[part.kind](part.settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}.settings: {error}") from error
+    return built
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:

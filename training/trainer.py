@@ -13,12 +13,11 @@ from training.checkpoint import load_checkpoint, save_checkpoint
 from training.dataset import Batch, BatchSource, mix
 from training.errors import NonFiniteError
 from training.journal import Journal
-from training.objectives.base import Scene, Terms
+from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
 from training.recipe import Recipe
 from training.rundir import RunDir
 
-Figures = dict[str, float]
 OnStep = Callable[[int, Figures], None]
 # Streams of randomness that must not share numbers: noise and dropout, and sample grids.
 STEP_STREAM = 1
@@ -96,7 +95,8 @@ class Trainer:
         """Update the discriminator `critic_steps` times, then the generator once.
 
         Returns:
-            Each term's mean, under `discriminator/…` and `generator/…`, and where the time went.
+            Each term's mean, under `discriminator/…` and `generator/…`, what the objective says of
+            itself under `state/…`, and where the time went.
         """
         began = time.perf_counter()
         players, critic_steps = self.players, self.recipe.optimizers.critic_steps
@@ -118,14 +118,16 @@ class Trainer:
             with self.autocast():
                 terms = players.objective.discriminator_terms(players.discriminator, real, detached)
             figures |= update(players.discriminator_optimizer, "discriminator", terms, step)
+            players.objective.after_discriminator_step(players.discriminator)
         with self.autocast(), frozen(players.discriminator):
             terms = players.objective.generator_terms(players.discriminator, real, fake)
             figures |= update(players.generator_optimizer, "generator", terms, step)
         if players.average is not None:
             players.average.update_parameters(players.generator)
+        state = players.objective.after_step(figures)
         spent = time.perf_counter() - began
         return figures | {
-            **{f"state/{k}": v for k, v in players.objective.state_dict().items()},
+            **{f"state/{name}": value for name, value in state.items()},
             "time/images_per_second": self.recipe.run.batch_size * critic_steps / spent,
             "time/loader_share": loading / spent,
         }

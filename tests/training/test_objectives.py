@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.discriminators import Judgement
+from models.verdicts import Judgement
 from training.objectives import OBJECTIVES
 from training.objectives.base import Scene
 from training.objectives.gan import Gan, GanSettings, says_real

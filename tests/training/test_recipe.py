@@ -1,9 +1,11 @@
 """Recipes are checked when they are loaded."""
 
 import pytest
+from torch import nn
 
 from training.errors import RecipeError
-from training.recipe import as_table, load_recipe, parse_recipe
+from training.players import optimizer
+from training.recipe import Adam, as_table, load_recipe, parse_recipe
 
 
 def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
@@ -24,6 +26,19 @@ def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
     assert load_recipe(str(tmp_path / "mine.toml")).run.batch_size == 64
 
 
+def test_the_record_of_a_run_from_before_there_were_two_optimizers_still_loads():
+    table = as_table(load_recipe("inpaint-gan"))
+    del table["optimizers"]["generator"]["kind"]
+    assert parse_recipe(table).optimizers.generator == Adam()
+
+
+def test_each_player_gets_the_optimizer_its_recipe_names():
+    recipe = load_recipe("inpaint-gan", ["optimizers.discriminator={ kind = 'rmsprop' }"])
+    built = [optimizer(nn.Linear(2, 2), s) for s in vars(recipe.optimizers).values() if s != 1]
+    assert [type(o).__name__ for o in built] == ["Adam", "RMSprop"]
+    assert built[1].defaults["lr"] == 5e-5
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -37,6 +52,9 @@ def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
         ("dropout.probability=1", r"dropout.probability"),
         ("augment.rotate=2", r"augment.rotate"),
         ("engine.precision=fp8", r"engine.precision"),
+        ("optimizers.generator.kind=sgd", r"optimizers.generator.*none of adam, rmsprop"),
+        ("optimizers.generator.lr=0", r"optimizers.generator.*lr.*greater than 0"),
+        ("optimizers.generator={ kind = 'rmsprop', beta1 = 0.5 }", r"beta1"),
         ("seven", r"expected key=value"),
         ("name.first=x", r"name is not a table"),
     ],

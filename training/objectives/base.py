@@ -5,21 +5,26 @@ calls no optimizer; what state it needs from step to step is plain numbers that 
 checkpoints.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
+
+from models.verdicts import Judgement
 
 # A term's name and its weighted value for each picture, `(N,)`; a player's loss is the sum of the
 # means. Weighted, so that what is logged is what was minimised.
 Terms = dict[str, Tensor]
+# Figures of a whole step, by name.
+Figures = dict[str, float]
 
 
 class Scene(NamedTuple):
-    """A batch as a discriminator sees it.
+    """A batch as a discriminator sees it; H×W is the recipe's picture size.
 
     Attributes:
-        images: `(N, 3, 64, 64)`, -1 to 1: real pictures, or composites with a fill.
-        mask: `(N, 1, 64, 64)`, 1 inside the hole.
+        images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
+        mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
         caption: `(N, caption_dim)`.
     """
 
@@ -29,14 +34,46 @@ class Scene(NamedTuple):
 
 
 class Objective(Protocol):
-    """What the trainer needs of an objective. `real` and `fake` are the same pictures, filled."""
+    """What the trainer needs of an objective. `real` and `fake` are the same pictures, filled.
+
+    Attributes:
+        settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
+        verdict: what a discriminator must give: `Judgement` or `Reconstruction`.
+        differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
+        progress: the figure, falling as training gets on, that a plateau of is watched for.
+    """
+
+    settings_type: ClassVar[type]
+    verdict: ClassVar[type]
+    differentiates_twice: ClassVar[bool]
+    progress: ClassVar[str | None]
+
+    def check(self, discriminator: nn.Module) -> None:
+        """Raise `ValueError` with the reason where the objective and a network do not go together.
+
+        Called when a recipe is loaded, with a network that has shapes but no numbers.
+        """
+        ...
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the terms the discriminator minimises; `fake` carries no gradient."""
         ...
 
+    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+        """Do to the weights what follows each of the discriminator's steps."""
+        ...
+
     def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the terms the generator minimises, through `fake`."""
+        ...
+
+    def after_step(self, figures: Mapping[str, float]) -> Figures:
+        """Let the state follow a whole step, and return what to log of it.
+
+        Args:
+            figures: the mean of each term over the whole batch, as `discriminator/…` and
+                `generator/…`; the same numbers on every rank, so the state is too.
+        """
         ...
 
     def state_dict(self) -> dict[str, float]:
@@ -46,3 +83,49 @@ class Objective(Protocol):
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` gave."""
         ...
+
+
+class PlainObjective:
+    """What most objectives are: they need scores, change no weights and keep no state."""
+
+    verdict: ClassVar[type] = Judgement
+    differentiates_twice: ClassVar[bool] = False
+    progress: ClassVar[str | None] = None
+
+    def check(self, discriminator: nn.Module) -> None:
+        """Take any discriminator that gives the right verdict."""
+
+    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+        """Leave the weights as the optimizer left them."""
+
+    def after_step(self, figures: Mapping[str, float]) -> Figures:
+        """Log nothing but the terms."""
+        return {}
+
+    def state_dict(self) -> dict[str, float]:
+        """Return nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take nothing back."""
+
+
+# Every objective by the name a recipe calls it by; `register` fills it.
+OBJECTIVES: dict[str, Any] = {}
+Class = TypeVar("Class", bound=type)
+
+
+def register(kind: str) -> Callable[[Class], Class]:
+    """Make an objective known to recipes as `objective.kind`; a class decorator.
+
+    Raises:
+        ValueError: another objective has that name.
+    """
+
+    def keep(objective: Class) -> Class:
+        if kind in OBJECTIVES:
+            raise ValueError(f"there are two objectives called {kind!r}")
+        OBJECTIVES[kind] = objective
+        return objective
+
+    return keep

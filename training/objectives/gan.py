@@ -6,8 +6,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from training.objectives.base import Scene, Terms
-from training.objectives.terms import feature_matching, hole_l2, mismatched
+from training.objectives.base import PlainObjective, Scene, Terms, register
+from training.objectives.terms import check_mismatch, feature_matching, hole_l2, mismatched
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -31,7 +31,8 @@ class GanSettings:
     real_label: float = Field(default=1.0, gt=0.5, le=1)
 
 
-class Gan:
+@register("gan")
+class Gan(PlainObjective):
     """Goodfellow et al. 2014 with the non-saturating generator loss (§3), on logits.
 
     With the caption as in GAN-CLS (Reed et al. 2016, Algorithm 1): the discriminator must also
@@ -42,6 +43,10 @@ class Gan:
 
     def __init__(self, settings: GanSettings) -> None:
         self.settings = settings
+
+    def check(self, discriminator: nn.Module) -> None:
+        """Refuse wrong captions where the discriminator does not read captions."""
+        check_mismatch(self.settings.mismatch, discriminator)
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
@@ -71,13 +76,6 @@ class Gan:
         if s.l2:
             terms["l2"] = hole_l2(real, fake) * s.l2
         return terms
-
-    def state_dict(self) -> dict[str, float]:
-        """Return nothing: a GAN has no state of its own."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take nothing back."""
 
 
 def says_real(score: Tensor, label: float = 1.0) -> Tensor:

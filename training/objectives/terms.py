@@ -1,7 +1,7 @@
 """Per-sample terms that several objectives share."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.objectives.base import Scene
 
@@ -42,3 +42,16 @@ def mismatched(caption: Tensor) -> Tensor:
         caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody.
     """
     return caption.roll(1, dims=0)
+
+
+def check_mismatch(mismatch: float, discriminator: nn.Module) -> None:
+    """Refuse to judge real pictures under wrong captions where captions are not read.
+
+    Raises:
+        ValueError: the reason.
+    """
+    if mismatch and not hasattr(discriminator, "rejudge"):
+        raise ValueError(
+            "objective.settings.mismatch shows wrong captions, and this discriminator reads none: "
+            "set it to 0"
+        )
