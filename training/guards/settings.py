@@ -1,0 +1,40 @@
+"""What a recipe's `[guards]` may hold: one table a guard, and when they look."""
+
+from dataclasses import fields
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from training.guards.balance import Balance
+from training.guards.base import STRICT, Guard
+from training.guards.checkerboard import Checkerboard
+from training.guards.clipping import Clipping
+from training.guards.collapse import Collapse
+from training.guards.greyness import Greyness
+from training.guards.jump import Jump
+from training.guards.saturation import Saturation
+
+
+@dataclass(frozen=True, config=STRICT)
+class GuardSettings:
+    """All guards of a run.
+
+    Attributes:
+        warmup: steps before the first look: an untrained generator paints everything grey.
+        quiet: steps before a guard repeats a warning.
+    """
+
+    warmup: int = Field(default=500, ge=0)
+    quiet: int = Field(default=2000, ge=1)
+    collapse: Collapse = Collapse()
+    balance: Balance = Balance()
+    saturation: Saturation = Saturation()
+    greyness: Greyness = Greyness()
+    checkerboard: Checkerboard = Checkerboard()
+    jump: Jump = Jump()
+    clipping: Clipping = Clipping()
+
+    def on_duty(self) -> dict[str, Guard]:
+        """Return the guards that are not switched off, by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: g for name, g in every.items() if isinstance(g, Guard) and g.enabled}
