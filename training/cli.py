@@ -1,4 +1,4 @@
-"""`captionfill-train`: prepare, train, resume, evaluate, sample, export."""
+"""`captionfill-train`: prepare, train, resume, evaluate, sample, report, export."""
 
 import logging
 import os
@@ -52,9 +52,7 @@ def prepare(
     layout: Annotated[SourceName, typer.Argument(help="The upstream layout of SOURCE.")],
     source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
-    size: Annotated[
-        int, typer.Option(help="Side of the pictures; over 64 leaves crop room.")
-    ] = 64,
+    size: Annotated[int, typer.Option(help="Side of the pictures; over 64 leaves crop room.")] = 64,
     encoder: Annotated[
         str | None, typer.Option(help="sentence-transformers model name or folder.")
     ] = None,
@@ -172,6 +170,22 @@ def sample(
         loaded = load_bundle(folder)
     sampler = Sampler(load_sets(data, split), out.parent, seed, torch.device("cpu"))
     sampler.grid(out, loaded.generator, seed, rows)
+    typer.echo(out)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, done or under way.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="HTML page to write.")],
+) -> None:
+    """Show a run, or several side by side, on one HTML page that needs nothing else.
+
+    Curves from the log, sample grids, what the guards found, evaluations that lie in the run
+    directory, recipe, environment and data.
+    """
+    from training.report import write_report
+
+    write_report(runs, out)
     typer.echo(out)
 
 

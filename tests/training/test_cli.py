@@ -21,7 +21,7 @@ def test_help_names_every_command_without_loading_torch():
     code = "import sys, training.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     text = run("--help").stdout
-    commands = ["prepare", "train", "resume", "evaluate", "sample", "export"]
+    commands = ["prepare", "train", "resume", "evaluate", "sample", "export", "report"]
     assert [command for command in commands if command not in text] == []
 
 
@@ -32,6 +32,7 @@ def test_help_names_every_command_without_loading_torch():
         (["train", "inpaint-gan", "--data", "x", "--run", "y"], "no prepared data there"),
         (["resume", "nowhere"], "no run in nowhere"),
         (["export", "nowhere", "b"], "no run in nowhere"),
+        (["report", "nowhere", "-o", "page.html"], "no run in nowhere"),
         (["prepare", "folder", "nowhere", "out"], "nowhere"),
     ],
 )
