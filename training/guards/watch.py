@@ -69,6 +69,11 @@ class Watch:
         for player, loss in losses(seen.figures).items():
             self.past[player] = [*self.past.get(player, []), loss][-WINDOW:]
 
+    def forget_losses(self) -> None:
+        """Compare losses anew, as after a change of the recipe that puts other weights on them."""
+        self.past.clear()
+        self.since.pop("jump", None)
+
     def roll_back(self, state: dict[str, Any]) -> None:
         """Take back a checkpoint's state, but count the roll-back.
 

@@ -74,6 +74,13 @@ def test_a_jump_after_the_last_rollback_stops_the_run(photos):
     assert found[-1].action is Action.STOP
 
 
+def test_a_recipe_with_other_weights_is_no_jump_once_losses_are_forgotten(photos):
+    watching = watch()
+    looks(watching, photos, range(0, 500, 50))
+    watching.forget_losses()
+    assert looks(watching, photos, [500, 550], loss=9.0) == []
+
+
 def test_a_resumed_watch_finds_what_an_uninterrupted_one_does(photos):
     whole, first, second = watch(**STUCK), watch(**STUCK), watch(**STUCK)
     expected = looks(whole, photos, range(0, 600, 50), k=1.0, loss=2.0)
