@@ -41,17 +41,22 @@ def down_block(in_channels: int, out_channels: int, *, batch_norm: bool) -> nn.S
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
-def up_block(in_channels: int, out_channels: int, *, dropout: float) -> nn.Sequential:
+def up_block(in_channels: int, out_channels: int, *, dropout: float | None = None) -> nn.Sequential:
     """Build a strided 4×4 transposed convolution that doubles H and W.
 
     A kernel that its stride divides overlaps evenly, which keeps the checkerboard down.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        dropout: of whole channels, to begin with; None for a block that has none at all.
     """
-    return nn.Sequential(
+    layers = [
         nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
-        nn.Dropout2d(dropout),
-    )
+    ]
+    return nn.Sequential(*layers, *([] if dropout is None else [nn.Dropout2d(dropout)]))
 
 
 def init_normal(module: nn.Module) -> None:

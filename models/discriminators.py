@@ -1,12 +1,13 @@
 """Discriminators: `discriminator(images, caption)` gives a verdict, see `models.verdicts`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.blocks import down_block, init_normal
+from models.dcgan import DcganDiscriminator, DcganJudgeSettings
+from models.registry import Builder, builder
 from models.verdicts import Judgement
 
 
@@ -86,9 +87,7 @@ class ConvDiscriminator(nn.Module):
         return score
 
 
-def build_conv(settings: dict[str, object]) -> nn.Module:
-    """Build the convolutional discriminator from plain settings."""
-    return ConvDiscriminator(ConvSettings(**settings))  # type: ignore[arg-type]
-
-
-DISCRIMINATORS: dict[str, Callable[[dict[str, object]], nn.Module]] = {"conv": build_conv}
+DISCRIMINATORS: dict[str, Builder] = {
+    "conv": builder(ConvDiscriminator, ConvSettings),
+    "dcgan": builder(DcganDiscriminator, DcganJudgeSettings),
+}

@@ -1,13 +1,14 @@
 """Generators: `generator(context, mask, caption, noise) -> centre`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.blocks import init_kaiming, init_normal, up_block
+from models.dcgan import DcganGenerator, DcganSettings
 from models.encoders import SqueezeEncoder
+from models.registry import Builder, builder
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,8 @@ class InpaintGenerator(nn.Module):
         return out
 
 
-def build_inpaint(settings: dict[str, object]) -> nn.Module:
-    """Build the inpainting generator from plain settings."""
-    return InpaintGenerator(InpaintSettings(**settings))  # type: ignore[arg-type]
-
-
 # A bundle or recipe names its generator; the name is data, so it is looked up, never imported.
-GENERATORS: dict[str, Callable[[dict[str, object]], nn.Module]] = {"inpaint": build_inpaint}
+GENERATORS: dict[str, Builder] = {
+    "inpaint": builder(InpaintGenerator, InpaintSettings),
+    "dcgan": builder(DcganGenerator, DcganSettings),
+}

@@ -47,6 +47,11 @@ def hole_mask(count: int = 1, device: torch.device | str | None = None) -> Tenso
     return mask
 
 
+def whole_mask(count: int, size: int, device: torch.device | str | None = None) -> Tensor:
+    """Return the mask of a hole as large as the picture: ones, float32 `(count, 1, size, size)`."""
+    return torch.ones(count, 1, size, size, device=device)
+
+
 def hide(images: Tensor, mask: Tensor) -> Tensor:
     """Return the context: the images with every hidden pixel set to 0 (mid-grey).
 
@@ -68,13 +73,14 @@ def paste(context: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
     """Put a fill into the hole and leave every visible pixel as it is.
 
     Args:
-        context: `(N, 3, 64, 64)`.
-        mask: `(N or 1, 1, 64, 64)`, nonzero where hidden; only the part of it inside the central
-            32×32 can be written, which is all of it for every mask this project makes.
-        fill: `(N, 3, 32, 32)`, what the generator made of the central 32×32.
+        context: `(N, 3, S, S)`.
+        mask: `(N or 1, 1, S, S)`, nonzero where hidden; only the part of it under the fill can be
+            written, which is all of it for every mask this project makes.
+        fill: `(N, 3, F, F)`, what the generator made of the centre: 32×32 of 64×64, or all of it.
 
     Returns:
-        The composite, `(N, 3, 64, 64)`.
+        The composite, `(N, 3, S, S)`.
     """
-    placed = torch.nn.functional.pad(fill, (EDGE, EDGE, EDGE, EDGE))
+    edge = (context.shape[-1] - fill.shape[-1]) // 2
+    placed = torch.nn.functional.pad(fill, (edge, edge, edge, edge))
     return torch.where(mask > 0, placed, context)

@@ -13,20 +13,20 @@ from models.geometry import SIZE, hole_mask
 SIDED = re.compile(r"\b(left|right)(hand)?\b", re.IGNORECASE)
 
 
-def random_crop(pixels: Tensor, rng: torch.Generator) -> Tensor:
-    """Cut a 64×64 window at a random place out of each `(N, 3, S, S)`, S ≥ 64."""
-    room = pixels.shape[-1] - SIZE
+def random_crop(pixels: Tensor, rng: torch.Generator, size: int = SIZE) -> Tensor:
+    """Cut a window of side `size` at a random place out of each `(N, 3, S, S)`, S ≥ `size`."""
+    room = pixels.shape[-1] - size
     if room == 0:
         return pixels
     corners = torch.randint(room + 1, (len(pixels), 2), generator=rng).tolist()
-    cuts = [p[:, y : y + SIZE, x : x + SIZE] for p, (y, x) in zip(pixels, corners, strict=True)]
+    cuts = [p[:, y : y + size, x : x + size] for p, (y, x) in zip(pixels, corners, strict=True)]
     return torch.stack(cuts)
 
 
-def centre_crop(pixels: Tensor) -> Tensor:
-    """Cut the central 64×64 out of `(N, 3, S, S)`, S ≥ 64."""
-    start = (pixels.shape[-1] - SIZE) // 2
-    return pixels[:, :, start : start + SIZE, start : start + SIZE]
+def centre_crop(pixels: Tensor, size: int = SIZE) -> Tensor:
+    """Cut the central window of side `size` out of `(N, 3, S, S)`, S ≥ `size`."""
+    start = (pixels.shape[-1] - size) // 2
+    return pixels[:, :, start : start + size, start : start + size]
 
 
 def random_flip(pixels: Tensor, captions: Sequence[str], rng: torch.Generator) -> Tensor:

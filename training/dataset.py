@@ -8,19 +8,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.geometry import SIZE, hole_mask, to_float
+from models.geometry import SIZE, to_float
 from training.augment import centre_crop, random_crop, random_flip, random_rotation
 from training.errors import PreparedDataError
+from training.picture import INPAINTING, Picture
 from training.recipe import Augment
 from training.shards import PreparedSplit, load_split
 
 
 class Batch(NamedTuple):
-    """Pictures with their holes and captions.
+    """Pictures with their holes and captions; H×W is the recipe's picture size.
 
     Attributes:
-        images: float `(N, 3, 64, 64)`, -1 to 1, whole.
-        mask: float `(N, 1, 64, 64)`, 1 inside the hole.
+        images: float `(N, 3, H, W)`, -1 to 1, whole.
+        mask: float `(N, 1, H, W)`, 1 inside the hole.
         caption: float `(N, caption_dim)`; zeros where the caption was dropped.
     """
 
@@ -34,16 +35,17 @@ class Batch(NamedTuple):
         return Batch(images.contiguous(memory_format=memory_format), mask, caption)
 
 
-def load_sets(folders: Sequence[Path], split: str) -> list[PreparedSplit]:
-    """Load one split of every prepared folder.
+def load_sets(folders: Sequence[Path], split: str, size: int = SIZE) -> list[PreparedSplit]:
+    """Load one split of every prepared folder, with pictures of side `size` at least.
 
     Raises:
-        PreparedDataError: one is missing, or they were prepared with different encoders.
+        PreparedDataError: one is missing or has too small pictures, or they were prepared with
+            different encoders.
     """
     sets = [load_split(folder, split) for folder in folders]
     for one in sets:
-        if one.images.shape[-1] < SIZE:
-            raise PreparedDataError(f"pictures of {one.images.shape[-1]} px; {SIZE} are needed")
+        if one.images.shape[-1] < size:
+            raise PreparedDataError(f"pictures of {one.images.shape[-1]} px; {size} are needed")
     if len({s.manifest.encoder_fingerprint for s in sets}) > 1:
         raise PreparedDataError("the data folders were prepared with different sentence encoders")
     return sets
@@ -63,6 +65,7 @@ class BatchSource:
         balance: sets share a batch in proportion to `count ** balance`.
         augment: what is done to the pictures.
         seed: of every draw.
+        picture: what is seen of a prepared picture.
     """
 
     sets: list[PreparedSplit]
@@ -70,6 +73,7 @@ class BatchSource:
     balance: float
     augment: Augment
     seed: int
+    picture: Picture = INPAINTING
 
     def batch(self, index: int) -> Batch:
         """Return the batch with this index, 0 and up."""
@@ -81,7 +85,9 @@ class BatchSource:
         ]
         images = to_float(torch.cat([p[0] for p in parts]))
         caption = torch.cat([p[1] for p in parts])
-        images, mask = random_rotation(images, self.augment.rotate, self.augment.degrees, rng)
+        mask = self.picture.mask(len(images))
+        if self.augment.rotate:
+            images, mask = random_rotation(images, self.augment.rotate, self.augment.degrees, rng)
         dropped = torch.rand(len(caption), generator=rng) < self.augment.drop_caption
         # Mixed, so that a caption's neighbour, which is its mismatch, comes from any set.
         order = torch.randperm(len(images), generator=rng)
@@ -90,21 +96,21 @@ class BatchSource:
     def _draw(
         self, number: int, share: int, index: int, rng: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Draw `share` pictures, uint8 `(share, 3, 64, 64)`, and a caption vector for each."""
+        """Draw `share` pictures, uint8 `(share, 3, H, W)`, and a caption vector for each."""
         pictures = self.sets[number]
         rows = epoch_rows(len(pictures.images), share, index, mix(self.seed, number))
         chosen = caption_rows(pictures.caption_offsets, rows, rng)
-        pixels = random_crop(pictures.images[rows], rng)
+        pixels = random_crop(pictures.images[rows], rng, self.picture.window)
         if self.augment.flip:
             pixels = random_flip(pixels, [pictures.captions[c] for c in chosen.tolist()], rng)
-        return pixels, pictures.caption_vectors[chosen].float()
+        return self.picture.see(pixels), pictures.caption_vectors[chosen].float()
 
 
-def plain_batch(pictures: PreparedSplit, rows: Tensor) -> Batch:
+def plain_batch(pictures: PreparedSplit, rows: Tensor, picture: Picture = INPAINTING) -> Batch:
     """Return pictures as they are, upright, centre-cropped, each with its first caption."""
-    images = to_float(centre_crop(pictures.images[rows]))
+    images = to_float(picture.see(centre_crop(pictures.images[rows], picture.window)))
     vectors = pictures.caption_vectors[pictures.caption_offsets[rows]].float()
-    return Batch(images, hole_mask(len(rows)), vectors)
+    return Batch(images, picture.mask(len(rows)), vectors)
 
 
 def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.bundle import BundleConfig, save_bundle
 from training.checkpoint import load_checkpoint
+from training.errors import RunError
 from training.manifest import Manifest
 from training.players import build_players, pick_device
 from training.recipe import as_table
@@ -31,10 +32,12 @@ def export(folder: Path, bundle: Path, name: str | None = None) -> str:
         The bundle's digest.
 
     Raises:
-        RunError: no run or no checkpoint there.
+        RunError: no run or no checkpoint there, or of a system that fills no hole.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
     """
     run = RunDir.open(folder)
+    if run.recipe.picture.hole == "all":
+        raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
     manifests = [Manifest.load(Path(place)) for place in run.data]
     step, state = load_checkpoint(run.checkpoints)
     players = build_players(run.recipe, manifests[0].caption_dim, pick_device(run.recipe.engine))

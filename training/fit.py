@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from models.geometry import paste
+from models.verdicts import Judgement
 from training.objectives.base import Objective
 
 if TYPE_CHECKING:
+    from training.picture import Picture
     from training.recipe import Recipe
 
 
@@ -28,6 +32,9 @@ def check_fit(
     """
     check_verdict(recipe, discriminator, objective)
     objective.check(discriminator)
+    check_shapes(recipe.picture, generator, discriminator)
+    if recipe.picture.hole == "all" and recipe.augment.rotate:
+        raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")
     if recipe.engine.compile and objective.differentiates_twice:
         raise ValueError(
             f"objective {recipe.objective.kind!r} differentiates a gradient, which torch.compile "
@@ -44,3 +51,35 @@ def check_verdict(recipe: Recipe, discriminator: nn.Module, objective: Objective
             f"{objective.verdict.__name__.lower()}; {recipe.discriminator.kind!r} gives a "
             f"{gives.__name__.lower()}"
         )
+
+
+@torch.no_grad()
+def check_shapes(picture: Picture, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Send two pictures without numbers through both networks."""
+    size, count = picture.size, 2
+    with torch.device("meta"):
+        context, mask = torch.zeros(count, 3, size, size), picture.mask(count)
+        noise = torch.zeros(count, length_of(generator, "noise_dim"))
+        caption = torch.zeros(count, length_of(generator, "caption_dim"))
+        try:
+            fill: Tensor = generator(context, mask, caption, noise)
+        except RuntimeError as error:
+            raise ValueError(f"the generator takes no {size}×{size} pictures") from error
+        if fill.shape[-1] != picture.fill_size:
+            raise ValueError(
+                f"the generator makes {fill.shape[-1]}×{fill.shape[-1]} pixels, and the hole "
+                f"({picture.hole}) has {picture.fill_size}×{picture.fill_size}"
+            )
+        caption = torch.zeros(count, length_of(discriminator, "caption_dim"))
+        try:
+            verdict = discriminator(paste(context, mask, fill), caption)
+        except RuntimeError as error:
+            raise ValueError(f"the discriminator takes no {size}×{size} pictures") from error
+    wanted = (count,) if isinstance(verdict, Judgement) else context.shape
+    if verdict[0].shape != wanted:
+        raise ValueError(f"the discriminator is not made for {size}×{size} pictures")
+
+
+def length_of(network: Any, name: str) -> int:
+    """Return the length of a vector that a network takes; 0 where it takes none."""
+    return int(getattr(network.settings, name, 0))

@@ -29,7 +29,7 @@ def start(recipe: Recipe, data: Sequence[Path], folder: Path, progress: OnStep) 
         RunError: the folder holds a run already.
         NonFiniteError: a loss term stopped being finite.
     """
-    sets = load_sets(data, "train")
+    sets = load_sets(data, "train", recipe.picture.window)
     digests = {str(place.resolve()): s.digest for place, s in zip(data, sets, strict=True)}
     run = RunDir.create(folder, recipe, digests)
     train(run, sets, progress)
@@ -53,7 +53,7 @@ def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
         recipe = parse_recipe(override(as_table(run.recipe), overrides))
         run = RunDir(folder, recipe, run.data)
         run.write()
-    sets = load_sets([Path(place) for place in run.data], "train")
+    sets = load_sets([Path(place) for place in run.data], "train", run.recipe.picture.window)
     for one, (place, digest) in zip(sets, run.data.items(), strict=True):
         if one.digest != digest:
             raise RunError(f"{place} is not the data this run was started on")
@@ -70,11 +70,12 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
     torch.backends.cudnn.deterministic = True
     device = pick_device(recipe.engine)
     players = build_players(recipe, sets[0].manifest.caption_dim, device)
+    settings = recipe.run
     batches = BatchSource(
-        sets, recipe.run.batch_size, recipe.run.balance, recipe.augment, recipe.run.seed
+        sets, settings.batch_size, settings.balance, recipe.augment, settings.seed, recipe.picture
     )
     trainer = Trainer(run, players, batches)
-    sampler = Sampler(sets, run.samples, recipe.run.seed, device)
+    sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
     with run.locked():
         if any(run.checkpoints.glob("step-*")):
             trainer.resume()

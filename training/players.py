@@ -11,7 +11,8 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training.ema import averaged
 from training.objectives.base import Objective
-from training.recipe import Adam, Engine, Optimizer, Part, Recipe
+from training.optimizers import build_optimizer
+from training.recipe import Engine, Part, Recipe
 
 
 @dataclass
@@ -54,8 +55,8 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
     return Players(
         generator,
         discriminator,
-        optimizer(generator, recipe.optimizers.generator),
-        optimizer(discriminator, recipe.optimizers.discriminator),
+        build_optimizer(generator, recipe.optimizers.generator),
+        build_optimizer(discriminator, recipe.optimizers.discriminator),
         averaged(generator, recipe.run.ema) if recipe.run.ema else None,
         recipe.build_objective(),
     )
@@ -65,14 +66,6 @@ def network(part: Part, registry: dict[str, Any], caption_dim: int) -> nn.Module
     """Build a network by name; the data say how long a caption vector is."""
     built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
     return built
-
-
-def optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """Build the recipe's optimizer over a module's parameters."""
-    if isinstance(settings, Adam):
-        betas = (settings.beta1, settings.beta2)
-        return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas)
-    return torch.optim.RMSprop(module.parameters(), lr=settings.lr, alpha=settings.smoothing)
 
 
 def memory_format(engine: Engine) -> torch.memory_format:

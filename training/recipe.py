@@ -5,10 +5,10 @@ import tomllib
 from dataclasses import asdict, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from torch import nn
 
@@ -17,8 +17,8 @@ from models.generators import GENERATORS
 from training.errors import RecipeError
 from training.fit import check_fit
 from training.objectives import find_objective
-
-STRICT = ConfigDict(extra="forbid")
+from training.optimizers import STRICT, Optimizers
+from training.picture import Picture
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -27,54 +27,6 @@ class Part:
 
     kind: str
     settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, config=STRICT)
-class Adam:
-    """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs."""
-
-    kind: Literal["adam"] = "adam"
-    lr: float = Field(default=2e-4, gt=0)
-    beta1: float = Field(default=0.5, ge=0, lt=1)
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-
-
-@dataclass(frozen=True, config=STRICT)
-class RmsProp:
-    """RMSProp's settings (Tieleman & Hinton 2012); the rate as Arjovsky 2017 has it for critics.
-
-    Attributes:
-        lr: learning rate.
-        smoothing: decay of the running mean of squared gradients.
-    """
-
-    kind: Literal["rmsprop"]
-    lr: float = Field(default=5e-5, gt=0)
-    smoothing: float = Field(default=0.99, ge=0, lt=1)
-
-
-def optimizer_kind(value: Any) -> Any:
-    """Return which optimizer a table or object describes; Adam where it does not say."""
-    return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
-
-
-Optimizer = Annotated[
-    Annotated[Adam, Tag("adam")] | Annotated[RmsProp, Tag("rmsprop")],
-    Discriminator(
-        optimizer_kind,
-        custom_error_type="optimizer",
-        custom_error_message="kind is none of adam, rmsprop",
-    ),
-]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Optimizers:
-    """An optimizer for each player, and critic steps per generator step."""
-
-    generator: Optimizer = Adam()
-    discriminator: Optimizer = Adam()
-    critic_steps: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -164,6 +116,7 @@ class Recipe:
     discriminator: Part
     objective: Part
     run: Run = Run()
+    picture: Picture = Picture()
     optimizers: Optimizers = Optimizers()
     augment: Augment = Augment()
     dropout: Dropout = Dropout()

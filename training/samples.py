@@ -10,9 +10,11 @@ from models.geometry import hide, paste, to_uint8
 from models.sampling import seeded_noise
 from training.dataset import Batch, first_captions, mix, plain_batch
 from training.grids import save_grid
+from training.picture import INPAINTING, Picture
 from training.shards import PreparedSplit
 
 ROWS = 8
+DRAWS = 8  # a row, of a system that makes whole pictures of noise alone
 # A fresh grid must not show the pictures and noise of the fixed one.
 FRESH_STREAM = 2
 
@@ -22,12 +24,14 @@ class Sampler:
     """Leaves `fixed-….png` and `fresh-….png` in a folder.
 
     Each row is a picture: context, two draws with its caption, no caption, another's caption, real.
+    Where nothing is seen, a row is so many draws, and a real picture to compare.
     """
 
     sets: list[PreparedSplit]
     folder: Path
     seed: int
     device: torch.device
+    picture: Picture = INPAINTING
 
     def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
         """Draw both grids for the generator as it is; it is left in the mode it was in.
@@ -47,24 +51,34 @@ class Sampler:
     def grid(self, path: Path, generator: nn.Module, seed: int, rows: int = ROWS) -> None:
         """Write a grid of `rows` pictures, all of it chosen by the seed."""
         batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
-        noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-        seeds = [mix(seed, i) for i in range(2 * len(texts))]
-        first, second = seeded_noise(seeds, noise_dim).to(self.device).chunk(2)
+        alone = self.picture.hole == "all"
+        noises = self._noises(generator, seed, rows, DRAWS if alone else 2)
         context = hide(batch.images, batch.mask)
 
         def composite(caption: Tensor, noise: Tensor) -> Tensor:
             fill = generator(context, batch.mask, caption, noise)
             return paste(context, batch.mask, fill.float())
 
-        columns = {
-            "context": context,
-            "true caption": composite(batch.caption, first),
-            "other noise": composite(batch.caption, second),
-            "no caption": composite(torch.zeros_like(batch.caption), first),
-            "wrong caption": composite(batch.caption.roll(1, dims=0), first),
-            "real": batch.images,
-        }
+        if alone:
+            columns = {f"{i + 1}": composite(batch.caption, z) for i, z in enumerate(noises)}
+            texts = []
+        else:
+            first, second = noises
+            columns = {
+                "context": context,
+                "true caption": composite(batch.caption, first),
+                "other noise": composite(batch.caption, second),
+                "no caption": composite(torch.zeros_like(batch.caption), first),
+                "wrong caption": composite(batch.caption.roll(1, dims=0), first),
+            }
+        columns["real"] = batch.images
         save_grid(path, {name: to_uint8(tiles) for name, tiles in columns.items()}, texts)
+
+    def _noises(self, generator: nn.Module, seed: int, rows: int, draws: int) -> list[Tensor]:
+        """Draw noise `(rows, noise_dim)` for each of so many columns."""
+        noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        seeds = [mix(seed, i) for i in range(draws * rows)]
+        return list(seeded_noise(seeds, noise_dim).to(self.device).chunk(draws))
 
     def _pictures(self, rng: torch.Generator, rows: int) -> tuple[Batch, list[str]]:
         """Draw pictures evenly from every set, upright, each with its first caption."""
@@ -72,7 +86,7 @@ class Sampler:
         parts, texts = [], []
         for pictures, count in zip(self.sets, counts, strict=True):
             chosen = torch.randint(len(pictures), (count,), generator=rng)
-            parts.append(plain_batch(pictures, chosen))
+            parts.append(plain_batch(pictures, chosen, self.picture))
             texts += first_captions(pictures, chosen)
         joined = [torch.cat(fields).to(self.device) for fields in zip(*parts, strict=True)]
         return Batch(*joined), texts

@@ -52,7 +52,7 @@ def test_a_smoothed_label_asks_for_less_than_certainty():
 
 def test_terms_are_weighted_and_per_sample():
     weighed = Gan(GanSettings(l2=3, feature_matching=2)).generator_terms(Judge(), REAL, FAKE)
-    assert weighed["l2"].tolist() == pytest.approx([3 * 4.0] * 2)  # hole_l2 is 4.0: see below
+    assert weighed["l2"].tolist() == pytest.approx([3 * 1.0] * 2)  # the scenes are 1 apart
     assert weighed["feature_matching"].tolist() == pytest.approx([2 * 4.0] * 2)
 
 

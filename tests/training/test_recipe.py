@@ -4,8 +4,8 @@ import pytest
 from torch import nn
 
 from training.errors import RecipeError
-from training.players import optimizer
-from training.recipe import Adam, as_table, load_recipe, parse_recipe
+from training.optimizers import Adam, build_optimizer
+from training.recipe import as_table, load_recipe, parse_recipe
 
 
 def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
@@ -34,7 +34,8 @@ def test_the_record_of_a_run_from_before_there_were_two_optimizers_still_loads()
 
 def test_each_player_gets_the_optimizer_its_recipe_names():
     recipe = load_recipe("inpaint-gan", ["optimizers.discriminator={ kind = 'rmsprop' }"])
-    built = [optimizer(nn.Linear(2, 2), s) for s in vars(recipe.optimizers).values() if s != 1]
+    players = recipe.optimizers.generator, recipe.optimizers.discriminator
+    built = [build_optimizer(nn.Linear(2, 2), settings) for settings in players]
     assert [type(o).__name__ for o in built] == ["Adam", "RMSprop"]
     assert built[1].defaults["lr"] == 5e-5
 

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 
+from tests.training.comparing import assert_same_end
 from tests.training.small import SMALL, small_recipe
 from training.checkpoint import load_checkpoint
 from training.dataset import BatchSource
@@ -24,28 +24,6 @@ from training.trainer import Trainer
 
 def quiet(step, figures):
     """No progress bar."""
-
-
-def flat(state, path=""):
-    """All tensors of a checkpoint by path."""
-    if isinstance(state, torch.Tensor):
-        return {path: state}
-    items = state.items() if isinstance(state, dict) else enumerate(state or [])
-    return {
-        k: v
-        for key, part in items
-        if isinstance(part, dict | list | torch.Tensor)
-        for k, v in flat(part, f"{path}/{key}").items()
-    }
-
-
-def assert_same_end(one: Path, other: Path) -> None:
-    step, state = load_checkpoint(one / "checkpoints")
-    other_step, other_state = load_checkpoint(other / "checkpoints")
-    tensors, others = flat(state), flat(other_state)
-    assert step == other_step
-    assert tensors.keys() == others.keys()
-    assert [k for k in tensors if not torch.equal(tensors[k], others[k])] == []
 
 
 @pytest.fixture(scope="module")

@@ -27,12 +27,13 @@ def feature_matching(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tens
 
 
 def hole_l2(real: Scene, fake: Scene) -> Tensor:
-    """Mean squared error over the hole alone (Pathak et al. 2016, eq. 1), `(N,)`.
+    """Mean squared error over the hole alone (Pathak et al. 2016, eq. 1), `(N,)`."""
+    return hole_mean((fake.images.float() - real.images.float()).square(), real.mask)
 
-    Outside the hole both scenes hold the same pixels, so the sum over the picture is the hole's.
-    """
-    error = (fake.images.float() - real.images.float()).square().flatten(1).sum(1)
-    return error / (real.images.shape[1] * real.mask.flatten(1).sum(1))
+
+def hole_mean(error: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `(N, C, H, W)` over the hole `(N, 1, H, W)`, in all channels, `(N,)`."""
+    return (error * mask).flatten(1).sum(1) / (error.shape[1] * mask.flatten(1).sum(1))
 
 
 def mismatched(caption: Tensor) -> Tensor:

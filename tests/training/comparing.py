@@ -1,0 +1,28 @@
+"""Are two runs at the same point, to the bit?"""
+
+from pathlib import Path
+
+import torch
+
+from training.checkpoint import load_checkpoint
+
+
+def flat(state, path=""):
+    """All tensors and numbers of a checkpoint, by path."""
+    if not isinstance(state, dict | list):
+        return {path: state}
+    items = state.items() if isinstance(state, dict) else enumerate(state)
+    return {k: v for key, part in items for k, v in flat(part, f"{path}/{key}").items()}
+
+
+def same(one, other):
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    step, state = load_checkpoint(one / "checkpoints")
+    other_step, other_state = load_checkpoint(other / "checkpoints")
+    values, others = flat(state), flat(other_state)
+    assert step == other_step
+    assert values.keys() == others.keys()
+    assert [k for k in values if not same(values[k], others[k])] == []

@@ -1,0 +1,69 @@
+"""Every shipped recipe trains, is killed, and resumes exactly, on networks made tiny."""
+
+import os
+import signal
+from importlib import resources
+
+import pytest
+
+from tests.training.comparing import assert_same_end
+from training.checkpoint import checkpoints
+from training.journal import read_log
+from training.launch import resume, start
+from training.recipe import load_recipe
+
+STEPS, KILLED_AFTER = 4, 3
+RUN = [
+    f"run.steps={STEPS}",
+    "run.batch_size=4",
+    "run.log_every=1",
+    "run.sample_every=4",
+    "run.checkpoint_every=2",
+    'engine={ device = "cpu" }',
+]
+INPAINT = "generator.settings={ caption_code = 4, noise_dim = 4, width = 8, decoder_width = 4 }"
+JUDGE = "discriminator.settings={ caption_code = 4, width = 4, batch_norm = false }"
+TINY = {
+    "inpaint-gan": [INPAINT, JUDGE],
+    "dcgan": ["generator.settings.width=4", "discriminator.settings.width=4"],
+}
+NAMES = sorted(
+    p.name.removesuffix(".toml") for p in (resources.files("training") / "recipes").iterdir()
+)
+
+
+def tiny(name):
+    return load_recipe(name, [*RUN, *TINY[name]])
+
+
+def train_and_be_killed(recipe, data, folder):
+    """Train in a child that is ended by SIGKILL between two checkpoints."""
+
+    def die(step, figures):
+        if step == KILLED_AFTER:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            start(recipe, [data], folder, die)
+        finally:
+            os._exit(1)  # an error of the child's must not run the parent's tests again
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, prepared, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    start(tiny(name), [prepared], whole, lambda step, figures: None)
+    train_and_be_killed(tiny(name), prepared, killed)
+    assert [p.name for p in checkpoints(killed / "checkpoints")] == ["step-00000002"]
+    resume(killed, [], lambda step, figures: None)
+    assert_same_end(whole, killed)
+    assert [entry["step"] for entry in read_log(killed)] == [1, 2, 3, 4]
+    assert len(list((killed / "samples").glob("*.png"))) == 4  # fixed and fresh, at 0 and 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_says_its_own_name_and_fits_together_as_it_is_shipped(name):
+    assert load_recipe(name).name == name

@@ -1,0 +1,33 @@
+"""Combinations that make no sense are refused when the recipe is loaded, with the reason."""
+
+import pytest
+
+from training.errors import RecipeError
+from training.recipe import load_recipe
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "reason"),
+    [
+        ("dcgan", ["objective.settings.mismatch=0.5"], "this discriminator reads none"),
+        ("dcgan", ["augment.rotate=0.1"], "rotate turns the hole"),
+        ("dcgan", ["picture.hole=centre"], r"makes 64×64 pixels.*\(centre\) has 32×32"),
+        ("dcgan", ["picture.size=32", "picture.view=centre"], "makes 64×64 pixels.*has 32×32"),
+        ("dcgan", ["discriminator.settings.size=32"], "discriminator is not made for 64×64"),
+        ("dcgan", ["discriminator.settings.size=128"], "discriminator takes no 64×64"),
+        ("dcgan", ["generator.settings.noise=pink"], "none of normal, uniform"),
+        ("inpaint-gan", ["picture.size=128"], "centre needs size 64"),
+        ("inpaint-gan", ["generator.kind=dcgan", "generator.settings={}"], "makes 64×64 pixels"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_reason(recipe, changes, reason):
+    with pytest.raises(RecipeError, match=reason):
+        load_recipe(recipe, changes)
+
+
+def test_networks_are_exchanged_where_that_makes_sense():
+    changes = ["picture.size=32", "picture.view=shrink", "generator.settings.size=32"]
+    load_recipe("dcgan", [*changes, "discriminator.settings.size=32"])
+    load_recipe(
+        "inpaint-gan", ["discriminator={ kind = 'dcgan' }", "objective.settings.mismatch=0"]
+    )

@@ -1,0 +1,67 @@
+"""Optimizers: a recipe's settings, and what is built from them."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Adam:
+    """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs."""
+
+    kind: Literal["adam"] = "adam"
+    lr: float = Field(default=2e-4, gt=0)
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class RmsProp:
+    """RMSProp's settings (Tieleman & Hinton 2012); the rate as Arjovsky 2017 has it for critics.
+
+    Attributes:
+        kind: tells it from Adam.
+        lr: learning rate.
+        smoothing: decay of the running mean of squared gradients.
+    """
+
+    kind: Literal["rmsprop"]
+    lr: float = Field(default=5e-5, gt=0)
+    smoothing: float = Field(default=0.99, ge=0, lt=1)
+
+
+def optimizer_kind(value: Any) -> Any:
+    """Return which optimizer a table or object describes; Adam where it does not say."""
+    return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+Optimizer = Annotated[
+    Annotated[Adam, Tag("adam")] | Annotated[RmsProp, Tag("rmsprop")],
+    Discriminator(
+        optimizer_kind,
+        custom_error_type="optimizer",
+        custom_error_message="kind is none of adam, rmsprop",
+    ),
+]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Optimizers:
+    """An optimizer for each player, and critic steps per generator step."""
+
+    generator: Optimizer = Adam()
+    discriminator: Optimizer = Adam()
+    critic_steps: int = Field(default=1, ge=1)
+
+
+def build_optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer over a module's parameters."""
+    if isinstance(settings, Adam):
+        betas = (settings.beta1, settings.beta2)
+        return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas)
+    return torch.optim.RMSprop(module.parameters(), lr=settings.lr, alpha=settings.smoothing)

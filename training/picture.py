@@ -1,0 +1,56 @@
+"""What of a prepared picture a run sees, and how much of it is hidden."""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from models.geometry import HOLE, SIZE, hole_mask, whole_mask
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Picture:
+    """The picture of a run. An unconditional system has a hole as large as the picture.
+
+    Attributes:
+        size: side of the picture in pixels.
+        hole: `centre`, the 32×32 in the middle of 64×64, or `all`: nothing is seen.
+        view: how a larger prepared picture becomes one of `size`: `crop` cuts a window of that
+            size, `centre` the middle of a window twice as large (at 32 the very centres that
+            inpainting fills), `shrink` averages such a window 2×2.
+    """
+
+    size: Literal[32, 64, 128] = SIZE
+    hole: Literal["centre", "all"] = "centre"
+    view: Literal["crop", "centre", "shrink"] = "crop"
+
+    def __post_init__(self) -> None:
+        if self.hole == "centre" and (self.size, self.view) != (SIZE, "crop"):
+            raise ValueError(f"a hole in the centre needs size {SIZE} and view crop")
+
+    @property
+    def window(self) -> int:
+        """Side of the window that is cut out of a prepared picture."""
+        return self.size if self.view == "crop" else 2 * self.size
+
+    @property
+    def fill_size(self) -> int:
+        """Side of what a generator has to make."""
+        return HOLE if self.hole == "centre" else self.size
+
+    def see(self, pixels: Tensor) -> Tensor:
+        """Turn uint8 windows `(N, 3, window, window)` into pictures `(N, 3, size, size)`."""
+        if self.view == "shrink":
+            return avg_pool2d(pixels.float(), 2).round().to(pixels.dtype)
+        edge = (self.window - self.size) // 2
+        return pixels[:, :, edge : edge + self.size, edge : edge + self.size]
+
+    def mask(self, count: int) -> Tensor:
+        """Return the upright masks, float `(count, 1, size, size)`."""
+        return hole_mask(count) if self.hole == "centre" else whole_mask(count, self.size)
+
+
+# What every inpainting system works on: 64×64 with the central 32×32 hidden.
+INPAINTING = Picture()
