@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 
 from tests.training.comparing import assert_same_end
-from training.checkpoint import checkpoints
+from training.checkpoint import checkpoints, load_checkpoint
 from training.journal import read_log
 from training.launch import resume, start
 from training.recipe import load_recipe
@@ -23,9 +23,17 @@ RUN = [
 ]
 INPAINT = "generator.settings={ caption_code = 4, noise_dim = 4, width = 8, decoder_width = 4 }"
 JUDGE = "discriminator.settings={ caption_code = 4, width = 4, batch_norm = false }"
+SMALL = ["picture.size=32", "picture.view=shrink"]
+DCGAN = [
+    f"{p}.settings.{s}" for p in ("generator", "discriminator") for s in ("width=4", "size=32")
+]
 TINY = {
+    "dcgan": [*SMALL, *DCGAN],
     "inpaint-gan": [INPAINT, JUDGE],
-    "dcgan": ["generator.settings.width=4", "discriminator.settings.width=4"],
+    "inpaint-wgan": [INPAINT, JUDGE],
+    "inpaint-wgan-gp": [INPAINT, JUDGE],
+    "wgan-clip": [*SMALL, *DCGAN],
+    "wgan-gp": [*SMALL, *DCGAN],
 }
 NAMES = sorted(
     p.name.removesuffix(".toml") for p in (resources.files("training") / "recipes").iterdir()
@@ -52,16 +60,36 @@ def train_and_be_killed(recipe, data, folder):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """Uninterrupted runs by recipe, each trained when first asked for."""
+    runs = tmp_path_factory.mktemp("whole")
+
+    def run(name):
+        if not (runs / name).exists():
+            start(tiny(name), [prepared], runs / name, lambda step, figures: None)
+        return runs / name
+
+    return run
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, prepared, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    start(tiny(name), [prepared], whole, lambda step, figures: None)
+def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepared, tmp_path):
+    killed = tmp_path / "killed"
     train_and_be_killed(tiny(name), prepared, killed)
     assert [p.name for p in checkpoints(killed / "checkpoints")] == ["step-00000002"]
     resume(killed, [], lambda step, figures: None)
-    assert_same_end(whole, killed)
+    assert_same_end(whole(name), killed)
     assert [entry["step"] for entry in read_log(killed)] == [1, 2, 3, 4]
     assert len(list((killed / "samples").glob("*.png"))) == 4  # fixed and fresh, at 0 and 4
+
+
+@pytest.mark.parametrize("name", ["wgan-clip", "inpaint-wgan"])
+def test_a_clipped_critic_stays_in_its_box_and_the_distance_is_logged(name, whole):
+    critic = load_checkpoint(whole(name) / "checkpoints")[1]["discriminator"]
+    learnt = [v for k, v in critic.items() if k.endswith(("weight", "bias"))]
+    assert max(float(v.abs().max()) for v in learnt) <= 0.01
+    assert all("state/wasserstein" in entry for entry in read_log(whole(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)

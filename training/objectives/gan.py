@@ -1,13 +1,12 @@
 """The GAN objective with feature matching, an L2 penalty and mismatched captions."""
 
-import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from training.objectives.base import PlainObjective, Scene, Terms, register
-from training.objectives.terms import check_mismatch, feature_matching, hole_l2, mismatched
+from training.objectives.terms import check_mismatch, mismatched, paired_terms
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -68,14 +67,9 @@ class Gan(PlainObjective):
         terms: Terms = {}
         if s.adversarial:
             terms["adversarial"] = says_real(judged.score) * s.adversarial
-        if s.feature_matching:
-            with torch.no_grad():
-                target = discriminator(real.images, real.caption).features
-            matched = feature_matching(target, judged.features)
-            terms["feature_matching"] = matched * s.feature_matching
-        if s.l2:
-            terms["l2"] = hole_l2(real, fake) * s.l2
-        return terms
+        return terms | paired_terms(
+            discriminator, real, fake, judged, matching=s.feature_matching, l2=s.l2
+        )
 
 
 def says_real(score: Tensor, label: float = 1.0) -> Tensor:

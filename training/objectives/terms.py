@@ -3,7 +3,37 @@
 import torch
 from torch import Tensor, nn
 
-from training.objectives.base import Scene
+from models.verdicts import Judgement
+from training.objectives.base import Scene, Terms
+
+
+def paired_terms(
+    discriminator: nn.Module,
+    real: Scene,
+    fake: Scene,
+    judged: Judgement,
+    *,
+    matching: float,
+    l2: float,
+) -> Terms:
+    """Return what holds a fill to its own real picture, as weighted, for the generator.
+
+    Args:
+        discriminator: looked through for the real picture's features.
+        real: the pictures.
+        fake: their composites.
+        judged: what the discriminator said of the composites.
+        matching: weight of feature matching; 0 leaves it out.
+        l2: weight of the mean squared error over the hole; 0 leaves it out.
+    """
+    terms: Terms = {}
+    if matching:
+        with torch.no_grad():
+            target = discriminator(real.images, real.caption).features
+        terms["feature_matching"] = feature_matching(target, judged.features) * matching
+    if l2:
+        terms["l2"] = hole_l2(real, fake) * l2
+    return terms
 
 
 def feature_matching(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
