@@ -161,6 +161,8 @@ def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: in
     Raises:
         NonFiniteError: names the player, the term and the step; weights are as before.
     """
+    if not terms:
+        return {}
     means: dict[str, Tensor] = {name: term.float().mean() for name, term in terms.items()}
     figures = {f"{player}/{name}": float(mean.detach()) for name, mean in means.items()}
     for name, value in figures.items():

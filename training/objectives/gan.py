@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from training.objectives.base import PlainObjective, Scene, Terms, register
-from training.objectives.terms import check_mismatch, mismatched, paired_terms
+from training.objectives.terms import check_mismatch, hole_l2, mismatched, paired_terms
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -47,9 +47,20 @@ class Gan(PlainObjective):
         """Refuse wrong captions where the discriminator does not read captions."""
         check_mismatch(self.settings.mismatch, discriminator)
 
+    @property
+    def listens(self) -> bool:
+        """Whether the generator learns from the discriminator; one nobody hears is not trained.
+
+        So a run can begin with the pixels alone, several times as fast, and be resumed with the
+        adversary.
+        """
+        return bool(self.settings.adversarial or self.settings.feature_matching)
+
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
         s = self.settings
+        if not self.listens:
+            return {}
         judged = discriminator(real.images, real.caption)
         terms = {
             "real": says_real(judged.score, s.real_label),
@@ -63,6 +74,8 @@ class Gan(PlainObjective):
     def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return `-log D(G)`, feature matching and the hole's squared error, as weighted."""
         s = self.settings
+        if not self.listens:
+            return {"l2": hole_l2(real, fake) * s.l2}
         judged = discriminator(fake.images, fake.caption)
         terms: Terms = {}
         if s.adversarial:
