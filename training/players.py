@@ -38,7 +38,11 @@ class Players:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            saved = state[name]
+            if isinstance(part, torch.optim.Optimizer):
+                # The checkpoint knows the moments, the recipe the rates: a resume may change them.
+                saved = {**saved, "param_groups": part.state_dict()["param_groups"]}
+            part.load_state_dict(saved)
 
     def _parts(self) -> dict[str, Any]:
         return {name: part for name, part in vars(self).items() if part is not None}
