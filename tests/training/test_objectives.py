@@ -86,3 +86,9 @@ def test_every_objective_gives_back_the_state_it_took(kind):
     state = objective.state_dict()
     objective.load_state_dict(state)
     assert objective.state_dict() == state
+
+
+def test_a_discriminator_nobody_listens_to_is_not_asked():
+    alone = Gan(GanSettings(adversarial=0, feature_matching=0, l2=2))
+    assert alone.discriminator_terms(None, REAL, FAKE) == {}
+    assert set(alone.generator_terms(None, REAL, FAKE)) == {"l2"}

@@ -153,6 +153,25 @@ def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
     assert load_checkpoint(folder / "checkpoints")[0] == 5
 
 
+def test_a_rate_changed_at_resume_is_heard(prepared, pictures, tmp_path):
+    folder = tmp_path / "run"
+    start(small_recipe("run.steps=2"), [prepared], folder, quiet)
+    resume(folder, ["run.steps=3", "optimizers.generator.lr=0.5"], quiet)
+    saved = load_checkpoint(folder / "checkpoints")[1]["generator_optimizer"]
+    assert saved["param_groups"][0]["lr"] == 0.5
+
+
+def test_a_run_can_begin_with_the_pixels_alone(prepared, tmp_path):
+    alone = small_recipe(
+        "run.steps=2", "objective.settings.adversarial=0", "objective.settings.feature_matching=0"
+    )
+    start(alone, [prepared], tmp_path / "run", quiet)
+    terms = [k for k in read_log(tmp_path / "run")[-1] if k.split("/")[0].endswith("tor")]
+    assert terms == ["generator/l2"]
+    resume(tmp_path / "run", ["run.steps=3", "objective.settings.adversarial=1"], quiet)
+    assert "discriminator/fake" in read_log(tmp_path / "run")[-1]
+
+
 def test_resume_without_a_run_is_one_clear_error(tmp_path):
     with pytest.raises(RunError, match="no run in"):
         resume(tmp_path, [], quiet)
