@@ -1,7 +1,15 @@
 """The building blocks the networks share."""
 
+from collections.abc import Callable, Collection
+
 import torch
 from torch import Tensor, nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": lambda: nn.ELU(inplace=True),
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),
+}
 
 
 class Fire(nn.Module):
@@ -12,16 +20,22 @@ class Fire(nn.Module):
     `(N, out, H, W)`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, batch_norm: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        batch_norm: bool = True,
+        activation: str = "leaky_relu",
+    ) -> None:
         super().__init__()
         squeezed, half = max(out_channels // 8, 8), out_channels // 2
-        self.squeeze = nn.Sequential(
-            nn.Conv2d(in_channels, squeezed, 1), nn.LeakyReLU(0.2, inplace=True)
-        )
+        activate = ACTIVATIONS[activation]
+        self.squeeze = nn.Sequential(nn.Conv2d(in_channels, squeezed, 1), activate())
         self.expand1 = nn.Conv2d(squeezed, half, 1)
         self.expand3 = nn.Conv2d(squeezed, out_channels - half, 3, padding=1)
         self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
-        self.activation = nn.LeakyReLU(0.2, inplace=True)
+        self.activation = activate()
 
     def forward(self, x: Tensor) -> Tensor:
         """Squeeze, expand twice, join along the channels."""
@@ -57,6 +71,22 @@ def up_block(in_channels: int, out_channels: int, *, dropout: float | None = Non
         nn.ReLU(inplace=True),
     ]
     return nn.Sequential(*layers, *([] if dropout is None else [nn.Dropout2d(dropout)]))
+
+
+def conv_block(
+    in_channels: int, out_channels: int, *, stride: int, batch_norm: bool, activation: str
+) -> nn.Sequential:
+    """Build a 3×3 convolution with an activation; it keeps H and W, or divides them by `stride`."""
+    layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)]
+    if batch_norm:
+        layers.append(nn.BatchNorm2d(out_channels))
+    return nn.Sequential(*layers, ACTIVATIONS[activation]())
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise `ValueError` where a setting has a value that is not there."""
+    if value not in choices:
+        raise ValueError(f"{name} {value!r} is none of {', '.join(choices)}")
 
 
 def init_normal(module: nn.Module) -> None:

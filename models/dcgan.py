@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from models.blocks import down_block, init_normal, up_block
-from models.noise import check_kind, spread
+from models.blocks import check_choice, down_block, init_normal, up_block
+from models.noise import KINDS, spread
 from models.verdicts import Judgement
 
 GRID = 4  # side of the smallest feature map
@@ -37,7 +37,7 @@ class DcganSettings:
     noise: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_kind(self.noise)
+        check_choice("noise", self.noise, KINDS)
 
 
 class DcganGenerator(nn.Module):

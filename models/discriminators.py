@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.began import Autoencoder, AutoencoderSettings
+from models.began_blog import BlogAutoencoder, BlogJudgeSettings
 from models.blocks import down_block, init_normal
 from models.dcgan import DcganDiscriminator, DcganJudgeSettings
 from models.registry import Builder, builder
@@ -90,4 +92,6 @@ class ConvDiscriminator(nn.Module):
 DISCRIMINATORS: dict[str, Builder] = {
     "conv": builder(ConvDiscriminator, ConvSettings),
     "dcgan": builder(DcganDiscriminator, DcganJudgeSettings),
+    "autoencoder": builder(Autoencoder, AutoencoderSettings),
+    "began-blog": builder(BlogAutoencoder, BlogJudgeSettings),
 }

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.began import BeganGenerator, BeganSettings
+from models.began_blog import BlogGenerator, BlogSettings
 from models.blocks import init_kaiming, init_normal, up_block
 from models.dcgan import DcganGenerator, DcganSettings
 from models.encoders import SqueezeEncoder
+from models.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.registry import Builder, builder
 
 
@@ -84,5 +87,8 @@ class InpaintGenerator(nn.Module):
 # A bundle or recipe names its generator; the name is data, so it is looked up, never imported.
 GENERATORS: dict[str, Builder] = {
     "inpaint": builder(InpaintGenerator, InpaintSettings),
+    "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
     "dcgan": builder(DcganGenerator, DcganSettings),
+    "began": builder(BeganGenerator, BeganSettings),
+    "began-blog": builder(BlogGenerator, BlogSettings),
 }

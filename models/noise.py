@@ -8,12 +8,6 @@ from torch import Tensor
 KINDS = ("normal", "uniform")
 
 
-def check_kind(kind: str) -> None:
-    """Raise `ValueError` for a kind of noise that is not there."""
-    if kind not in KINDS:
-        raise ValueError(f"noise {kind!r} is none of {', '.join(KINDS)}")
-
-
 def spread(noise: Tensor, kind: str) -> Tensor:
     """Turn standard normal noise into the kind a network was trained with.
 

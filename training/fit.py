@@ -32,6 +32,11 @@ def check_fit(
     """
     check_verdict(recipe, discriminator, objective)
     objective.check(discriminator)
+    if recipe.optimizers.plateau and objective.progress is None:
+        raise ValueError(
+            "optimizers.plateau watches a figure that falls as training gets on, and objective "
+            f"{recipe.objective.kind!r} has none"
+        )
     check_shapes(recipe.picture, generator, discriminator)
     if recipe.picture.hole == "all" and recipe.augment.rotate:
         raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")

@@ -7,6 +7,8 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from training.plateau import PlateauSettings
+
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -52,11 +54,19 @@ Optimizer = Annotated[
 
 @dataclass(frozen=True, config=STRICT)
 class Optimizers:
-    """An optimizer for each player, and critic steps per generator step."""
+    """How both players learn.
+
+    Attributes:
+        generator: its optimizer.
+        discriminator: its optimizer.
+        critic_steps: discriminator steps for one of the generator.
+        plateau: when to halve both learning rates; None never does.
+    """
 
     generator: Optimizer = Adam()
     discriminator: Optimizer = Adam()
     critic_steps: int = Field(default=1, ge=1)
+    plateau: PlateauSettings | None = None
 
 
 def build_optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:

@@ -12,6 +12,7 @@ from models.generators import GENERATORS
 from training.ema import averaged
 from training.objectives.base import Objective
 from training.optimizers import build_optimizer
+from training.plateau import Plateau
 from training.recipe import Engine, Part, Recipe
 
 
@@ -25,6 +26,7 @@ class Players:
     discriminator_optimizer: torch.optim.Optimizer
     average: AveragedModel | None
     objective: Objective
+    plateau: Plateau | None = None
 
     @property
     def for_inference(self) -> nn.Module:
@@ -63,6 +65,7 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
         build_optimizer(discriminator, recipe.optimizers.discriminator),
         averaged(generator, recipe.run.ema) if recipe.run.ema else None,
         recipe.build_objective(),
+        Plateau(recipe.optimizers.plateau) if recipe.optimizers.plateau else None,
     )
 
 

@@ -60,6 +60,17 @@ class Dropout:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Vanishing:
+    """Residuals that carry BEGAN's first steps and then vanish.
+
+    Attributes:
+        steps: over which the carry falls from 1 to 0, in a straight line; 0 has none.
+    """
+
+    steps: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
 class Engine:
     """How the arithmetic is done; none of it changes what is computed but by rounding.
 
@@ -120,6 +131,7 @@ class Recipe:
     optimizers: Optimizers = Optimizers()
     augment: Augment = Augment()
     dropout: Dropout = Dropout()
+    vanishing: Vanishing = Vanishing()
     engine: Engine = Engine()
 
     def __post_init__(self) -> None:

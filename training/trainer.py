@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.blocks import set_dropout
 from models.geometry import hide, paste
+from models.residual import set_carry
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.dataset import Batch, BatchSource, mix
 from training.errors import NonFiniteError
@@ -102,6 +103,8 @@ class Trainer:
         players, critic_steps = self.players, self.recipe.optimizers.critic_steps
         torch.manual_seed(mix(mix(self.recipe.run.seed, STEP_STREAM), step))
         set_dropout(players.generator, self.dropout_at(step))
+        for network in (players.generator, players.discriminator):
+            set_carry(network, self.carry_at(step))
         figures: Figures = {}
         loading = 0.0
         for turn in range(critic_steps):
@@ -124,10 +127,10 @@ class Trainer:
             figures |= update(players.generator_optimizer, "generator", terms, step)
         if players.average is not None:
             players.average.update_parameters(players.generator)
-        state = players.objective.after_step(figures)
+        state = self.follow(figures)
         spent = time.perf_counter() - began
         return figures | {
-            **{f"state/{name}": value for name, value in state.items()},
+            **state,
             "time/images_per_second": self.recipe.run.batch_size * critic_steps / spent,
             "time/loader_share": loading / spent,
         }
@@ -140,6 +143,22 @@ class Trainer:
         fill = self.players.generator(context, batch.mask, batch.caption, noise)
         composite = paste(context, batch.mask, fill.float())
         return Scene(*batch), Scene(composite, batch.mask, batch.caption)
+
+    def follow(self, figures: Figures) -> Figures:
+        """Let objective and learning rates follow a step; return what to log, under `state/…`."""
+        players, objective = self.players, self.players.objective
+        state = objective.after_step(figures)
+        if players.plateau is not None and objective.progress is not None:
+            optimizers = players.generator_optimizer, players.discriminator_optimizer
+            if players.plateau.stalls(state[objective.progress]):
+                players.plateau.halve(*optimizers)
+            state["learning_rate"] = optimizers[0].param_groups[0]["lr"]
+        return {f"state/{name}": value for name, value in state.items()}
+
+    def carry_at(self, step: int) -> float:
+        """Return how much of each vanishing residual is still a wire: 1 falls to 0."""
+        steps = self.recipe.vanishing.steps
+        return max(0.0, 1 - step / steps) if steps else 0.0
 
     def dropout_at(self, step: int) -> float:
         """Return the dropout in force: none until the recipe's share of the run is done."""

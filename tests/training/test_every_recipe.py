@@ -27,8 +27,13 @@ SMALL = ["picture.size=32", "picture.view=shrink"]
 DCGAN = [
     f"{p}.settings.{s}" for p in ("generator", "discriminator") for s in ("width=4", "size=32")
 ]
+BEGAN = [f"{player}.settings.width=4" for player in ("generator", "discriminator")]
 TINY = {
+    # Rates are halved and residuals vanish within the few steps.
+    "began": [*BEGAN, "optimizers.plateau={ window = 1, patience = 1 }", "vanishing.steps=3"],
+    "began-blog": [],
     "dcgan": [*SMALL, *DCGAN],
+    "inpaint-began": [INPAINT, "discriminator.settings={ width = 4, code = 4, caption_code = 4 }"],
     "inpaint-gan": [INPAINT, JUDGE],
     "inpaint-wgan": [INPAINT, JUDGE],
     "inpaint-wgan-gp": [INPAINT, JUDGE],
@@ -90,6 +95,13 @@ def test_a_clipped_critic_stays_in_its_box_and_the_distance_is_logged(name, whol
     learnt = [v for k, v in critic.items() if k.endswith(("weight", "bias"))]
     assert max(float(v.abs().max()) for v in learnt) <= 0.01
     assert all("state/wasserstein" in entry for entry in read_log(whole(name)))
+
+
+def test_a_began_run_logs_its_state_and_its_residuals_have_vanished(whole):
+    last = read_log(whole("began"))[-1]
+    assert {"state/k", "state/M", "state/g", "state/learning_rate"} <= last.keys()
+    generator = load_checkpoint(whole("began") / "checkpoints")[1]["generator"]
+    assert {float(v) for k, v in generator.items() if k.endswith("carry")} == {0.0}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,60 @@
+"""Halve the learning rates when a figure stops falling."""
+
+import math
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class PlateauSettings:
+    """When a figure has stalled, and what is done.
+
+    Attributes:
+        window: steps that a value is the mean of; single steps are too noisy to compare.
+        patience: windows in a row without a new best that make a stall.
+        floor: the learning rate is not lowered further than this.
+    """
+
+    window: int = Field(default=1000, ge=1)
+    patience: int = Field(default=5, ge=1)
+    floor: float = Field(default=1e-6, gt=0)
+
+
+class Plateau:
+    """Follows a figure from step to step; its state is plain numbers and is checkpointed."""
+
+    def __init__(self, settings: PlateauSettings) -> None:
+        self.settings = settings
+        self.total, self.count = 0.0, 0
+        self.best, self.waited = math.inf, 0
+
+    def stalls(self, value: float) -> bool:
+        """Take in one step's value; return whether this is the moment to lower the rate."""
+        self.total, self.count = self.total + value, self.count + 1
+        if self.count < self.settings.window:
+            return False
+        mean, self.total, self.count = self.total / self.count, 0.0, 0
+        if mean < self.best:
+            self.best, self.waited = mean, 0
+            return False
+        self.waited += 1
+        if self.waited < self.settings.patience:
+            return False
+        self.waited = 0
+        return True
+
+    def halve(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Halve every learning rate, down to the floor; one that is below it stays."""
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = min(group["lr"], max(group["lr"] / 2, self.settings.floor))
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what must survive a resume."""
+        return {name: getattr(self, name) for name in ("total", "count", "best", "waited")}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take back what `state_dict` gave."""
+        vars(self).update(state)
