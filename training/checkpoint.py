@@ -64,6 +64,12 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]]:
         raise RunError(f"checkpoint {found[-1]} cannot be read: {error}") from error
 
 
+def newest_step(folder: Path) -> int:
+    """Return how many steps the newest checkpoint has done; 0 where there is none."""
+    found = checkpoints(folder)
+    return int(found[-1].name.removeprefix("step-")) if found else 0
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints, oldest first."""
     return sorted(folder.glob("step-*"))

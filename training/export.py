@@ -62,6 +62,7 @@ def provenance(run: RunDir, step: int, manifests: list[Manifest]) -> dict[str, A
     data = [{"source": m.source, "digest": m.digest, "train": m.splits["train"]} for m in manifests]
     return {
         "recipe": as_table(run.recipe),
+        "changes": list(run.changes),
         "steps": step,
         "pictures_seen": step * run.recipe.run.batch_size * run.recipe.optimizers.critic_steps,
         "data": data,

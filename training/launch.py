@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
+from training.checkpoint import newest_step
 from training.dataset import BatchSource, load_sets
 from training.errors import RunError
 from training.players import build_players, pick_device
-from training.recipe import Recipe, as_table, override, parse_recipe
+from training.recipe import Recipe
 from training.rundir import RunDir
 from training.samples import Sampler
 from training.shards import PreparedSplit
@@ -32,7 +33,8 @@ def start(recipe: Recipe, data: Sequence[Path], folder: Path, progress: OnStep) 
     sets = load_sets(data, "train", recipe.picture.window)
     digests = {str(place.resolve()): s.digest for place, s in zip(data, sets, strict=True)}
     run = RunDir.create(folder, recipe, digests)
-    train(run, sets, progress)
+    with run.locked():
+        train(run, sets, progress)
     return run
 
 
@@ -49,15 +51,14 @@ def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
         RunError: no run there, its data changed, or its checkpoint is damaged.
     """
     run = RunDir.open(folder)
-    if overrides:
-        recipe = parse_recipe(override(as_table(run.recipe), overrides))
-        run = RunDir(folder, recipe, run.data)
-        run.write()
-    sets = load_sets([Path(place) for place in run.data], "train", run.recipe.picture.window)
-    for one, (place, digest) in zip(sets, run.data.items(), strict=True):
-        if one.digest != digest:
-            raise RunError(f"{place} is not the data this run was started on")
-    train(run, sets, progress)
+    with run.locked():
+        if overrides:
+            run = run.changed(newest_step(run.checkpoints), overrides)
+        sets = load_sets([Path(place) for place in run.data], "train", run.recipe.picture.window)
+        for one, (place, digest) in zip(sets, run.data.items(), strict=True):
+            if one.digest != digest:
+                raise RunError(f"{place} is not the data this run was started on")
+        train(run, sets, progress)
     return run
 
 
@@ -76,7 +77,6 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
     )
     trainer = Trainer(run, players, batches)
     sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
-    with run.locked():
-        if any(run.checkpoints.glob("step-*")):
-            trainer.resume()
-        trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))
+    if newest_step(run.checkpoints):
+        trainer.resume()
+    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))

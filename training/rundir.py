@@ -7,12 +7,12 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training.errors import RunError
-from training.recipe import Recipe, as_table, parse_recipe
+from training.recipe import Recipe, as_table, override, parse_recipe
 
 RECORD, LOCK = "run.json", "run.lock"
 LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
@@ -26,11 +26,13 @@ class RunDir:
         folder: holds `run.json`, `log.jsonl`, `tensorboard/`, `samples/` and `checkpoints/`.
         recipe: as resolved when the run was started.
         data: folders of prepared data, with their digests.
+        changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
     """
 
     folder: Path
     recipe: Recipe
     data: dict[str, str]
+    changes: tuple[dict[str, Any], ...] = ()
 
     @property
     def checkpoints(self) -> Path:
@@ -65,9 +67,22 @@ class RunDir:
         """
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            return cls(folder, parse_recipe(record["recipe"]), record["data"])
+            changes = tuple(record.get("changes", ()))
+            return cls(folder, parse_recipe(record["recipe"]), record["data"], changes)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
+
+    def changed(self, step: int, overrides: list[str]) -> "RunDir":
+        """Return the run with its recipe overridden from a step on, and write that down.
+
+        Raises:
+            RecipeError: an override does not fit.
+        """
+        recipe = parse_recipe(override(as_table(self.recipe), overrides))
+        changes = (*self.changes, {"step": step, "set": overrides})
+        run = replace(self, recipe=recipe, changes=changes)
+        run.write()
+        return run
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -85,7 +100,12 @@ class RunDir:
 
     def write(self) -> None:
         """Write `run.json`: recipe, data digests, code revision and library versions."""
-        record = {"recipe": as_table(self.recipe), "data": self.data, **environment()}
+        record = {
+            "recipe": as_table(self.recipe),
+            "changes": self.changes,
+            "data": self.data,
+            **environment(),
+        }
         text = json.dumps(record, indent=2) + "\n"
         (self.folder / RECORD).write_text(text, encoding="utf-8")
 

@@ -159,6 +159,8 @@ def test_a_rate_changed_at_resume_is_heard(prepared, pictures, tmp_path):
     resume(folder, ["run.steps=3", "optimizers.generator.lr=0.5"], quiet)
     saved = load_checkpoint(folder / "checkpoints")[1]["generator_optimizer"]
     assert saved["param_groups"][0]["lr"] == 0.5
+    changes = json.loads((folder / "run.json").read_text())["changes"]
+    assert changes == [{"step": 2, "set": ["run.steps=3", "optimizers.generator.lr=0.5"]}]
 
 
 def test_a_run_can_begin_with_the_pixels_alone(prepared, tmp_path):
