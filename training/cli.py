@@ -35,6 +35,9 @@ class SourceName(StrEnum):
     FLICKR8K = "flickr8k"
     COCO = "coco"
     TINY_IMAGENET = "tiny-imagenet"
+    CIFAR10 = "cifar10"
+    MNIST = "mnist"
+    CELEBA = "celeba"
     FOLDER = "folder"
 
 

@@ -16,6 +16,9 @@ TERMS = {
     "flickr8k": "Flickr8k (Hodosh, Young, Hockenmaier 2013): non-commercial research and education",
     "tiny-imagenet": "Tiny ImageNet (Stanford CS231n): non-commercial research and education",
     "coco": "MS-COCO: captions CC BY 4.0; pictures under their own Flickr licences",
+    "cifar10": "CIFAR-10 (Krizhevsky 2009): no licence is stated; cite the technical report",
+    "mnist": "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0",
+    "celeba": "CelebA (Liu, Luo, Wang, Tang 2015): non-commercial research",
     "folder": "the user's own pictures: their terms apply",
 }
 

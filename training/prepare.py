@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
-from models.geometry import SIZE
 from training.decoding import square_png
 from training.drafts import Drafts, finish_shards
 from training.errors import PictureError, PreparedDataError, SourceError
@@ -26,6 +25,7 @@ from training.sources.base import clean_caption
 
 logger = logging.getLogger(__name__)
 
+SMALLEST = 32  # what the smallest networks see; inpainting asks for 64 when a run starts
 EMBED_CHUNK = 1024
 EMBED_BATCH = 128
 
@@ -136,8 +136,8 @@ def _embed(
 
 
 def _check_numbers(size: int, limit: int | None) -> None:
-    if size < SIZE:
-        raise PreparedDataError(f"size {size}: the networks need at least {SIZE}")
+    if size < SMALLEST:
+        raise PreparedDataError(f"size {size}: the networks need at least {SMALLEST}")
     if limit is not None and limit < 1:
         raise PreparedDataError(f"limit {limit}: leaves no picture")
 

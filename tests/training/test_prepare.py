@@ -127,8 +127,8 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tiny_folder, tmp_path):
 
 
 def test_a_size_too_small_for_the_networks_is_refused(tiny_folder, out):
-    with pytest.raises(PreparedDataError, match="size 63: the networks need at least 64"):
-        prepare("folder", tiny_folder, out, size=63)
+    with pytest.raises(PreparedDataError, match="size 31: the networks need at least 32"):
+        prepare("folder", tiny_folder, out, size=31)
 
 
 def test_a_limit_that_leaves_nothing_is_refused(tiny_folder, out):

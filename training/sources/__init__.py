@@ -2,15 +2,21 @@
 
 from training.errors import SourceError
 from training.sources.base import Example, PassedOver, Reading, Source
+from training.sources.celeba import read_celeba
+from training.sources.cifar10 import read_cifar10
 from training.sources.coco import read_coco
 from training.sources.flickr8k import read_flickr8k
 from training.sources.folder import read_folder
+from training.sources.mnist import read_mnist
 from training.sources.tiny_imagenet import read_tiny_imagenet
 
 SOURCES: dict[str, Source] = {
     "flickr8k": read_flickr8k,
     "coco": read_coco,
     "tiny-imagenet": read_tiny_imagenet,
+    "cifar10": read_cifar10,
+    "mnist": read_mnist,
+    "celeba": read_celeba,
     "folder": read_folder,
 }
 
