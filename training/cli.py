@@ -127,11 +127,14 @@ def export(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
     bundle: Annotated[Path, typer.Argument(help="Folder to write the bundle to.")],
     name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
+    evaluation: Annotated[
+        list[Path] | None, typer.Option(help="JSON of evaluate, for the card; may be repeated.")
+    ] = None,
 ) -> None:
     """Write a run's newest checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    typer.echo(f"{bundle}: {write(run, bundle, name)}")
+    typer.echo(f"{bundle}: {write(run, bundle, name, evaluation or [])}")
 
 
 @app.command()

@@ -10,8 +10,9 @@ from models.sampling import fill_centres
 from tests.training.small import small_recipe
 from training.checkpoint import load_checkpoint
 from training.errors import RunError
+from training.evaluation_set import EvaluationError
 from training.export import export
-from training.launch import start
+from training.launch import resume, start
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +49,33 @@ def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_p
 def test_a_folder_without_a_run_is_one_clear_error(tmp_path):
     with pytest.raises(RunError, match="no run in"):
         export(tmp_path, tmp_path / "bundle")
+
+
+def evaluation(folder, digest):
+    folder.mkdir()
+    (folder / "dev.json").write_text(json.dumps({"about": {"digest": digest}, "rows": []}))
+    (folder / "dev.md").write_text("# Evaluation\n\n| a table |\n\n## Definitions\n")
+    (folder / "dev.png").write_bytes(b"a grid")
+    return folder / "dev.json"
+
+
+def test_the_card_carries_the_figures_of_these_very_weights(run, tmp_path):
+    table = evaluation(tmp_path / "e", export(run, tmp_path / "bundle"))
+    export(run, tmp_path / "bundle", evaluations=[table])
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "## dev\n\n| a table |\n\n### Definitions" in card
+    assert (tmp_path / "bundle" / "dev.png").is_file()
+
+
+def test_figures_of_another_bundle_are_refused(run, tmp_path):
+    table = evaluation(tmp_path / "e", "sha256:other")
+    with pytest.raises(EvaluationError, match="another bundle"):
+        export(run, tmp_path / "bundle", evaluations=[table])
+
+
+def test_the_card_tells_what_a_resume_changed(prepared, tmp_path):
+    folder = tmp_path / "run"
+    start(small_recipe("run.steps=1"), [prepared], folder, lambda step, figures: None)
+    resume(folder, ["run.steps=2"], lambda step, figures: None)
+    export(folder, tmp_path / "bundle")
+    assert "from step 1: `run.steps=2`" in (tmp_path / "bundle" / "README.md").read_text()
