@@ -5,9 +5,14 @@ import signal
 from importlib import resources
 
 import pytest
+import torch
 
+from models.bundle import load_bundle
+from models.sampling import fill_centres
 from tests.training.comparing import assert_same_end
 from training.checkpoint import checkpoints, load_checkpoint
+from training.errors import RunError
+from training.export import export
 from training.journal import read_log
 from training.launch import resume, start
 from training.recipe import load_recipe
@@ -87,6 +92,19 @@ def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepa
     assert_same_end(whole(name), killed)
     assert [entry["step"] for entry in read_log(killed)] == [1, 2, 3, 4]
     assert len(list((killed / "samples").glob("*.png"))) == 4  # fixed and fresh, at 0 and 4
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("inpaint")])
+def test_every_run_that_fills_holes_becomes_a_bundle_that_does(name, whole, tmp_path):
+    export(whole(name), tmp_path)
+    pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
+    assert fills.shape == (2, 3, 32, 32)
+
+
+def test_a_run_that_makes_whole_pictures_becomes_no_bundle(whole, tmp_path):
+    with pytest.raises(RunError, match="makes whole pictures and fills no hole"):
+        export(whole("dcgan"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["wgan-clip", "inpaint-wgan"])

@@ -1,5 +1,7 @@
 """An objective from another package: one file and one recipe, nothing of ours touched."""
 
+from importlib import resources
+
 import pytest
 
 from tests.training.small import SMALL
@@ -9,33 +11,8 @@ from training.launch import start
 from training.objectives.base import PlainObjective, register
 from training.recipe import load_recipe, recipe_text
 
-HINGE = '''
-from pydantic.dataclasses import dataclass
-from torch.nn.functional import relu
-
-from training.objectives.base import PlainObjective
-
-
-@dataclass(frozen=True)
-class HingeSettings:
-    margin: float = 1.0
-
-
-class Hinge(PlainObjective):
-    """Lim & Ye 2017, "Geometric GAN"."""
-
-    settings_type = HingeSettings
-
-    def __init__(self, settings):
-        self.margin = settings.margin
-
-    def discriminator_terms(self, discriminator, real, fake):
-        scores = (discriminator(s.images, s.caption).score for s in (real, fake))
-        return {"real": relu(self.margin - next(scores)), "fake": relu(self.margin + next(scores))}
-
-    def generator_terms(self, discriminator, real, fake):
-        return {"adversarial": -discriminator(fake.images, fake.caption).score}
-'''
+GUIDE = (resources.files("training.objectives") / "README.md").read_text(encoding="utf-8")
+HINGE = GUIDE.split("```python\n")[1].split("```")[0]  # so the guide's own example is what works
 
 
 @pytest.fixture
