@@ -1,6 +1,7 @@
 """Halve the learning rates when a figure stops falling."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from pydantic import ConfigDict, Field
@@ -22,6 +23,9 @@ class PlateauSettings:
     floor: float = Field(default=1e-6, gt=0)
 
 
+FOLLOWED = ("total", "count", "best", "waited", "halvings")
+
+
 class Plateau:
     """Follows a figure from step to step; its state is plain numbers and is checkpointed."""
 
@@ -29,6 +33,7 @@ class Plateau:
         self.settings = settings
         self.total, self.count = 0.0, 0
         self.best, self.waited = math.inf, 0
+        self.halvings = 0
 
     def stalls(self, value: float) -> bool:
         """Take in one step's value; return whether this is the moment to lower the rate."""
@@ -47,13 +52,22 @@ class Plateau:
 
     def halve(self, *optimizers: torch.optim.Optimizer) -> None:
         """Halve every learning rate, down to the floor; one that is below it stays."""
+        self.halvings += 1
+        self._lower(optimizers)
+
+    def catch_up(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Lower the recipe's own rates, as they stand after a resume, to where the run was."""
+        for _ in range(int(self.halvings)):
+            self._lower(optimizers)
+
+    def _lower(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = min(group["lr"], max(group["lr"] / 2, self.settings.floor))
 
     def state_dict(self) -> dict[str, float]:
         """Return what must survive a resume."""
-        return {name: getattr(self, name) for name in ("total", "count", "best", "waited")}
+        return {name: getattr(self, name) for name in FOLLOWED}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` gave."""

@@ -45,6 +45,8 @@ class Players:
                 # The checkpoint knows the moments, the recipe the rates: a resume may change them.
                 saved = {**saved, "param_groups": part.state_dict()["param_groups"]}
             part.load_state_dict(saved)
+        if self.plateau is not None:
+            self.plateau.catch_up(self.generator_optimizer, self.discriminator_optimizer)
 
     def _parts(self) -> dict[str, Any]:
         return {name: part for name, part in vars(self).items() if part is not None}
