@@ -57,8 +57,8 @@ def test_terms_are_weighted_and_per_sample():
 
 
 def test_a_term_of_weight_zero_is_not_there():
-    settings = GanSettings(adversarial=0, feature_matching=0, l2=1, mismatch=0)
-    assert set(Gan(settings).generator_terms(Judge(), REAL, FAKE)) == {"l2"}
+    settings = GanSettings(adversarial=1, feature_matching=0, l2=0, mismatch=0)
+    assert set(Gan(settings).generator_terms(Judge(), REAL, FAKE)) == {"adversarial"}
     assert set(Gan(settings).discriminator_terms(Judge(), REAL, FAKE)) == {"real", "fake"}
 
 
