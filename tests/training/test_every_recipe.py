@@ -1,7 +1,5 @@
 """Every shipped recipe trains, is killed, and resumes exactly, on networks made tiny."""
 
-import os
-import signal
 from importlib import resources
 
 import pytest
@@ -10,6 +8,7 @@ import torch
 from models.bundle import load_bundle
 from models.sampling import fill_centres
 from tests.training.comparing import assert_same_end
+from tests.training.killing import train_and_be_killed
 from training.checkpoint import checkpoints, load_checkpoint
 from training.errors import RunError
 from training.export import export
@@ -54,22 +53,6 @@ def tiny(name):
     return load_recipe(name, [*RUN, *TINY[name]])
 
 
-def train_and_be_killed(recipe, data, folder):
-    """Train in a child that is ended by SIGKILL between two checkpoints."""
-
-    def die(step, figures):
-        if step == KILLED_AFTER:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            start(recipe, [data], folder, die)
-        finally:
-            os._exit(1)  # an error of the child's must not run the parent's tests again
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.fixture(scope="module")
 def whole(prepared, tmp_path_factory):
     """Uninterrupted runs by recipe, each trained when first asked for."""
@@ -86,7 +69,7 @@ def whole(prepared, tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepared, tmp_path):
     killed = tmp_path / "killed"
-    train_and_be_killed(tiny(name), prepared, killed)
+    train_and_be_killed(tiny(name), prepared, killed, KILLED_AFTER)
     assert [p.name for p in checkpoints(killed / "checkpoints")] == ["step-00000002"]
     resume(killed, [], lambda step, figures: None)
     assert_same_end(whole(name), killed)
