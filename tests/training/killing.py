@@ -11,7 +11,8 @@ from training.recipe import Recipe
 # Neither a plain fork, which hangs where pyarrow's threads hold locks, nor a fresh interpreter,
 # which imports torch anew each time: a server that has only imported is forked.
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["training.launch"])
+# torch._dynamo is what the first optimizer would import, for seconds.
+context.set_forkserver_preload(["training.launch", "torch._dynamo"])
 
 
 def train_and_be_killed(recipe: Recipe, data: Path, folder: Path, after: int) -> None:
