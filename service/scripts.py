@@ -25,6 +25,7 @@ _STORE = """
 local function store(job, bell, keep, fields)
   redis.call('HDEL', job, 'window', 'caption')
   redis.call('HSET', job, unpack(fields))
+  redis.call('HINCRBY', job, 'stored', 1)
   redis.call('PEXPIRE', job, keep)
   redis.call('RPUSH', bell, 1)
   redis.call('PEXPIRE', bell, keep)
