@@ -31,9 +31,10 @@ STEP_STREAM = 1
 class Trainer:
     """Trains a run from wherever it stands to its end.
 
-    A step depends on the players' state, the seed and the step's number alone: batch, noise and
-    dropout are drawn from generators seeded with that number. So a resumed run needs nothing but
-    the players to go on exactly as an uninterrupted one.
+    A step depends on the players' state, the seed, the step's number and how often the run was
+    rolled back alone: batch, noise and dropout are drawn from generators seeded with these. So a
+    resumed run needs nothing but the players and the watch over them to go on exactly as an
+    uninterrupted one.
     """
 
     def __init__(self, run: RunDir, players: Players, batches: BatchSource) -> None:
