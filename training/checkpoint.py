@@ -67,7 +67,12 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]]:
 def newest_step(folder: Path) -> int:
     """Return how many steps the newest checkpoint has done; 0 where there is none."""
     found = checkpoints(folder)
-    return int(found[-1].name.removeprefix("step-")) if found else 0
+    return step_of(found[-1]) if found else 0
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return how many steps a checkpoint has done, from its name."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -113,6 +113,11 @@ def plain_batch(pictures: PreparedSplit, rows: Tensor, picture: Picture = INPAIN
     return Batch(images, picture.mask(len(rows)), vectors)
 
 
+def join_batches(parts: Sequence[Batch]) -> Batch:
+    """Put batches together, one after the other."""
+    return Batch(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+
 def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:
     """Return the text that goes with each vector of `plain_batch`."""
     return [pictures.captions[i] for i in pictures.caption_offsets[rows].tolist()]

@@ -19,9 +19,17 @@ class Journal:
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / LOG
+        self._open(step)
+
+    def _open(self, step: int) -> None:
         truncate(self.path, step)
         self._file = self.path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
+        self._board = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=step)
+
+    def back_to(self, step: int) -> None:
+        """Drop what was logged after a step, and go on from there."""
+        self.close()
+        self._open(step)
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """Log figures for a step; grouped in TensorBoard by what stands before the slash."""

@@ -9,14 +9,21 @@ from training.checkpoint import newest_step
 from training.dataset import BatchSource, load_sets
 from training.errors import RunError
 from training.players import build_players, pick_device
+from training.progress import say
 from training.recipe import Recipe
 from training.rundir import RunDir
 from training.samples import Sampler
 from training.shards import PreparedSplit
-from training.trainer import OnStep, Trainer
+from training.trainer import OnFinding, OnStep, Trainer
 
 
-def start(recipe: Recipe, data: Sequence[Path], folder: Path, progress: OnStep) -> RunDir:
+def start(
+    recipe: Recipe,
+    data: Sequence[Path],
+    folder: Path,
+    progress: OnStep,
+    on_finding: OnFinding = say,
+) -> RunDir:
     """Train a recipe from scratch in a new run directory.
 
     Args:
@@ -24,21 +31,24 @@ def start(recipe: Recipe, data: Sequence[Path], folder: Path, progress: OnStep) 
         data: prepared folders; their `train` splits are used.
         folder: of the run; must not hold one.
         progress: told the step and its figures.
+        on_finding: told what a guard warns of; by default a line on stderr.
 
     Raises:
         PreparedDataError: the data do not fit.
-        RunError: the folder holds a run already.
+        RunError: the folder holds a run already, or a guard stopped it.
         NonFiniteError: a loss term stopped being finite.
     """
     sets = load_sets(data, "train", recipe.picture.window)
     digests = {str(place.resolve()): s.digest for place, s in zip(data, sets, strict=True)}
     run = RunDir.create(folder, recipe, digests)
     with run.locked():
-        train(run, sets, progress)
+        train(run, sets, progress, on_finding)
     return run
 
 
-def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
+def resume(
+    folder: Path, overrides: list[str], progress: OnStep, on_finding: OnFinding = say
+) -> RunDir:
     """Go on with a run from its newest checkpoint, or from its start if it left none.
 
     Args:
@@ -46,9 +56,10 @@ def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
         overrides: `key=value` changes to its recipe (`run.steps=…` to go on for longer); they
             are written into the run directory.
         progress: told the step and its figures.
+        on_finding: told what a guard warns of; by default a line on stderr.
 
     Raises:
-        RunError: no run there, its data changed, or its checkpoint is damaged.
+        RunError: no run there, its data changed, its checkpoint is damaged, or a guard stopped it.
     """
     run = RunDir.open(folder)
     with run.locked():
@@ -58,11 +69,11 @@ def resume(folder: Path, overrides: list[str], progress: OnStep) -> RunDir:
         for one, (place, digest) in zip(sets, run.data.items(), strict=True):
             if one.digest != digest:
                 raise RunError(f"{place} is not the data this run was started on")
-        train(run, sets, progress)
+        train(run, sets, progress, on_finding)
     return run
 
 
-def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
+def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep, on_finding: OnFinding) -> None:
     """Train from wherever the run stands to its end."""
     recipe = run.recipe
     if recipe.engine.threads:
@@ -79,4 +90,4 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep) -> None:
     sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
     if newest_step(run.checkpoints):
         trainer.resume()
-    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference))
+    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference), on_finding)

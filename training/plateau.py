@@ -56,13 +56,18 @@ class Plateau:
         self._lower(optimizers)
 
     def catch_up(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Lower the recipe's own rates, as they stand after a resume, to where the run was."""
+        """Lower the recipe's own rates to where the run was at a checkpoint."""
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                # Gone back to from a later step of this process, which may have lowered them.
+                group["lr"] = group.get("initial_lr", group["lr"])
         for _ in range(int(self.halvings)):
             self._lower(optimizers)
 
     def _lower(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
                 group["lr"] = min(group["lr"], max(group["lr"] / 2, self.settings.floor))
 
     def state_dict(self) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """The networks and optimizers of a run, built from its recipe."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +89,13 @@ def pick_device(engine: Engine) -> torch.device:
     if engine.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(engine.device)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """Give a network in evaluation mode, and leave it in the mode it was in."""
+    was_training = network.training
+    try:
+        yield network.eval()
+    finally:
+        network.train(was_training)

@@ -48,6 +48,11 @@ def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None
         yield lambda step, figures: progress("training", step, steps)
 
 
+def say(message: object) -> None:
+    """Write a line on stderr; it stands above the bar where one is drawn."""
+    print(message, file=sys.stderr, flush=True)
+
+
 def line_now_and_then() -> StageProgress:
     """Return a progress that writes a line at a stage's end and every half minute."""
     last = time.monotonic()

@@ -16,6 +16,7 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training.errors import RecipeError
 from training.fit import check_fit
+from training.guards import GuardSettings
 from training.objectives import find_objective
 from training.optimizers import STRICT, Optimizers
 from training.picture import Picture
@@ -133,6 +134,7 @@ class Recipe:
     dropout: Dropout = Dropout()
     vanishing: Vanishing = Vanishing()
     engine: Engine = Engine()
+    guards: GuardSettings = GuardSettings()
 
     def __post_init__(self) -> None:
         generator = sketch("generator", self.generator, GENERATORS)

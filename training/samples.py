@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from models.geometry import hide, paste, to_uint8
 from models.sampling import seeded_noise
-from training.dataset import Batch, first_captions, mix, plain_batch
+from training.dataset import Batch, first_captions, join_batches, mix, plain_batch
 from training.grids import save_grid
 from training.picture import INPAINTING, Picture
+from training.players import evaluating
 from training.shards import PreparedSplit
 
 ROWS = 8
@@ -39,12 +40,10 @@ class Sampler:
         Returns:
             The paths of the two pictures, by name.
         """
-        was_training = generator.training
-        generator.eval()
         paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
-        self.grid(paths["fixed"], generator, mix(self.seed, 0))
-        self.grid(paths["fresh"], generator, mix(self.seed, mix(FRESH_STREAM, step)))
-        generator.train(was_training)
+        with evaluating(generator):
+            self.grid(paths["fixed"], generator, mix(self.seed, 0))
+            self.grid(paths["fresh"], generator, mix(self.seed, mix(FRESH_STREAM, step)))
         return paths
 
     @torch.inference_mode()
@@ -88,5 +87,4 @@ class Sampler:
             chosen = torch.randint(len(pictures), (count,), generator=rng)
             parts.append(plain_batch(pictures, chosen, self.picture))
             texts += first_captions(pictures, chosen)
-        joined = [torch.cat(fields).to(self.device) for fields in zip(*parts, strict=True)]
-        return Batch(*joined), texts
+        return Batch(*(field.to(self.device) for field in join_batches(parts))), texts

@@ -12,14 +12,18 @@ from models.geometry import hide, paste
 from models.residual import set_carry
 from training.checkpoint import load_checkpoint, save_checkpoint
 from training.dataset import Batch, BatchSource, mix
-from training.errors import NonFiniteError
+from training.errors import NonFiniteError, RunError
+from training.guarding import WATCH, Lookout
+from training.guards import Action, Finding, record
 from training.journal import Journal
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
 from training.recipe import Recipe
+from training.rollback import forget_trouble
 from training.rundir import RunDir
 
 OnStep = Callable[[int, Figures], None]
+OnFinding = Callable[[Finding], None]
 # Streams of randomness that must not share numbers: noise and dropout, and sample grids.
 STEP_STREAM = 1
 
@@ -27,9 +31,10 @@ STEP_STREAM = 1
 class Trainer:
     """Trains a run from wherever it stands to its end.
 
-    A step depends on the players' state, the seed and the step's number alone: batch, noise and
-    dropout are drawn from generators seeded with that number. So a resumed run needs nothing but
-    the players to go on exactly as an uninterrupted one.
+    A step depends on the players' state, the seed, the step's number and how often the run was
+    rolled back alone: batch, noise and dropout are drawn from generators seeded with these. So a
+    resumed run needs nothing but the players and the watch over them to go on exactly as an
+    uninterrupted one.
     """
 
     def __init__(self, run: RunDir, players: Players, batches: BatchSource) -> None:
@@ -37,6 +42,7 @@ class Trainer:
         self.recipe: Recipe = run.recipe
         self.device = pick_device(self.recipe.engine)
         self.step = 0
+        self.lookout = Lookout(run, players, batches)
         # Each network sees the picture in one shape, so compiled code is specialised to it.
         if self.recipe.engine.compile:
             players.generator.compile(dynamic=False)
@@ -50,17 +56,20 @@ class Trainer:
         """
         self.step, state = load_checkpoint(self.run.checkpoints)
         self.players.load_state_dict(state)
+        self.lookout.take_up(self.step, state)
 
     def train(
-        self, on_step: Callable[[int, Figures], None], samples: Callable[[int], object]
+        self, on_step: OnStep, samples: Callable[[int], object], on_finding: OnFinding
     ) -> None:
         """Go on to the recipe's last step, logging, sampling and checkpointing on the way.
 
         Args:
             on_step: told the step and its figures after every step, for a progress bar.
             samples: asked to leave sample grids for the players as they are.
+            on_finding: told what a guard found, but for what stops the run.
 
         Raises:
+            RunError: a guard stopped the run; a checkpoint is left.
             NonFiniteError: a term is NaN or infinite; nothing was stepped with it.
         """
         settings = self.recipe.run
@@ -76,6 +85,9 @@ class Trainer:
                 last = self.step == settings.steps
                 if self.step % settings.log_every == 0 or last:
                     journal.write(self.step, figures)
+                if self.heed(self.lookout.look(self.step, figures), on_finding):
+                    journal.back_to(self.step)
+                    continue
                 if self.step % settings.sample_every == 0 or last:
                     samples(self.step)
                 due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
@@ -89,8 +101,41 @@ class Trainer:
             journal.close()
 
     def save(self) -> None:
-        """Write a checkpoint of the players as they are."""
-        save_checkpoint(self.run.checkpoints, self.step, self.players.state_dict())
+        """Write a checkpoint of the players, and of the watch over them, as they are."""
+        state = self.players.state_dict() | {WATCH: self.lookout.watch.state_dict()}
+        save_checkpoint(self.run.checkpoints, self.step, state)
+
+    def heed(self, findings: list[Finding], on_finding: OnFinding) -> bool:
+        """Record what guards found and do what it asks for; return whether the run went back.
+
+        Raises:
+            RunError: the run must stop, or there is nothing to go back to.
+        """
+        new = record(self.run.folder, findings)
+        for finding in findings:
+            if finding.action is Action.STOP:
+                self.save()
+                raise RunError(f"{finding} (--set guards.{finding.guard}.act_after=0 only warns)")
+        for finding in new:
+            on_finding(finding)
+        jumps = [finding for finding in findings if finding.action is Action.ROLL_BACK]
+        for finding in jumps:
+            self.roll_back(finding)
+        return bool(jumps)
+
+    def roll_back(self, finding: Finding) -> None:
+        """Go back to the newest checkpoint that a trouble has not touched.
+
+        Raises:
+            RunError: there is none.
+        """
+        try:
+            forget_trouble(self.run.checkpoints, finding.since, self.recipe.guards.every)
+            self.step, state = load_checkpoint(self.run.checkpoints)
+        except RunError as error:
+            raise RunError(f"{finding}; {error}") from error
+        self.players.load_state_dict(state)
+        self.lookout.roll_back(self.step, state)
 
     def train_step(self, step: int) -> Figures:
         """Update the discriminator `critic_steps` times, then the generator once.
@@ -101,7 +146,7 @@ class Trainer:
         """
         began = time.perf_counter()
         players, critic_steps = self.players, self.recipe.optimizers.critic_steps
-        torch.manual_seed(mix(mix(self.recipe.run.seed, STEP_STREAM), step))
+        torch.manual_seed(self.seed_at(step))
         set_dropout(players.generator, self.dropout_at(step))
         for network in (players.generator, players.discriminator):
             set_carry(network, self.carry_at(step))
@@ -154,6 +199,11 @@ class Trainer:
                 players.plateau.halve(*optimizers)
             state["learning_rate"] = optimizers[0].param_groups[0]["lr"]
         return {f"state/{name}": value for name, value in state.items()}
+
+    def seed_at(self, step: int) -> int:
+        """Return a step's seed: another after a roll-back, or it would lead to the same jump."""
+        seed, rollbacks = mix(self.recipe.run.seed, STEP_STREAM), self.lookout.watch.rollbacks
+        return mix(mix(seed, rollbacks) if rollbacks else seed, step)
 
     def carry_at(self, step: int) -> float:
         """Return how much of each vanishing residual is still a wire: 1 falls to 0."""

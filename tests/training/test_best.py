@@ -9,7 +9,7 @@ from models.geometry import CENTRE
 from training.best import Best, keep_best
 from training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from training.errors import RunError
-from training.rollback import forget_from
+from training.rollback import forget_from, forget_trouble
 from training.validation import validation_figures
 
 
@@ -72,6 +72,14 @@ def test_without_a_good_checkpoint_nothing_is_removed(tmp_path):
     with pytest.raises(RunError, match="before step 4"):
         forget_from(tmp_path, 4)
     assert load_checkpoint(tmp_path)[0] == 4
+
+
+@pytest.mark.parametrize(("every", "left"), [(2, 4), (1, 6), (100, 6)])
+def test_a_rollback_prefers_what_the_last_good_look_vouches_for(every, left, tmp_path):
+    for step in (4, 6):
+        save_checkpoint(tmp_path, step, {})
+    forget_trouble(tmp_path, 7, every)
+    assert load_checkpoint(tmp_path)[0] == left
 
 
 def means(pictures):

@@ -44,3 +44,13 @@ def test_a_plateau_resumes_in_the_middle_of_a_window(plateau):
     resumed = Plateau(plateau.settings)
     resumed.load_state_dict(plateau.state_dict())
     assert resumed.stalls(1)
+
+
+def test_rates_go_back_to_where_they_were_when_a_run_is_rolled_back(plateau):
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
+    plateau.halve(optimizer)
+    checkpoint = plateau.state_dict()
+    plateau.halve(optimizer)
+    plateau.load_state_dict(checkpoint)
+    plateau.catch_up(optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.4

@@ -63,6 +63,9 @@ class Finding:
     action: Action
     since: int
 
+    def __str__(self) -> str:
+        return f"step {self.step}: guard {self.guard}: {self.message}"
+
 
 @validated(frozen=True, config=STRICT)
 class Guard(ABC):

@@ -20,10 +20,14 @@ class GuardSettings:
     """All guards of a run.
 
     Attributes:
+        enabled: off for no guards at all.
+        every: steps between two looks.
         warmup: steps before the first look: an untrained generator paints everything grey.
         quiet: steps before a guard repeats a warning.
     """
 
+    enabled: bool = True
+    every: int = Field(default=250, ge=1)
     warmup: int = Field(default=500, ge=0)
     quiet: int = Field(default=2000, ge=1)
     collapse: Collapse = Collapse()

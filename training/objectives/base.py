@@ -41,12 +41,14 @@ class Objective(Protocol):
         verdict: what a discriminator must give: `Judgement` or `Reconstruction`.
         differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
         progress: the figure, falling as training gets on, that a plateau of is watched for.
+        clip: the discriminator's weights are kept in -clip to clip; None where they are free.
     """
 
     settings_type: ClassVar[type]
     verdict: ClassVar[type]
     differentiates_twice: ClassVar[bool]
     progress: ClassVar[str | None]
+    clip: float | None
 
     def check(self, discriminator: nn.Module) -> None:
         """Raise `ValueError` with the reason where the objective and a network do not go together.
@@ -91,6 +93,7 @@ class PlainObjective:
     verdict: ClassVar[type] = Judgement
     differentiates_twice: ClassVar[bool] = False
     progress: ClassVar[str | None] = None
+    clip: float | None = None
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""

@@ -90,10 +90,10 @@ class WganClip(Wasserstein):
 
     def __init__(self, settings: ClipSettings) -> None:
         super().__init__(settings)
-        self.settings = settings
+        self.clip = settings.clip
 
     @torch.no_grad()
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
         """`w ← clip(w, -c, c)` (line 7)."""
         for parameter in discriminator.parameters():
-            parameter.clamp_(-self.settings.clip, self.settings.clip)
+            parameter.clamp_(-self.clip, self.clip)
