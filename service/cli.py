@@ -121,6 +121,7 @@ def fill(
         filler.fill_folder(photo, output)
     else:
         filler.fill_photo(photo, caption, output)
+        print(output)
 
 
 def main() -> None:
