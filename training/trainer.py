@@ -15,6 +15,7 @@ from training.dataset import Batch, BatchSource, mix
 from training.errors import NonFiniteError, RunError
 from training.guarding import WATCH, Lookout
 from training.guards import Action, Finding, record
+from training.interrupts import between_steps
 from training.journal import Journal
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
@@ -70,6 +71,7 @@ class Trainer:
 
         Raises:
             RunError: a guard stopped the run; a checkpoint is left.
+            KeyboardInterrupt: SIGINT or SIGTERM came; the step was finished and a checkpoint left.
             NonFiniteError: a term is NaN or infinite; nothing was stepped with it.
         """
         settings = self.recipe.run
@@ -78,25 +80,26 @@ class Trainer:
         if self.step == 0:
             samples(0)
         try:
-            while self.step < settings.steps:
-                figures = self.train_step(self.step)
-                self.step += 1
-                on_step(self.step, figures)
-                last = self.step == settings.steps
-                if self.step % settings.log_every == 0 or last:
-                    journal.write(self.step, figures)
-                if self.heed(self.lookout.look(self.step, figures), on_finding):
-                    journal.back_to(self.step)
-                    continue
-                if self.step % settings.sample_every == 0 or last:
-                    samples(self.step)
-                due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
-                if due or last or self.step % settings.checkpoint_every == 0:
-                    self.save()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            self.save()
-            raise
+            with between_steps() as interrupted:
+                while self.step < settings.steps:
+                    figures = self.train_step(self.step)
+                    self.step += 1
+                    on_step(self.step, figures)
+                    last = self.step == settings.steps
+                    if self.step % settings.log_every == 0 or last:
+                        journal.write(self.step, figures)
+                    if self.heed(self.lookout.look(self.step, figures), on_finding):
+                        journal.back_to(self.step)
+                        continue
+                    if self.step % settings.sample_every == 0 or last:
+                        samples(self.step)
+                    due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
+                    due = due or last or self.step % settings.checkpoint_every == 0
+                    if due or interrupted():
+                        self.save()
+                        saved = time.monotonic()
+                    if interrupted():
+                        raise KeyboardInterrupt
         finally:
             journal.close()
 

@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 
+import training.trainer
 from tests.training.comparing import assert_same_end
 from tests.training.small import SMALL, small_recipe
 from training.checkpoint import load_checkpoint
@@ -89,6 +90,26 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, 
     process.send_signal(signal.SIGKILL)
     process.communicate()
     torch.set_num_threads(1)
+    resume(folder, [], quiet)
+    assert_same_end(whole, folder)
+
+
+def test_a_signal_in_the_middle_of_a_step_leaves_an_exact_checkpoint(
+    whole, prepared, tmp_path, monkeypatch
+):
+    step_a_player = training.trainer.update
+
+    def update(optimizer, player, terms, step):
+        if (player, step) == ("generator", 3):  # the discriminator has just stepped
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step_a_player(optimizer, player, terms, step)
+
+    monkeypatch.setattr(training.trainer, "update", update)
+    folder = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        start(small_recipe(), [prepared], folder, quiet)
+    monkeypatch.undo()
+    assert load_checkpoint(folder / "checkpoints")[0] == 4
     resume(folder, [], quiet)
     assert_same_end(whole, folder)
 
