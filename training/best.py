@@ -57,8 +57,8 @@ class Best:
         return {"metric": self.metric, "value": self.value, "step": self.step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave; another metric than it was kept by starts anew."""
-        if state["metric"] == self.metric:
+        """Take back what `state_dict` gave; a state of another metric, or none, starts anew."""
+        if state.get("metric") == self.metric:
             self.value, self.step = state["value"], state["step"]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from models.geometry import SIZE, to_float
 from training.augment import centre_crop, random_crop, random_flip, random_rotation
 from training.errors import PreparedDataError
+from training.manifest import TRAIN
 from training.picture import INPAINTING, Picture
 from training.recipe import Augment
 from training.shards import PreparedSplit, load_split
@@ -49,6 +50,20 @@ def load_sets(folders: Sequence[Path], split: str, size: int = SIZE) -> list[Pre
     if len({s.manifest.encoder_fingerprint for s in sets}) > 1:
         raise PreparedDataError("the data folders were prepared with different sentence encoders")
     return sets
+
+
+def load_held_out(folders: Sequence[Path], trained: Sequence[PreparedSplit]) -> list[PreparedSplit]:
+    """Load the split of every prepared folder that models are chosen on.
+
+    Args:
+        folders: that `prepare` wrote.
+        trained: their splits that are trained on, for where nothing is held out.
+    """
+    splits = [one.manifest.held_out for one in trained]
+    return [
+        load_split(folder, split) if split != TRAIN else one
+        for folder, split, one in zip(folders, splits, trained, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,18 @@ def plain_batch(pictures: PreparedSplit, rows: Tensor, picture: Picture = INPAIN
 def join_batches(parts: Sequence[Batch]) -> Batch:
     """Put batches together, one after the other."""
     return Batch(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
+
+
+def fixed_batch(sets: Sequence[PreparedSplit], picture: Picture, seed: int, count: int) -> Batch:
+    """Draw `count` different pictures, or as many as there are, evenly from every set."""
+    rng = torch.Generator().manual_seed(seed)
+    chosen = [
+        torch.randperm(len(one), generator=rng)[:share]
+        for one, share in zip(sets, shares(sets, count, 0.0), strict=True)
+    ]
+    return join_batches(
+        [plain_batch(one, rows, picture) for one, rows in zip(sets, chosen, strict=True)]
+    )
 
 
 def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:

@@ -40,6 +40,8 @@ def check_fit(
     check_shapes(recipe.picture, generator, discriminator)
     if recipe.picture.hole == "all" and recipe.augment.rotate:
         raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")
+    if recipe.picture.hole == "all" and recipe.keep.metric == "hole_psnr":
+        raise ValueError("keep.metric hole_psnr needs a picture to be like, and here all is hidden")
     if recipe.engine.compile and objective.differentiates_twice:
         raise ValueError(
             f"objective {recipe.objective.kind!r} differentiates a gradient, which torch.compile "

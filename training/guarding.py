@@ -1,6 +1,6 @@
 """Shows a run's watch what it must see: the players' work on a fixed batch, now and then."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -8,13 +8,11 @@ from torch import Tensor
 
 from models.geometry import centre, hide
 from models.sampling import seeded_noise
-from training.dataset import Batch, BatchSource, join_batches, mix, plain_batch, shares
+from training.dataset import BatchSource, fixed_batch, mix
 from training.guards import Finding, Observation, Watch
 from training.objectives.base import Figures
-from training.picture import Picture
 from training.players import Players, evaluating, memory_format, pick_device
 from training.rundir import RunDir
-from training.shards import PreparedSplit
 
 # The watch's place in a checkpoint, beside the players'.
 WATCH = "watch"
@@ -36,7 +34,7 @@ class Lookout:
         self.watch = Watch(self.settings)
         engine, seed = run.recipe.engine, mix(run.recipe.run.seed, LOOK_STREAM)
         device = pick_device(engine)
-        batch = fixed_batch(batches.sets, batches.picture, seed)
+        batch = fixed_batch(batches.sets, batches.picture, seed, PICTURES)
         self.batch = batch.to(device, memory_format(engine))
         noise_dim = int(players.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         seeds = [mix(seed, row) for row in range(len(batch.images))]
@@ -83,15 +81,3 @@ class Lookout:
         """Compare losses anew where the recipe was changed since a checkpoint was written."""
         if any(change["step"] >= step for change in self.run.changes):
             self.watch.forget_losses()
-
-
-def fixed_batch(sets: Sequence[PreparedSplit], picture: Picture, seed: int) -> Batch:
-    """Draw `PICTURES` different pictures, or as many as there are, evenly from every set."""
-    rng = torch.Generator().manual_seed(seed)
-    chosen = [
-        torch.randperm(len(one), generator=rng)[:share]
-        for one, share in zip(sets, shares(sets, PICTURES, 0.0), strict=True)
-    ]
-    return join_batches(
-        [plain_batch(one, rows, picture) for one, rows in zip(sets, chosen, strict=True)]
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import newest_step
-from training.dataset import BatchSource, load_sets
+from training.dataset import BatchSource, load_held_out, load_sets
 from training.errors import RunError
 from training.players import build_players, pick_device
 from training.progress import say
@@ -86,7 +86,8 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep, on_finding: 
     batches = BatchSource(
         sets, settings.batch_size, settings.balance, recipe.augment, settings.seed, recipe.picture
     )
-    trainer = Trainer(run, players, batches)
+    held_out = load_held_out([Path(place) for place in run.data], sets)
+    trainer = Trainer(run, players, batches, held_out)
     sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
     if newest_step(run.checkpoints):
         trainer.resume()

@@ -9,6 +9,9 @@ from pathlib import Path
 from training.errors import PreparedDataError
 
 MANIFEST = "manifest.json"
+TRAIN = "train"
+# What a split that choices are made on is called, the likeliest first.
+HELD_OUT = ("val", "dev", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Manifest:
             return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise PreparedDataError(f"{folder / MANIFEST}: not a manifest ({error})") from error
+
+    @property
+    def held_out(self) -> str:
+        """The split to choose models on; `train` where nothing is held out."""
+        return next((split for split in HELD_OUT if split in self.splits), TRAIN)
 
     def shards_of(self, split: str) -> list[str]:
         """Paths of the shards of one split, in order."""

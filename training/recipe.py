@@ -105,6 +105,8 @@ class Run:
         sample_every: steps between two sample grids.
         checkpoint_every: steps between two checkpoints.
         checkpoint_minutes: minutes between two checkpoints, whichever comes first.
+        snapshot_every: steps between two snapshots of the generator, which are kept for good; 0
+            takes none.
     """
 
     steps: int = Field(default=20_000, ge=1)
@@ -116,6 +118,22 @@ class Run:
     sample_every: int = Field(default=1000, ge=1)
     checkpoint_every: int = Field(default=5000, ge=1)
     checkpoint_minutes: float = Field(default=5.0, gt=0)
+    snapshot_every: int = Field(default=1000, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Keep:
+    """The best checkpoint, kept besides the newest.
+
+    Attributes:
+        metric: what is best: the lowest `kid`, or the highest `hole_psnr` of inpainting.
+        every: steps between two measurements on held-out pictures; 0 keeps no best.
+        pictures: how many are measured; KID is biased by none, but noisy below a few hundred.
+    """
+
+    metric: Literal["kid", "hole_psnr"] = "kid"
+    every: int = Field(default=1000, ge=0)
+    pictures: int = Field(default=256, ge=4)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -135,6 +153,7 @@ class Recipe:
     vanishing: Vanishing = Vanishing()
     engine: Engine = Engine()
     guards: GuardSettings = GuardSettings()
+    keep: Keep = Keep()
 
     def __post_init__(self) -> None:
         generator = sketch("generator", self.generator, GENERATORS)

@@ -17,11 +17,14 @@ from training.guarding import WATCH, Lookout
 from training.guards import Action, Finding, record
 from training.interrupts import between_steps
 from training.journal import Journal
+from training.keeping import BEST_STATE, Keeper
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
 from training.recipe import Recipe
 from training.rollback import forget_trouble
 from training.rundir import RunDir
+from training.shards import PreparedSplit
+from training.snapshots import save_snapshot
 
 OnStep = Callable[[int, Figures], None]
 OnFinding = Callable[[Finding], None]
@@ -38,12 +41,19 @@ class Trainer:
     uninterrupted one.
     """
 
-    def __init__(self, run: RunDir, players: Players, batches: BatchSource) -> None:
+    def __init__(
+        self,
+        run: RunDir,
+        players: Players,
+        batches: BatchSource,
+        held_out: list[PreparedSplit] | None = None,
+    ) -> None:
         self.run, self.players, self.batches = run, players, batches
         self.recipe: Recipe = run.recipe
         self.device = pick_device(self.recipe.engine)
         self.step = 0
         self.lookout = Lookout(run, players, batches)
+        self.keeper = Keeper(run, players, held_out or batches.sets)
         # Each network sees the picture in one shape, so compiled code is specialised to it.
         if self.recipe.engine.compile:
             players.generator.compile(dynamic=False)
@@ -58,6 +68,7 @@ class Trainer:
         self.step, state = load_checkpoint(self.run.checkpoints)
         self.players.load_state_dict(state)
         self.lookout.take_up(self.step, state)
+        self.keeper.best.load_state_dict(state.get(BEST_STATE, {}))
 
     def train(
         self, on_step: OnStep, samples: Callable[[int], object], on_finding: OnFinding
@@ -93,6 +104,7 @@ class Trainer:
                         continue
                     if self.step % settings.sample_every == 0 or last:
                         samples(self.step)
+                    self.keep(journal)
                     due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
                     due = due or last or self.step % settings.checkpoint_every == 0
                     if due or interrupted():
@@ -105,8 +117,24 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint of the players, and of the watch over them, as they are."""
-        state = self.players.state_dict() | {WATCH: self.lookout.watch.state_dict()}
+        state = self.players.state_dict() | {
+            WATCH: self.lookout.watch.state_dict(),
+            BEST_STATE: self.keeper.best.state_dict(),
+        }
         save_checkpoint(self.run.checkpoints, self.step, state)
+
+    def keep(self, journal: Journal) -> None:
+        """Keep for good what this step calls for: a snapshot, the best checkpoint so far."""
+        every = self.recipe.run.snapshot_every
+        if every and self.step % every == 0:
+            save_snapshot(self.run.folder, self.step, self.players.for_inference)
+        if not self.keeper.due(self.step):
+            return
+        figures = self.keeper.measure()
+        journal.write(self.step, figures)
+        if self.keeper.offer(self.step, figures):
+            self.save()
+            self.keeper.keep()
 
     def heed(self, findings: list[Finding], on_finding: OnFinding) -> bool:
         """Record what guards found and do what it asks for; return whether the run went back.

@@ -1,0 +1,87 @@
+"""Measures a run on held-out pictures now and then, and keeps its best checkpoint."""
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from models.geometry import hide, paste, to_uint8
+from models.sampling import seeded_noise
+from training.best import Best, keep_best
+from training.dataset import fixed_batch, mix
+from training.features import PACKAGE, FeatureExtractor, load_extractor, weights_path
+from training.objectives.base import Figures
+from training.players import Players, evaluating, memory_format, pick_device
+from training.progress import say
+from training.rundir import RunDir
+from training.shards import PreparedSplit
+from training.validation import validation_figures
+
+# The best's place in a checkpoint, beside the players'.
+BEST_STATE = "best"
+# Neither the pictures and noise of the sample grids nor those of the guards.
+KEEP_STREAM = 4
+AT_ONCE = 32
+
+
+class Keeper:
+    """Measures every `keep.every` steps; what it does changes nothing of the run.
+
+    Args:
+        run: whose recipe says what is best.
+        players: whose generator for inference is measured.
+        held_out: pictures that are not trained on.
+    """
+
+    def __init__(self, run: RunDir, players: Players, held_out: list[PreparedSplit]) -> None:
+        self.run, self.players, self.settings = run, players, run.recipe.keep
+        self.best = Best(self.settings.metric)
+        self.on = bool(self.settings.every)
+        if not self.on:
+            return
+        self.device = pick_device(run.recipe.engine)
+        seed = mix(run.recipe.run.seed, KEEP_STREAM)
+        self.batch = fixed_batch(held_out, run.recipe.picture, seed, self.settings.pictures)
+        noise_dim = int(players.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        self.noise = seeded_noise([mix(seed, i) for i in range(len(self.batch.images))], noise_dim)
+        if weights_path() is None and self.settings.metric == "kid":
+            say(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")
+            self.on = False
+
+    def due(self, step: int) -> bool:
+        """Say whether this step is one to measure at."""
+        return self.on and step % self.settings.every == 0
+
+    def measure(self) -> Figures:
+        """Return what the generator is worth now, under `validation/…`."""
+        reals = to_uint8(self.batch.images)
+        figures = validation_figures(self.pictures(), reals, self.extractor)
+        return {f"validation/{name}": value for name, value in figures.items()}
+
+    @cached_property
+    def extractor(self) -> FeatureExtractor | None:
+        """The features of KID, loaded when they are first needed."""
+        return load_extractor(str(self.device))
+
+    def offer(self, step: int, figures: Figures) -> bool:
+        """Take figures of `measure`, and say whether this step is the best so far."""
+        named = {name.removeprefix("validation/"): value for name, value in figures.items()}
+        return self.best.offer(step, named)
+
+    def keep(self) -> None:
+        """Copy the newest checkpoint, which must be of the best step, to `checkpoints/best`."""
+        keep_best(self.run.checkpoints, self.best)
+
+    @torch.inference_mode()
+    def pictures(self) -> Tensor:
+        """Return what the generator makes of the held-out pictures, whole, uint8."""
+        layout = memory_format(self.run.recipe.engine)
+        made = []
+        with evaluating(self.players.for_inference) as generator:
+            for rows in torch.arange(len(self.noise)).split(AT_ONCE):
+                some = type(self.batch)(*(field[rows] for field in self.batch))
+                images, mask, caption = some.to(self.device, layout)
+                context = hide(images, mask)
+                fill = generator(context, mask, caption, self.noise[rows].to(self.device))
+                made.append(to_uint8(paste(context, mask, fill.float())).cpu())
+        return torch.cat(made)
