@@ -56,12 +56,17 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]]:
     found = checkpoints(folder)
     if not found:
         raise RunError(f"no checkpoint in {folder}")
+    return read_checkpoint(found[-1])
+
+
+def read_checkpoint(place: Path) -> tuple[int, dict[str, Any]]:
+    """Read one checkpoint; returns and raises as `load_checkpoint`."""
     try:
-        record = json.loads((found[-1] / STATE).read_text(encoding="utf-8"))
-        tensors = load_file(found[-1] / TENSORS)
+        record = json.loads((place / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(place / TENSORS)
         return int(record["step"]), join_tensors(record["state"], tensors)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise RunError(f"checkpoint {found[-1]} cannot be read: {error}") from error
+        raise RunError(f"checkpoint {place} cannot be read: {error}") from error
 
 
 def newest_step(folder: Path) -> int:

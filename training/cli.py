@@ -1,4 +1,4 @@
-"""`captionfill-train`: prepare, train, resume, evaluate, sample, report, export."""
+"""`captionfill-train`: prepare, train, resume, evaluate, sample, experiment, report, export."""
 
 import logging
 import os
@@ -193,6 +193,17 @@ def report(
 
     write_report(runs, out)
     typer.echo(out)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def experiment(context: typer.Context) -> None:
+    """Look into runs: interpolation, sweeps, what captions do, … (experiment --help lists them)."""
+    from training.experiments import app as experiments
+
+    experiments()(args=context.args, prog_name="captionfill-train experiment")
 
 
 @contextmanager

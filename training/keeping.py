@@ -2,16 +2,14 @@
 
 from functools import cached_property
 
-import torch
-from torch import Tensor
-
-from models.geometry import hide, paste, to_uint8
+from models.geometry import to_uint8
 from models.sampling import seeded_noise
 from training.best import Best, keep_best
 from training.dataset import fixed_batch, mix
 from training.features import PACKAGE, FeatureExtractor, load_extractor, weights_path
+from training.generating import generate
 from training.objectives.base import Figures
-from training.players import Players, evaluating, memory_format, pick_device
+from training.players import Players, memory_format, pick_device
 from training.progress import say
 from training.rundir import RunDir
 from training.shards import PreparedSplit
@@ -21,7 +19,6 @@ from training.validation import validation_figures
 BEST_STATE = "best"
 # Neither the pictures and noise of the sample grids nor those of the guards.
 KEEP_STREAM = 4
-AT_ONCE = 32
 
 
 class Keeper:
@@ -54,8 +51,9 @@ class Keeper:
 
     def measure(self) -> Figures:
         """Return what the generator is worth now, under `validation/…`."""
-        reals = to_uint8(self.batch.images)
-        figures = validation_figures(self.pictures(), reals, self.extractor)
+        layout = memory_format(self.run.recipe.engine)
+        pictures = generate(self.players.for_inference, self.batch, self.noise, layout)
+        figures = validation_figures(pictures, to_uint8(self.batch.images), self.extractor)
         return {f"validation/{name}": value for name, value in figures.items()}
 
     @cached_property
@@ -71,17 +69,3 @@ class Keeper:
     def keep(self) -> None:
         """Copy the newest checkpoint, which must be of the best step, to `checkpoints/best`."""
         keep_best(self.run.checkpoints, self.best)
-
-    @torch.inference_mode()
-    def pictures(self) -> Tensor:
-        """Return what the generator makes of the held-out pictures, whole, uint8."""
-        layout = memory_format(self.run.recipe.engine)
-        made = []
-        with evaluating(self.players.for_inference) as generator:
-            for rows in torch.arange(len(self.noise)).split(AT_ONCE):
-                some = type(self.batch)(*(field[rows] for field in self.batch))
-                images, mask, caption = some.to(self.device, layout)
-                context = hide(images, mask)
-                fill = generator(context, mask, caption, self.noise[rows].to(self.device))
-                made.append(to_uint8(paste(context, mask, fill.float())).cpu())
-        return torch.cat(made)

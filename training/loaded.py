@@ -1,0 +1,113 @@
+"""A run's networks as they were at some step, to look into; nothing is trained."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from models.sampling import seeded_noise
+from training.best import BEST
+from training.checkpoint import load_checkpoint, read_checkpoint
+from training.dataset import Batch, fixed_batch, mix
+from training.errors import RunError
+from training.manifest import Manifest
+from training.players import Players, build_players, pick_device
+from training.recipe import Recipe
+from training.rundir import RunDir
+from training.shards import PreparedSplit, load_split
+from training.snapshots import load_snapshot, snapshots
+
+NEWEST = "newest"
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run's players at one of its checkpoints.
+
+    Attributes:
+        run: the run directory.
+        step: steps done.
+        players: both networks in evaluation mode on the recipe's device.
+    """
+
+    run: RunDir
+    step: int
+    players: Players
+
+    @property
+    def name(self) -> str:
+        """What to call it beside other runs: the folder's name."""
+        return self.run.folder.resolve().name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, with whatever was changed since."""
+        return self.run.recipe
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator to sample from: the moving average where there is one."""
+        return self.players.for_inference
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The discriminator, critic or autoencoder."""
+        return self.players.discriminator
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it makes whole pictures of noise alone."""
+        return self.recipe.picture.hole == "all"
+
+    def noise(self, count: int, seed: int = 0) -> Tensor:
+        """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
+        noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        return seeded_noise([mix(seed, i) for i in range(count)], noise_dim)
+
+    def held_out(self, data: Path | None = None, split: str | None = None) -> PreparedSplit:
+        """Load pictures that the run was not trained on.
+
+        Args:
+            data: a prepared folder; the run's own first one by default.
+            split: of it; the one to choose models on by default.
+
+        Raises:
+            PreparedDataError: the folder or split is not there.
+        """
+        folder = data or Path(next(iter(self.run.data)))
+        return load_split(folder, split or Manifest.load(folder).held_out)
+
+    def batch(self, pictures: PreparedSplit, count: int, seed: int = 0) -> Batch:
+        """Draw `count` different pictures as this run sees them, each with its first caption."""
+        return fixed_batch([pictures], self.recipe.picture, seed, count)
+
+
+def load_run(folder: Path, which: str | int = NEWEST) -> LoadedRun:
+    """Load a run's players.
+
+    Args:
+        folder: the run directory.
+        which: `newest` or `best` checkpoint, or the step of a snapshot; of a snapshot the
+            generator alone is that old, the rest is of the newest checkpoint.
+
+    Raises:
+        RunError: no run there, or it has no such checkpoint or snapshot.
+        PreparedDataError: the data it was trained on, which say how long a caption is, are gone.
+    """
+    run = RunDir.open(folder)
+    caption_dim = Manifest.load(Path(next(iter(run.data)))).caption_dim
+    players = build_players(run.recipe, caption_dim, pick_device(run.recipe.engine))
+    if which == BEST:
+        step, state = read_checkpoint(run.checkpoints / BEST)
+    else:
+        step, state = load_checkpoint(run.checkpoints)
+    players.load_state_dict(state)
+    if isinstance(which, int):
+        found = snapshots(folder)
+        if which not in found:
+            raise RunError(f"{folder}: no snapshot of step {which}; there are {[*found]}")
+        step = which
+        load_snapshot(found[which], players.for_inference)
+    for network in (players.for_inference, players.discriminator):
+        network.eval().requires_grad_(False)
+    return LoadedRun(run, step, players)
