@@ -41,8 +41,18 @@ class SourceName(StrEnum):
     FOLDER = "folder"
 
 
+class Checkpoint(StrEnum):
+    """Which of a run's checkpoints."""
+
+    NEWEST = "newest"
+    BEST = "best"
+
+
 Data = Annotated[
     list[Path], typer.Option("--data", help="A folder that prepare wrote; repeat for several.")
+]
+Which = Annotated[
+    Checkpoint, typer.Option("--checkpoint", help="Which of a run's: the newest or the best.")
 ]
 Set = Annotated[
     list[str] | None,
@@ -130,11 +140,12 @@ def export(
     evaluation: Annotated[
         list[Path] | None, typer.Option(help="JSON of evaluate, for the card; may be repeated.")
     ] = None,
+    checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
-    """Write a run's newest checkpoint as a bundle: half-precision weights, config, model card."""
+    """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    typer.echo(f"{bundle}: {write(run, bundle, name, evaluation or [])}")
+    typer.echo(f"{bundle}: {write(run, bundle, name, evaluation or [], checkpoint.value)}")
 
 
 @app.command()
@@ -145,11 +156,12 @@ def evaluate(
     json: Annotated[Path, typer.Option(help="Result; Markdown and a grid go beside it.")],
     limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise and the wrong captions.")] = 0,
+    checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
     """Measure a bundle beside the classical methods, on the same pictures in one run."""
     from training.evaluate import evaluate as measure
 
-    with as_bundle(bundle) as folder, stage_progress() as progress:
+    with as_bundle(bundle, checkpoint) as folder, stage_progress() as progress:
         table = measure(
             folder, data, split, out_json=json, limit=limit, seed=seed, progress=progress
         )
@@ -164,18 +176,15 @@ def sample(
     split: Annotated[str, typer.Option(help="Which split.")] = "train",
     rows: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the pictures and the noise.")] = 0,
+    checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
-    """Draw a grid: context, fills with the true, no and a wrong caption, and the real picture."""
-    import torch
+    """Draw a grid: context, fills with the true, no and a wrong caption, and the real picture.
 
-    from models.bundle import load_bundle
-    from training.dataset import load_sets
-    from training.samples import Sampler
+    Of a run that makes whole pictures, a row is eight of them and a real one.
+    """
+    from training.showing import show
 
-    with as_bundle(bundle) as folder:
-        loaded = load_bundle(folder)
-    sampler = Sampler(load_sets(data, split), out.parent, seed, torch.device("cpu"))
-    sampler.grid(out, loaded.generator, seed, rows)
+    show(bundle, data, out, split=split, rows=rows, seed=seed, which=checkpoint.value)
     typer.echo(out)
 
 
@@ -207,7 +216,7 @@ def experiment(context: typer.Context) -> None:
 
 
 @contextmanager
-def as_bundle(place: Path) -> Iterator[Path]:
+def as_bundle(place: Path, checkpoint: Checkpoint) -> Iterator[Path]:
     """Give a bundle's folder; a run directory is exported to a passing one."""
     from training.export import export as write
     from training.rundir import RECORD
@@ -216,7 +225,7 @@ def as_bundle(place: Path) -> Iterator[Path]:
         yield place
         return
     with tempfile.TemporaryDirectory() as passing:
-        write(place, Path(passing))
+        write(place, Path(passing), which=checkpoint.value)
         yield Path(passing)
 
 

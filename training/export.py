@@ -7,18 +7,21 @@ from typing import Any
 
 from models.bundle import BundleConfig, save_bundle
 from training.card import add_figures, model_card
-from training.checkpoint import load_checkpoint
 from training.errors import RunError
+from training.loaded import NEWEST, load_run
 from training.manifest import Manifest
-from training.players import build_players, pick_device
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
 
 
 def export(
-    folder: Path, bundle: Path, name: str | None = None, evaluations: Sequence[Path] = ()
+    folder: Path,
+    bundle: Path,
+    name: str | None = None,
+    evaluations: Sequence[Path] = (),
+    which: str = NEWEST,
 ) -> str:
-    """Write a run's newest checkpoint as a bundle.
+    """Write a run's checkpoint as a bundle.
 
     Args:
         folder: of the run.
@@ -26,6 +29,7 @@ def export(
         name: what to call it; the recipe's name by default.
         evaluations: JSON files that `evaluate` wrote for these very weights; their tables go on
             the model card and their grids beside it.
+        which: `newest` or `best` checkpoint.
 
     Returns:
         The bundle's digest.
@@ -39,10 +43,8 @@ def export(
     if run.recipe.picture.hole == "all":
         raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
     manifests = [Manifest.load(Path(place)) for place in run.data]
-    step, state = load_checkpoint(run.checkpoints)
-    players = build_players(run.recipe, manifests[0].caption_dim, pick_device(run.recipe.engine))
-    players.load_state_dict(state)
-    generator = players.for_inference
+    loaded = load_run(folder, which)
+    generator = loaded.generator
     config = BundleConfig(
         name=name or run.recipe.name,
         generator=run.recipe.generator.kind,
@@ -51,7 +53,7 @@ def export(
         encoder_fingerprint=manifests[0].encoder_fingerprint,
         caption_dim=manifests[0].caption_dim,
         noise_dim=int(generator.settings.noise_dim),  # type: ignore[arg-type, union-attr]
-        training=provenance(run, step, manifests),
+        training=provenance(run, loaded.step, manifests),
     )
     digest = save_bundle(bundle, generator, config, model_card(config))
     if evaluations:

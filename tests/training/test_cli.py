@@ -21,7 +21,8 @@ def test_help_names_every_command_without_loading_torch():
     code = "import sys, training.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     text = run("--help").stdout
-    commands = ["prepare", "train", "resume", "evaluate", "sample", "export", "report"]
+    commands = ["prepare", "train", "resume", "evaluate", "sample", "experiment"]
+    commands += ["export", "report"]
     assert [command for command in commands if command not in text] == []
 
 

@@ -1,0 +1,65 @@
+"""`sample` and `export` of a bundle or a run, its newest or its best checkpoint."""
+
+import pytest
+from PIL import Image
+
+from models.bundle import load_bundle
+from tests.training.small import small_recipe
+from training.errors import RunError
+from training.export import export
+from training.launch import start
+from training.recipe import load_recipe
+from training.showing import show
+
+WHOLE = [
+    "run.steps=2",
+    "run.batch_size=4",
+    "picture.size=32",
+    "picture.view=shrink",
+    "keep.every=0",
+    'engine={ device = "cpu" }',
+    *(f"{p}.settings.{s}" for p in ("generator", "discriminator") for s in ("size=32", "width=4")),
+]
+
+
+def quiet(step, figures):
+    """No progress bar."""
+
+
+@pytest.fixture(scope="module")
+def run(prepared, tmp_path_factory):
+    """A run whose best checkpoint, of step 3, is not its newest."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    keep = ["keep.metric=hole_psnr", "keep.every=3", "run.steps=4", "keep.pictures=8"]
+    start(small_recipe(*keep), [prepared], folder, quiet)
+    return folder
+
+
+def test_a_run_that_makes_whole_pictures_shows_them(prepared, tmp_path):
+    start(load_recipe("dcgan", WHOLE), [prepared], tmp_path / "run", quiet)
+    show(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
+    # Eight draws and a real picture of 32 pixels, twice as large.
+    assert Image.open(tmp_path / "grid.png").width == 9 * (2 * 32 + 4) + 4
+
+
+def test_a_run_shows_what_the_bundle_exported_from_it_shows(run, prepared, tmp_path):
+    export(run, tmp_path / "bundle")
+    for place in (run, tmp_path / "bundle"):
+        show(place, [prepared], tmp_path / f"{place.name}.png", split="train", rows=2)
+    tiles = [Image.open(tmp_path / f"{name}.png").convert("L") for name in ("run", "bundle")]
+    # The bundle's weights are in half precision: a level or two.
+    differences = [abs(a - b) for a, b in zip(*(t.tobytes() for t in tiles), strict=True)]
+    assert max(differences) <= 2
+
+
+def test_the_best_checkpoint_can_be_exported_instead_of_the_newest(run, tmp_path):
+    export(run, tmp_path / "newest")
+    export(run, tmp_path / "best", which="best")
+    steps = [load_bundle(tmp_path / n).config.training["steps"] for n in ("newest", "best")]
+    assert steps == [4, 3]
+
+
+def test_a_run_without_a_best_checkpoint_says_so(prepared, tmp_path):
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
+    with pytest.raises(RunError, match="best cannot be read"):
+        show(tmp_path / "run", [prepared], tmp_path / "x.png", split="train", rows=2, which="best")

@@ -1,0 +1,53 @@
+"""What `sample` shows: a bundle's generator or a run's, on prepared pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.bundle import load_bundle
+from training.dataset import load_sets
+from training.loaded import NEWEST, load_run
+from training.picture import INPAINTING, Picture
+from training.rundir import RECORD
+from training.samples import Sampler
+
+
+def show(
+    place: Path,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    split: str,
+    rows: int,
+    seed: int = 0,
+    which: str = NEWEST,
+) -> None:
+    """Write a grid of what a generator makes of a split's pictures.
+
+    Args:
+        place: a bundle, or a run directory.
+        data: prepared folders.
+        out: PNG to write.
+        split: of the data.
+        rows: how many pictures; where nothing is seen, rows of eight.
+        seed: of the pictures and the noise.
+        which: of a run's checkpoints, `newest` or `best`.
+
+    Raises:
+        RunError, BundleError: no run or bundle there.
+        PreparedDataError: no such data or split, or too small pictures.
+    """
+    cpu = torch.device("cpu")
+    generator, picture = generator_of(place, which)
+    sets = load_sets(data, split, picture.window)
+    Sampler(sets, out.parent, seed, cpu, picture).grid(out, generator.to(cpu), seed, rows)
+
+
+def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture]:
+    """Return a bundle's or a run's generator, and what it sees of a picture."""
+    if not (place / RECORD).is_file():
+        return load_bundle(place).generator, INPAINTING
+    loaded = load_run(place, which)
+    return loaded.generator, loaded.recipe.picture
