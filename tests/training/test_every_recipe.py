@@ -15,6 +15,7 @@ from training.export import export
 from training.journal import read_log
 from training.launch import resume, start
 from training.recipe import load_recipe
+from training.report import write_report
 
 STEPS, KILLED_AFTER = 4, 3
 RUN = [
@@ -75,6 +76,13 @@ def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepa
     assert_same_end(whole(name), killed)
     assert [entry["step"] for entry in read_log(killed)] == [1, 2, 3, 4]
     assert len(list((killed / "samples").glob("*.png"))) == 4  # fixed and fresh, at 0 and 4
+
+
+def test_the_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
+    write_report([whole(name) for name in NAMES], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert [name for name in NAMES if f">{name}<" not in page] == []
+    assert "generator/adversarial" in page
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("inpaint")])
