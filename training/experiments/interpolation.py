@@ -22,7 +22,7 @@ from training.features import FeatureExtractor, load_extractor
 from training.grids import picture_grid, stacked
 from training.loaded import LoadedRun, load_run
 
-SHOWN = 4  # pairs
+SHOWN = 3  # pairs
 Steps = Annotated[int, typer.Option("--steps", min=3, help="Pictures on a way, both ends too.")]
 
 
@@ -30,6 +30,7 @@ Steps = Annotated[int, typer.Option("--steps", min=3, help="Pictures on a way, b
 def interpolation(
     run: Run,
     out: Out,
+    *,
     data: Data = None,
     split: Split = None,
     count: Count = 16,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from training.curves import Log, plot, series, smoothed
+from training.curves import Log, plot, series
 from training.errors import RunError
 from training.experiments.base import Out, Runs, experiment, leave
 from training.report import labelled
