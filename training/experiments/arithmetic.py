@@ -72,7 +72,7 @@ def arithmetic(
     standard = scale.standard(measured)
     chosen = triples(standard, rounds)
     around = jitter(rounds, length, jittered, seed)
-    sums = add_up(make, noise, pictures, chosen, kind, around)
+    sums = add_up(make, noise, pictures, chosen, kind=kind, around=around)
     results = {
         "drawn": count,
         "rounds": rounds,

@@ -22,6 +22,7 @@ from training.metrics import bootstrap_interval
 
 SHOWN = 6  # contexts
 DRAWS = 4  # of noise, that captions are compared with
+AMPLIFIED = 8  # times, the change that is shown: a caption may move a fill by a few levels alone
 MEANINGS = {
     "levels": "mean absolute difference over the hole, of 0 to 255",
     "from_start": "between each fill on the way and the first, the mean over the contexts",
@@ -107,7 +108,14 @@ def moved(along: Tensor, noises: Tensor) -> dict[str, Any]:
 
 
 def drawing(run: LoadedRun, made: Tensor, start: Ends, end: Ends) -> Image.Image:
-    """Draw the first contexts, a row each, with the sentences at both ends."""
+    """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, made.shape[1]).tolist()]
     columns = dict(zip(headings, made[:SHOWN].unbind(1), strict=True))
+    columns[f"last - first, × {AMPLIFIED}"] = change(made[:SHOWN, 0], made[:SHOWN, -1])
     return picture_grid(columns, start.texts[:SHOWN], enlargement(run), end.texts[:SHOWN])
+
+
+def change(first: Tensor, last: Tensor) -> Tensor:
+    """Show the difference of pictures, uint8 `(N, 3, S, S)`, amplified around mid-grey."""
+    difference = last.float() - first.float()
+    return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)

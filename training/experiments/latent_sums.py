@@ -56,6 +56,7 @@ def add_up(
     noise: Tensor,
     pictures: Tensor,
     chosen: Tensor,
+    *,
     kind: str,
     around: Tensor,
 ) -> Sums:
