@@ -6,11 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
+from models.captions import CaptionEncoder
 from training import cli
+from training.errors import PreparedDataError
 from training.experiments.arithmetic import arithmetic
 from training.experiments.caption_path import along_captions, caption_path, change, moved
 from training.experiments.interpolation import interpolation
 from training.experiments.scenes import along_noise, made_part, surroundings
+from training.experiments.sentences import said
 from training.generating import generate
 from training.launch import start
 from training.loaded import load_run
@@ -106,6 +109,30 @@ def test_a_change_is_amplified_around_mid_grey():
     first = torch.tensor([100, 100, 100]).byte().view(1, 3, 1, 1)
     last = torch.tensor([100, 102, 60]).byte().view(1, 3, 1, 1)
     assert change(first, last).flatten().tolist() == [128, 144, 0]
+
+
+class Letters:
+    """A sentence encoder that counts eight letters."""
+
+    def encode(self, sentences, **_):
+        return torch.tensor([[float(text.count(c)) for c in "abcdefgh"] for text in sentences])
+
+
+def encoder(fingerprint):
+    return CaptionEncoder("test", 8, fingerprint, Letters())
+
+
+def test_a_sentence_given_is_embedded_for_every_context(runs, monkeypatch):
+    monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:test"))
+    end = said(load_run(runs / "filling"), "a bad cab", 3)
+    assert end.texts == ["a bad cab"] * 3
+    assert end.vectors.tolist() == [[3, 2, 1, 1, 0, 0, 0, 0]] * 3
+
+
+def test_a_sentence_is_refused_where_the_encoder_is_another(runs, monkeypatch):
+    monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:other"))
+    with pytest.raises(PreparedDataError, match="embedded by another test than is here"):
+        said(load_run(runs / "filling"), "red", 3)
 
 
 @pytest.mark.parametrize(
