@@ -31,7 +31,7 @@ MEANINGS = {
     "attributes": "mean brightness and warmth in standard deviations from the draw's median",
     "clipped": "share of the values that are 0 or 255",
     "nearest": (
-        "distance in features to the nearest of 256 other pictures of the draw, the mean; what is"
+        "distance in features to the nearest of at most 256 other pictures drawn, the mean; what is"
         " further away than the draw itself looks like nothing the generator makes"
     ),
     "pixels": "the same sums on the mean pictures, clipped: there attributes add up by nature",

@@ -111,7 +111,7 @@ def drawing(run: LoadedRun, made: Tensor, start: Ends, end: Ends) -> Image.Image
     """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, made.shape[1]).tolist()]
     columns = dict(zip(headings, made[:SHOWN].unbind(1), strict=True))
-    columns[f"last - first, × {AMPLIFIED}"] = change(made[:SHOWN, 0], made[:SHOWN, -1])
+    columns[f"last - first, {AMPLIFIED} times"] = change(made[:SHOWN, 0], made[:SHOWN, -1])
     return picture_grid(columns, start.texts[:SHOWN], enlargement(run), end.texts[:SHOWN])
 
 
