@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 KINDS = ("normal", "uniform")
+INSIDE = 1 - 1e-6  # the most that uniform noise is spread to: 4.9 standard deviations
 
 
 def spread(noise: Tensor, kind: str) -> Tensor:
@@ -17,3 +18,15 @@ def spread(noise: Tensor, kind: str) -> Tensor:
             `2Φ(z) - 1 = erf(z / √2)`, and so spreads it evenly over -1 to 1.
     """
     return torch.erf(noise / math.sqrt(2)) if kind == "uniform" else noise
+
+
+def gather(latent: Tensor, kind: str) -> Tensor:
+    """Turn what a network sees back into the standard normal noise that it is made of.
+
+    Args:
+        latent: `(…, noise_dim)`, in the network's own space.
+        kind: as in `spread`; what lies beyond the -1 to 1 of `uniform` is clipped to it first.
+    """
+    if kind != "uniform":
+        return latent
+    return torch.erfinv(latent.clamp(-INSIDE, INSIDE)) * math.sqrt(2)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Log = Sequence[Mapping[str, float]]
@@ -35,7 +36,12 @@ def curves(logs: Mapping[str, Log]) -> dict[str, str]:
 def draw(name: str, logs: Mapping[str, Log]) -> str:
     """Draw one figure of all runs against the step, as SVG text."""
     figure = Figure(figsize=INCHES, layout="constrained")
-    axes = figure.subplots()
+    plot(figure.subplots(), name, logs)
+    return as_svg(figure)
+
+
+def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
+    """Draw one figure of all runs against the step: raw and pale, and smoothed."""
     seen = []
     for place, (label, log) in enumerate(logs.items()):
         steps, values = series(name, log)
@@ -53,7 +59,6 @@ def draw(name: str, logs: Mapping[str, Log]) -> str:
     axes.spines[["top", "right"]].set_visible(False)
     if len(logs) > 1:
         axes.legend(fontsize=8, frameon=False)
-    return as_svg(figure)
 
 
 def series(name: str, log: Log) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +77,13 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 
 def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return at most `POINTS` of the points, evenly spaced, the last one among them."""
-    kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), POINTS)).round().astype(int))
+    kept = evenly(len(steps), POINTS)
     return steps[kept], values[kept]
+
+
+def evenly(count: int, most: int) -> np.ndarray:
+    """Return at most `most` of the places 0 to `count - 1`, evenly spaced, both ends among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
 def bounds(values: np.ndarray) -> tuple[float, float]:

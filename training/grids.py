@@ -19,7 +19,10 @@ BACKGROUND, INK = (255, 255, 255), (30, 30, 30)
 
 
 def picture_grid(
-    columns: Mapping[str, Tensor], labels: Sequence[str] = (), scale: int = SCALE
+    columns: Mapping[str, Tensor],
+    labels: Sequence[str] = (),
+    scale: int = SCALE,
+    ends: Sequence[str] = (),
 ) -> Image.Image:
     """Lay pictures out: one column a key, one row a picture, a text at each row's left.
 
@@ -27,6 +30,7 @@ def picture_grid(
         columns: heading -> uint8 `(N, 3, H, W)`, the same shape in every column; at least one.
         labels: N texts for the rows, wrapped; none for a grid without row labels.
         scale: whole-number enlargement, each pixel becoming a `scale`×`scale` block.
+        ends: N texts for the right of the rows, wrapped; none for a grid that ends with pictures.
 
     Returns:
         The grid as an RGB picture.
@@ -38,20 +42,35 @@ def picture_grid(
     count, _, height, width = pictures[0].shape
     if any(column.shape != pictures[0].shape for column in pictures):
         raise ValueError("every column of a grid needs pictures of the same number and size")
-    if labels and len(labels) != count:
-        raise ValueError(f"{len(labels)} row labels for {count} rows")
+    for texts in (labels, ends):
+        if texts and len(texts) != count:
+            raise ValueError(f"{len(texts)} row labels for {count} rows")
     left, top = (LABEL_WIDTH if labels else GAP), 2 * LINE + GAP
     across, down = width * scale + GAP, height * scale + GAP
-    grid = Image.new("RGB", (left + len(pictures) * across, top + count * down), BACKGROUND)
+    right = left + len(pictures) * across
+    size = (right + (LABEL_WIDTH if ends else 0), top + count * down)
+    grid = Image.new("RGB", size, BACKGROUND)
     for place, (heading, column) in enumerate(columns.items()):
         x = left + place * across
         _write(grid, (x, GAP), heading, width * scale, lines=2)
         for row, picture in enumerate(column):
             grid.paste(to_image(picture, scale), (x, top + row * down))
-    for row, label in enumerate(labels):
-        lines = max(1, height * scale // LINE)
-        _write(grid, (GAP, top + row * down), label, LABEL_WIDTH - 2 * GAP, lines)
+    lines = max(1, height * scale // LINE)
+    for x, texts in ((GAP, labels), (right + GAP, ends)):
+        for row, text in enumerate(texts):
+            _write(grid, (x, top + row * down), text, LABEL_WIDTH - 2 * GAP, lines)
     return grid
+
+
+def stacked(grids: Sequence[Image.Image]) -> Image.Image:
+    """Put grids one under the other, level on the left."""
+    size = (max(grid.width for grid in grids), sum(grid.height for grid in grids))
+    sheet = Image.new("RGB", size, BACKGROUND)
+    y = 0
+    for grid in grids:
+        sheet.paste(grid, (0, y))
+        y += grid.height
+    return sheet
 
 
 def save_grid(

@@ -1,0 +1,50 @@
+"""The two sentences at the ends of each context's way, given or taken from the data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from models.captions import CaptionEncoder
+from training.errors import PreparedDataError
+from training.loaded import LoadedRun
+from training.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Ends:
+    """One end of the way of each of N contexts.
+
+    Attributes:
+        texts: N sentences.
+        vectors: their caption vectors, `(N, caption_dim)`.
+    """
+
+    texts: list[str]
+    vectors: Tensor
+
+
+def own(captions: list[str], vectors: Tensor) -> Ends:
+    """Return each picture's own caption."""
+    return Ends(captions, vectors)
+
+
+def anothers(captions: list[str], vectors: Tensor) -> Ends:
+    """Return for each picture the next one's caption."""
+    return Ends(captions[1:] + captions[:1], vectors.roll(-1, dims=0))
+
+
+def said(run: LoadedRun, sentence: str, count: int) -> Ends:
+    """Return one sentence for all, embedded as the run's captions were.
+
+    Raises:
+        EncoderError: the encoder is not to be had.
+        PreparedDataError: the run's data are gone, or were embedded by another encoder.
+    """
+    manifest = Manifest.load(Path(next(iter(run.run.data))))
+    encoder = CaptionEncoder.load(manifest.encoder)
+    if encoder.fingerprint != manifest.encoder_fingerprint:
+        raise PreparedDataError(
+            f"{run.name}: its captions were embedded by another {encoder.name} than is here"
+        )
+    return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
