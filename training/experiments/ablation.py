@@ -26,7 +26,7 @@ from training.experiments.side_by_side import (
     side_by_side,
 )
 from training.experiments.tables import beside, leave_table, span
-from training.features import need_extractor
+from training.quality import need_extractor
 from training.loaded import NEWEST, LoadedRun
 from training.progress import say
 from training.rundir import RunDir
@@ -44,7 +44,7 @@ HEADINGS = (
     "seam ratio",
     "square ratio",
     "contrast",
-    "diversity",
+    "draws differ",
     "M",
     "k",
     "diverged",
@@ -56,7 +56,7 @@ DRAWN = {
     "seam_ratio": "seam ratio (1 = real)",
     "square_ratio": "square ratio (1 = real)",
     "contrast": "contrast (1 = real)",
-    "diversity_features": "diversity, features ↑",
+    "draws_differ_features": "draws differ, features ↑",
     "M": "M_global at the end ↓",
     "k": "k at the end",
 }
@@ -157,7 +157,7 @@ def ablation_table(
                 span(against["hole_psnr"], 3) if against else "–",
                 kid_cell(of["kid"]),
                 *(f"{of[f]['mean']:.3f}" for f in ("seam_ratio", "square_ratio", "contrast")),
-                f"{of['diversity_features']['mean']:.3f}",
+                f"{of['draws_differ_features']['mean']:.3f}",
                 *("–" if end[f] is None else f"{end[f]:.4f}" for f in ("M", "k")),
                 end["why"] or "no",
             ]

@@ -40,10 +40,10 @@ from training.experiments.filling import (
 )
 from training.experiments.tables import leave_table, span
 from training.experiments.word_table import COLOURS, OBJECTS
-from training.features import need_extractor
+from training.quality import need_extractor
 from training.grids import picture_grid
 from training.loaded import NEWEST
-from training.manifest import TRAIN
+from training.manifest import TRAIN, Manifest
 from training.progress import say
 from training.shards import PreparedSplit
 from training.table import markdown_table
@@ -86,10 +86,9 @@ def caption_effect(
     """
     loaded = load_filling(run, which)
     folder = data_folder([loaded], data)
-    held_out = load_shared([loaded], folder, split)
-    train = load_shared([loaded], folder, TRAIN)
-    if set(train.file_names) & set(held_out.file_names):
+    if (split or Manifest.load(folder).held_out) == TRAIN:
         raise RunError("the directions of words come from the train split: evaluate on another")
+    held_out, train = (load_shared([loaded], folder, name) for name in (split, TRAIN))
     extract, fill = need_extractor(), filler(loaded)
     pairs = pairings(held_out, count, seed, encoder_of(held_out).encode)
     results = effects(pairs, train, fill, extract, seed)

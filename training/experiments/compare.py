@@ -35,7 +35,7 @@ from training.experiments.side_by_side import (
     side_by_side,
 )
 from training.experiments.tables import beside, leave_table
-from training.features import need_extractor
+from training.quality import need_extractor
 from training.loaded import NEWEST
 from training.shards import PreparedSplit
 

@@ -15,6 +15,7 @@ from training.generating import generate
 from training.loaded import NEWEST, LoadedRun, load_run
 from training.manifest import Manifest
 from training.players import memory_format
+from training.rundir import RunDir
 from training.shards import PreparedSplit, load_split
 
 Which = Annotated[
@@ -34,10 +35,10 @@ def load_filling(folder: Path, which: str) -> LoadedRun:
     """
     if which not in (NEWEST, BEST) and not which.isdecimal():
         raise RunError(f"--which {which}: it is {NEWEST}, {BEST}, or a step")
-    run = load_run(folder, int(which) if which.isdecimal() else which)
-    if run.unconditional:
-        raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
-    return run
+    recipe = RunDir.open(folder).recipe
+    if recipe.picture.hole == "all":
+        raise RunError(f"{folder}: {recipe.name} makes whole pictures and fills no hole")
+    return load_run(folder, int(which) if which.isdecimal() else which)
 
 
 def filler(run: LoadedRun) -> Filler:

@@ -33,8 +33,8 @@ FIGURES: dict[str, bool | None] = {
     "seam_ratio": None,
     "square_ratio": None,
     "contrast": None,
-    "diversity_levels": True,
-    "diversity_features": True,
+    "draws_differ_levels": True,
+    "draws_differ_features": True,
 }
 WHAT_THEY_ARE = {name: text for name, text in DEFINITIONS.items() if name in (*FIGURES, "kid")} | {
     "feature_distance": "Euclidean distance of the composite's features to the real picture's",
@@ -47,11 +47,11 @@ WHAT_THEY_ARE = {name: text for name, text in DEFINITIONS.items() if name in (*F
         "standard deviation over a fill's pixels, the mean over its channels, divided by the same "
         "mean of the real centres; 0 is flat grey"
     ),
-    "diversity_levels": (
+    "draws_differ_levels": (
         "mean absolute difference in 8-bit levels between two fills of a picture that differ in "
         "their noise alone, the mean over all pairs of draws"
     ),
-    "diversity_features": "the same as Euclidean distance of the composites' features",
+    "draws_differ_features": "the same as Euclidean distance of the composites' features",
 }
 
 Extract = Callable[[Tensor], Tensor]
@@ -109,8 +109,8 @@ def measure(
         "seam_ratio": relative(seam_gradient, first, pictures.pixels),
         "square_ratio": relative(square_gradient, first, pictures.pixels),
         "contrast": relative(contrast, fills[0], real),
-        "diversity_levels": pairwise(l1_levels, fills),
-        "diversity_features": pairwise(feature_distance, features),
+        "draws_differ_levels": pairwise(l1_levels, fills),
+        "draws_differ_features": pairwise(feature_distance, features),
     }
     return Measured(fills[0], figures, kid(features[0], reals, seed))
 

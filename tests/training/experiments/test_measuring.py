@@ -53,11 +53,11 @@ def test_the_mean_over_pictures_of_the_seam_is_the_ratio_of_the_table(pictures):
     )
 
 
-def test_diversity_is_how_far_the_draws_are_apart(pictures):
+def test_draws_differ_by_how_far_they_are_apart(pictures):
     def fill(seen, vectors, seed):
         return torch.full((len(seen), 3, 32, 32), 10 * seed, dtype=torch.uint8)
 
-    assert measured(fill, pictures).figures["diversity_levels"].tolist() == [10] * COUNT
+    assert measured(fill, pictures).figures["draws_differ_levels"].tolist() == [10] * COUNT
 
 
 def test_runs_are_compared_picture_by_picture(pictures):
