@@ -95,7 +95,7 @@ def measure(
         pictures: N of them, each with its true caption.
         extract: pictures to features.
         reals: features `(N, D)` of the real pictures.
-        draws: with different noise, 2 at least; all figures but diversity are of the first.
+        draws: with different noise, 2 at least; all figures but how they differ are of the first.
         seed: draw *i* has noise of seed + *i*; also of KID's subsets.
     """
     fills = [fill(pictures.pixels, pictures.vectors, seed + i) for i in range(draws)]

@@ -15,6 +15,7 @@ from training.experiments.measuring import FIGURES, Extract, Measured, measure
 from training.experiments.tables import span
 from training.grids import picture_grid
 from training.loaded import LoadedRun
+from training.metrics import KID_LEAST
 from training.progress import say
 from training.table import markdown_table
 
@@ -39,7 +40,13 @@ def by_name(runs: Iterable[LoadedRun]) -> dict[str, LoadedRun]:
 def measure_all(
     runs: Mapping[str, LoadedRun], pictures: Pictures, extract: Extract, draws: int, seed: int
 ) -> dict[str, Measured]:
-    """Measure every run on the same pictures with noise of the same seeds."""
+    """Measure every run on the same pictures with noise of the same seeds.
+
+    Raises:
+        RunError: too few pictures for KID.
+    """
+    if len(pictures) < KID_LEAST:
+        raise RunError(f"{len(pictures)} pictures are too few: KID needs {KID_LEAST}")
     reals = extract(pictures.pixels)
     found = {}
     for name, run in runs.items():
