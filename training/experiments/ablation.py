@@ -52,6 +52,7 @@ HEADINGS = (
 # What is drawn: figure -> title. Those that are of a log's end have no interval.
 DRAWN = {
     "hole_psnr": "hole-PSNR, dB ↑",
+    "to_base": "hole-PSNR to the base, paired, dB ↑",
     "kid": "KID ×10³ ↓",
     "seam_ratio": "seam ratio (1 = real)",
     "square_ratio": "square ratio (1 = real)",
@@ -102,7 +103,7 @@ def ablation(
         "draws": draws,
         "definitions": WHAT_THEY_ARE,
     }
-    leave(out, "ablation", loaded, results, bars(told["figures"], ends))
+    leave(out, "ablation", loaded, results, bars(told, ends))
     fills = {name: one.fills for name, one in measured.items()}
     draw(fills_grid(pictures, fills, range(rows), pictures.captions), beside(out, "fills"))
     table = ablation_table(told, ends, dict(zip(named, changes, strict=True)))
@@ -165,18 +166,19 @@ def ablation_table(
     return markdown_table(HEADINGS, rows)
 
 
-def bars(figures: Mapping[str, Mapping[str, Any]], ends: Mapping[str, Mapping[str, Any]]) -> Figure:
+def bars(told: Mapping[str, Any], ends: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw a panel a figure with a bar for every run; what no run has is left out."""
+    runs = [*told["figures"]]
     shown = [
         name for name in DRAWN if name not in ("M", "k") or any(end[name] for end in ends.values())
     ]
-    across, down = 4, -(-len(shown) // 4)
-    drawing = Figure(figsize=(13, (0.35 * len(figures) + 1) * down), layout="constrained")
+    across, down = 3, -(-len(shown) // 3)
+    drawing = Figure(figsize=(12, (0.3 * len(runs) + 0.9) * down), layout="constrained")
     panels = drawing.subplots(down, across, sharey=True, squeeze=False).ravel()
     for axes, name in zip(panels[: len(shown)], shown, strict=True):
-        draw_bars(axes, [bar_of(name, figures[run], ends[run]) for run in figures])
+        draw_bars(axes, [bar_of(name, run, told, ends[run]) for run in runs])
         axes.set_title(DRAWN[name], fontsize=10)
-        axes.set_yticks(range(len(figures)), [*figures])
+        axes.set_yticks(range(len(runs)), runs)
         if "1 = real" in DRAWN[name]:
             axes.axvline(1, color="0.3", linestyle="--", linewidth=1)
     for axes in panels[len(shown) :]:
@@ -186,16 +188,21 @@ def bars(figures: Mapping[str, Mapping[str, Any]], ends: Mapping[str, Mapping[st
 
 
 def bar_of(
-    name: str, of_run: Mapping[str, Any], end: Mapping[str, Any]
+    name: str, run: str, told: Mapping[str, Any], end: Mapping[str, Any]
 ) -> tuple[float, float, float]:
     """Return a bar's length and the ends of what is drawn around its tip."""
     if name in end:
         value = end[name] or 0.0
         return value, value, value
     if name == "kid":
-        mean, spread = (1000 * of_run["kid"][part] for part in ("mean", "spread"))
+        mean, spread = (1000 * told["figures"][run]["kid"][part] for part in ("mean", "spread"))
         return mean, mean - spread, mean + spread
-    return of_run[name]["mean"], of_run[name]["low"], of_run[name]["high"]
+    if name == "to_base":
+        span_of = told["differences"][run]["hole_psnr"] if run in told["differences"] else {}
+    else:
+        span_of = told["figures"][run][name]
+    mean, low, high = (span_of.get(part, 0.0) for part in ("mean", "low", "high"))
+    return mean, low, high
 
 
 def draw_bars(axes: Axes, spans: Sequence[tuple[float, float, float]]) -> None:
@@ -207,5 +214,6 @@ def draw_bars(axes: Axes, spans: Sequence[tuple[float, float, float]]) -> None:
     ]
     colours = ["C7", *["C0"] * (len(spans) - 1)]
     axes.barh(range(len(spans)), middle, xerr=around, color=colours, ecolor="0.2", capsize=2)
+    axes.locator_params(axis="x", nbins=5)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -100,7 +100,8 @@ def compare(
     fills = {name: one.fills for name, one in measured.items()}
     first = fills_grid(pictures, fills, range(rows), pictures.captions)
     leave(out, "compare", loaded, results, first)
-    texts = [f"{rank_by} {v:.2f}: {c}" for v, c in zip(values, pictures.captions, strict=True)]
+    by = rank_by.replace("_", " ")
+    texts = [f"{by} {v:.2f}: {c}" for v, c in zip(values, pictures.captions, strict=True)]
     for name, places in {"best": order, "worst": order.flip(0)}.items():
         draw(fills_grid(pictures, fills, places[:rows].tolist(), texts), beside(out, name))
     if keywords:

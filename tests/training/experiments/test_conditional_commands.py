@@ -86,11 +86,6 @@ def test_best_and_worst_pictures_are_the_two_ends_of_the_ranking(compared):
     assert best == sorted(best) and worst == sorted(worst, reverse=True) and best[0] < worst[0]
 
 
-def test_the_same_comparison_twice_is_the_same(compared, runs, tmp_path):
-    call("compare", runs / "base", runs / "gan", "-o", tmp_path / "c.json", "--count", 8)
-    assert results(tmp_path / "c.json")["figures"] == results(compared)["figures"]
-
-
 def test_an_ablation_names_the_changed_key_and_meets_at_the_last_common_step(ablated):
     told = results(ablated)
     assert told["changes"]["tanh"] == {
