@@ -8,7 +8,6 @@ import typer
 from PIL import Image
 from torch import Tensor
 
-from models.captions import CaptionEncoder
 from models.geometry import hide, hole_mask, paste, to_float, to_uint8
 from training.errors import RunError
 from training.experiments.base import Count, Data, Out, Run, Seed, Split, experiment, leave
@@ -29,6 +28,7 @@ from training.experiments.caption_pairs import (
     Pairing,
     pairings,
 )
+from training.experiments.caption_path import AMPLIFIED, change
 from training.experiments.feature_directions import directions
 from training.experiments.filling import (
     Filler,
@@ -38,6 +38,7 @@ from training.experiments.filling import (
     load_filling,
     load_shared,
 )
+from training.experiments.sentences import encoder_of
 from training.experiments.tables import leave_table, span
 from training.experiments.word_table import COLOURS, OBJECTS
 from training.grids import picture_grid
@@ -51,7 +52,6 @@ from training.table import markdown_table
 Rows = Annotated[int, typer.Option(min=1, help="Rows of the picture, each kind of word half.")]
 
 CHANGED = "changed caption"
-LOUDER = 10  # a word moves a fill by a few levels, which no eye sees
 
 HEADINGS = (
     "other caption",
@@ -90,7 +90,7 @@ def caption_effect(
         raise RunError("the directions of words come from the train split: evaluate on another")
     held_out, train = (load_shared([loaded], folder, name) for name in (split, TRAIN))
     extract, fill = need_extractor(), filler(loaded)
-    pairs = pairings(held_out, count, seed, encoder_of(held_out).encode)
+    pairs = pairings(held_out, count, seed, encoder_of(held_out.manifest).encode)
     results = effects(pairs, train, fill, extract, seed)
     about = {
         "data": f"{held_out.manifest.source}, {held_out.digest}",
@@ -103,19 +103,6 @@ def caption_effect(
     picture = caption_grid(pairs, fill, seed, rows)
     leave(out, "caption-effect", [loaded], {"captions": results, **about}, picture)
     leave_table(out, effect_table(results))
-
-
-def encoder_of(pictures: PreparedSplit) -> CaptionEncoder:
-    """Load the encoder that a prepared folder's captions were embedded by.
-
-    Raises:
-        EncoderError: it is not to be had.
-        RunError: what is to be had under its name is another.
-    """
-    encoder = CaptionEncoder.load(pictures.manifest.encoder)
-    if encoder.fingerprint != pictures.manifest.encoder_fingerprint:
-        raise RunError(f"the captions were embedded by another encoder than {encoder.name} is now")
-    return encoder
 
 
 def effects(
@@ -198,11 +185,10 @@ def caption_columns(pairing: Pairing, fill: Filler, seed: int) -> dict[str, Tens
         name: paste(pixels, hole, fill(pixels, caption, noise))
         for name, (caption, noise) in asked.items()
     }
-    moved = (made[CHANGED].int() - made["true caption"].int()) * LOUDER + 128
     return {
         "context": to_uint8(hide(to_float(pixels), hole)),
         **made,
-        f"what the change did, ×{LOUDER}": moved.clamp(0, 255).byte(),
+        f"changed - true, {AMPLIFIED} times": change(made["true caption"], made[CHANGED]),
         "real": pixels,
     }
 
