@@ -55,6 +55,6 @@ def encoder_of(manifest: Manifest) -> CaptionEncoder:
     encoder = CaptionEncoder.load(manifest.encoder)
     if encoder.fingerprint != manifest.encoder_fingerprint:
         raise PreparedDataError(
-            f"the captions were embedded by another encoder than {encoder.name} is here"
+            f"the captions were embedded by another {encoder.name} than is here"
         )
     return encoder
