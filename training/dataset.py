@@ -150,6 +150,12 @@ def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:
     return [pictures.captions[i] for i in pictures.caption_offsets[rows].tolist()]
 
 
+def captions_of(pictures: PreparedSplit, row: int) -> list[str]:
+    """Return all captions of a picture."""
+    first, last = pictures.caption_offsets[row : row + 2].tolist()
+    return pictures.captions[first:last]
+
+
 def shares(sets: Sequence[PreparedSplit], batch_size: int, balance: float) -> list[int]:
     """Split a batch over the sets, in proportion to `count ** balance` (largest remainders)."""
     weights = [len(s.images) ** balance for s in sets]

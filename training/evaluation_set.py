@@ -55,12 +55,11 @@ def choose_pictures(prepared: PreparedSplit, limit: int | None, seed: int) -> Pi
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
     size = prepared.images.shape[-1]
-    count = len(prepared) if limit is None else min(limit, len(prepared))
-    if count < 2:
-        raise EvaluationError(f"an evaluation needs at least 2 pictures, not {count}")
+    chosen = evenly_spaced(len(prepared), limit)
+    if len(chosen) < 2:
+        raise EvaluationError(f"an evaluation needs at least 2 pictures, not {len(chosen)}")
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
-    chosen = torch.arange(count) * len(prepared) // count
     captions = first_captions(prepared, chosen)
     # Pictures of one class are told the same in other words: no wrong caption comes from there.
     groups = [prepared.labels[i] or text for i, text in zip(chosen.tolist(), captions, strict=True)]
@@ -70,3 +69,9 @@ def choose_pictures(prepared: PreparedSplit, limit: int | None, seed: int) -> Pi
         vectors=prepared.caption_vectors[prepared.caption_offsets[chosen]].float(),
         others=other_pictures(groups, seed),
     )
+
+
+def evenly_spaced(available: int, limit: int | None) -> Tensor:
+    """Return at most `limit` rows of so many, evenly spaced, all of them where it is None."""
+    count = available if limit is None else min(limit, available)
+    return torch.arange(count) * available // max(count, 1)

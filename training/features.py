@@ -74,3 +74,8 @@ def load_extractor(device: str = "cpu") -> FeatureExtractor | None:
     pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     pooled = pooled.eval().to(device).to(memory_format=torch.channels_last)
     return FeatureExtractor(f"MobileNetV2 (ImageNet) at {RESOLUTION}×{RESOLUTION}", digest, pooled)
+
+
+def feature_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Euclidean distance of each row to its counterpart, `(N,)` float64, of `(N, D)`."""
+    return (first.double() - second.double()).square().sum(1).sqrt()

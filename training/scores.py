@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from training.evaluation_set import Pictures
+from training.features import feature_distance
 from training.methods import TRUE
 from training.metrics import (
     KID_LEAST,
@@ -91,5 +92,4 @@ class Scores:
         return l1_levels(self.fills[method], self.pictures.centres)
 
     def _feature_distance(self, method: str) -> Tensor:
-        difference = self.features[method] - self.features[REAL]
-        return difference.square().sum(1).sqrt()
+        return feature_distance(self.features[method], self.features[REAL])

@@ -90,10 +90,10 @@ class EvaluationTable:
         """Return the table, the effect of captions, the definitions and the provenance."""
         parts = [
             "# Evaluation",
-            _table(HEADINGS, [_cells(row, self.kid_missing) for row in self.rows]),
+            markdown_table(HEADINGS, [_cells(row, self.kid_missing) for row in self.rows]),
             HOW_TO_READ,
             "## What the caption does",
-            _table(
+            markdown_table(
                 ("true caption against", "fill moves, levels", "L1 gain", "feature-distance gain"),
                 [_caption_cells(effect) for effect in self.captions],
             ),
@@ -138,6 +138,7 @@ def _number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table: texts to the left in the first column, numbers right in others."""
     align = ["---"] + ["---:"] * (len(headings) - 1)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, align, *rows))

@@ -41,10 +41,20 @@ def said(run: LoadedRun, sentence: str, count: int) -> Ends:
         EncoderError: the encoder is not to be had.
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
-    manifest = Manifest.load(Path(next(iter(run.run.data))))
+    encoder = encoder_of(Manifest.load(Path(next(iter(run.run.data)))))
+    return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
+
+
+def encoder_of(manifest: Manifest) -> CaptionEncoder:
+    """Load the encoder that a prepared folder's captions were embedded by.
+
+    Raises:
+        EncoderError: it is not to be had.
+        PreparedDataError: what is to be had under its name is another.
+    """
     encoder = CaptionEncoder.load(manifest.encoder)
     if encoder.fingerprint != manifest.encoder_fingerprint:
         raise PreparedDataError(
-            f"{run.name}: its captions were embedded by another {encoder.name} than is here"
+            f"the captions were embedded by another {encoder.name} than is here"
         )
-    return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
+    return encoder

@@ -1,0 +1,73 @@
+"""What inpainting runs make of the same pictures, captions and seeds."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from torch import Tensor
+
+from models.geometry import centre, hole_mask, to_float
+from training.best import BEST
+from training.dataset import Batch
+from training.errors import RunError
+from training.generating import generate
+from training.loaded import NEWEST, LoadedRun, load_run
+from training.manifest import Manifest
+from training.players import memory_format
+from training.rundir import RunDir
+from training.shards import PreparedSplit, load_split
+
+Which = Annotated[
+    str, typer.Option(help="Checkpoint: newest, best, or the step of a snapshot of the generator.")
+]
+
+Filler = Callable[[Tensor, Tensor, int], Tensor]
+"""Pictures uint8 `(N, 3, 64, 64)`, caption vectors `(N, D)` and a seed to fills, uint8
+`(N, 3, 32, 32)`; the noise of row *i* depends on the seed and *i* alone."""
+
+
+def load_filling(folder: Path, which: str) -> LoadedRun:
+    """Load a run that fills holes.
+
+    Raises:
+        RunError: no run or checkpoint there, or one that makes whole pictures.
+    """
+    if which not in (NEWEST, BEST) and not which.isdecimal():
+        raise RunError(f"--which {which}: it is {NEWEST}, {BEST}, or a step")
+    recipe = RunDir.open(folder).recipe
+    if recipe.picture.hole == "all":
+        raise RunError(f"{folder}: {recipe.name} makes whole pictures and fills no hole")
+    return load_run(folder, int(which) if which.isdecimal() else which)
+
+
+def filler(run: LoadedRun) -> Filler:
+    """Return what fills holes with a run's generator."""
+    layout = memory_format(run.recipe.engine)
+
+    def fill(pixels: Tensor, vectors: Tensor, seed: int) -> Tensor:
+        batch = Batch(to_float(pixels), hole_mask(len(pixels)), vectors)
+        return centre(generate(run.generator, batch, run.noise(len(pixels), seed), layout))
+
+    return fill
+
+
+def data_folder(runs: Sequence[LoadedRun], data: Path | None) -> Path:
+    """Return where to take pictures from: the first data of the first run by default."""
+    return data or Path(next(iter(runs[0].run.data)))
+
+
+def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> PreparedSplit:
+    """Load a split, the held-out one by default, whose captions all runs can read.
+
+    Raises:
+        RunError: the runs' captions were not all embedded by one encoder.
+        PreparedDataError: no such split, or embedded by another encoder than the runs' captions.
+    """
+    encoders = {
+        Manifest.load(Path(place)).encoder_fingerprint for run in runs for place in run.run.data
+    }
+    if len(encoders) > 1:
+        raise RunError("the runs were trained with different sentence encoders")
+    split = split or Manifest.load(folder).held_out
+    return load_split(folder, split, encoder_fingerprint=encoders.pop())
