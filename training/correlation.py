@@ -1,0 +1,72 @@
+"""Rank correlation, with how much of it a few points can carry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import permutation_test, rankdata
+
+from training.errors import RunError
+
+RESAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's ρ.
+
+    Attributes:
+        rho: -1 to 1.
+        p: two-sided, by permutation: exact for up to six points, else of 5000 permutations. It
+            takes the points for independent, which those along a run are not.
+        low: of the 95% percentile-bootstrap interval over the points.
+        high: of it.
+        points: how many.
+    """
+
+    rho: float
+    p: float
+    low: float
+    high: float
+    points: int
+
+
+def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> RankCorrelation:
+    """Correlate the ranks of two series of the same length.
+
+    Args:
+        first: at least three values, not all the same.
+        second: as many, not all the same.
+        seed: of permutations and resamples.
+
+    Raises:
+        RunError: fewer than three points, or a series that never changes.
+    """
+    if len(first) < 3 or min(len(set(first)), len(set(second))) < 2:
+        raise RunError("a rank correlation needs three points or more, and series that change")
+    x, y = np.asarray(first, float), np.asarray(second, float)
+    found = permutation_test(
+        (x,),
+        lambda permuted: rho(permuted, y),
+        permutation_type="pairings",
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(seed),
+    )
+    low, high = interval(x, y, np.random.default_rng(seed))
+    return RankCorrelation(float(found.statistic), float(found.pvalue), low, high, len(x))
+
+
+def rho(first: np.ndarray, second: np.ndarray) -> float:
+    """Return Spearman's ρ: Pearson's of the ranks, ties sharing theirs; NaN of a constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
+
+
+def interval(
+    first: np.ndarray, second: np.ndarray, draws: np.random.Generator
+) -> tuple[float, float]:
+    """Return the ends of the 95% percentile-bootstrap interval of ρ."""
+    rows = draws.integers(len(first), size=(RESAMPLES, len(first)))
+    found = np.array([rho(first[row], second[row]) for row in rows])
+    low, high = np.nanpercentile(found, [2.5, 97.5])
+    return float(low), float(high)
