@@ -9,6 +9,7 @@ from scipy.stats import permutation_test, rankdata
 from training.errors import RunError
 
 RESAMPLES = 5000
+LEAST_FOR_INTERVAL = 5
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,16 @@ class RankCorrelation:
         rho: -1 to 1.
         p: two-sided, by permutation: exact for up to six points, else of 5000 permutations. It
             takes the points for independent, which those along a run are not.
-        low: of the 95% percentile-bootstrap interval over the points.
+        low: of the 95% percentile-bootstrap interval over the points; None of fewer than five,
+            whose resamples are mostly copies of each other.
         high: of it.
         points: how many.
     """
 
     rho: float
     p: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     points: int
 
 
@@ -53,7 +55,8 @@ def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> 
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(seed),
     )
-    low, high = interval(x, y, np.random.default_rng(seed))
+    few = len(x) < LEAST_FOR_INTERVAL
+    low, high = (None, None) if few else interval(x, y, np.random.default_rng(seed))
     return RankCorrelation(float(found.statistic), float(found.pvalue), low, high, len(x))
 
 

@@ -9,6 +9,7 @@ def test_any_rising_curve_has_rank_correlation_1_and_its_exact_p():
     found = spearman([1, 2, 3, 4], [1, 10, 100, 1000])
     assert found.rho == pytest.approx(1)
     assert found.p == pytest.approx(2 / 24)  # one of the 24 orders, on either side
+    assert found.low is None  # of four points
 
 
 def test_a_falling_curve_with_one_swap_is_worked_by_hand():

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import SymmetricalLogLocator
 from torch import Tensor
 
 from training.curves import series, smoothed, thinned
@@ -18,13 +19,15 @@ def drawing(
     strips: Mapping[str, Tensor],
 ) -> Figure:
     """Draw histograms, saturation, gradient norms, estimates and KID, the pictures under them."""
-    figure, panels = over_strips(strips, 5, wide=3.3)
+    figure, panels = over_strips(strips, 5, wide=3.3, high=4.2)
     for draw, axes in zip(
         (histograms, saturations, gradients, kids), panels[[0, 1, 2, 4]], strict=True
     ):
         draw(axes, rows)
     estimates(panels[3], rows, logs)
-    panels[0].legend(fontsize=8, frameon=False)
+    # Where the most weights are pinned, at the ends, a legend inside would hide them.
+    lines = panels[0].get_legend_handles_labels()
+    panels[0].figure.legend(*lines, loc="outside upper center", ncols=len(rows), frameon=False)
     return figure
 
 
@@ -53,6 +56,7 @@ def gradients(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     """Draw the gradient norms from the input up."""
     for row in rows:
         axes.plot(row["gradient_norms"], "o-")
+    axes.set_xticks(range(len(rows[0]["gradient_norms"])))
     axes.set_yscale("log")
     tidy(axes, "gradient of the score", "level (0 is the input)", "norm (log)")
 
@@ -78,5 +82,9 @@ def estimates(
         steps, values = series("state/wasserstein", log)
         axes.plot(*thinned(steps, smoothed(values)), label=f"{row['clip']:g}")
         largest.append(float(np.abs(values).max()))
-    axes.set_yscale("symlog", linthresh=max(min(largest) / 10, 1e-12))
+    linear = max(min(largest) / 10, 1e-12)
+    axes.set_yscale("symlog", linthresh=linear)
+    few = SymmetricalLogLocator(base=10, linthresh=linear)
+    few.set_params(numticks=7)
+    axes.yaxis.set_major_locator(few)
     tidy(axes, "Wasserstein estimate", "step", "E f(x) - E f(g(z))")

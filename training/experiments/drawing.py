@@ -39,14 +39,22 @@ def strips(figure: Figure | SubFigure, rows: Mapping[str, Tensor]) -> None:
         axes.set_axis_off()
 
 
-def over_strips(rows: Mapping[str, Tensor], panels: int, wide: float = 3.6) -> tuple[Figure, Any]:
+def over_strips(
+    rows: Mapping[str, Tensor], panels: int, wide: float = 3.6, high: float = 3.2
+) -> tuple[Figure, Any]:
     """Make a figure of so many panels side by side, with strips of pictures under them.
+
+    Args:
+        rows: pictures by what to call them.
+        panels: how many.
+        wide: a panel, in inches.
+        high: a panel, in inches.
 
     Returns:
         The figure and its panels' axes, an array.
     """
     width, below = wide * panels, len(rows) * (wide * panels / SHOWN + 0.3)
-    figure = Figure(figsize=(width, 3.2 + below), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[3.2, below])
+    figure = Figure(figsize=(width, high + below), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=[high, below])
     strips(bottom, rows)
     return figure, np.atleast_1d(top.subplots(1, panels))

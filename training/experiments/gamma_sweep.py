@@ -21,6 +21,11 @@ LOSSES = (
     "ones (Berthelot et al. 2017, §3.1); g = L(G(z)) / L(x), which k steers to γ (eq. 4) on the "
     "pictures trained on"
 )
+RISING = (
+    "Spearman's ρ with γ over the runs; ends_apart: whether the 95% intervals of the smallest and "
+    "the largest γ lie apart. They are over pictures; how much one training differs from the next "
+    "only runs of several seeds tell"
+)
 
 
 @experiment("gamma-sweep")
@@ -45,7 +50,7 @@ def gamma_sweep(
     results = {
         "rows": rows,
         "spearman": rising(rows, seed),
-        "definitions": definitions(whole=sweep[0].made.whole) | {"loss": LOSSES},
+        "definitions": definitions(whole=sweep[0].made.whole) | {"loss": LOSSES, "rising": RISING},
     }
     picture = drawing(rows, strips_of(sweep, "γ"))
     leave(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
@@ -71,7 +76,8 @@ def rising(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | Non
     """Correlate γ with diversity, KID and L(x); None of two runs, which are always in order.
 
     Returns:
-        The correlations by name, and `diversity_rises`: whether its ρ is positive.
+        The correlations by name, `diversity_rises`: whether its ρ is positive, and `ends_apart`:
+        whether the smallest γ's interval lies below the largest's.
     """
     if len(rows) < 3:
         return None
@@ -83,7 +89,10 @@ def rising(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | Non
     }
     found = {name: spearman(gammas, column, seed) for name, column in columns.items()}
     told = {name: asdict(correlation) for name, correlation in found.items()}
-    return told | {"diversity_rises": found["diversity"].rho > 0}
+    return told | {
+        "diversity_rises": found["diversity"].rho > 0,
+        "ends_apart": rows[0]["diversity"]["high"] < rows[-1]["diversity"]["low"],
+    }
 
 
 def drawing(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Tensor]) -> Figure:

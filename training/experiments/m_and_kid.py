@@ -168,5 +168,6 @@ def against(
     points = axes.scatter([row["M"] for row in rows], kids, c=steps, cmap="viridis")
     axes.figure.colorbar(points, ax=axes, label="step")
     whole, changes = found["M and KID"], found["their changes"]
-    told = f"ρ {whole.rho:.2f} [{whole.low:.2f}, {whole.high:.2f}], p {whole.p:.3f}"
+    ends = "" if whole.low is None else f" [{whole.low:.2f}, {whole.high:.2f}]"
+    told = f"ρ {whole.rho:.2f}{ends}, p {whole.p:.3f}"
     tidy(axes, f"{told}; of changes ρ {changes.rho:.2f}", "M", "KID (lower is better)")

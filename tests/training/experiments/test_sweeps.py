@@ -75,9 +75,10 @@ def test_a_gamma_sweep_leaves_its_table_and_its_picture(half, low, tmp_path, mon
 
 
 def made_up(gamma, diversity, kid):
+    around = {"mean": diversity, "low": diversity - 0.1, "high": diversity + 0.1}
     return {
         "gamma": gamma,
-        "diversity": {"mean": diversity},
+        "diversity": around,
         "kid": {"mean": kid},
         "loss": {"real": 1 - gamma},
     }
@@ -86,10 +87,17 @@ def made_up(gamma, diversity, kid):
 def test_whether_diversity_rises_with_gamma_is_told_by_the_rank_correlation():
     rows = [made_up(0.3, 0.2, 3.0), made_up(0.5, 0.4, 2.0), made_up(0.7, 0.5, 2.5)]
     found = gammas.rising(rows, 0)
-    assert found["diversity_rises"] and found["diversity"]["rho"] == pytest.approx(1)
-    assert (found["kid"]["rho"], found["loss_real"]["rho"]) == pytest.approx((-0.5, -1))
-    rows[2]["diversity"]["mean"] = 0.1
-    assert not gammas.rising(rows, 0)["diversity_rises"]
+    assert found["diversity_rises"]
+    assert found["ends_apart"]
+    rhos = [found[name]["rho"] for name in ("diversity", "kid", "loss_real")]
+    assert rhos == pytest.approx([1, -0.5, -1])
+
+
+def test_diversity_that_falls_in_the_end_has_not_risen():
+    rows = [made_up(0.3, 0.4, 3.0), made_up(0.5, 0.3, 2.0), made_up(0.7, 0.35, 2.5)]
+    found = gammas.rising(rows, 0)
+    assert not found["diversity_rises"]
+    assert not found["ends_apart"]
 
 
 class Linear(nn.Module):
