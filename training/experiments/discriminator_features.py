@@ -8,23 +8,16 @@ import numpy as np
 import torch
 import typer
 from matplotlib.figure import Figure
-from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d
+from torch import nn
 
-from models.discriminators import DISCRIMINATORS
 from models.geometry import to_float
-from models.verdicts import Judgement
 from training.experiments.base import Out, Run, Seed, experiment, leave
 from training.experiments.drawing import tidy
 from training.experiments.labelled import Labelled, draw_cifar10
+from training.experiments.learnt_features import anew, caption_dim, described, features
 from training.experiments.linear_probe import PROBE, Probed, probe
 from training.loaded import LoadedRun, load_run
-from training.manifest import Manifest
 from training.metrics import bootstrap_interval
-from training.players import network
-
-GRID = 4
-AT_ONCE = 64
 
 Cifar = Annotated[
     Path, typer.Option("--cifar10", help="CIFAR-10, folder or archive, as prepare reads it.")
@@ -33,11 +26,6 @@ Train = Annotated[int, typer.Option("--train", min=200, help="Pictures to fit to
 Test = Annotated[int, typer.Option("--test", min=50, help="Pictures to test on.")]
 
 LEARNT, RANDOM, PIXELS = "discriminator", "random discriminator", "raw pixels"
-FEATURES = (
-    "every level's activations, max-pooled to a 4×4 grid, flattened and concatenated (Radford et "
-    "al. 2015, §5.1)"
-)
-CODE = "the code of the autoencoder, which is what a BEGAN's discriminator has for features"
 MEANINGS = {
     "probe": PROBE,
     RANDOM: "the same network with freshly drawn weights, all else alike",
@@ -95,50 +83,6 @@ def probed_pixels(sets: dict[str, Labelled], seed: int) -> Probed:
     """Probe the pixels themselves."""
     train, test = (to_float(sets[s].pixels).flatten(1).numpy() for s in ("train", "test"))
     return probe(train, sets["train"].labels, test, sets["test"].labels, seed)
-
-
-@torch.inference_mode()
-def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
-    """Return what a discriminator makes of pictures, with no caption.
-
-    Args:
-        discriminator: in evaluation mode.
-        pixels: uint8 `(N, 3, S, S)`, of the size it was built for.
-        dim: length of a caption vector.
-
-    Returns:
-        float32 `(N, D)` on the CPU: of one that scores, every level max-pooled to 4×4; of an
-        autoencoder, the code.
-    """
-    device = next(discriminator.parameters()).device
-    found = []
-    for part in pixels.split(AT_ONCE):
-        verdict = discriminator(
-            to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
-        )
-        if isinstance(verdict, Judgement):
-            pooled = [adaptive_max_pool2d(level, GRID).flatten(1) for level in verdict.features]
-            found.append(torch.cat(pooled, dim=1).float().cpu())
-        else:
-            found.append(verdict.code.flatten(1).float().cpu())
-    return torch.cat(found)
-
-
-def anew(loaded: LoadedRun, seed: int) -> nn.Module:
-    """Build a run's discriminator with freshly drawn weights."""
-    torch.manual_seed(seed)
-    fresh = network(loaded.recipe.discriminator, DISCRIMINATORS, caption_dim(loaded))
-    return fresh.eval()
-
-
-def caption_dim(loaded: LoadedRun) -> int:
-    """Return the length of the captions that a run was trained with."""
-    return Manifest.load(Path(next(iter(loaded.run.data)))).caption_dim
-
-
-def described(discriminator: nn.Module) -> str:
-    """Say what is taken for a discriminator's features."""
-    return FEATURES if discriminator.verdict is Judgement else CODE
 
 
 def chance(test: Labelled) -> float:

@@ -10,13 +10,9 @@ from PIL import Image
 from tests.training.experiments.untrained import untrained
 from tests.training.small import DIM
 from training.errors import SourceError
-from training.experiments.discriminator_features import (
-    anew,
-    discriminator_features,
-    features,
-    gain,
-)
+from training.experiments.discriminator_features import discriminator_features, gain
 from training.experiments.labelled import draw_cifar10
+from training.experiments.learnt_features import anew, features
 from training.experiments.linear_probe import probe
 from training.loaded import load_run
 
