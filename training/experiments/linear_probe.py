@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
 # Features are scaled to a length of about 1 whatever their number, so one grid fits all.
-GRID = (0.001, 0.01, 0.1)
+GRID = (0.001, 0.01, 0.1, 1.0)
 # Of the solver; beyond, less regularised fits to thousands of features take many minutes.
 ITERATIONS = 100
 HELD_OUT = 0.2  # of the training pictures, to choose from the grid on

@@ -48,5 +48,6 @@ def against(
     axes.figure.colorbar(points, ax=axes, label="step")
     whole, changes = found["M and KID"], found["their changes"]
     ends = "" if whole.low is None else f" [{whole.low:.2f}, {whole.high:.2f}]"
-    told = f"ρ {whole.rho:.2f}{ends}, p {whole.p:.3f}"
+    p = "p < 0.001" if whole.p < 0.001 else f"p {whole.p:.3f}"
+    told = f"ρ {whole.rho:.2f}{ends}, {p}"
     tidy(axes, f"{told}; of changes ρ {changes.rho:.2f}", "M", "KID (lower is better)")

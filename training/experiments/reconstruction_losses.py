@@ -76,7 +76,7 @@ def between(losses: Mapping[str, np.ndarray]) -> tuple[Pair, dict[str, Any]]:
     return pair, {
         "bound": pair.bound,
         "w1": distance,
-        "tightness": pair.bound / distance,
+        "tightness": min(pair.bound / distance, 1.0),  # beyond is rounding
         "w1_if_normal": pair.w1,
         "tightness_if_normal": pair.tightness,
         "ratio": pair.ratio,

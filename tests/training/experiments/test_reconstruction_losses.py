@@ -35,7 +35,8 @@ def test_an_exponential_sample_is_flagged_by_every_test():
 def test_the_bound_holds_and_the_closed_forms_fit_the_samples(pair):
     found = check(pair, seed=0)
     assert found["holds"]
-    assert found["bound"] <= found["w1"] <= found["w2"]
+    assert found["bound"] <= found["w1"] * (1 + 1e-9)
+    assert found["w1"] <= found["w2"] * (1 + 1e-9)
     assert found["w1_sampled"] == pytest.approx(found["w1"], abs=0.01)
 
 
@@ -83,5 +84,5 @@ def test_the_experiment_leaves_tests_and_bound_and_picture(run, tmp_path):
         "real": 20,
         "generated": 20,
     }
-    assert results["own_bound"]["bound"] <= results["own_bound"]["w1"]
+    assert results["own_bound"]["bound"] <= results["own_bound"]["w1"] * (1 + 1e-9)
     assert Image.open(tmp_path / "losses.png").width > 500
