@@ -61,8 +61,18 @@ def measure(
         RunError: fewer than four pictures.
         PreparedDataError: the folder or split is not there.
     """
+    return figures(sample(loaded, count, seed, data=data, split=split)[1], seed, extractor)
+
+
+def sample(
+    loaded: LoadedRun, count: int, seed: int, *, data: Path | None, split: str | None
+) -> tuple[Batch, Made]:
+    """Draw pictures that the run was not trained on, and let its generator make as many.
+
+    The arguments are those of `measure`.
+    """
     batch = loaded.batch(loaded.held_out(data, split), count, seed)
-    return figures(make(loaded, loaded.generator, batch, seed), seed, extractor)
+    return batch, make(loaded, loaded.generator, batch, seed)
 
 
 def make(loaded: LoadedRun, generator: nn.Module, batch: Batch, seed: int) -> Made:

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from tests.training.test_every_recipe import tiny
+from tests.training.experiments.untrained import pixels, untrained
 from training.diversity import diversity
 from training.errors import RunError
-from training.launch import start
 from training.loaded import load_run
 from training.quality import Made, figures, measure
 
@@ -14,11 +13,6 @@ from training.quality import Made, figures, measure
 def noise(*shape, seed=0):
     draws = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draws)
-
-
-def pixels(pictures):
-    """Features that need no package."""
-    return pictures.float().flatten(1) / 255
 
 
 def rows(count, seed=0):
@@ -59,7 +53,7 @@ def test_diversity_needs_real_pictures_that_differ(reference):
 def test_whole_pictures_have_no_hole_to_be_measured():
     found = figures(Made(noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1), whole=True), 0, pixels)
     assert found.keys() == {"pictures", "kid", "diversity"}
-    assert found["diversity"]["mean"] == pytest.approx(1, abs=0.05)
+    assert found["diversity"]["mean"] == pytest.approx(1, abs=0.1)
 
 
 def test_of_composites_the_fills_alone_count_for_diversity():
@@ -81,9 +75,7 @@ def test_three_pictures_are_too_few():
 def test_a_run_is_measured_the_same_twice_and_otherwise_under_another_seed(
     name, keys, prepared, tmp_path
 ):
-    start(tiny(name), [prepared], tmp_path / name, lambda step, figures: None)
-    first, again, other = (
-        measure(load_run(tmp_path / name), 8, seed, pixels) for seed in (1, 1, 2)
-    )
+    loaded = load_run(untrained(tmp_path / name, prepared, name))
+    first, again, other = (measure(loaded, 8, seed, pixels) for seed in (1, 1, 2))
     assert first == again != other
     assert first.keys() == {"pictures", "kid", "diversity"} | keys

@@ -1,0 +1,26 @@
+"""Run directories of tiny networks as they are drawn, without a step of training."""
+
+import torch
+
+from tests.training.small import DIM
+from tests.training.test_every_recipe import RUN, TINY
+from training.checkpoint import save_checkpoint
+from training.manifest import Manifest
+from training.players import build_players
+from training.recipe import load_recipe
+from training.rundir import RunDir
+
+
+def untrained(folder, prepared, name, *overrides):
+    """Leave a run of a recipe made tiny, with a checkpoint."""
+    recipe = load_recipe(name, [*RUN, *TINY[name], *overrides])
+    run = RunDir.create(folder, recipe, {str(prepared): Manifest.load(prepared).digest})
+    players = build_players(recipe, DIM, torch.device("cpu"))
+    save_checkpoint(run.checkpoints, 0, players.state_dict())
+    return folder
+
+
+def pixels(pictures):
+    """Features that need no package: the pictures made small."""
+    small = torch.nn.functional.adaptive_avg_pool2d(pictures.float() / 255, 4)
+    return small.flatten(1)
