@@ -215,8 +215,9 @@ def fixed_batch(sets: Sequence[PictureSet], picture: Picture, seed: int, count: 
     )
 
 
-def first_captions(some: PreparedSplit) -> list[str]:
-    """Return the text that goes with each vector of `first_vectors`."""
+def first_captions(pictures: PictureSet, rows: Tensor) -> list[str]:
+    """Return the text that goes with each vector of `plain_batch`."""
+    some = pictures.take(rows)
     return [some.captions[i] for i in some.caption_offsets[:-1].tolist()]
 
 

@@ -61,7 +61,7 @@ def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Pictu
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
     some = prepared.take(chosen)
-    captions = first_captions(some)
+    captions = first_captions(prepared, chosen)
     # Pictures of one class are told the same in other words: no wrong caption comes from there.
     groups = [label or text for label, text in zip(some.labels, captions, strict=True)]
     return Pictures(

@@ -87,5 +87,5 @@ class Sampler:
         for pictures, count in zip(self.sets, counts, strict=True):
             chosen = torch.randint(len(pictures), (count,), generator=rng)
             parts.append(plain_batch(pictures, chosen, self.picture))
-            texts += first_captions(pictures.take(chosen))
+            texts += first_captions(pictures, chosen)
         return Batch(*(field.to(self.device) for field in join_batches(parts))), texts

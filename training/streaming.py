@@ -72,7 +72,7 @@ class StreamedSplit:
     def some(self, count: int, rng: torch.Generator) -> Tensor:
         """Draw `count` different rows, from few blocks, or as many as there are."""
         blocks = torch.randperm(len(self.blocks), generator=rng)
-        enough = self.counts[blocks].cumsum(0).searchsorted(count) + 1
+        enough = torch.searchsorted(self.counts[blocks].cumsum(0), count) + 1
         chosen = blocks[: max(BLOCKS_OF_SOME, int(enough))].tolist()
         rows = [torch.arange(int(self.ends[b] - self.counts[b]), int(self.ends[b])) for b in chosen]
         pool = torch.cat(rows)
