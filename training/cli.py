@@ -99,7 +99,8 @@ def prepare(
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
     data: Data,
-    run: Annotated[Path, typer.Option("--run", help="Run directory to make.")],
+    # torchrun takes --run, even after the module's name, for its own --run-path cut short.
+    run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
 ) -> None:
     """Train a recipe in a new run directory.

@@ -91,7 +91,7 @@ def test_two_ranks_under_torchrun_follow_the_curve_of_one_process(prepared, tmp_
     train(name, prepared, one)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     settings = [part for change in changes(name) for part in ("--set", change)]
-    command = ["-m", "training.cli", "train", name, "--data", str(prepared), "--run", str(two)]
+    command = ["-m", "training.cli", "train", name, "--data", str(prepared), "--run-dir", str(two)]
     done = subprocess.run(
         [*torchrun, *command, *settings],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -114,11 +114,10 @@ def test_two_ranks_draw_what_one_process_does(pair, prepared, tmp_path):
     assert_same_curve(tmp_path / "one", pair)
 
 
-def test_a_streamed_set_is_split_over_ranks_and_workers(prepared, tmp_path):
+def test_a_streamed_set_is_split_over_ranks(prepared, tmp_path):
     stream = ["loading.stream=true", "loading.lanes=4"]
     train("inpaint-wgan-gp", prepared, tmp_path / "one", stream)
-    ahead = [*stream, "loading.workers=2"]
-    assert run_ranks(train, "inpaint-wgan-gp", prepared, tmp_path / "two", ahead) == [0, 0]
+    assert run_ranks(train, "inpaint-wgan-gp", prepared, tmp_path / "two", stream) == [0, 0]
     assert_same_curve(tmp_path / "one", tmp_path / "two")
 
 

@@ -12,7 +12,7 @@ from tests.training.small import small_recipe, write_prepared
 from training.dataset import BatchSource, load_sets
 from training.errors import PreparedDataError
 from training.launch import resume, start
-from training.loading import Loader
+from training.loading import Loader, Parts, interleave
 from training.manifest import Manifest
 from training.order import lane_rows
 from training.recipe import Augment
@@ -69,6 +69,12 @@ def test_parts_of_a_batch_are_its_rows_and_no_others_are_read(prepared):
     half = source(prepared)
     assert same(half.batch(1, slice(1, None, 2)), [field[1::2] for field in whole])
     assert half.sets[0].read.cache_info().misses <= 3  # of the 4 blocks that all lanes read
+
+
+def test_rows_are_split_over_ranks_and_their_workers(prepared):
+    whole = source(prepared).batch(1)
+    parts = Parts(source(prepared), first=1, step=2, parts=2)  # rank 1 of 2, two workers
+    assert same(interleave([parts[2], parts[3]]), [field[1::2] for field in whole])
 
 
 def test_workers_change_no_batch_and_begin_anywhere(prepared):
