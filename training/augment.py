@@ -1,4 +1,4 @@
-"""Augmentations on whole batches of tensors; every draw comes from the generator passed in."""
+"""Augmentations: what is drawn for a whole batch, and doing it to any of its pictures."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,31 @@ from models.geometry import SIZE, hole_mask
 SIDED = re.compile(r"\b(left|right)(hand)?\b", re.IGNORECASE)
 
 
-def random_crop(pixels: Tensor, rng: torch.Generator, size: int = SIZE) -> Tensor:
-    """Cut a window of side `size` at a random place out of each `(N, 3, S, S)`, S ≥ `size`."""
-    room = pixels.shape[-1] - size
+def corners(count: int, room: int, rng: torch.Generator) -> Tensor:
+    """Draw where crops begin, int64 `(count, 2)`, 0 to `room`; nothing is drawn for no room."""
     if room == 0:
+        return torch.zeros(count, 2, dtype=torch.long)
+    return torch.randint(room + 1, (count, 2), generator=rng)
+
+
+def coins(count: int, rng: torch.Generator) -> Tensor:
+    """Draw yes or no, bool `(count,)`."""
+    return torch.rand(count, generator=rng) < 0.5
+
+
+def turns(count: int, share: float, degrees: float, rng: torch.Generator) -> Tensor:
+    """Draw angles in radians, `(count,)`, up to `degrees` either way; 0 but for a `share`."""
+    angles = (torch.rand(count, generator=rng) * 2 - 1) * torch.deg2rad(torch.tensor(degrees))
+    chosen = torch.rand(count, generator=rng) < share
+    return torch.where(chosen, angles, 0.0)
+
+
+def crop(pixels: Tensor, corner: Tensor, size: int = SIZE) -> Tensor:
+    """Cut a window of side `size` out of each `(N, 3, S, S)`, S ≥ `size`, at its corner."""
+    if pixels.shape[-1] == size:
         return pixels
-    corners = torch.randint(room + 1, (len(pixels), 2), generator=rng).tolist()
-    cuts = [p[:, y : y + size, x : x + size] for p, (y, x) in zip(pixels, corners, strict=True)]
-    return torch.stack(cuts)
+    places = zip(pixels, corner.tolist(), strict=True)
+    return torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in places])
 
 
 def centre_crop(pixels: Tensor, size: int = SIZE) -> Tensor:
@@ -29,16 +46,13 @@ def centre_crop(pixels: Tensor, size: int = SIZE) -> Tensor:
     return pixels[:, :, start : start + size, start : start + size]
 
 
-def random_flip(pixels: Tensor, captions: Sequence[str], rng: torch.Generator) -> Tensor:
-    """Mirror half of the pictures, but none whose caption speaks of left or right."""
+def mirror(pixels: Tensor, captions: Sequence[str], chosen: Tensor) -> Tensor:
+    """Mirror the chosen pictures, bool `(N,)`, but none whose caption speaks of left or right."""
     sided = torch.tensor([bool(SIDED.search(c)) for c in captions])
-    flip = (torch.rand(len(pixels), generator=rng) < 0.5) & ~sided
-    return torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
+    return torch.where((chosen & ~sided)[:, None, None, None], pixels.flip(3), pixels)
 
 
-def random_rotation(
-    images: Tensor, share: float, degrees: float, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def turn(images: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     """Turn some pictures by a small angle, each together with its hole.
 
     The picture shrinks by `cos θ + sin |θ|` as it turns, so that the turned hole still lies within
@@ -46,21 +60,16 @@ def random_rotation(
 
     Args:
         images: float `(N, 3, 64, 64)`.
-        share: of the pictures to turn, 0 to 1.
-        degrees: largest angle, either way.
-        rng: where the draws come from.
+        angles: in radians, `(N,)`; 0 leaves a picture upright.
 
     Returns:
         Images and masks `(N, 1, 64, 64)`; those not turned are untouched, to the bit.
     """
-    count = len(images)
-    angles = (torch.rand(count, generator=rng) * 2 - 1) * torch.deg2rad(torch.tensor(degrees))
-    chosen = torch.rand(count, generator=rng) < share
-    masks = hole_mask(count)
+    chosen = angles != 0
+    masks = hole_mask(len(images))
     if not chosen.any():
         return images, masks
-    turn = angles[chosen]
-    cos, sin = turn.cos(), turn.sin()
+    cos, sin = angles[chosen].cos(), angles[chosen].sin()
     zoom = cos + sin.abs()
     rows = torch.stack([cos * zoom, -sin * zoom, sin * zoom, cos * zoom], dim=1).view(-1, 2, 2)
     matrix = torch.cat([rows, torch.zeros(len(rows), 2, 1)], dim=2)

@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save, save_file
 
+from training import ranks
 from training.errors import RunError
 
 TENSORS, STATE, KEEP = "tensors.safetensors", "state.json", 2
@@ -67,6 +69,27 @@ def read_checkpoint(place: Path) -> tuple[int, dict[str, Any]]:
         return int(record["step"]), join_tensors(record["state"], tensors)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise RunError(f"checkpoint {place} cannot be read: {error}") from error
+
+
+def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
+    """Let rank 0 read a checkpoint for all: no other need see the same files at the same time.
+
+    Args:
+        read: such as `load_checkpoint`; called on rank 0 alone.
+
+    Raises:
+        RunError: as `read` raised it.
+    """
+    if ranks.count() == 1:
+        return read()
+    tensors: dict[str, torch.Tensor] = {}
+
+    def lead() -> dict[str, Any]:
+        step, state = read()
+        return {"step": step, "state": split_tensors(state, "", tensors)}
+
+    record = ranks.follow(lead)
+    return int(record["step"]), join_tensors(record["state"], load(ranks.told(save(tensors))))
 
 
 def newest_step(folder: Path) -> int:

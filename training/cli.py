@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from models.errors import ModelsError
-from training.errors import TrainingError
-from training.progress import stage_progress, step_progress
+from training.errors import PreparedDataError, TrainingError
+from training.progress import leads, stage_progress, step_progress
 
 # Heavy imports live inside the commands, so that --help answers at once.
 
@@ -70,6 +70,7 @@ def prepare(
         str | None, typer.Option(help="sentence-transformers model name or folder.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many pictures a split.")] = None,
+    shard_images: Annotated[int, typer.Option(min=1, help="Most pictures in a shard.")] = 5000,
 ) -> None:
     """Read a captioned data set, resize it, embed its captions, and write sharded Parquet.
 
@@ -87,6 +88,7 @@ def prepare(
             size=size,
             encoder=encoder or DEFAULT_ENCODER,
             limit=limit,
+            shard_images=shard_images,
             progress=progress,
         )
     counts = ", ".join(f"{name}: {count['images']:,}" for name, count in manifest.splits.items())
@@ -97,7 +99,8 @@ def prepare(
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
     data: Data,
-    run: Annotated[Path, typer.Option("--run", help="Run directory to make.")],
+    # torchrun takes --run, even after the module's name, for its own --run-path cut short.
+    run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
 ) -> None:
     """Train a recipe in a new run directory.
@@ -111,7 +114,8 @@ def train(
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:
         start(chosen, data, run, progress)
-    typer.echo(f"{run}: done; look at {run / 'samples'}")
+    if leads():
+        typer.echo(f"{run}: done; look at {run / 'samples'}")
 
 
 @app.command()
@@ -129,7 +133,8 @@ def resume(
     steps = RunDir.open(run).recipe.run.steps
     with step_progress(steps) as progress:
         go_on(run, overrides or [], progress)
-    typer.echo(f"{run}: done; look at {run / 'samples'}")
+    if leads():
+        typer.echo(f"{run}: done; look at {run / 'samples'}")
 
 
 @app.command()
@@ -247,7 +252,9 @@ def main() -> None:
     try:
         app()
     except (TrainingError, ModelsError) as error:
-        typer.echo(f"captionfill-train: {error}", err=True)
+        # What stops ranks stops them all, but for their data, which each reads by itself.
+        if leads() or isinstance(error, PreparedDataError):
+            typer.echo(f"captionfill-train: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

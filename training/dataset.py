@@ -1,5 +1,6 @@
 """Prepared shards -> batches, each a pure function of the step."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,17 @@ import torch
 from torch import Tensor
 
 from models.geometry import SIZE, to_float
-from training.augment import centre_crop, random_crop, random_flip, random_rotation
+from training.augment import centre_crop, coins, corners, crop, mirror, turn, turns
 from training.errors import PreparedDataError
 from training.manifest import TRAIN
+from training.order import lane_order, mix, shares
 from training.picture import INPAINTING, Picture
 from training.recipe import Augment
-from training.shards import PreparedSplit, load_split
+from training.shards import PictureSet, PreparedSplit, load_split
+from training.streaming import open_split
+
+# All rows of a batch.
+WHOLE = slice(None)
 
 
 class Batch(NamedTuple):
@@ -36,34 +42,66 @@ class Batch(NamedTuple):
         return Batch(images.contiguous(memory_format=memory_format), mask, caption)
 
 
-def load_sets(folders: Sequence[Path], split: str, size: int = SIZE) -> list[PreparedSplit]:
+def load_sets(
+    folders: Sequence[Path], split: str, size: int = SIZE, keep: int = 0
+) -> list[PictureSet]:
     """Load one split of every prepared folder, with pictures of side `size` at least.
+
+    Args:
+        folders: that `prepare` wrote.
+        split: such as `train`.
+        size: least side of the pictures.
+        keep: where not 0, leave the pictures on disk but for so many blocks of each.
 
     Raises:
         PreparedDataError: one is missing or has too small pictures, or they were prepared with
             different encoders.
     """
-    sets = [load_split(folder, split) for folder in folders]
+    sets = [load_set(folder, split, keep) for folder in folders]
     for one in sets:
-        if one.images.shape[-1] < size:
-            raise PreparedDataError(f"pictures of {one.images.shape[-1]} px; {size} are needed")
+        if one.manifest.size < size:
+            raise PreparedDataError(f"pictures of {one.manifest.size} px; {size} are needed")
     if len({s.manifest.encoder_fingerprint for s in sets}) > 1:
         raise PreparedDataError("the data folders were prepared with different sentence encoders")
     return sets
 
 
-def load_held_out(folders: Sequence[Path], trained: Sequence[PreparedSplit]) -> list[PreparedSplit]:
+def load_set(folder: Path, split: str, keep: int = 0) -> PictureSet:
+    """Load one split into memory, or open it where only `keep` blocks of it are to be there."""
+    return open_split(folder, split, keep) if keep else load_split(folder, split)
+
+
+def load_held_out(
+    folders: Sequence[Path], trained: Sequence[PictureSet], keep: int = 0
+) -> list[PictureSet]:
     """Load the split of every prepared folder that models are chosen on.
 
     Args:
         folders: that `prepare` wrote.
         trained: their splits that are trained on, for where nothing is held out.
+        keep: as `load_sets` takes it.
     """
     splits = [one.manifest.held_out for one in trained]
     return [
-        load_split(folder, split) if split != TRAIN else one
+        load_set(folder, split, keep) if split != TRAIN else one
         for folder, split, one in zip(folders, splits, trained, strict=True)
     ]
+
+
+class Draws(NamedTuple):
+    """What is drawn for the pictures that a set gives to a batch.
+
+    Attributes:
+        rows: int64 `(N,)`, which pictures.
+        caption: `(N,)`, 0 to 1: which of each one's captions.
+        corner: int64 `(N, 2)`, of its crop.
+        mirror: bool `(N,)`.
+    """
+
+    rows: Tensor
+    caption: Tensor
+    corner: Tensor
+    mirror: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,8 +109,8 @@ class BatchSource:
     """Batches over one or several sets of pictures.
 
     Every batch depends on seed and index alone: an interrupted run takes up where it was without
-    replaying anything. A set is gone through in a fresh order each epoch, and one of a picture's
-    captions is drawn afresh each time.
+    replaying anything, and any process can make the rows it needs of any batch. A set is gone
+    through in a fresh order each epoch, and one of a picture's captions is drawn afresh each time.
 
     Attributes:
         sets: prepared splits, all with the same encoder.
@@ -81,51 +119,85 @@ class BatchSource:
         augment: what is done to the pictures.
         seed: of every draw.
         picture: what is seen of a prepared picture.
+        lanes: of streamed sets, see `training.order.lane_rows`.
     """
 
-    sets: list[PreparedSplit]
+    sets: Sequence[PictureSet]
     batch_size: int
     balance: float
     augment: Augment
     seed: int
     picture: Picture = INPAINTING
+    lanes: int = 1
 
-    def batch(self, index: int) -> Batch:
-        """Return the batch with this index, 0 and up."""
+    def batch(self, index: int, part: slice = WHOLE) -> Batch:
+        """Return the batch with this index, 0 and up, or a part of its rows.
+
+        Numbers are drawn for the whole batch, in the same order whoever asks; pictures are read
+        for the part alone.
+        """
         rng = torch.Generator().manual_seed(mix(self.seed, index))
-        parts = [
-            self._draw(number, share, index, rng)
-            for number, share in enumerate(shares(self.sets, self.batch_size, self.balance))
-            if share
-        ]
-        images = to_float(torch.cat([p[0] for p in parts]))
-        caption = torch.cat([p[1] for p in parts])
-        mask = self.picture.mask(len(images))
-        if self.augment.rotate:
-            images, mask = random_rotation(images, self.augment.rotate, self.augment.degrees, rng)
-        dropped = torch.rand(len(caption), generator=rng) < self.augment.drop_caption
+        draws = self._draws(index, rng)
+        count, augment = self.batch_size, self.augment
+        angles = turns(count, augment.rotate, augment.degrees, rng) if augment.rotate else None
+        dropped = torch.rand(count, generator=rng) < augment.drop_caption
         # Mixed, so that a caption's neighbour, which is its mismatch, comes from any set.
-        order = torch.randperm(len(images), generator=rng)
-        return Batch(images[order], mask[order], caption.masked_fill(dropped[:, None], 0.0)[order])
+        rows = lane_order(count, math.gcd(count, self.lanes), rng)[part]
+        images, caption = self._see(draws, rows)
+        mask = self.picture.mask(len(images))
+        if angles is not None:
+            images, mask = turn(images, angles[rows])
+        return Batch(images, mask, caption.masked_fill(dropped[rows, None], 0.0))
 
-    def _draw(
-        self, number: int, share: int, index: int, rng: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Draw `share` pictures, uint8 `(share, 3, H, W)`, and a caption vector for each."""
-        pictures = self.sets[number]
-        rows = epoch_rows(len(pictures.images), share, index, mix(self.seed, number))
-        chosen = caption_rows(pictures.caption_offsets, rows, rng)
-        pixels = random_crop(pictures.images[rows], rng, self.picture.window)
-        if self.augment.flip:
-            pixels = random_flip(pixels, [pictures.captions[c] for c in chosen.tolist()], rng)
-        return self.picture.see(pixels), pictures.caption_vectors[chosen].float()
+    def _draws(self, index: int, rng: torch.Generator) -> list[Draws]:
+        """Draw for each set's share of a whole batch."""
+        lanes = torch.arange(self.batch_size) % math.gcd(self.batch_size, self.lanes)
+        split = lanes.split(shares([len(s) for s in self.sets], self.batch_size, self.balance))
+        return [self._draw(number, mine, index, rng) for number, mine in enumerate(split)]
+
+    def _draw(self, number: int, lanes: Tensor, index: int, rng: torch.Generator) -> Draws:
+        """Draw one set's share."""
+        pictures, count = self.sets[number], len(lanes)
+        return Draws(
+            pictures.turn(index, lanes, mix(self.seed, number)),
+            torch.rand(count, generator=rng),
+            corners(count, pictures.manifest.size - self.picture.window, rng),
+            coins(count, rng) if self.augment.flip else torch.zeros(count, dtype=torch.bool),
+        )
+
+    def _see(self, draws: list[Draws], rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Read rows of the batch: pictures `(N, 3, H, W)`, and a caption vector for each."""
+        parts, places, start = [], [], 0
+        for pictures, drawn in zip(self.sets, draws, strict=True):
+            here = ((rows >= start) & (rows < start + len(drawn.rows))).nonzero().flatten()
+            if len(here):
+                mine = Draws(*(field[rows[here] - start] for field in drawn))
+                parts.append(self._read(pictures, mine))
+                places.append(here)
+            start += len(drawn.rows)
+        back = torch.cat(places).argsort()
+        images = to_float(torch.cat([pixels for pixels, _ in parts]))
+        return images[back], torch.cat([vectors for _, vectors in parts])[back]
+
+    def _read(self, pictures: PictureSet, drawn: Draws) -> tuple[Tensor, Tensor]:
+        """Return pictures, uint8 `(N, 3, H, W)`, and a caption vector for each."""
+        some = pictures.take(drawn.rows)
+        chosen = caption_rows(some.caption_offsets, drawn.caption)
+        pixels = crop(some.images, drawn.corner, self.picture.window)
+        pixels = mirror(pixels, [some.captions[c] for c in chosen.tolist()], drawn.mirror)
+        return self.picture.see(pixels), some.caption_vectors[chosen].float()
 
 
-def plain_batch(pictures: PreparedSplit, rows: Tensor, picture: Picture = INPAINTING) -> Batch:
+def plain_batch(pictures: PictureSet, rows: Tensor, picture: Picture = INPAINTING) -> Batch:
     """Return pictures as they are, upright, centre-cropped, each with its first caption."""
-    images = to_float(picture.see(centre_crop(pictures.images[rows], picture.window)))
-    vectors = pictures.caption_vectors[pictures.caption_offsets[rows]].float()
-    return Batch(images, picture.mask(len(rows)), vectors)
+    some = pictures.take(rows)
+    images = to_float(picture.see(centre_crop(some.images, picture.window)))
+    return Batch(images, picture.mask(len(rows)), first_vectors(some))
+
+
+def first_vectors(some: PreparedSplit) -> Tensor:
+    """Return the vector of each picture's first caption, float32."""
+    return some.caption_vectors[some.caption_offsets[:-1]].float()
 
 
 def join_batches(parts: Sequence[Batch]) -> Batch:
@@ -133,21 +205,20 @@ def join_batches(parts: Sequence[Batch]) -> Batch:
     return Batch(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
-def fixed_batch(sets: Sequence[PreparedSplit], picture: Picture, seed: int, count: int) -> Batch:
+def fixed_batch(sets: Sequence[PictureSet], picture: Picture, seed: int, count: int) -> Batch:
     """Draw `count` different pictures, or as many as there are, evenly from every set."""
     rng = torch.Generator().manual_seed(seed)
-    chosen = [
-        torch.randperm(len(one), generator=rng)[:share]
-        for one, share in zip(sets, shares(sets, count, 0.0), strict=True)
-    ]
+    each = shares([len(one) for one in sets], count, 0.0)
+    chosen = [one.some(share, rng) for one, share in zip(sets, each, strict=True)]
     return join_batches(
         [plain_batch(one, rows, picture) for one, rows in zip(sets, chosen, strict=True)]
     )
 
 
-def first_captions(pictures: PreparedSplit, rows: Tensor) -> list[str]:
+def first_captions(pictures: PictureSet, rows: Tensor) -> list[str]:
     """Return the text that goes with each vector of `plain_batch`."""
-    return [pictures.captions[i] for i in pictures.caption_offsets[rows].tolist()]
+    some = pictures.take(rows)
+    return [some.captions[i] for i in some.caption_offsets[:-1].tolist()]
 
 
 def captions_of(pictures: PreparedSplit, row: int) -> list[str]:
@@ -156,42 +227,12 @@ def captions_of(pictures: PreparedSplit, row: int) -> list[str]:
     return pictures.captions[first:last]
 
 
-def shares(sets: Sequence[PreparedSplit], batch_size: int, balance: float) -> list[int]:
-    """Split a batch over the sets, in proportion to `count ** balance` (largest remainders)."""
-    weights = [len(s.images) ** balance for s in sets]
-    exact = [batch_size * w / sum(weights) for w in weights]
-    whole = [int(e) for e in exact]
-    by_remainder = sorted(range(len(sets)), key=lambda i: whole[i] - exact[i])
-    for i in by_remainder[: batch_size - sum(whole)]:
-        whole[i] += 1
-    return whole
+def caption_rows(offsets: Tensor, draw: Tensor) -> Tensor:
+    """Choose one of each picture's captions; returns rows of the caption table, `(N,)`.
 
-
-def epoch_rows(count: int, share: int, index: int, seed: int) -> Tensor:
-    """Return the rows a batch takes from a set that is shuffled anew each epoch."""
-    positions = torch.arange(index * share, (index + 1) * share)
-    rows = torch.empty(share, dtype=torch.long)
-    for epoch in torch.unique(positions // count).tolist():
-        here = positions // count == epoch
-        rows[here] = shuffled(count, mix(seed, epoch))[positions[here] % count]
-    return rows
-
-
-def shuffled(count: int, seed: int) -> Tensor:
-    """Return an order of `count` rows; about 1 ms for 50,000, so nothing is kept."""
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-
-
-def caption_rows(offsets: Tensor, rows: Tensor, rng: torch.Generator) -> Tensor:
-    """Draw one of each picture's captions; returns rows of the caption table, `(N,)`."""
-    first, count = offsets[rows], offsets[rows + 1] - offsets[rows]
-    draw = torch.rand(len(rows), generator=rng)
+    Args:
+        offsets: of the pictures' captions, `(N + 1,)`.
+        draw: `(N,)`, 0 to 1.
+    """
+    first, count = offsets[:-1], offsets.diff()
     return first + (draw * count).long().clamp(max=count - 1)
-
-
-def mix(seed: int, index: int) -> int:
-    """Turn a seed and an index into a seed for torch, far from its neighbours' (splitmix64)."""
-    z = (seed * 0x9E3779B97F4A7C15 + index * 0xBF58476D1CE4E5B9 + 0x94D049BB133111EB) % 2**64
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) % 2**64
-    return (z ^ (z >> 31)) >> 1

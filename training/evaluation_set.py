@@ -10,9 +10,9 @@ from torch import Tensor
 from models.geometry import SIZE, centre, hole_mask, paste
 from training.augment import centre_crop
 from training.baselines import other_pictures
-from training.dataset import first_captions
+from training.dataset import first_captions, first_vectors
 from training.errors import TrainingError
-from training.shards import PreparedSplit
+from training.shards import PictureSet
 
 
 class EvaluationError(TrainingError):
@@ -48,25 +48,26 @@ class Pictures:
         return paste(self.pixels, hole_mask(), fills)
 
 
-def choose_pictures(prepared: PreparedSplit, limit: int | None, seed: int) -> Pictures:
+def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Pictures:
     """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
 
     Raises:
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
-    size = prepared.images.shape[-1]
+    size = prepared.manifest.size
     chosen = evenly_spaced(len(prepared), limit)
     if len(chosen) < 2:
         raise EvaluationError(f"an evaluation needs at least 2 pictures, not {len(chosen)}")
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
+    some = prepared.take(chosen)
     captions = first_captions(prepared, chosen)
     # Pictures of one class are told the same in other words: no wrong caption comes from there.
-    groups = [prepared.labels[i] or text for i, text in zip(chosen.tolist(), captions, strict=True)]
+    groups = [label or text for label, text in zip(some.labels, captions, strict=True)]
     return Pictures(
-        pixels=centre_crop(prepared.images[chosen]).contiguous(),
+        pixels=centre_crop(some.images).contiguous(),
         captions=captions,
-        vectors=prepared.caption_vectors[prepared.caption_offsets[chosen]].float(),
+        vectors=first_vectors(some),
         others=other_pictures(groups, seed),
     )
 

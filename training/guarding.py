@@ -1,6 +1,7 @@
 """Shows a run's watch what it must see: the players' work on a fixed batch, now and then."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor
 
 from models.geometry import centre, hide
 from models.sampling import seeded_noise
+from training import ranks
 from training.dataset import BatchSource, fixed_batch, mix
-from training.guards import Finding, Observation, Watch
+from training.guards import Action, Finding, Observation, Watch
 from training.objectives.base import Figures
 from training.players import Players, evaluating, memory_format, pick_device
 from training.rundir import RunDir
@@ -41,12 +43,18 @@ class Lookout:
         self.noise = seeded_noise(seeds, noise_dim).to(device)
 
     def look(self, step: int, figures: Figures) -> list[Finding]:
-        """Return what the guards find; nothing where they are off or this is not their step."""
+        """Return what the guards find; nothing where they are off or this is not their step.
+
+        Rank 0 looks for all, so that all do the same.
+        """
         # A single picture has no other to be unlike.
         alone = len(self.batch.images) < 2
         if not self.settings.enabled or alone or step % self.settings.every:
             return []
-        return self.watch.look(self.observe(step, figures))
+        found = ranks.follow(
+            lambda: list(map(asdict, self.watch.look(self.observe(step, figures))))
+        )
+        return [Finding(**{**finding, "action": Action(finding["action"])}) for finding in found]
 
     def observe(self, step: int, figures: Figures) -> Observation:
         """Fill the fixed batch with the generator that is sampled from."""

@@ -48,6 +48,19 @@ class Journal:
         self._board.close()
 
 
+class NoJournal:
+    """What ranks other than 0 write: nothing."""
+
+    def back_to(self, step: int) -> None:
+        """Drop nothing."""
+
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        """Log nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def read_log(folder: Path) -> list[dict[str, float]]:
     """Read a run's log back; a last line cut short by a kill is passed over."""
     lines = (folder / LOG).read_text(encoding="utf-8").split("\n")

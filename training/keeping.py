@@ -1,5 +1,6 @@
 """Measures a run on held-out pictures now and then, and keeps its best checkpoint."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from models.geometry import to_uint8
@@ -10,9 +11,9 @@ from training.features import PACKAGE, FeatureExtractor, load_extractor, weights
 from training.generating import generate
 from training.objectives.base import Figures
 from training.players import Players, memory_format, pick_device
-from training.progress import say
+from training.progress import leads, say
 from training.rundir import RunDir
-from training.shards import PreparedSplit
+from training.shards import PictureSet
 from training.validation import validation_figures
 
 # The best's place in a checkpoint, beside the players'.
@@ -22,7 +23,7 @@ KEEP_STREAM = 4
 
 
 class Keeper:
-    """Measures every `keep.every` steps; what it does changes nothing of the run.
+    """Measures every `keep.every` steps, on rank 0; what it does changes nothing of the run.
 
     Args:
         run: whose recipe says what is best.
@@ -30,10 +31,10 @@ class Keeper:
         held_out: pictures that are not trained on.
     """
 
-    def __init__(self, run: RunDir, players: Players, held_out: list[PreparedSplit]) -> None:
+    def __init__(self, run: RunDir, players: Players, held_out: Sequence[PictureSet]) -> None:
         self.run, self.players, self.settings = run, players, run.recipe.keep
         self.best = Best(self.settings.metric)
-        self.on = bool(self.settings.every)
+        self.on = bool(self.settings.every) and leads()
         if not self.on:
             return
         self.device = pick_device(run.recipe.engine)

@@ -1,20 +1,26 @@
 """Start and resume runs: data, players, trainer and sampler put together."""
 
+import math
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
+from training import ranks
 from training.checkpoint import newest_step
 from training.dataset import BatchSource, load_held_out, load_sets
 from training.errors import RunError
 from training.players import build_players, pick_device
-from training.progress import say
+from training.progress import leads, say
 from training.recipe import Recipe
 from training.rundir import RunDir
 from training.samples import Sampler
-from training.shards import PreparedSplit
+from training.shards import PictureSet
 from training.trainer import OnFinding, OnStep, Trainer
+
+# Blocks of a streamed set that stay in memory beside those in use.
+SPARE = 4
 
 
 def start(
@@ -38,10 +44,17 @@ def start(
         RunError: the folder holds a run already, or a guard stopped it.
         NonFiniteError: a loss term stopped being finite.
     """
-    sets = load_sets(data, "train", recipe.picture.window)
-    digests = {str(place.resolve()): s.digest for place, s in zip(data, sets, strict=True)}
-    run = RunDir.create(folder, recipe, digests)
-    with run.locked():
+    ranks.join(recipe.engine.device, recipe.run.batch_size)
+    sets = load_sets(data, "train", recipe.picture.window, blocks_kept(recipe))
+    digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
+    run = RunDir(folder, recipe, digests)
+    with ExitStack() as stack:
+
+        def make() -> None:
+            RunDir.create(folder, recipe, digests)
+            stack.enter_context(run.locked())
+
+        ranks.follow(make)
         train(run, sets, progress, on_finding)
     return run
 
@@ -62,18 +75,37 @@ def resume(
         RunError: no run there, its data changed, its checkpoint is damaged, or a guard stopped it.
     """
     run = RunDir.open(folder)
-    with run.locked():
+    recipe = run.overridden(0, overrides).recipe
+    ranks.join(recipe.engine.device, recipe.run.batch_size)
+    with ExitStack() as stack:
+
+        def take_up() -> int:
+            stack.enter_context(run.locked())
+            return newest_step(run.checkpoints)
+
+        step = ranks.follow(take_up)
         if overrides:
-            run = run.changed(newest_step(run.checkpoints), overrides)
-        sets = load_sets([Path(place) for place in run.data], "train", run.recipe.picture.window)
+            run = run.overridden(step, overrides)
+            ranks.follow(run.write)
+        places = [Path(place) for place in run.data]
+        sets = load_sets(places, "train", recipe.picture.window, blocks_kept(recipe))
         for one, (place, digest) in zip(sets, run.data.items(), strict=True):
-            if one.digest != digest:
+            if one.manifest.digest != digest:
                 raise RunError(f"{place} is not the data this run was started on")
         train(run, sets, progress, on_finding)
     return run
 
 
-def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep, on_finding: OnFinding) -> None:
+def blocks_kept(recipe: Recipe) -> int:
+    """Return how many blocks of each set a process keeps in memory; 0 has the sets there whole.
+
+    As many as its lanes, and some room for those that go on to their next one.
+    """
+    loading, processes = recipe.loading, ranks.count() * max(recipe.loading.workers, 1)
+    return math.ceil(loading.lanes / processes) + SPARE if loading.stream else 0
+
+
+def train(run: RunDir, sets: Sequence[PictureSet], progress: OnStep, on_finding: OnFinding) -> None:
     """Train from wherever the run stands to its end."""
     recipe = run.recipe
     if recipe.engine.threads:
@@ -84,11 +116,23 @@ def train(run: RunDir, sets: list[PreparedSplit], progress: OnStep, on_finding: 
     players = build_players(recipe, sets[0].manifest.caption_dim, device)
     settings = recipe.run
     batches = BatchSource(
-        sets, settings.batch_size, settings.balance, recipe.augment, settings.seed, recipe.picture
+        sets,
+        settings.batch_size,
+        settings.balance,
+        recipe.augment,
+        settings.seed,
+        recipe.picture,
+        recipe.loading.lanes if recipe.loading.stream else 1,
     )
-    held_out = load_held_out([Path(place) for place in run.data], sets)
+    places = [Path(place) for place in run.data]
+    held_out = load_held_out(places, sets, SPARE if recipe.loading.stream else 0)
     trainer = Trainer(run, players, batches, held_out)
     sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
-    if newest_step(run.checkpoints):
+    if ranks.follow(lambda: newest_step(run.checkpoints)):
         trainer.resume()
-    trainer.train(progress, lambda step: sampler.leave(step, players.for_inference), on_finding)
+
+    def samples(step: int) -> None:
+        if leads():
+            sampler.leave(step, players.for_inference)
+
+    trainer.train(progress, samples, on_finding)

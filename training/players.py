@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
+from training import ranks
 from training.ema import averaged
 from training.objectives.base import Objective
 from training.optimizers import build_optimizer
@@ -58,9 +59,14 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
     """Build both networks (seeded), their optimizers, the average and the objective."""
     torch.manual_seed(recipe.run.seed)
     layout = memory_format(recipe.engine)
-    generator = network(recipe.generator, GENERATORS, caption_dim).to(device, memory_format=layout)
-    discriminator = network(recipe.discriminator, DISCRIMINATORS, caption_dim).to(
-        device, memory_format=layout
+    generator, discriminator = (
+        ranks.share_statistics(network(part, registry, caption_dim), device).to(
+            device, memory_format=layout
+        )
+        for part, registry in (
+            (recipe.generator, GENERATORS),
+            (recipe.discriminator, DISCRIMINATORS),
+        )
     )
     return Players(
         generator,

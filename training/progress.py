@@ -1,5 +1,6 @@
 """Progress for people: bars on a terminal, a line now and then in a log file."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ LINE_SECONDS = 30.0
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
     """Show how far each stage is; call with its name, how many are done, of how many."""
+    if not leads():
+        yield lambda stage, done, total: None
+        return
     if not sys.stderr.isatty():
         yield line_now_and_then()
         return
@@ -46,6 +50,14 @@ def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None
     """Show how far a training is."""
     with stage_progress() as progress:
         yield lambda step, figures: progress("training", step, steps)
+
+
+def leads() -> bool:
+    """Say whether this is rank 0, the one that writes and tells; alone one is.
+
+    By what a launcher sets, so that it can be asked before anything heavy is imported.
+    """
+    return os.environ.get("RANK", "0") == "0"
 
 
 def say(message: object) -> None:

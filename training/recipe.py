@@ -91,12 +91,30 @@ class Engine:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Loading:
+    """How pictures come from disk.
+
+    Attributes:
+        stream: read pictures when their turn comes, for sets larger than memory; otherwise the
+            sets are decoded into memory. The order of the pictures is another one.
+        lanes: of a streamed set, the blocks (row groups of a shard, 1,000 pictures) that a batch is
+            mixed from, as far as it has rows for; about as many are in memory.
+        workers: processes of each rank that make batches ahead of time; 0 makes them between steps.
+            They change no batch.
+    """
+
+    stream: bool = False
+    lanes: int = Field(default=16, ge=1)
+    workers: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
 class Run:
     """Length, seed, and how often a run leaves something behind.
 
     Attributes:
         steps: generator steps in all.
-        batch_size: pictures a step.
+        batch_size: pictures a step, over all ranks.
         seed: of everything random in the run.
         balance: how sets of pictures share a batch: in proportion to count ** balance, so 1
             treats all pictures alike and 0 all sets alike.
@@ -152,6 +170,7 @@ class Recipe:
     dropout: Dropout = Dropout()
     vanishing: Vanishing = Vanishing()
     engine: Engine = Engine()
+    loading: Loading = Loading()
     guards: GuardSettings = GuardSettings()
     keep: Keep = Keep()
 

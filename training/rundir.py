@@ -72,17 +72,15 @@ class RunDir:
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
 
-    def changed(self, step: int, overrides: list[str]) -> "RunDir":
-        """Return the run with its recipe overridden from a step on, and write that down.
+    def overridden(self, step: int, overrides: list[str]) -> "RunDir":
+        """Return the run with its recipe overridden from a step on; nothing is written.
 
         Raises:
             RecipeError: an override does not fit.
         """
         recipe = parse_recipe(override(as_table(self.recipe), overrides))
         changes = (*self.changes, {"step": step, "set": overrides})
-        run = replace(self, recipe=recipe, changes=changes)
-        run.write()
-        return run
+        return replace(self, recipe=recipe, changes=changes)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Sample grids over a run: the same pictures, captions and noise throughout, and fresh ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from training.dataset import Batch, first_captions, join_batches, mix, plain_bat
 from training.grids import save_grid
 from training.picture import INPAINTING, Picture
 from training.players import evaluating
-from training.shards import PreparedSplit
+from training.shards import PictureSet
 
 ROWS = 8
 DRAWS = 8  # a row, of a system that makes whole pictures of noise alone
@@ -28,7 +29,7 @@ class Sampler:
     Where nothing is seen, a row is so many draws, and a real picture to compare.
     """
 
-    sets: list[PreparedSplit]
+    sets: Sequence[PictureSet]
     folder: Path
     seed: int
     device: torch.device

@@ -1,9 +1,11 @@
 """The prepared shards on disk: their schema, and reading a whole split into memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -12,6 +14,41 @@ from torch import Tensor
 from training.decoding import decode_png
 from training.errors import PreparedDataError
 from training.manifest import Manifest, file_digest
+from training.order import epoch_rows
+
+# Of the memory that is free, the most a split may take.
+MEMORY_SHARE = 0.8
+
+
+class PictureSet(Protocol):
+    """One split as batches are made of it: in memory, or streamed."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the whole folder."""
+        ...
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        ...
+
+    def take(self, rows: Tensor) -> "PreparedSplit":
+        """Return some pictures, in the order of `rows`, int64 `(n,)`."""
+        ...
+
+    def turn(self, index: int, lanes: Tensor, seed: int) -> Tensor:
+        """Return the rows that are in turn in a batch.
+
+        Args:
+            index: of the batch.
+            lanes: the lane of each column that this set fills, `(share,)`.
+            seed: of the order.
+        """
+        ...
+
+    def some(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw `count` different rows, or as many as there are."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,6 +82,30 @@ class PreparedSplit:
     def __len__(self) -> int:
         return len(self.file_names)
 
+    def take(self, rows: Tensor) -> "PreparedSplit":
+        """Return some pictures, in the order of `rows`, int64 `(n,)`."""
+        first = self.caption_offsets[rows]
+        counts = self.caption_offsets[rows + 1] - first
+        offsets = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
+        captions = torch.arange(int(offsets[-1])) + (first - offsets[:-1]).repeat_interleave(counts)
+        return replace(
+            self,
+            images=self.images[rows],
+            caption_vectors=self.caption_vectors[captions],
+            caption_offsets=offsets,
+            captions=[self.captions[i] for i in captions.tolist()],
+            labels=[self.labels[i] for i in rows.tolist()],
+            file_names=[self.file_names[i] for i in rows.tolist()],
+        )
+
+    def turn(self, index: int, lanes: Tensor, seed: int) -> Tensor:
+        """Return the rows in turn, of all that there are: in memory any is as near as the next."""
+        return epoch_rows(len(self), len(lanes), index, seed)
+
+    def some(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw `count` different rows, or as many as there are."""
+        return torch.randperm(len(self), generator=rng)[:count]
+
 
 def shard_schema(caption_dim: int) -> pa.Schema:
     """Arrow schema of a shard, with the metadata by which `datasets` knows the pictures."""
@@ -73,7 +134,20 @@ def load_split(
         encoder_fingerprint: where given, the captions must have been embedded by that encoder.
 
     Raises:
-        PreparedDataError: no such folder or split, changed or missing shards, other encoder.
+        PreparedDataError: no such folder or split, changed or missing shards, other encoder, or
+            more than fits into memory.
+    """
+    manifest = open_manifest(folder, split, encoder_fingerprint)
+    check_memory(folder, split, manifest)
+    shards = [checked_shard(folder, name, manifest) for name in manifest.shards_of(split)]
+    return to_memory(pa.concat_tables([pq.read_table(shard) for shard in shards]), manifest)
+
+
+def open_manifest(folder: Path, split: str, encoder_fingerprint: str | None = None) -> Manifest:
+    """Read a folder's manifest.
+
+    Raises:
+        PreparedDataError: no such folder or split, or captions of another encoder.
     """
     manifest = Manifest.load(folder)
     if split not in manifest.splits:
@@ -84,20 +158,37 @@ def load_split(
             f"{folder}: captions were embedded by another encoder"
             f" ({manifest.encoder}, {manifest.encoder_fingerprint}, not {encoder_fingerprint})"
         )
-    tables = [_read_shard(folder, name, manifest) for name in manifest.shards_of(split)]
-    return _to_memory(pa.concat_tables(tables), manifest)
+    return manifest
 
 
-def _read_shard(folder: Path, name: str, manifest: Manifest) -> pa.Table:
+def check_memory(folder: Path, split: str, manifest: Manifest) -> None:
+    """Refuse to read a split that memory does not hold.
+
+    Raises:
+        PreparedDataError: one line that says how to do without.
+    """
+    counts = manifest.splits[split]
+    needed = counts["images"] * 3 * manifest.size**2 + counts["captions"] * 2 * manifest.caption_dim
+    free = psutil.virtual_memory().available
+    if needed > MEMORY_SHARE * free:
+        raise PreparedDataError(
+            f"{folder}: {split} takes {needed / 2**30:,.1f} GiB of memory and {free / 2**30:,.1f} "
+            "are free: stream it (--set loading.stream=true)"
+        )
+
+
+def checked_shard(folder: Path, name: str, manifest: Manifest) -> Path:
+    """Return a shard's path when it is the one that the manifest names; read a bit at a time."""
     path = folder / name
     if not path.is_file():
         raise PreparedDataError(f"{path}: missing")
     if file_digest(path) != manifest.shards[name]:
         raise PreparedDataError(f"{path}: not the shard that the manifest names (digest differs)")
-    return pq.read_table(path)
+    return path
 
 
-def _to_memory(table: pa.Table, manifest: Manifest) -> PreparedSplit:
+def to_memory(table: pa.Table, manifest: Manifest) -> PreparedSplit:
+    """Decode rows of shards."""
     captions = table["captions"].combine_chunks()
     return PreparedSplit(
         images=_decode_all(table["image"], manifest.size),

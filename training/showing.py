@@ -41,7 +41,8 @@ def show(
     """
     cpu = torch.device("cpu")
     generator, picture = generator_of(place, which)
-    sets = load_sets(data, split, picture.window)
+    # A few pictures are shown: what they lie among need not be in memory.
+    sets = load_sets(data, split, picture.window, keep=rows)
     Sampler(sets, out.parent, seed, cpu, picture).grid(out, generator.to(cpu), seed, rows)
 
 

@@ -1,8 +1,9 @@
 """The training loop: the only place that reduces terms, calls backward and steps."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,20 +11,23 @@ from torch import Tensor, nn
 from models.blocks import set_dropout
 from models.geometry import hide, paste
 from models.residual import set_carry
-from training.checkpoint import load_checkpoint, save_checkpoint
+from training import ranks
+from training.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
 from training.dataset import Batch, BatchSource, mix
 from training.errors import NonFiniteError, RunError
 from training.guarding import WATCH, Lookout
 from training.guards import Action, Finding, record
 from training.interrupts import between_steps
-from training.journal import Journal
+from training.journal import Journal, NoJournal
 from training.keeping import BEST_STATE, Keeper
+from training.loading import Loader
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
+from training.progress import leads
 from training.recipe import Recipe
 from training.rollback import forget_trouble
 from training.rundir import RunDir
-from training.shards import PreparedSplit
+from training.shards import PictureSet
 from training.snapshots import save_snapshot
 
 OnStep = Callable[[int, Figures], None]
@@ -39,6 +43,9 @@ class Trainer:
     rolled back alone: batch, noise and dropout are drawn from generators seeded with these. So a
     resumed run needs nothing but the players and the watch over them to go on exactly as an
     uninterrupted one.
+
+    Where several processes train together, each has its rows of every batch and all come to the
+    same weights; rank 0 alone writes.
     """
 
     def __init__(
@@ -46,10 +53,11 @@ class Trainer:
         run: RunDir,
         players: Players,
         batches: BatchSource,
-        held_out: list[PreparedSplit] | None = None,
+        held_out: Sequence[PictureSet] | None = None,
     ) -> None:
-        self.run, self.players, self.batches = run, players, batches
+        self.run, self.players = run, players
         self.recipe: Recipe = run.recipe
+        self.loader = Loader(batches, self.recipe.loading.workers)
         self.device = pick_device(self.recipe.engine)
         self.step = 0
         self.lookout = Lookout(run, players, batches)
@@ -65,7 +73,7 @@ class Trainer:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        self.step, state = load_checkpoint(self.run.checkpoints)
+        self.step, state = shared_checkpoint(lambda: load_checkpoint(self.run.checkpoints))
         self.players.load_state_dict(state)
         self.lookout.take_up(self.step, state)
         self.keeper.best.load_state_dict(state.get(BEST_STATE, {}))
@@ -86,7 +94,7 @@ class Trainer:
             NonFiniteError: a term is NaN or infinite; nothing was stepped with it.
         """
         settings = self.recipe.run
-        journal = Journal(self.run.folder, self.step)
+        journal = Journal(self.run.folder, self.step) if leads() else NoJournal()
         saved = time.monotonic()
         if self.step == 0:
             samples(0)
@@ -107,26 +115,30 @@ class Trainer:
                     self.keep(journal)
                     due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
                     due = due or last or self.step % settings.checkpoint_every == 0
-                    if due or interrupted():
+                    stopped = ranks.anywhere(interrupted())
+                    if due or stopped:
                         self.save()
                         saved = time.monotonic()
-                    if interrupted():
+                    if stopped:
                         raise KeyboardInterrupt
         finally:
             journal.close()
+            self.loader.close()
 
     def save(self) -> None:
         """Write a checkpoint of the players, and of the watch over them, as they are."""
+        if not leads():
+            return
         state = self.players.state_dict() | {
             WATCH: self.lookout.watch.state_dict(),
             BEST_STATE: self.keeper.best.state_dict(),
         }
         save_checkpoint(self.run.checkpoints, self.step, state)
 
-    def keep(self, journal: Journal) -> None:
+    def keep(self, journal: Journal | NoJournal) -> None:
         """Keep for good what this step calls for: a snapshot, the best checkpoint so far."""
         every = self.recipe.run.snapshot_every
-        if every and self.step % every == 0:
+        if leads() and every and self.step % every == 0:
             save_snapshot(self.run.folder, self.step, self.players.for_inference)
         if not self.keeper.due(self.step):
             return
@@ -142,7 +154,7 @@ class Trainer:
         Raises:
             RunError: the run must stop, or there is nothing to go back to.
         """
-        new = record(self.run.folder, findings)
+        new = record(self.run.folder, findings) if leads() else []
         for finding in findings:
             if finding.action is Action.STOP:
                 self.save()
@@ -160,9 +172,13 @@ class Trainer:
         Raises:
             RunError: there is none.
         """
-        try:
+
+        def last_good() -> tuple[int, dict[str, Any]]:
             forget_trouble(self.run.checkpoints, finding.since, self.recipe.guards.every)
-            self.step, state = load_checkpoint(self.run.checkpoints)
+            return load_checkpoint(self.run.checkpoints)
+
+        try:
+            self.step, state = shared_checkpoint(last_good)
         except RunError as error:
             raise RunError(f"{finding}; {error}") from error
         self.players.load_state_dict(state)
@@ -185,7 +201,7 @@ class Trainer:
         loading = 0.0
         for turn in range(critic_steps):
             asked = time.perf_counter()
-            batch = self.batches.batch(step * critic_steps + turn).to(
+            batch = self.loader.batch(step * critic_steps + turn).to(
                 self.device, memory_format(self.recipe.engine)
             )
             loading += time.perf_counter() - asked
@@ -205,16 +221,16 @@ class Trainer:
             players.average.update_parameters(players.generator)
         state = self.follow(figures)
         spent = time.perf_counter() - began
-        return figures | {
-            **state,
-            "time/images_per_second": self.recipe.run.batch_size * critic_steps / spent,
-            "time/loader_share": loading / spent,
-        }
+        speed = self.recipe.run.batch_size * critic_steps / spent
+        times = {"time/images_per_second": speed, "time/loader_share": loading / spent}
+        return figures | state | ranks.mean(times)
 
     def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
         """Return the batch as it is, and with its holes filled by the generator."""
         noise_dim = self.players.generator.settings.noise_dim
-        noise = torch.randn(len(batch.images), noise_dim, device=self.device)
+        noise = ranks.own_rows(
+            lambda rows: torch.randn(rows, noise_dim, device=self.device), len(batch.images)
+        )
         context = hide(batch.images, batch.mask)
         fill = self.players.generator(context, batch.mask, batch.caption, noise)
         composite = paste(context, batch.mask, fill.float())
@@ -234,7 +250,9 @@ class Trainer:
     def seed_at(self, step: int) -> int:
         """Return a step's seed: another after a roll-back, or it would lead to the same jump."""
         seed, rollbacks = mix(self.recipe.run.seed, STEP_STREAM), self.lookout.watch.rollbacks
-        return mix(mix(seed, rollbacks) if rollbacks else seed, step)
+        seed = mix(mix(seed, rollbacks) if rollbacks else seed, step)
+        # Networks draw dropout for the rows they have: it must not be the same on every rank.
+        return mix(seed, ranks.rank()) if ranks.rank() and self.dropout_at(step) else seed
 
     def carry_at(self, step: int) -> float:
         """Return how much of each vanishing residual is still a wire: 1 falls to 0."""
@@ -256,7 +274,7 @@ class Trainer:
 
 
 def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: int) -> Figures:
-    """Reduce the terms, stop at what is not finite, then step.
+    """Reduce the terms over rows and ranks, stop at what is not finite, then step.
 
     Raises:
         NonFiniteError: names the player, the term and the step; weights are as before.
@@ -264,12 +282,13 @@ def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: in
     if not terms:
         return {}
     means: dict[str, Tensor] = {name: term.float().mean() for name, term in terms.items()}
-    figures = {f"{player}/{name}": float(mean.detach()) for name, mean in means.items()}
+    figures = ranks.mean({f"{player}/{name}": float(mean.detach()) for name, mean in means.items()})
     for name, value in figures.items():
         if not torch.isfinite(torch.tensor(value)):
             raise NonFiniteError(f"term {name} is {value} at step {step}: stopped before stepping")
     optimizer.zero_grad(set_to_none=True)
     torch.stack(list(means.values())).sum().backward()
+    ranks.average_gradients(p for group in optimizer.param_groups for p in group["params"])
     optimizer.step()
     return figures
 

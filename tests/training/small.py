@@ -13,6 +13,7 @@ from training.shards import shard_schema
 
 DIM = 8
 COUNT = 24
+ROW_GROUP = 6
 SMALL = [
     "run.steps=6",
     "run.batch_size=4",
@@ -38,25 +39,28 @@ def png(seed):
     return buffer.getvalue()
 
 
-def write_prepared(folder, captions=("a red thing", "the left one")):
-    """Write what `prepare` would have written for `COUNT` made-up pictures."""
+def write_prepared(
+    folder, captions=("a red thing", "the left one"), count=COUNT, row_group=ROW_GROUP
+):
+    """Write what `prepare` would have written for `count` made-up pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = torch.Generator().manual_seed(0)
+    pngs = [png(i) for i in range(min(count, COUNT))]
     rows = [
         {
-            "image": {"bytes": png(i), "path": f"{i}.png"},
+            "image": {"bytes": pngs[i % COUNT], "path": f"{i}.png"},
             "file_name": f"{i}.png",
             "label": "",
             "captions": [f"{c} {i}" for c in captions],
             "caption_vectors": torch.randn(len(captions), DIM, generator=rng).half().numpy(),
         }
-        for i in range(COUNT)
+        for i in range(count)
     ]
     rows = [{**row, "caption_vectors": row["caption_vectors"].tolist()} for row in rows]
     shard = folder / "train-00000-of-00001.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(DIM)), shard)
+    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(DIM)), shard, row_group)
     shards = {shard.name: file_digest(shard)}
-    counts = {"train": {"images": COUNT, "captions": COUNT * len(captions)}}
+    counts = {"train": {"images": count, "captions": count * len(captions)}}
     Manifest(
         version="0",
         source="folder",
@@ -64,7 +68,7 @@ def write_prepared(folder, captions=("a red thing", "the left one")):
         encoder="test",
         encoder_fingerprint="sha256:test",
         caption_dim=DIM,
-        distinct_captions=COUNT * len(captions),
+        distinct_captions=count * len(captions),
         splits=counts,
         passed_over=[],
         shards=shards,

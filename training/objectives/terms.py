@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.verdicts import Judgement
+from training import ranks
 from training.objectives.base import Scene, Terms
 
 
@@ -70,9 +71,10 @@ def mismatched(caption: Tensor) -> Tensor:
     """Give every picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ).
 
     Args:
-        caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody.
+        caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody. It may be
+            another rank's.
     """
-    return caption.roll(1, dims=0)
+    return ranks.own_rows(lambda _: ranks.all_rows(caption).roll(1, dims=0), len(caption))
 
 
 def check_mismatch(mismatch: float, discriminator: nn.Module) -> None:

@@ -5,6 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from training import ranks
 from training.objectives.base import Scene, Terms, register
 from training.objectives.wgan import STRICT, Wasserstein, WassersteinSettings
 
@@ -64,7 +65,9 @@ def gradient_penalty(discriminator: nn.Module, real: Scene, fake: Scene) -> Tens
     Returns:
         `(‖∇f(x̂)‖₂ - 1)²` of each picture, `(N,)`, x̂ = εx + (1 - ε)g(z), ε uniform on 0 to 1.
     """
-    share = torch.rand(len(real.images), 1, 1, 1, device=real.images.device)
+    share = ranks.own_rows(
+        lambda rows: torch.rand(rows, 1, 1, 1, device=real.images.device), len(real.images)
+    )
     between = torch.lerp(fake.images.float(), real.images.float(), share).requires_grad_()
     score = discriminator(between, real.caption).score.float()
     # The sum's gradient is each picture's own: no score depends on another picture.
