@@ -39,7 +39,8 @@ demo: $(VENV)/.dev ## fill a photo that a package ships
 		-o runs/demo/cat.png
 
 test: $(VENV)/.dev ## run every test on the CPU
-	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest \
+		--numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import rules, containers
 	$(BIN)/ruff check
