@@ -1,104 +1,130 @@
-"""What passes through the queue: a job, and what became of it. Raw bytes, never a pickle."""
+"""What a client asked for: a job, which is some client's claim on a piece of work."""
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Self
 from uuid import uuid4
 
-SEEDS = 2**32
-MAX_CANDIDATES = 8
+from service.work import Fields, Work
 
-Fields = Mapping[str, bytes | str | int | float]
+
+class Lane(StrEnum):
+    """Priorities: somebody waits for interactive work; batch work fills what is left."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class State(StrEnum):
+    """A job's life. The last four are ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows."""
+        return self not in (State.QUEUED, State.RUNNING)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to fill.
+    """A client's claim on work.
 
     Attributes:
-        window: the 64×64 RGB context, row by row, 12,288 bytes; its hole is zero.
-        caption: what the picture shows.
-        seed: of the first candidate, in [0, 2**32).
-        count: how many candidates to make, 1 to 8.
+        owner: name of the caller; nobody else is told about the job.
+        seconds: from acceptance to deadline.
+        background: nobody holds a connection open for it, so its events are kept for replay.
+        meta: what the API needs to compose the answer, as JSON.
+        webhook: URL to call at the end, or empty.
+        batch: id of the batch it belongs to, or empty.
+        request_id: of the HTTP request, for the logs of the worker.
+        traceparent: W3C trace context of the request, or empty.
     """
 
-    id: str
-    window: bytes
-    caption: str
-    seed: int
-    count: int = 1
-
-    @classmethod
-    def new(cls, window: bytes, caption: str, seed: int | None = None, count: int = 1) -> Self:
-        """A job with a fresh id, and a random seed where none is given."""
-        return cls(
-            uuid4().hex, window, caption, secrets.randbelow(SEEDS) if seed is None else seed, count
-        )
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seed of each candidate: counted up from the job's own, around 2**32."""
-        return [(self.seed + i) % SEEDS for i in range(self.count)]
+    work: Work
+    owner: str = "local"
+    lane: Lane = Lane.INTERACTIVE
+    seconds: float = 60
+    background: bool = False
+    meta: str = "{}"
+    webhook: str = ""
+    batch: str = ""
+    request_id: str = ""
+    traceparent: str = ""
+    id: str = field(default_factory=lambda: uuid4().hex)
 
     def fields(self) -> Fields:
         """The job as the fields of a Redis hash."""
         return {
-            "window": self.window,
-            "caption": self.caption,
-            "seed": self.seed,
-            "count": self.count,
+            "work": self.work.id,
+            "owner": self.owner,
+            "lane": self.lane,
+            "background": int(self.background),
+            "meta": self.meta,
+            "webhook": self.webhook,
+            "batch": self.batch,
+            "request_id": self.request_id,
+            "traceparent": self.traceparent,
         }
 
-    @classmethod
-    def from_fields(cls, name: str, fields: Mapping[bytes, bytes]) -> Self:
-        """The job that ``fields`` was made from."""
-        numbers = int(fields[b"seed"]), int(fields[b"count"])
-        return cls(name, fields[b"window"], fields[b"caption"].decode(), *numbers)
-
 
 @dataclass(frozen=True)
-class Result:
-    """A job's fills, 3,072 bytes of 32×32 RGB for each candidate, and how they were made."""
+class Status:
+    """What is known of a job.
 
-    fills: bytes
-    bundle: str
-    queue_ms: float
-    inference_ms: float
-    batch_size: int
+    Attributes:
+        position: jobs that a worker takes before it, and it: 1 is next; None unless queued.
+        estimate: seconds until it is done, as far as can be told; None unless queued or running.
+        created, deadline: milliseconds since 1970.
+        reason: why it failed, or empty.
+    """
 
-    def fields(self) -> Fields:
-        """The result as fields of the job's Redis hash."""
-        return {"outcome": "done", **vars(self)}
+    id: str
+    work: str
+    owner: str
+    state: State
+    created: int
+    deadline: int
+    meta: str
+    webhook: str = ""
+    batch: str = ""
+    reason: str = ""
+    position: int | None = None
+    estimate: float | None = None
 
     @classmethod
-    def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """The result that ``fields`` was made from."""
-        times = float(fields[b"queue_ms"]), float(fields[b"inference_ms"])
-        bundle = fields[b"bundle"].decode()
-        return cls(fields[b"fills"], bundle, *times, int(fields[b"batch_size"]))
+    def from_fields(
+        cls, name: str, fields: Mapping[bytes, bytes], state: str, ahead: int, pace: float
+    ) -> Self:
+        """A status from a job's hash, the state that the server saw and its place in the lane.
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job has no fills, in words for its client."""
-
-    reason: str
-
-    def fields(self) -> Fields:
-        """The failure as fields of the job's Redis hash."""
-        return {"outcome": "failed", "reason": self.reason}
-
-
-Outcome = Result | Failure
-
-
-def read_outcome(fields: Mapping[bytes, bytes]) -> Outcome | None:
-    """What became of a job, or None while it waits or runs."""
-    match fields.get(b"outcome"):
-        case b"done":
-            return Result.from_fields(fields)
-        case b"failed":
-            return Failure(fields[b"reason"].decode())
-        case _:
-            return None
+        Args:
+            name: the job's id.
+            fields: of its hash.
+            state: of the job and its work together.
+            ahead: entries not yet taken up to and with this one; 0 if it was taken.
+            pace: seconds in which the workers together do one piece of work; 0 if unknown.
+        """
+        text = {key.decode(): value.decode() for key, value in fields.items()}
+        waiting = state == State.QUEUED
+        alive = waiting or state == State.RUNNING
+        return cls(
+            id=name,
+            work=text["work"],
+            owner=text["owner"],
+            state=State(state),
+            created=int(text["created"]),
+            deadline=int(text["deadline"]),
+            meta=text["meta"],
+            webhook=text["webhook"],
+            batch=text["batch"],
+            reason=text.get("reason", ""),
+            position=max(1, ahead) if waiting else None,
+            estimate=round(max(1, ahead) * pace, 3) if alive and pace else None,
+        )

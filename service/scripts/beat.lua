@@ -1,0 +1,13 @@
+-- A worker says that it lives. ARGV: prefix, worker, its beat as JSON without the time.
+-- Those silent for a minute are forgotten. Returns the generation of bundles that is asked for.
+local at = now()
+local beat = cjson.decode(ARGV[3])
+beat['at'] = at
+redis.call('HSET', prefix .. 'workers', ARGV[2], cjson.encode(beat))
+local all = redis.call('HGETALL', prefix .. 'workers')
+for i = 1, #all, 2 do
+  if at - cjson.decode(all[i + 1])['at'] > 60000 then
+    redis.call('HDEL', prefix .. 'workers', all[i])
+  end
+end
+return tonumber(redis.call('GET', prefix .. 'generation') or 0)

@@ -1,0 +1,59 @@
+-- What the scripts have in common. ARGV[1] is always the prefix of every key, as `{name}:`.
+local prefix = ARGV[1]
+
+local function key(kind, id) return prefix .. kind .. ':' .. id end
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function text(number) return string.format('%.0f', number) end
+
+local function lane_key(lane)
+  if lane == 'batch' then return prefix .. 'jobs:batch' end
+  return prefix .. 'jobs'
+end
+
+local function count(name, by) redis.call('HINCRBY', prefix .. 'metrics', name, by or 1) end
+
+-- Live at least that long from now, and never shorter than before.
+local function outlive(name, milliseconds)
+  if redis.call('PTTL', name) < tonumber(milliseconds) then
+    redis.call('PEXPIRE', name, milliseconds)
+  end
+end
+
+-- An event is kept for replay where the client may come back for it.
+local function tell(job, state)
+  if redis.call('HGET', key('job', job), 'background') ~= '1' then return end
+  redis.call('XADD', key('events', job), '*', 'state', state)
+  redis.call('PEXPIRE', key('events', job), math.max(1, redis.call('PTTL', key('job', job))))
+end
+
+-- A job comes to its end once: its state, its event, its webhook.
+local function conclude(job, state, reason, keep)
+  local name = key('job', job)
+  if redis.call('HGET', name, 'state') ~= 'queued' then return end
+  redis.call('HSET', name, 'state', state, 'reason', reason)
+  outlive(name, keep)
+  outlive(key('upload', job), keep)
+  tell(job, state)
+  if (redis.call('HGET', name, 'webhook') or '') ~= '' then
+    redis.call('ZADD', prefix .. 'hooks', text(now()), job)
+  end
+  count('jobs_' .. state)
+end
+
+local function conclude_all(work, state, reason, keep)
+  for _, job in ipairs(redis.call('SMEMBERS', key('claims', work))) do
+    conclude(job, state, reason, keep)
+  end
+  redis.call('DEL', key('claims', work))
+  redis.call('PUBLISH', prefix .. 'bells', work)
+end
+
+local function drop_entry(lane, group, entry)
+  redis.call('XACK', lane, group, entry)
+  redis.call('XDEL', lane, entry)
+end

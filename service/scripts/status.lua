@@ -1,0 +1,43 @@
+-- What is known of a job. ARGV: prefix, group, job.
+-- Returns nothing where there is no such job; else its fields, its state, its place in the lane
+-- (how many entries up to it have not been taken; 0 where it was), and seconds for one piece.
+local group, job = ARGV[2], ARGV[3]
+local fields = redis.call('HGETALL', key('job', job))
+if #fields == 0 then return false end
+local facts = redis.call('HMGET', key('job', job), 'state', 'work')
+local state, work = facts[1], facts[2]
+local ahead = 0
+
+local function waiting(stream, last)
+  if redis.call('EXISTS', stream) == 0 then return 0 end
+  local taken = '0-0'
+  for _, group_facts in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local is = {}
+    for i = 1, #group_facts, 2 do is[group_facts[i]] = group_facts[i + 1] end
+    if is['name'] == group then taken = is['last-delivered-id'] end
+  end
+  return #redis.call('XRANGE', stream, '(' .. taken, last)
+end
+
+if state == 'queued' then
+  local where = redis.call('HMGET', key('work', work), 'state', 'lane', 'entry')
+  if not where[1] then
+    state = 'expired'
+  elseif where[1] == 'running' then
+    state = 'running'
+  elseif where[1] == 'queued' then
+    ahead = waiting(lane_key(where[2]), where[3])
+    if where[2] == 'batch' then ahead = ahead + waiting(lane_key('interactive'), '+') end
+  end
+end
+
+-- The workers' pace: each says with its beat how many seconds a piece took it lately.
+local rate, at = 0, now()
+local beats = redis.call('HGETALL', prefix .. 'workers')
+for i = 2, #beats, 2 do
+  local beat = cjson.decode(beats[i])
+  if at - beat['at'] < 10000 and beat['pace'] and beat['pace'] > 0 then
+    rate = rate + 1 / beat['pace']
+  end
+end
+return {fields, state, ahead, rate > 0 and tostring(1 / rate) or '0'}
