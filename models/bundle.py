@@ -14,9 +14,11 @@ from torch import nn
 from models.captions import CaptionEncoder, EncoderError
 from models.errors import ModelsError
 from models.generators import GENERATORS
+from models.scorers import SCORERS
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "generator.safetensors", "config.json", "README.md"
+SCORER_WEIGHTS = "scorer.safetensors"
 DEFAULT_BUNDLE = Path(__file__).parent / "weights" / "default"
 
 
@@ -37,6 +39,8 @@ class BundleConfig:
         caption_dim: length of a caption vector.
         noise_dim: length of a noise vector.
         training: where the weights come from (recipe, data digests, steps); for people.
+        scorer: the scorer's name in `models.scorers.SCORERS` as `kind` and its `settings`; None
+            for a bundle that carries none.
     """
 
     name: str
@@ -47,15 +51,24 @@ class BundleConfig:
     caption_dim: int
     noise_dim: int
     training: dict[str, Any]
+    scorer: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A generator ready for inference (eval mode, float32), its config and its digest."""
+    """Networks ready for inference (eval mode, float32), their config and its digest.
+
+    Attributes:
+        generator: fills the hole.
+        config: everything but the weights.
+        digest: `sha256:…` over weights and config.
+        scorer: says how well a fill fits a caption (`models.scorers`), where there is one.
+    """
 
     generator: nn.Module
     config: BundleConfig
     digest: str
+    scorer: nn.Module | None = None
 
     def check_encoder(self, encoder: CaptionEncoder) -> None:
         """Refuse an encoder whose vectors this generator was not trained on.
@@ -71,23 +84,35 @@ class Bundle:
             )
 
 
-def save_bundle(folder: Path, generator: nn.Module, config: BundleConfig, model_card: str) -> str:
+def save_bundle(
+    folder: Path,
+    generator: nn.Module,
+    config: BundleConfig,
+    model_card: str,
+    scorer: nn.Module | None = None,
+) -> str:
     """Write a bundle; floating-point weights are halved to float16.
 
     Args:
         folder: made if missing; files of an older bundle in it are replaced.
         generator: its `state_dict` is saved.
-        config: goes to `config.json` with the digest of the weights.
+        config: goes to `config.json` with the digests of the weights.
         model_card: Markdown for people, `README.md`.
+        scorer: what `config.scorer` describes, or None where that is None.
 
     Returns:
         The bundle's digest, `sha256:…`, over weights and config.
     """
+    if (scorer is None) != (config.scorer is None):
+        raise ValueError("a bundle has a scorer and its description, or neither")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {k: halve(v) for k, v in generator.state_dict().items()}
-    save_file(weights, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone; a service is another
-    record = {"format": FORMAT, **asdict(config), "weights": file_digest(folder / WEIGHTS)}
+    record = {"format": FORMAT, **asdict(config)}
+    record["weights"] = save_weights(folder / WEIGHTS, generator)
+    if scorer is None:  # as if there were no such thing, so that older digests stay as they were
+        del record["scorer"]
+        (folder / SCORER_WEIGHTS).unlink(missing_ok=True)
+    else:
+        record["scorer_weights"] = save_weights(folder / SCORER_WEIGHTS, scorer)
     digest = config_digest(record)
     text = json.dumps({**record, "digest": digest}, indent=2, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
@@ -99,31 +124,51 @@ def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
     """Read a bundle and check that it is whole.
 
     Args:
-        folder: holds `generator.safetensors` and `config.json`.
-        device: where the generator goes.
+        folder: holds `generator.safetensors` and `config.json`, and perhaps `scorer.safetensors`.
+        device: where the networks go.
 
     Raises:
-        BundleError: a file is missing or damaged, the digest does not fit, or the generator is
+        BundleError: a file is missing or damaged, the digest does not fit, or a network is
             unknown to this version.
     """
     record = read_config(folder)
-    if not (folder / WEIGHTS).is_file():
-        raise BundleError(f"no bundle at {folder}: {WEIGHTS} is missing")
-    if file_digest(folder / WEIGHTS) != record.pop("weights", None):
-        raise BundleError(f"bundle {folder} is damaged: {WEIGHTS} does not fit its digest")
+    check_weights(folder, WEIGHTS, record.pop("weights", None))
+    if record.get("scorer") is not None:
+        check_weights(folder, SCORER_WEIGHTS, record.pop("scorer_weights", None))
     digest = str(record.pop("digest"))
     record.pop("format")
+    scorer = None
     try:
         config = BundleConfig(**record)
-        generator = GENERATORS[config.generator](config.settings)
-        weights = {
-            k: v.float() if v.is_floating_point() else v
-            for k, v in load_file(folder / WEIGHTS).items()
-        }
-        generator.load_state_dict(weights)
+        generator = load_weights(folder / WEIGHTS, GENERATORS[config.generator](config.settings))
+        if config.scorer is not None:
+            scorer = SCORERS[config.scorer["kind"]](config.scorer["settings"])
+            scorer = load_weights(folder / SCORER_WEIGHTS, scorer).to(device)
     except (TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"bundle {folder} does not fit this version: {error}") from error
-    return Bundle(generator.to(device).eval().requires_grad_(False), config, digest)
+    return Bundle(generator.to(device), config, digest, scorer)
+
+
+def save_weights(path: Path, network: nn.Module) -> str:
+    """Write a network's weights, halved to float16, and return the file's digest."""
+    save_file({k: halve(v) for k, v in network.state_dict().items()}, path)
+    path.chmod(0o644)  # safetensors writes for the owner alone; a service is another
+    return file_digest(path)
+
+
+def load_weights(path: Path, network: nn.Module) -> nn.Module:
+    """Fill a network with saved weights as float32, ready for inference."""
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+def check_weights(folder: Path, name: str, digest: str | None) -> None:
+    """Raise `BundleError` where a weights' file is missing or has another digest."""
+    if not (folder / name).is_file():
+        raise BundleError(f"no bundle at {folder}: {name} is missing")
+    if file_digest(folder / name) != digest:
+        raise BundleError(f"bundle {folder} is damaged: {name} does not fit its digest")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
