@@ -54,6 +54,24 @@ class InvalidCaption(InvalidField):
     slug, title = "invalid-caption", "Invalid caption"
 
 
+class InvalidHeader(ServiceError):
+    """A header has a value that cannot be used: Idempotency-Key, Prefer or Last-Event-ID."""
+
+    status, slug, title = 400, "invalid-header", "Invalid header"
+
+
+class UnknownModel(InvalidField):
+    """No live worker has a bundle of that name. ``GET /v1/models`` lists those there are."""
+
+    slug, title = "unknown-model", "Unknown model"
+
+
+class KeyReused(ServiceError):
+    """The Idempotency-Key came with another request before. Take a new key for a new request."""
+
+    status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
+
+
 class InvalidRegion(InvalidField):
     """The region is not ``x,y,width,height`` in whole pixels inside the picture.
 
@@ -120,6 +138,12 @@ class NotReady(ServiceError):
     status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
 
 
+class Draining(ServiceError):
+    """An operator lets the queue run empty: no new job is taken, those accepted are answered."""
+
+    status, slug, title, retry_after = 503, "draining", "Draining", 30
+
+
 class AnswerTimeout(ServiceError):
     """No worker finished the job in time. It is dropped: send it again."""
 
@@ -130,6 +154,28 @@ class JobFailed(ServiceError):
     """The worker could not fill this picture, or died each time it tried."""
 
     status, slug, title = 500, "job-failed", "Job failed"
+
+
+class NoSuchJob(ServiceError):
+    """There is no such job: it never was, it is another client's, or it has been forgotten."""
+
+    status, slug, title = 404, "no-such-job", "No such job"
+
+
+class ResultNotReady(ServiceError):
+    """The job is queued or running: ask again, or listen to its events."""
+
+    status, slug, title, retry_after = 409, "result-not-ready", "Result not ready", 1
+
+
+class JobGone(ServiceError):
+    """The job was cancelled, or its time is over, or its result is no longer kept.
+
+    The picture of a request that was answered at once is not kept at all: send
+    ``Prefer: respond-async`` to fetch the result later.
+    """
+
+    status, slug, title = 410, "job-gone", "Job gone"
 
 
 class NoSuchPage(ServiceError):

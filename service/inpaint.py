@@ -1,6 +1,9 @@
 """One request through the service: decode, queue, wait, compose."""
 
 import asyncio
+import hashlib
+import json
+import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,14 +11,25 @@ from typing import TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
+from numpy.typing import NDArray
 
-from service.errors import BadRequest, JobFailed, PictureTooLarge, QueueFull
+from service.errors import (
+    BadRequest,
+    JobFailed,
+    JobGone,
+    NoSuchJob,
+    PictureTooLarge,
+    QueueFull,
+    ResultNotReady,
+)
+from service.fleet import Fleet
 from service.images import Picture, read_picture, write_png
-from service.jobs import Failure, Job, Outcome, Result
-from service.queue import Queue
+from service.jobs import Job, Lane, Status
+from service.queue import Admitted, Idempotency, Queue
 from service.requests import InpaintRequest
 from service.settings import Settings
 from service.window import HOLE, Region, Window, choose_region, compose, context
+from service.work import SEEDS, Failure, Outcome, Result, Work
 
 T = TypeVar("T")
 
@@ -38,82 +52,270 @@ class Canvas:
 
     def complete(self, fills: bytes) -> list[bytes]:
         """The picture as PNG with each fill in its place."""
-        squares = np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)
-        return [write_png(compose(self.picture, self.region, square)) for square in squares]
+        return [
+            write_png(compose(self.picture, self.region, square)) for square in squares_of(fills)
+        ]
+
+
+def squares_of(fills: bytes) -> NDArray[np.uint8]:
+    """Fills as an array, `(N, 32, 32, 3)`."""
+    return np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that has been looked at in full, and what it asks of the model.
+
+    Attributes:
+        name: SHA-256 over picture, region, captions, seed and count; with a bundle's digest it
+            names the answer.
+        fingerprint: SHA-256 over the request as it was sent.
+    """
+
+    canvas: Canvas
+    work: Work
+    image: bytes
+    name: str
+    fingerprint: str
+    webhook: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back to the client."""
+    """What goes back to the client: pictures, and those by the second caption where there is one.
 
-    job: Job
+    Attributes:
+        name: as of `Prepared`.
+        differences: of each pair of fills by the two captions, mean absolute difference in 8-bit
+            levels.
+    """
+
+    job: str
+    name: str
     result: Result
     region: Region
     images: list[bytes]
+    others: list[bytes]
+    differences: list[float]
 
 
 class Inpainter:
     """Carries requests through the queue, without ever blocking the event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue) -> None:
+    def __init__(self, settings: Settings, queue: Queue, fleet: Fleet) -> None:
         self._settings = settings
         self._queue = queue
+        self._fleet = fleet
         self._threads = CapacityLimiter(settings.decoders)
         self._held_pixels = 0
 
-    async def fill(self, request: InpaintRequest, gone: Callable[[], Awaitable[None]]) -> Answer:
-        """Fill a picture; give up as soon as ``gone`` returns, which says that the client left.
+    async def prepare(self, request: InpaintRequest, key: str = "") -> Prepared:
+        """Decode and check everything about a request that can be checked.
+
+        Args:
+            request: with its picture.
+            key: what a random seed is made of, so that a retry asks for the same.
 
         Raises:
-            ServiceError: whatever is wrong with the picture, the queue or the job.
+            ServiceError: whatever is wrong with picture, region or model.
         """
-        canvas = await self._in_thread(
-            lambda: Canvas.open(request.image, request.region, self._settings.max_pixels)
+        model, digest = await self._fleet.resolve(request.model)
+        canvas, fingerprint = await self._in_thread(lambda: self._open(request))
+        self._check_answer_size(canvas.picture, request)
+        work = Work(
+            window=canvas.window,
+            caption=request.caption,
+            seed=_seed(request.seed, key, fingerprint),
+            count=request.count,
+            other=request.other,
+            model=model,
+            digest=digest,
         )
-        self._check_answer_size(canvas.picture, request.count)
-        job = Job.new(canvas.window, request.caption, request.seed, request.count)
-        with self._hold(canvas.picture):
-            await self._queue.put(job)
-            outcome = await self._outcome(job, gone)
-            if isinstance(outcome, Failure):
-                raise JobFailed(outcome.reason)
-            images = await self._in_thread(lambda: canvas.complete(outcome.fills))
-        return Answer(job, outcome, canvas.region, images)
-
-    async def _outcome(self, job: Job, gone: Callable[[], Awaitable[None]]) -> Outcome:
-        waiting = asyncio.ensure_future(self._queue.wait(job.id))
-        leaving = asyncio.ensure_future(gone())
-        try:
-            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                return waiting.result()
-            await self._queue.abandon(job.id)
-            raise BadRequest("the client left before the answer")
-        finally:
-            waiting.cancel()
-            leaving.cancel()
-
-    def _check_answer_size(self, picture: Picture, count: int) -> None:
-        """Bound the answer as the upload is bounded: eight candidates are eight pictures."""
-        width, height = picture.size
-        limit = self._settings.max_pixels
-        if count * width * height > limit:
-            raise PictureTooLarge(
-                f"{count} candidates of {width}×{height} are over {limit:,} pixels"
-            )
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await to_thread.run_sync(work, limiter=self._threads)
+        name = _name_of(hashlib.sha256(request.image).hexdigest(), canvas.region, work)
+        return Prepared(canvas, work, request.image, name, fingerprint, request.webhook)
 
     @contextmanager
-    def _hold(self, picture: Picture) -> Iterator[None]:
-        """Count the pictures in memory by their pixels: the queue's depth does not bound them."""
-        width, height = picture.size
+    def hold(self, prepared: Prepared) -> Iterator[asyncio.Event]:
+        """Keep a picture in memory until its answer, and listen for it.
+
+        Pictures are counted by their pixels: the queue's depth does not bound them.
+
+        Raises:
+            QueueFull: too many wait already.
+        """
+        width, height = prepared.canvas.picture.size
         pixels = width * height
         if self._held_pixels and self._held_pixels + pixels > self._settings.max_held_pixels:
             raise QueueFull("too many large pictures are waiting")
         self._held_pixels += pixels
         try:
-            yield
+            with self._queue.bells.listen(prepared.work.id) as bell:
+                yield bell
         finally:
             self._held_pixels -= pixels
+
+    async def submit(
+        self,
+        prepared: Prepared,
+        owner: str,
+        *,
+        key: str = "",
+        background: bool = False,
+        lane: Lane = Lane.INTERACTIVE,
+        batch: str = "",
+        request_id: str = "",
+        traceparent: str = "",
+    ) -> tuple[Job, Admitted]:
+        """Put a prepared request into the queue.
+
+        Args:
+            prepared: the request.
+            owner: name of the caller.
+            key: the client's Idempotency-Key, or empty.
+            background: the client comes back for the result, so its picture is kept.
+            lane: its priority.
+            batch: the batch it belongs to, or empty.
+            request_id: of the HTTP request.
+            traceparent: of the HTTP request, or empty.
+
+        Returns:
+            The job, whose id may be that of an older one, and how it was taken.
+
+        Raises:
+            QueueFull, Draining, KeyReused, QueueUnavailable: nothing was queued.
+        """
+        limits = self._settings
+        job = Job(
+            prepared.work,
+            owner=owner,
+            lane=lane,
+            seconds=limits.job_seconds if background else limits.answer_seconds,
+            background=background,
+            meta=json.dumps({"region": prepared.canvas.region, "name": prepared.name}),
+            webhook=prepared.webhook,
+            batch=batch,
+            request_id=request_id,
+            traceparent=traceparent,
+        )
+        named = None
+        if key:
+            scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
+            named = Idempotency(scoped, prepared.fingerprint)
+        upload = prepared.image if background else None
+        return job, await self._queue.put(job, upload, named)
+
+    async def wait(
+        self,
+        prepared: Prepared,
+        job: Job,
+        admitted: Admitted,
+        bell: asyncio.Event,
+        gone: Callable[[], Awaitable[None]],
+        seconds: float,
+    ) -> Answer:
+        """Wait for a job, and compose its answer.
+
+        Args:
+            prepared: the request.
+            job: what was put into the queue for it.
+            admitted: how it was taken.
+            bell: from `hold`, entered before the job was put in.
+            gone: returns when the client has left, which ends a job that is this client's alone.
+            seconds: how long to wait.
+
+        Raises:
+            JobFailed, JobGone, AnswerTimeout, QueueUnavailable.
+        """
+        name, work = admitted.job, prepared.work.id
+        if admitted.answered or not admitted.is_new:
+            bell.set()
+        waiting = asyncio.ensure_future(self._queue.wait(name, work, seconds, bell))
+        leaving = asyncio.ensure_future(gone())
+        try:
+            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                outcome = waiting.result()
+                return await self._compose(name, prepared.name, prepared.canvas, outcome)
+            raise BadRequest("the client left before the answer")
+        finally:
+            waiting.cancel()
+            leaving.cancel()
+
+    async def abandon(self, name: str) -> None:
+        """Forget a job nobody waits for: a worker drops it before the model sees it."""
+        try:
+            await self._queue.cancel(name, forget=True)
+        except NoSuchJob:
+            pass
+
+    async def result(self, name: str, owner: str) -> Answer:
+        """The answer of a job that a client comes back for.
+
+        Raises:
+            NoSuchJob: it is not known, or another's.
+            ResultNotReady, JobFailed, JobGone.
+        """
+        status = await self.status(name, owner)
+        outcome = await self._queue.outcome(status)
+        if outcome is None:
+            raise ResultNotReady(f"the job is {status.state}")
+        if isinstance(outcome, Failure):
+            raise JobFailed(outcome.reason)
+        image = await self._queue.upload(name)
+        if image is None:
+            raise JobGone("the picture was not kept: the result went out at once")
+        meta = json.loads(status.meta)
+        region = ",".join(map(str, meta["region"]))
+        limit = self._settings.max_pixels
+        canvas = await self._in_thread(lambda: Canvas.open(image, region, limit))
+        return await self._compose(name, meta["name"], canvas, outcome)
+
+    async def status(self, name: str, owner: str) -> Status:
+        """What is known of a client's job; `NoSuchJob` for another's, too."""
+        status = await self._queue.status(name)
+        if status.owner != owner:
+            raise NoSuchJob("there is no such job, or no longer")
+        return status
+
+    async def _compose(self, job: str, name: str, canvas: Canvas, outcome: Outcome) -> Answer:
+        if isinstance(outcome, Failure):
+            raise JobFailed(outcome.reason)
+        fill = outcome.fill
+        images = await self._in_thread(lambda: canvas.complete(fill.fills))
+        others = await self._in_thread(lambda: canvas.complete(fill.others))
+        differences = _differences(fill.fills, fill.others) if others else []
+        return Answer(job, name, outcome, canvas.region, images, others, differences)
+
+    def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
+        canvas = Canvas.open(request.image, request.region, self._settings.max_pixels)
+        return canvas, request.fingerprint()
+
+    def _check_answer_size(self, picture: Picture, request: InpaintRequest) -> None:
+        """Bound the answer as the upload is bounded: eight candidates are eight pictures."""
+        width, height = picture.size
+        limit = self._settings.max_pixels
+        count = request.count * (1 if request.other is None else 2)
+        if count * width * height > limit:
+            raise PictureTooLarge(f"{count} pictures of {width}×{height} are over {limit:,} pixels")
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await to_thread.run_sync(work, limiter=self._threads)
+
+
+def _seed(given: int | None, key: str, fingerprint: str) -> int:
+    if given is not None:
+        return given
+    if not key:
+        return secrets.randbelow(SEEDS)
+    named = hashlib.sha256(f"{key}\n{fingerprint}".encode()).digest()
+    return int.from_bytes(named[:4], "big")
+
+
+def _name_of(image: str, region: Region, work: Work) -> str:
+    facts = [image, region, work.caption, work.other, work.seed, work.count]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _differences(fills: bytes, others: bytes) -> list[float]:
+    one, two = squares_of(fills).astype(np.int16), squares_of(others).astype(np.int16)
+    return [round(float(np.abs(a - b).mean()), 3) for a, b in zip(one, two, strict=True)]

@@ -1,57 +1,70 @@
 """The queue as the API sees it: put a job in, wait for what becomes of it, take it back."""
 
 import asyncio
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from service import scripts
-from service.errors import AnswerTimeout, QueueFull, QueueUnavailable
-from service.jobs import Job, Outcome, read_outcome
+from service.bells import Bells
+from service.errors import (
+    AnswerTimeout,
+    Draining,
+    JobGone,
+    KeyReused,
+    NoSuchJob,
+    QueueFull,
+    QueueUnavailable,
+)
+from service.jobs import Job, Lane, State, Status
+from service.keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.scripts import script
 from service.settings import Settings
+from service.work import Failure, Outcome, Result
 
-GROUP = "workers"
-# A worker beats every two seconds; one not heard of for this long is not counted on.
-ALIVE_MS = 10_000
-# RESP2 replies look the same from every server; a call may block for a while, but not for ever.
-CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 10, "socket_connect_timeout": 2}
-_SLICE_SECONDS = 2.0
+# How long to trust that a bell will ring before looking.
+_LOOK_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Keys:
-    """The names of everything in Redis. The braces keep them on one node of a cluster."""
+class Idempotency:
+    """A client's name for a request: ``name`` is unique to the caller, the payload is hashed."""
 
-    namespace: str
+    name: str
+    fingerprint: str
 
-    @property
-    def stream(self) -> str:
-        """The stream of job ids: waiting and running."""
-        return f"{{{self.namespace}}}:jobs"
 
-    @property
-    def dead(self) -> str:
-        """The stream of jobs given up, with the reason."""
-        return f"{{{self.namespace}}}:dead"
+@dataclass(frozen=True)
+class Admitted:
+    """An accepted job, which may be an older one; ``answered`` tells that its outcome is there."""
 
-    @property
-    def workers(self) -> str:
-        """The hash of workers: when each was last heard of, and its bundle."""
-        return f"{{{self.namespace}}}:workers"
+    job: str
+    is_new: bool = True
+    answered: bool = False
 
-    def job(self, name: str) -> str:
-        """The key of a job's hash, which holds first the job and then its outcome."""
-        return f"{{{self.namespace}}}:job:{name}"
 
-    def bell(self, name: str) -> str:
-        """The key of the list that wakes the one who waits for the job."""
-        return f"{{{self.namespace}}}:bell:{name}"
+@dataclass(frozen=True)
+class Beat:
+    """What a live worker says of itself: its bundles by name, with their digests."""
+
+    models: Mapping[str, str]
+    default: str
+    generation: int
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step in a job's life; ``id`` is where to go on from."""
+
+    id: str
+    state: State
 
 
 class Queue:
@@ -59,70 +72,199 @@ class Queue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._keys = Keys(settings.namespace)
-        # One connection for each job that is waited for, and some to put jobs in.
-        room = settings.queue_limit + 64
-        self._redis: Any = redis.asyncio.Redis.from_url(
-            settings.queue_url, max_connections=room, **CONNECTION
+        self.keys = Keys(settings.namespace)
+        self.redis: Any = redis.asyncio.Redis.from_url(
+            settings.queue_url, max_connections=256, **CONNECTION
         )
-        self._enqueue = self._redis.register_script(scripts.ENQUEUE)
+        self.bells = Bells(self.redis, self.keys.bells)
+        self._keep_ms = int(settings.result_seconds * 1000)
+        names = ("enqueue", "status", "cancel")
+        self._enqueue, self._status, self._cancel = (
+            self.redis.register_script(script(name)) for name in names
+        )
 
-    async def put(self, job: Job) -> None:
-        """Queue a job, or raise `QueueFull`."""
-        fields = [part for pair in job.fields().items() for part in pair]
-        live_ms = int(self._settings.answer_seconds * 1000)
-        with _unavailable():
-            queued = await self._enqueue(
-                keys=[self._keys.stream, self._keys.job(job.id)],
-                args=[self._settings.queue_limit, live_ms, job.id, *fields],
-            )
-        if not queued:
-            raise QueueFull(f"{self._settings.queue_limit} jobs are waiting")
+    async def put(
+        self, job: Job, upload: bytes | None = None, idempotency: Idempotency | None = None
+    ) -> Admitted:
+        """Queue a job, in one step with everything that could speak against it.
 
-    async def wait(self, name: str) -> Outcome:
-        """What became of a job, as soon as it is known; `AnswerTimeout` past the deadline.
+        Args:
+            job: a new one.
+            upload: the picture, where the client will come back for the result.
+            idempotency: the client's name for the request; a known one gives the older job.
+
+        Raises:
+            QueueFull, Draining: nothing was queued.
+            KeyReused: the name was used for another payload.
+        """
+        named = idempotency or Idempotency("", "")
+        job_parts, work_parts = _flat(job.fields()), _flat(job.work.fields())
+        limits = self._settings
+        arguments = [
+            *(self.keys.prefix, GROUP, job.id, job.work.id, str(job.lane)),
+            limits.backlog_limit if job.lane == Lane.BATCH else limits.queue_limit,
+            *(int(job.seconds * 1000), self._keep_ms),
+            *(named.name, named.fingerprint, int(limits.idempotency_seconds * 1000)),
+            *(upload or b"", len(job_parts), *job_parts, *work_parts),
+        ]
+        with unavailable():
+            answer, name = await self._enqueue(args=arguments)
+        match answer:
+            case b"full":
+                raise QueueFull("as many jobs as are taken are waiting")
+            case b"draining":
+                raise Draining("no new jobs are taken just now")
+            case b"mismatch":
+                raise KeyReused("this Idempotency-Key came with another request before")
+            case b"same":
+                return Admitted(name.decode(), is_new=False)
+        return Admitted(name.decode(), answered=answer in (b"done", b"failed"))
+
+    async def status(self, name: str) -> Status:
+        """What is known of a job, or `NoSuchJob`."""
+        with unavailable():
+            found = await self._status(args=[self.keys.prefix, GROUP, name])
+        if not found:
+            raise NoSuchJob("there is no such job, or no longer")
+        fields, state, ahead, pace = found
+        pairs = dict(zip(fields[::2], fields[1::2], strict=True))
+        return Status.from_fields(name, pairs, state.decode(), ahead, float(pace))
+
+    async def outcome(self, status: Status) -> Outcome | None:
+        """What came of a job, or None while it waits or runs.
+
+        Raises:
+            JobGone: it was cancelled, or its time or its result's is over.
+        """
+        if status.state == State.FAILED:
+            return Failure(status.reason)
+        if status.state in (State.CANCELLED, State.EXPIRED):
+            raise JobGone(f"the job is {status.state}")
+        if status.state != State.DONE:
+            return None
+        with unavailable():
+            fields = await self.redis.hgetall(self.keys.work(status.work))
+        if b"fills" not in fields:
+            raise JobGone("the result is no longer kept")
+        return Result.from_fields(fields)
+
+    async def wait(self, name: str, work: str, seconds: float, bell: asyncio.Event) -> Outcome:
+        """What becomes of a job, as soon as it is known; `AnswerTimeout` past the deadline.
 
         The job has been accepted, so a server that is away for a while is waited for.
+
+        Args:
+            name: of the job.
+            work: the name of its work.
+            seconds: how long to wait.
+            bell: of the work, listened for since before the job was put in.
         """
-        deadline = time.monotonic() + self._settings.answer_seconds
+        deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
-                outcome = await self._listen(name, min(left, _SLICE_SECONDS))
+                async with asyncio.timeout(min(left, _LOOK_SECONDS)):
+                    await bell.wait()
+                bell.clear()
+            except TimeoutError:
+                pass
+            try:
+                outcome = await self.outcome(await self.status(name))
             except QueueUnavailable:
                 await asyncio.sleep(min(left, _RETRY_SECONDS))
                 continue
+            except NoSuchJob as error:  # a server that lost its data
+                raise JobGone("the job is no longer known") from error
             if outcome is not None:
                 return outcome
-        raise AnswerTimeout(f"no worker finished the job in {self._settings.answer_seconds:g} s")
+        raise AnswerTimeout(f"no worker finished the job in {seconds:g} s")
 
-    async def _listen(self, name: str, seconds: float) -> Outcome | None:
-        """Wait for a job's bell, then look: a bell lost on the way costs time, not the answer."""
-        with _unavailable():
-            await self._redis.blpop([self._keys.bell(name)], timeout=seconds)
-            return read_outcome(await self._redis.hgetall(self._keys.job(name)))
+    async def cancel(self, name: str, *, forget: bool = False) -> State:
+        """Take a job back: work that nobody else claims is dropped before the model sees it.
 
-    async def abandon(self, name: str) -> None:
-        """Forget a job nobody waits for: a worker drops it before the model sees it."""
-        with _unavailable():
-            await self._redis.delete(self._keys.job(name), self._keys.bell(name))
+        Args:
+            name: of the job. One that has come to its end is forgotten.
+            forget: leave no trace of it in any case.
 
-    async def workers(self) -> dict[str, str]:
-        """The bundle digest of every live worker, by the worker's name."""
-        with _unavailable():
-            seconds, microseconds = await self._redis.time()
-            beats = await self._redis.hgetall(self._keys.workers)
+        Returns:
+            The state it was in.
+
+        Raises:
+            NoSuchJob: it is not known.
+        """
+        with unavailable():
+            state = await self._cancel(
+                args=[self.keys.prefix, GROUP, name, self._keep_ms, int(forget)]
+            )
+        if state is None:
+            raise NoSuchJob("there is no such job, or no longer")
+        return State(state.decode())
+
+    async def upload(self, name: str) -> bytes | None:
+        """The picture kept for a job, or None."""
+        with unavailable():
+            kept: bytes | None = await self.redis.get(self.keys.upload(name))
+        return kept
+
+    async def events(self, name: str, work: str, after: str = "0-0") -> AsyncIterator[Event | None]:
+        """The steps of a job's life after an event, up to its end; None now and then in between.
+
+        Raises:
+            QueueUnavailable: the server went away; the client comes back with its last event.
+        """
+        with self.bells.listen(work) as bell:
+            while True:
+                with unavailable():
+                    found = await self.redis.xrange(self.keys.events(name), f"({after}", "+")
+                for entry, fields in found:
+                    after = entry.decode()
+                    event = Event(after, State(fields[b"state"].decode()))
+                    yield event
+                    if event.state.is_end:
+                        return
+                yield None
+                try:
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await bell.wait()
+                    bell.clear()
+                except TimeoutError:
+                    pass
+
+    async def workers(self) -> dict[str, Beat]:
+        """What every live worker said last, by the worker's name."""
+        with unavailable():
+            seconds, microseconds = await self.redis.time()
+            beats = await self.redis.hgetall(self.keys.workers)
         now = seconds * 1000 + microseconds // 1000
-        parsed = {name.decode(): beat.decode().split(" ") for name, beat in beats.items()}
-        return {name: digest for name, (at, digest) in parsed.items() if now - int(at) < ALIVE_MS}
+        parsed = {name.decode(): json.loads(beat) for name, beat in beats.items()}
+        return {
+            name: Beat(beat["models"], beat["default"], beat["generation"], beat.get("error"))
+            for name, beat in parsed.items()
+            if now - beat["at"] < ALIVE_MS
+        }
+
+    async def ask_for_reload(self) -> int:
+        """Ask every worker to read its bundles anew; return the generation they will be."""
+        with unavailable():
+            return int(await self.redis.incr(self.keys.generation))
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.aclose()
+        await self.bells.close()
+        await self.redis.aclose()
 
 
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
+    """Turn what redis-py raises into the service's own errors."""
     try:
         yield
+    except OutOfMemoryError as error:
+        raise QueueFull("the queue's memory is full") from error
     except (RedisError, OSError) as error:
+        if "OOM" in str(error):  # out of memory, said from inside a script
+            raise QueueFull("the queue's memory is full") from error
         raise QueueUnavailable("the queue does not answer") from error
+
+
+def _flat(fields: Mapping[str, Any]) -> Sequence[Any]:
+    return [part for pair in fields.items() for part in pair]

@@ -1,17 +1,19 @@
 """What a client asks for: the fields of the form, checked once, here."""
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.errors import BodyTooLarge, InvalidCaption, InvalidField, NotAcceptable
-from service.jobs import MAX_CANDIDATES, SEEDS
 from service.settings import Settings
+from service.work import MAX_CANDIDATES, SEEDS
 
 MAX_CAPTION = 1000
 PNG, JSON = "image/png", "application/json"
-_FIELDS = {"image", "caption", "seed", "region", "n"}
+_FIELDS = {"image", "caption", "seed", "region", "n", "compare", "model", "webhook"}
 _SPACES = "\t\n\r"
 
 
@@ -21,9 +23,12 @@ class InpaintRequest:
 
     image: bytes
     caption: str
-    seed: int | None
-    region: str | None
-    count: int
+    seed: int | None = None
+    region: str | None = None
+    count: int = 1
+    other: str | None = None
+    model: str = ""
+    webhook: str = ""
 
     @classmethod
     def from_form(cls, form: Mapping[str, bytes], settings: Settings) -> "InpaintRequest":
@@ -41,8 +46,29 @@ class InpaintRequest:
         if len(form["image"]) > settings.max_bytes:
             raise BodyTooLarge(f"at most {settings.max_bytes:,} bytes are taken")
         count = _number(form, "n", 1, MAX_CANDIDATES)
-        seed, region = _number(form, "seed", 0, SEEDS - 1), _text(form, "region")
-        return cls(form["image"], check_caption(_text(form, "caption")), seed, region, count or 1)
+        return cls(
+            image=form["image"],
+            caption=check_caption(_text(form, "caption")),
+            seed=_number(form, "seed", 0, SEEDS - 1),
+            region=_text(form, "region"),
+            count=count or 1,
+            other=check_caption(_text(form, "compare")) if "compare" in form else None,
+            model=_text(form, "model") or "",
+            webhook=_text(form, "webhook") or "",
+        )
+
+    @property
+    def many(self) -> bool:
+        """Whether the answer has more than one picture."""
+        return self.count > 1 or self.other is not None
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the whole request: what an Idempotency-Key stands for."""
+        facts = [self.caption, self.seed, self.region, self.count]
+        facts += [self.other, self.model, self.webhook]
+        payload = hashlib.sha256(json.dumps(facts).encode())
+        payload.update(self.image)
+        return payload.hexdigest()
 
 
 def check_caption(text: str | None) -> str:
@@ -61,20 +87,20 @@ def check_caption(text: str | None) -> str:
     return tidy
 
 
-def choose_media_type(accept: str | None, count: int) -> str:
+def choose_media_type(accept: str | None, many: bool) -> str:
     """Pick PNG or JSON by the Accept header; PNG where both are as welcome.
 
     Raises:
         NotAcceptable: the header allows neither.
-        InvalidField: several candidates are asked for as one PNG.
+        InvalidField: several pictures are asked for as one PNG.
     """
     welcome = _preferences(accept or "*/*")
     quality = {kind: _quality(welcome, kind) for kind in (PNG, JSON)}
     if not any(quality.values()):
         raise NotAcceptable(f"the answer comes as {PNG} or {JSON}")
     chosen = max(quality, key=lambda kind: quality[kind])
-    if chosen == PNG and count > 1:
-        raise InvalidField(f"n={count} needs 'Accept: {JSON}': a PNG holds one candidate")
+    if chosen == PNG and many:
+        raise InvalidField(f"n and compare need 'Accept: {JSON}': a PNG holds one picture")
     return chosen
 
 

@@ -1,9 +1,11 @@
 """Every setting of the service: an environment variable each, checked at start."""
 
+import os
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
 
@@ -24,6 +26,10 @@ class Settings(BaseSettings):
     )
 
     bundle: Path = DEFAULT_BUNDLE
+    bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="more bundles to load, as a list of paths like PATH's"
+    )
+    workers: int = Field(1, ge=1, description="that `captionfill serve` starts")
     device: str = "cpu"
     data_folder: Path = Path(".captionfill")
     namespace: str = Field("captionfill", min_length=1, description="prefix of every Redis key")
@@ -37,11 +43,18 @@ class Settings(BaseSettings):
     decoders: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
 
     queue_limit: int = Field(512, gt=0, description="jobs waiting or running; more get 503")
+    backlog_limit: int = Field(10_000, gt=0, description="the same for batch work")
     answer_seconds: float = Field(60, gt=0, description="from acceptance to answer; then 504")
-    result_seconds: float = Field(60, gt=0, description="a result stays in Redis this long")
+    job_seconds: float = Field(3600, gt=0, description="the same for asynchronous jobs")
+    result_seconds: float = Field(600, gt=0, description="a result stays in Redis this long")
+    idempotency_seconds: float = Field(86_400, gt=0, description="an Idempotency-Key is known")
+    dead_letter_seconds: float = Field(604_800, gt=0, description="a dead letter can be requeued")
     batch_limit: int = Field(8, gt=0, description="images in one batch")
     lease_seconds: float = Field(15, gt=0, description="a silent worker's jobs are then retaken")
-    max_deliveries: int = Field(3, gt=0, description="then the job is a dead letter")
+    max_deliveries: int = Field(
+        5, gt=1, description="to workers that fell silent; then the job is a dead letter"
+    )
+    model_seconds: float = Field(120, gt=0, description="a batch that takes longer is hung")
 
     @field_validator("redis_url")
     @classmethod
@@ -49,6 +62,16 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return url
+
+    @field_validator("bundles", mode="before")
+    @classmethod
+    def _split_bundles(cls, paths: object) -> object:
+        return tuple(filter(None, paths.split(os.pathsep))) if isinstance(paths, str) else paths
+
+    @property
+    def bundle_folders(self) -> list[Path]:
+        """Every bundle to load; the first is the default."""
+        return [self.bundle, *self.bundles]
 
     @property
     def queue_url(self) -> str:

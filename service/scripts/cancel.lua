@@ -1,6 +1,7 @@
 -- Take a job back. Work that nobody else claims leaves the stream at once.
 -- ARGV: prefix, group, job, milliseconds to keep its state, whether to forget it altogether.
--- Returns the state it is in now, or nothing where it is not known.
+-- A job that has come to its end is forgotten in any case, picture and all.
+-- Returns the state it was in, or nothing where it is not known.
 local group, job, keep, forget = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local name = key('job', job)
 local facts = redis.call('HMGET', name, 'state', 'work')
@@ -18,7 +19,8 @@ if facts[1] == 'queued' then
   end
   redis.call('PUBLISH', prefix .. 'bells', work)
 end
-local state = redis.call('HGET', name, 'state')
 redis.call('DEL', key('upload', job))
-if forget == '1' then redis.call('DEL', name, key('events', job)) end
-return state
+if forget == '1' or facts[1] ~= 'queued' then
+  redis.call('DEL', name, key('events', job), key('hook', job))
+end
+return facts[1]

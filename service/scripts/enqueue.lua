@@ -36,18 +36,18 @@ if idempotent ~= '' then
   redis.call('HSET', key('key', idempotent), 'fingerprint', fingerprint, 'job', job)
   redis.call('PEXPIRE', key('key', idempotent), ARGV[11])
 end
-count('jobs_accepted')
+count('accepted')
 tell(job, 'queued')
 
 if answer == 'done' or answer == 'failed' then
-  count('jobs_from_cache')
+  count('cached')
   conclude(job, answer, known[5] or '', keep)
   return {answer, job}
 end
 
 redis.call('SADD', claims, job)
 if answer == 'joined' then
-  count('jobs_joined')
+  count('coalesced')
   outlive(work_name, live)
   -- Somebody waits now for what was to be done at leisure: it changes lanes, to their end.
   if lane == 'interactive' and known[3] == 'batch' and known[1] == 'queued' then

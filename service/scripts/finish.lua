@@ -18,6 +18,12 @@ if wanted then
   redis.call('HINCRBY', name, 'stored', 1)
   redis.call('PEXPIRE', name, keep)
   conclude_all(work, state, reason, keep)
+  -- A dead letter keeps its claims: put back into its lane, it still answers its clients.
+  if dead == '1' then
+    redis.call('PEXPIRE', key('claims', work), keep)
+  else
+    redis.call('DEL', key('claims', work))
+  end
 end
 drop_entry(lane_key(lane), group, entry)
 return wanted and 1 or 0

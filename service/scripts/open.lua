@@ -14,6 +14,7 @@ local function give_up(entry, work)
   redis.call('HSET', key('work', work), 'state', 'failed', 'dead', '1', 'reason', reason)
   redis.call('PEXPIRE', key('work', work), keep_dead)
   conclude_all(work, 'failed', reason, keep)
+  redis.call('PEXPIRE', key('claims', work), keep_dead)
   count('dead_letters')
 end
 
@@ -38,12 +39,13 @@ for i = 8, #ARGV, 2 do
   if pending and pending[2] == worker then
     if wanted and pending[4] <= most then
       found = start(work)
-      if pending[4] > 1 then count('reclaims') end
+      if pending[4] > 1 then count('reclaimed') end
     else
       if wanted then
         give_up(entry, work)
       elseif not facts[1] then
         conclude_all(work, 'expired', '', keep)
+        redis.call('DEL', key('claims', work))
         count('dropped')
       end
       drop_entry(stream, group, entry)

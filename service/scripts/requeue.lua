@@ -10,4 +10,10 @@ if redis.call('HGET', name, 'dead') ~= '1' then return 0 end
 local entry = redis.call('XADD', lane_key(facts['lane']), '*', 'work', facts['work'])
 redis.call('HSET', name, 'state', 'queued', 'dead', '0', 'reason', '', 'entry', entry)
 redis.call('PEXPIRE', name, ARGV[4])
+for _, job in ipairs(redis.call('SMEMBERS', key('claims', facts['work']))) do
+  if redis.call('HGET', key('job', job), 'state') == 'failed' then
+    redis.call('HSET', key('job', job), 'state', 'queued', 'reason', '')
+    tell(job, 'queued')
+  end
+end
 return 1

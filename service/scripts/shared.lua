@@ -42,14 +42,13 @@ local function conclude(job, state, reason, keep)
   if (redis.call('HGET', name, 'webhook') or '') ~= '' then
     redis.call('ZADD', prefix .. 'hooks', text(now()), job)
   end
-  count('jobs_' .. state)
+  count(state)
 end
 
 local function conclude_all(work, state, reason, keep)
   for _, job in ipairs(redis.call('SMEMBERS', key('claims', work))) do
     conclude(job, state, reason, keep)
   end
-  redis.call('DEL', key('claims', work))
   redis.call('PUBLISH', prefix .. 'bells', work)
 end
 

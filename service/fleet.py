@@ -1,0 +1,46 @@
+"""Which bundles the live workers have, asked for once a second at the most."""
+
+import time
+from collections.abc import Mapping
+
+from service.errors import UnknownModel
+from service.queue import Beat, Queue
+
+_FRESH_SECONDS = 1.0
+
+
+class Fleet:
+    """The workers as the API knows them."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._beats: Mapping[str, Beat] = {}
+        self._asked = float("-inf")
+
+    async def beats(self) -> Mapping[str, Beat]:
+        """What every live worker says of itself, a second old at the most."""
+        if time.monotonic() - self._asked > _FRESH_SECONDS:
+            self._beats = await self._queue.workers()
+            self._asked = time.monotonic()
+        return self._beats
+
+    async def resolve(self, model: str) -> tuple[str, str]:
+        """The name and the digest of a bundle; the default's for no name.
+
+        While no worker lives nothing is known, and any name goes: the job waits for a worker.
+
+        Raises:
+            UnknownModel: there are workers, but none has it.
+        """
+        beats = await self.beats()
+        if not beats:
+            return model, ""
+        newest = max(beats.values(), key=lambda beat: beat.generation)
+        name = model or newest.default
+        if name in newest.models:
+            return name, newest.models[name]
+        for beat in beats.values():
+            if name in beat.models:
+                return name, beat.models[name]
+        known = sorted({name for beat in beats.values() for name in beat.models})
+        raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")

@@ -1,0 +1,78 @@
+"""The names of everything in Redis, and how to reach it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.jobs import Lane
+
+GROUP = "workers"
+# A worker beats every two seconds; one not heard of for this long is not counted on.
+ALIVE_MS = 10_000
+# RESP2 replies look the same from every server; a call may block for a while, but not for ever.
+CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 10, "socket_connect_timeout": 2}
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names under one namespace. The braces keep them on one node of a cluster."""
+
+    namespace: str
+
+    @property
+    def prefix(self) -> str:
+        """What every key begins with; the scripts make keys of it, too."""
+        return f"{{{self.namespace}}}:"
+
+    def lane(self, lane: str) -> str:
+        """The stream of a lane's work, waiting and running."""
+        return f"{self.prefix}jobs:batch" if lane == Lane.BATCH else f"{self.prefix}jobs"
+
+    def work(self, name: str) -> str:
+        """The hash of a piece of work, and then of its outcome."""
+        return f"{self.prefix}work:{name}"
+
+    def claims(self, name: str) -> str:
+        """The set of jobs that want a piece of work."""
+        return f"{self.prefix}claims:{name}"
+
+    def job(self, name: str) -> str:
+        """The hash of a job."""
+        return f"{self.prefix}job:{name}"
+
+    def events(self, name: str) -> str:
+        """The stream of a job's events, for replay."""
+        return f"{self.prefix}events:{name}"
+
+    def upload(self, name: str) -> str:
+        """The picture of a job whose client comes back for the result."""
+        return f"{self.prefix}upload:{name}"
+
+    @property
+    def dead(self) -> str:
+        """The stream of work given up, with the reason."""
+        return f"{self.prefix}dead"
+
+    @property
+    def workers(self) -> str:
+        """The hash of workers' beats."""
+        return f"{self.prefix}workers"
+
+    @property
+    def bells(self) -> str:
+        """The channel on which the name of finished work is called."""
+        return f"{self.prefix}bells"
+
+    @property
+    def metrics(self) -> str:
+        """The hash of counters."""
+        return f"{self.prefix}metrics"
+
+    @property
+    def generation(self) -> str:
+        """How often a reload of the bundles was asked for."""
+        return f"{self.prefix}generation"
+
+    @property
+    def draining(self) -> str:
+        """Set while no new job is taken."""
+        return f"{self.prefix}draining"

@@ -1,0 +1,138 @@
+"""The networks in a process of their own, so that a worker sees what its model dies of.
+
+A worker that shared a process with its model would die with it, and nobody could tell which job
+was to blame, nor tell it from a machine that was switched off. Apart, the worker lives to see the
+death, to start another process, and to try each job alone. It also keeps leases alive while the
+model computes, ends one that hangs, and loads new bundles beside the old.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from service.errors import StartError
+from service.frames import pack, pack_fills, pack_works, unpack, unpack_fills, unpack_works
+from service.work import Fill, Work
+
+_LOAD_SECONDS = 300.0
+_CLOSE_SECONDS = 5.0
+
+
+class ModelDied(Exception):
+    """The model's process ended, or was ended, in the middle of work."""
+
+
+class ModelProcess:
+    """Bundles loaded in a child process.
+
+    Attributes:
+        models: digest of each bundle by its name.
+        default: name of the bundle for work that names none.
+    """
+
+    def __init__(self, folders: Sequence[Path], device: str, seconds: float) -> None:
+        """Start the process and wait until its bundles are loaded.
+
+        Args:
+            folders: of the bundles; the first is the default.
+            device: torch device.
+            seconds: a batch that takes longer is taken for hung.
+
+        Raises:
+            StartError: a bundle cannot be used.
+        """
+        self._seconds = seconds
+        self._start(folders, device)
+
+    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+        """Fill every piece of work.
+
+        Raises:
+            ModelDied: with the manner of its death.
+        """
+        try:
+            self._connection.send_bytes(pack_works(works))
+            if not self._connection.poll(self._seconds):
+                self._process.kill()
+                self._process.wait()
+                raise ModelDied(f"the model took over {self._seconds:g} s")
+            return unpack_fills(self._connection.recv_bytes())
+        except (OSError, EOFError) as error:
+            raise ModelDied(self._manner_of_death()) from error
+
+    def close(self) -> None:
+        """End the process, which does nothing at this moment."""
+        self._connection.close()
+        try:
+            self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self, folders: Sequence[Path], device: str) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "service.model_process"]
+        places = [str(theirs.fileno()), device, *map(str, folders)]
+        with theirs:
+            # Not the terminal's Ctrl-C but the end of the connection ends it, after its batch.
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, *places],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._connection = Connection(ours.detach())
+        try:
+            if not self._connection.poll(_LOAD_SECONDS):
+                raise StartError(f"the bundles were not loaded in {_LOAD_SECONDS:g} s")
+            head, _ = unpack(self._connection.recv_bytes())
+            if "error" in head:
+                raise StartError(head["error"])
+        except (OSError, EOFError) as error:
+            raise StartError(f"the model did not start: {self._manner_of_death()}") from error
+        except StartError:
+            self.close()
+            raise
+        self.models: dict[str, str] = head["models"]
+        self.default: str = head["default"]
+
+    def _manner_of_death(self) -> str:
+        try:
+            status = self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
+        if status < 0:
+            return f"its process was ended by signal {-status}"
+        return f"its process ended with status {status}"
+
+
+def main(descriptor: int, device: str, folders: Sequence[str]) -> None:
+    """Load bundles, then fill whatever comes until the other side hangs up."""
+    # Imported here: the worker's own process, which reads this module too, does without torch.
+    from service.predictor import Predictors  # noqa: PLC0415
+
+    with Connection(descriptor) as connection:
+        try:
+            predictors = Predictors.load([Path(folder) for folder in folders], device)
+        except StartError as error:
+            connection.send_bytes(pack({"error": str(error)}))
+            return
+        connection.send_bytes(pack({"models": predictors.models, "default": predictors.default}))
+        while True:
+            try:
+                works = unpack_works(connection.recv_bytes())
+                connection.send_bytes(pack_fills(predictors.predict(works)))
+            except (EOFError, OSError):  # the worker is gone
+                return
+
+
+if __name__ == "__main__":
+    # A worker that is told to stop finishes its batch, and needs its model for it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
