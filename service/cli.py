@@ -3,13 +3,13 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
-from service.errors import ServiceError, StartError
-from service.settings import Settings
+from service.errors import ServiceError
+from service.gate.cli import app as keys
+from service.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,8 @@ app = typer.Typer(
     epilog="Every setting is an environment variable: REDIS_URL, HOST, PORT, CAPTIONFILL_BUNDLE, "
     "CAPTIONFILL_DEVICE, CAPTIONFILL_DATA_FOLDER, … (service/settings.py lists them).",
 )
+
+app.add_typer(keys, name="keys")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; HOST, else 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; PORT, else 8000.")]
@@ -35,9 +37,12 @@ def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> 
     Without REDIS_URL an embedded Valkey is started, with its data and all logs in .captionfill/
     of the current folder. Prints one line when ready. Ctrl-C stops everything.
     """
+    from service.gate.authentication import check_keys
     from service.supervisor import serve as run
 
-    run(_settings(host=host, port=port, bundle=bundle), lambda line: print(line, flush=True))
+    settings = load_settings(host=host, port=port, bundle=bundle)
+    check_keys(settings)
+    run(settings, lambda line: print(line, flush=True))
 
 
 @app.command()
@@ -45,13 +50,16 @@ def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API alone; it needs REDIS_URL and, somewhere, a worker.
 
     REDIS_URL is redis://localhost:6379/0 by default. GET /readyz is 200 once a worker is there.
+    Where others than this host can connect, API keys are needed: `captionfill keys new NAME`.
     """
     import uvicorn
 
     from service.app import create_app
+    from service.gate.authentication import check_keys
     from service.logs import set_up_logs
 
-    settings = _settings(host=host, port=port)
+    settings = load_settings(host=host, port=port)
+    check_keys(settings)
     set_up_logs()
     uvicorn.run(
         create_app(settings),
@@ -78,7 +86,7 @@ def worker(bundle: BundleFolder = None) -> None:
     from service.predictor import Predictor
     from service.worker import Worker
 
-    settings = _settings(bundle=bundle)
+    settings = load_settings(bundle=bundle)
     set_up_logs()
     predictor = Predictor.load(settings.bundle, settings.device)
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
@@ -116,7 +124,7 @@ def fill(
         raise typer.BadParameter("a picture needs a caption, a folder brings its own")
     from service.local import LocalFiller
 
-    filler = LocalFiller(_settings(bundle=bundle), region, seed)
+    filler = LocalFiller(load_settings(bundle=bundle), region, seed)
     if caption is None:
         filler.fill_folder(photo, output)
     else:
@@ -131,17 +139,6 @@ def main() -> None:
     except ServiceError as error:
         print(f"captionfill: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _settings(**options: Any) -> Settings:
-    """Settings from the environment, and from the options that were given."""
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise StartError(f"setting {place}: {first['msg']}") from error
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 An error's docstring is its documentation: it is served at the problem's ``type``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 from typing import Any, ClassVar
 
@@ -178,6 +178,88 @@ class JobGone(ServiceError):
     status, slug, title = 410, "job-gone", "Job gone"
 
 
+class KeyRequired(ServiceError):
+    """The request has no API key that this service knows.
+
+    Send it as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+    ``captionfill keys new NAME`` makes one.
+    """
+
+    status, slug, title = 401, "key-required", "API key required"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The way to authenticate (RFC 6750)."""
+        return {"WWW-Authenticate": 'Bearer realm="captionfill"'}
+
+
+class AdminOnly(ServiceError):
+    """The API key is good, but not an administrator's: ``captionfill keys new NAME --admin``."""
+
+    status, slug, title = 403, "admin-only", "Administrators only"
+
+
+class CrossOrigin(ServiceError):
+    """A script of another website sent the request; ``CAPTIONFILL_CORS_ORIGINS`` can allow it."""
+
+    status, slug, title = 403, "cross-origin", "Request of another website"
+
+
+class WrongHost(ServiceError):
+    """The Host header names no host of this service; ``CAPTIONFILL_ALLOWED_HOSTS`` adds names.
+
+    Without API keys only localhost is known, so that no website can reach the service through a
+    name of its own (DNS rebinding).
+    """
+
+    status, slug, title = 421, "wrong-host", "Wrong host"
+
+
+class TooManyRequests(ServiceError):
+    """The caller is over its rate. ``Retry-After`` and ``RateLimit`` say when to go on."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self._headers = dict(headers or {"Retry-After": "1"})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return self._headers
+
+
+class Busy(ServiceError):
+    """As many requests as this process takes are being answered: try again at once or elsewhere."""
+
+    status, slug, title, retry_after = 503, "busy", "Busy", 1
+
+
+class MalformedHttp(ServiceError):
+    """What came over the connection is no HTTP/1.1 request."""
+
+    status, slug, title = 400, "malformed-http", "Malformed HTTP"
+
+
+class HeadersTooSlow(ServiceError):
+    """The request's headers did not arrive in time."""
+
+    status, slug, title = 408, "headers-too-slow", "Headers too slow"
+
+
+class HeadersTooLarge(ServiceError):
+    """The request's line and headers have more bytes than the service takes."""
+
+    status, slug, title = 431, "headers-too-large", "Headers too large"
+
+
+class MethodNotAllowed(ServiceError):
+    """There is something at this address, but not for this method; ``Allow`` says for which."""
+
+    status, slug, title = 405, "method-not-allowed", "Method not allowed"
+
+
 class NoSuchPage(ServiceError):
     """There is nothing at this address."""
 
@@ -188,6 +270,14 @@ class StartError(ServiceError):
     """A command cannot start: a busy port, a missing bundle, no Redis."""
 
     slug, title = "start-error", "Cannot start"
+
+
+# What a request may be answered with before any route has seen it.
+GATE: tuple[type[ServiceError], ...] = (
+    KeyRequired, CrossOrigin, WrongHost, TooManyRequests, Busy, BodyTooLarge, UploadTooSlow,
+)  # fmt: skip
+# What a connection may be answered with before there is a request.
+WIRE: tuple[type[ServiceError], ...] = (MalformedHttp, HeadersTooSlow, HeadersTooLarge)
 
 
 def catalogue() -> dict[str, type[ServiceError]]:

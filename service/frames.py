@@ -26,7 +26,9 @@ def unpack(frame: bytes) -> tuple[Any, memoryview]:
 
 def pack_works(works: Sequence[Work]) -> bytes:
     """Pieces of work as a frame."""
-    heads = [{key: value for key, value in work.fields().items() if key != "window"} for work in works]
+    heads = [
+        {key: value for key, value in work.fields().items() if key != "window"} for work in works
+    ]
     return pack(heads, [work.window for work in works])
 
 

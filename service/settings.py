@@ -2,10 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from service.errors import StartError
+
+# A list is written a,b,c in the environment.
+Names = Annotated[tuple[str, ...], NoDecode]
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
 
@@ -25,6 +31,25 @@ class Settings(BaseSettings):
         8000, ge=1, le=65535, validation_alias=AliasChoices("CAPTIONFILL_PORT", "PORT")
     )
 
+    auth: Literal["auto", "on", "off"] = Field(
+        "auto", description="API keys; auto asks for them where others than this host can connect"
+    )
+    published_on: str | None = Field(
+        None, description="the address clients connect to, where that is not HOST (containers)"
+    )
+    keys_file: Path | None = Field(None, description="keys.jsonl in the data folder by default")
+    rate_limit: float | None = Field(
+        None, ge=0, description="requests a second of one caller, 0 for any; 20 with keys, else 0"
+    )
+    rate_burst: int = Field(60, ge=1, description="requests that may come at once")
+    allowed_hosts: Names = Field((), description="names of this API besides localhost")
+    cors_origins: Names = Field((), description="origins whose scripts may use this API; * for any")
+    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is believed")
+    max_requests: int = Field(1024, gt=0, description="answered at one time; more get 503")
+    header_seconds: float = Field(10, gt=0, description="for a client to send a request's headers")
+    idle_seconds: float = Field(15, gt=0, description="a connection without a request stays open")
+    max_header_bytes: int = Field(32 * 1024, ge=1024, description="request line and headers")
+
     bundle: Path = DEFAULT_BUNDLE
     bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="more bundles to load, as a list of paths like PATH's"
@@ -38,6 +63,9 @@ class Settings(BaseSettings):
     max_pixels: int = Field(40_000_000, gt=0, description="of one picture")
     max_held_pixels: int = Field(
         200_000_000, gt=0, description="of all pictures that wait for their fill"
+    )
+    body_limits: dict[str, int] = Field(
+        {"/batches": 256 * 2**20}, description="bytes of a body, by the path of a route"
     )
     upload_seconds: float = Field(60, gt=0, description="for a client to send its request")
     decoders: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
@@ -73,7 +101,36 @@ class Settings(BaseSettings):
         """Every bundle to load; the first is the default."""
         return [self.bundle, *self.bundles]
 
+    @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split_names(cls, names: object) -> object:
+        if isinstance(names, str):
+            return tuple(name.strip() for name in names.split(",") if name.strip())
+        return names
+
+    @property
+    def keys_path(self) -> Path:
+        """The file of API keys."""
+        return self.keys_file or self.data_folder / "keys.jsonl"
+
     @property
     def queue_url(self) -> str:
         """The Redis to use where none is embedded: ``REDIS_URL``, or the one of this host."""
         return self.redis_url or "redis://localhost:6379/0"
+
+
+def load_settings(**options: Any) -> Settings:
+    """Settings from the environment, and from the options that were given (not None).
+
+    Raises:
+        StartError: a setting has no such value.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StartError(f"setting {place}: {first['msg']}") from error
+    except SettingsError as error:
+        raise StartError(str(error)) from error

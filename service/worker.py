@@ -38,9 +38,7 @@ class Model(Protocol):
 class Worker:
     """One process that fills. ``stop`` lets it finish its batch, hand back the rest, and end."""
 
-    def __init__(
-        self, consumer: Consumer, load: Callable[[], Model], batcher: Batcher
-    ) -> None:
+    def __init__(self, consumer: Consumer, load: Callable[[], Model], batcher: Batcher) -> None:
         """Load the model.
 
         Args:

@@ -1,6 +1,7 @@
 """What the service's tests run on: a real server, pictures, and a predictor to steer."""
 
 import io
+import sys
 import threading
 import time
 from itertools import count
@@ -11,6 +12,7 @@ import redis
 from PIL import Image
 
 from service.batcher import Batcher
+from service.cli import main
 from service.consumer import Consumer
 from service.embedded import EmbeddedServer
 from service.settings import Settings
@@ -88,3 +90,17 @@ def encode():
         return out.getvalue()
 
     return make
+
+
+@pytest.fixture
+def captionfill(monkeypatch, capsys):
+    """Run the command in this process: its status and what it printed."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["captionfill", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+            sys.exit(0)
+        return ended.value.code or 0, capsys.readouterr()
+
+    return run

@@ -1,26 +1,9 @@
 import io
 import socket
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
-
-from service.cli import main
-
-
-@pytest.fixture
-def captionfill(monkeypatch, capsys):
-    """Run the command in this process: its status and what it printed."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["captionfill", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-            sys.exit(0)
-        return ended.value.code or 0, capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

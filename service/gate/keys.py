@@ -1,0 +1,142 @@
+"""API keys: a file with one JSON line a key, which holds its SHA-256 and never the key.
+
+A key has 256 random bits, so a fast hash is enough: there is nothing to guess, only to compare.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.errors import StartError
+from service.gate.caller import Caller
+
+log = logging.getLogger("captionfill.keys")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key. Several may have one name: rotation makes the new one before the old one goes."""
+
+    name: str
+    sha256: str
+    admin: bool
+    rate: float | None
+    created: str
+
+    @property
+    def id(self) -> str:
+        """Tells keys of one name apart, and nothing of the key."""
+        return self.sha256[:8]
+
+    @property
+    def caller(self) -> Caller:
+        """Who comes with this key."""
+        return Caller(self.name, self.admin, self.rate)
+
+
+class KeyFile:
+    """The keys of a file, read again whenever the file changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys: list[Key] = []
+        self._version: tuple[int, ...] | None = None
+
+    def find(self, key: str) -> Caller | None:
+        """Who comes with a key. Takes as long for a wrong key as for any of the right ones."""
+        digest = _digest(key)
+        found = None
+        for entry in self._current():
+            if hmac.compare_digest(entry.sha256, digest):
+                found = entry.caller
+        return found
+
+    def read(self) -> list[Key]:
+        """Every key, in the order they were made; none where there is no file.
+
+        Raises:
+            StartError: a line is not a key, or the file cannot be read.
+        """
+        try:
+            lines = self.path.read_text().splitlines()
+            return [Key(**json.loads(line)) for line in lines if line.strip()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StartError(f"{self.path}: {error.strerror}") from error
+        except (TypeError, ValueError) as error:
+            raise StartError(f"{self.path} has a line that is not a key: {error}") from error
+
+    def new(self, name: str, *, admin: bool = False, rate: float | None = None) -> str:
+        """Make a key, and return it: this is the only time it can be seen."""
+        if not _NAME.fullmatch(name):
+            raise StartError(f"{name[:70]!r} is no name of a key: letters, digits and ._@- only")
+        key = f"cf_{secrets.token_urlsafe(32)}"
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._locked():
+            self._write([*self.read(), Key(name, _digest(key), admin, rate, created)])
+        return key
+
+    def revoke(self, name: str) -> list[Key]:
+        """Take away every key of a name, or the one key of an id. They stop working at once."""
+        with self._locked():
+            keys = self.read()
+            gone = [key for key in keys if name in (key.name, key.id)]
+            if not gone:
+                raise StartError(f"no key has the name or id {name!r}")
+            self._write([key for key in keys if key not in gone])
+        return gone
+
+    def _current(self) -> Sequence[Key]:
+        """The keys as the file is now; as it was, where somebody broke it."""
+        version = self._look()
+        if version != self._version:
+            try:
+                self._keys = self.read()
+            except StartError as error:
+                log.warning("keys unreadable, the former ones stay", extra={"reason": str(error)})
+            self._version = version
+        return self._keys
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            seen = self.path.stat()
+        except OSError:
+            return ()
+        return seen.st_ino, seen.st_mtime_ns, seen.st_size
+
+    def _write(self, keys: Sequence[Key]) -> None:
+        """Replace the file in one step: a reader sees the old one or the new one, whole."""
+        fresh = self.path.with_suffix(f".{secrets.token_hex(4)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.writelines(f"{json.dumps(asdict(key))}\n" for key in keys)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One writer at a time, or two commands at once would lose a key."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StartError(f"{self.path}: {error.strerror}") from error
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
