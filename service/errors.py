@@ -81,6 +81,16 @@ class InvalidRegion(InvalidField):
     slug, title = "invalid-region", "Invalid region"
 
 
+class InvalidWebhook(InvalidField):
+    """The webhook's address is not one this service sends to.
+
+    It must begin with ``https://`` and lead to a public address. An operator may allow other hosts
+    and networks with ``CAPTIONFILL_WEBHOOK_ALLOW``, and must set ``CAPTIONFILL_WEBHOOK_SECRET``.
+    """
+
+    slug, title = "invalid-webhook", "Invalid webhook"
+
+
 class UnsupportedPicture(ServiceError):
     """The file is no whole, still 8-bit PNG, JPEG or WebP picture in grey, palette or RGB colour.
 

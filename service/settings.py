@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -13,6 +13,9 @@ from service.errors import StartError
 # A list is written a,b,c in the environment.
 Names = Annotated[tuple[str, ...], NoDecode]
 
+from service.webhooks.addresses import AllowList
+from service.webhooks.signing import parse_secrets
+
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
 
 
@@ -20,7 +23,10 @@ class Settings(BaseSettings):
     """Read from ``CAPTIONFILL_<NAME>``; ``REDIS_URL``, ``HOST`` and ``PORT`` also go bare."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CAPTIONFILL_", populate_by_name=True, env_ignore_empty=True
+        env_prefix="CAPTIONFILL_",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # a secret, or the password in a Redis URL
     )
 
     redis_url: str | None = Field(
@@ -84,6 +90,16 @@ class Settings(BaseSettings):
     )
     model_seconds: float = Field(120, gt=0, description="a batch that takes longer is hung")
 
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="whsec_ and base64; several, apart by spaces, while rotating"
+    )
+    webhook_allow: str = Field("", description="hosts and networks besides the public ones")
+    webhook_seconds: float = Field(10, gt=0, description="for one attempt")
+    webhook_tries: int = Field(6, gt=0, description="then the webhook is given up")
+    webhook_pause_seconds: float = Field(
+        10, gt=0, description="before the second attempt; four times as long before each next"
+    )
+
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, url: str | None) -> str | None:
@@ -112,6 +128,23 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """The file of API keys."""
         return self.keys_file or self.data_folder / "keys.jsonl"
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_webhook_secret(cls, secret: SecretStr) -> SecretStr:
+        parse_secrets(secret.get_secret_value())
+        return secret
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _check_webhook_allow(cls, text: str) -> str:
+        AllowList.parse(text)
+        return text
+
+    @property
+    def webhook_secrets(self) -> list[bytes]:
+        """The keys that webhooks are signed with; without one, none is sent."""
+        return parse_secrets(self.webhook_secret.get_secret_value())
 
     @property
     def queue_url(self) -> str:

@@ -1,0 +1,175 @@
+"""From a job in the outbox to its receiver, on a real server."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+import redis.asyncio
+import standardwebhooks
+
+from service.webhooks.deliverer import backoff, delivering
+from service.webhooks.outbox import Outbox
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def settings(settings, secret):
+    times = {"webhook_seconds": 0.3, "webhook_pause_seconds": 0.05, "webhook_tries": 3}
+    return type(settings)(
+        redis_url=settings.redis_url, namespace=settings.namespace, webhook_secret=secret,
+        webhook_allow="127.0.0.1", **times,
+    )  # fmt: skip
+
+
+async def known(_):
+    return "done"
+
+
+def run(settings, receiver, script, *, processes=1, state_of=known):
+    """Deliver from some API processes' worth of tasks while ``script(box, receiver)`` runs."""
+
+    async def main():
+        async with AsyncExitStack() as stack:
+            client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
+            stack.push_async_callback(client.aclose)
+            await stack.enter_async_context(receiver.listening())
+            box = Outbox(client, settings.namespace, 1)
+            for _ in range(processes):
+                await stack.enter_async_context(delivering(settings, client, state_of))
+            await script(box, client, f"http://127.0.0.1:{receiver.port}/hook")
+
+    asyncio.run(main())
+
+
+async def post(box, client, url, job="j1"):
+    """What the queue does when a job with a webhook ends."""
+    await client.hset(box.hook(job), "url", url)
+    await client.zadd(box.hooks, {job: int(time.time() * 1000)})
+
+
+async def state(box, client, job="j1"):
+    """Wait until the webhook is settled, and tell how."""
+    async with asyncio.timeout(8):
+        while not (found := await client.hget(box.hook(job), "state")):
+            await asyncio.sleep(0.02)
+    return found.decode()
+
+
+def test_a_receiver_can_verify_the_webhook_with_the_official_library(settings, receiver, secret):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "delivered"
+
+    run(settings, one, script)
+    [(_, headers, body)] = one.requests
+    told = standardwebhooks.Webhook(secret).verify(body, headers)
+    assert (told["type"], headers["webhook-id"]) == ("job.done", "msg_j1")
+    assert told["data"] == {"job_id": "j1", "status": "done", "result": "/jobs/j1/result"}
+
+
+def test_while_secrets_rotate_either_verifies(settings, receiver, secret):
+    newer = "whsec_" + "QkJC" * 8
+    both = settings.model_copy(
+        update={"webhook_secret": type(settings.webhook_secret)(f"{newer} {secret}")}
+    )
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        await one.hears(1)
+
+    run(both, one, script)
+    [(_, headers, body)] = one.requests
+    assert all(standardwebhooks.Webhook(key).verify(body, headers) for key in (newer, secret))
+
+
+def test_a_failed_attempt_is_repeated_with_the_same_id_and_body(settings, receiver):
+    one = receiver(500, 503, 204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "delivered"
+
+    run(settings, one, script)
+    assert len(one.requests) == 3
+    assert len({(headers["webhook-id"], body) for _, headers, body in one.requests}) == 1
+
+
+def test_after_the_last_try_it_is_given_up_with_the_reason(settings, receiver):
+    one = receiver(500)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "given up"
+        assert await client.hget(box.hook("j1"), "error") == b"answered 500"
+        assert await client.zcard(box.hooks) == 0
+
+    run(settings, one, script)
+    assert len(one.requests) == settings.webhook_tries
+
+
+def test_several_processes_deliver_each_webhook_once(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        for number in range(30):
+            await post(box, client, url, f"j{number}")
+        for number in range(30):
+            assert await state(box, client, f"j{number}") == "delivered"
+
+    run(settings, one, script, processes=3)
+    assert len({headers["webhook-id"] for _, headers, _ in one.requests}) == 30 == len(one.requests)
+
+
+def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await client.hset(box.hook("j1"), "url", url)
+        assert await client.zscore(box.hooks, "j1") > time.time() * 1000  # still on lease
+        assert await state(box, client) == "delivered"
+
+    async def take_and_die():
+        client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
+        box = Outbox(client, settings.namespace, 1)
+        await post(box, client, "http://127.0.0.1:1/")
+        assert len(await box.claim(8)) == 1 and await box.claim(8) == []
+        await client.aclose()
+
+    asyncio.run(take_and_die())
+    run(settings, one, script)
+    assert json.loads(one.requests[0][2])["type"] == "job.done"
+
+
+def test_a_job_nobody_knows_any_more_is_given_up(settings, receiver):
+    async def forgotten(_):
+        return None
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "given up"
+
+    one = receiver()
+    run(settings, one, script, state_of=forgotten)
+    assert one.requests == []
+
+
+def test_a_webhook_that_is_not_allowed_any_more_is_given_up_unsent(settings, receiver):
+    one = receiver()
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "given up"
+
+    run(settings.model_copy(update={"webhook_allow": ""}), one, script)
+    assert one.requests == []
+
+
+def test_the_default_tries_spread_over_about_an_hour():
+    pauses = [backoff(attempts, 10) for attempts in range(1, 6)]
+    assert 40 * 60 < sum(pauses) < 75 * 60 and pauses == sorted(pauses)

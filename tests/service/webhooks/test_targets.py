@@ -1,0 +1,73 @@
+import pytest
+
+from service.errors import InvalidWebhook
+from service.settings import Settings
+from service.webhooks.targets import check_target
+
+
+def check(url, secret="whsec_" + "QUFB" * 8, **settings):
+    return check_target(url, Settings(webhook_secret=secret, **settings))
+
+
+def test_a_public_https_address_is_taken_apart():
+    target = check("https://Hooks.Example.com:8443/in?x=1")
+    assert vars(target) == {
+        "scheme": "https", "host": "hooks.example.com", "port": 8443, "path": "/in?x=1",
+    }  # fmt: skip
+    assert target.authority == "hooks.example.com:8443"
+
+
+def test_a_public_ipv6_address_is_taken():
+    assert check("https://[2606:4700::1111]/").authority == "[2606:4700::1111]"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "0x7f.0.0.1", "2130706433", "017700000001", "0.0.0.0", "10.0.0.1",
+     "169.254.169.254", "100.64.0.1", "192.0.0.8", "192.88.99.1", "198.18.0.1", "224.0.0.1",
+     "233.252.0.1", "240.0.0.1", "255.255.255.255", "[::1]", "[::]", "[fe80::1]",
+     "[fe80::1%25eth0]", "[fc00::1]", "[fec0::1]", "[ff0e::1]", "[::ffff:127.0.0.1]",
+     "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b:1::1]", "[2002:7f00:1::]", "[2001::1]",
+     "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "localhost", "localhost.", "a.localhost",
+     "redis", "metadata.google.internal", "printer.local"],
+)  # fmt: skip
+def test_an_address_that_is_not_public_is_refused(host):
+    with pytest.raises(InvalidWebhook):
+        check(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://", "http://example.com/", "ftp://example.com/", "//example.com/", "example.com",
+     "https://user:pw@example.com/", "https://example.com@127.0.0.1/", "https://example.com:0/",
+     "https://example.com:99999/", "https://example.com:x/", "https://exa mple.com/",
+     "https://example.com/\r\nX: y", "https://example.com\\@10.0.0.1/", "https://ex\u00e4mple.com/",
+     "https://example.com/#x", "https://[::1", "https://a..b/", "https://-a.com/",
+     "https://example.com/" + "x" * 2048],
+)  # fmt: skip
+def test_an_address_that_is_no_plain_https_is_refused(url):
+    with pytest.raises(InvalidWebhook):
+        check(url)
+
+
+def test_http_goes_only_to_a_host_that_is_allowed_by_name():
+    assert check("http://hooks/", webhook_allow="hooks, other").port == 80
+    assert check("http://10.1.2.3/", webhook_allow="10.0.0.0/8").scheme == "http"
+    with pytest.raises(InvalidWebhook, match="https"):
+        check("http://hooks.corp/", webhook_allow="10.0.0.0/8")
+
+
+def test_without_a_secret_there_are_no_webhooks():
+    with pytest.raises(InvalidWebhook, match="SECRET"):
+        check("https://example.com/", secret="")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"webhook_secret": "whsec_c2hvcnQ="}, {"webhook_secret": "QUFB" * 8},
+     {"webhook_secret": "whsec_*"}, {"webhook_allow": "10.0.0.1/8"}],
+)  # fmt: skip
+def test_a_bad_secret_or_network_is_found_at_start_and_not_told(bad):
+    with pytest.raises(ValueError, match=r"whsec_|host bits") as error:
+        Settings(**bad)
+    assert "c2hvcnQ" not in str(error.value)
