@@ -11,10 +11,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from service import errors, schemas
+from service.fleet import Fleet
 from service.inpaint import Inpainter
 from service.queue import Queue
-from service.routes import router
+from service.routes import health, inpaint, jobs, models
 from service.settings import Settings
+from service.webhooks.deliverer import delivering
 
 log = logging.getLogger("captionfill.api")
 
@@ -26,12 +28,15 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         queue = Queue(settings)
         app.state.settings, app.state.queue = settings, queue
-        app.state.inpainter = Inpainter(settings, queue)
-        yield
+        app.state.fleet = Fleet(queue)
+        app.state.inpainter = Inpainter(settings, queue, app.state.fleet)
+        async with delivering(settings, queue.redis, queue.state):
+            yield
         await queue.close()
 
     app = FastAPI(title="captionfill", version="0.1.0", lifespan=lifespan)
-    app.include_router(router)
+    for routes in (inpaint, jobs, models, health):
+        app.include_router(routes.router)
     app.add_exception_handler(errors.ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unforeseen)
@@ -68,7 +73,9 @@ def _openapi(app: FastAPI) -> dict[str, object]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         known = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (schemas.Problem, schemas.InpaintAnswer):
-            known[model.__name__] = model.model_json_schema()
+        for model in (schemas.Problem, schemas.InpaintAnswer, schemas.JobStatus):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            known.update(schema.pop("$defs", {}))
+            known[model.__name__] = schema
         app.openapi_schema = document
     return app.openapi_schema

@@ -36,9 +36,10 @@ class Bells:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._task is not None:
+        # redis-py may turn a cancellation that meets it while it connects into an error of its own.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=0.1)
 
     async def _run(self) -> None:
         while True:

@@ -83,14 +83,14 @@ def worker(bundle: BundleFolder = None) -> None:
     from service.batcher import Batcher
     from service.consumer import Consumer
     from service.logs import set_up_logs
-    from service.predictor import Predictor
+    from service.model_process import ModelProcess
     from service.worker import Worker
 
     settings = load_settings(bundle=bundle)
     set_up_logs()
-    predictor = Predictor.load(settings.bundle, settings.device)
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    process = Worker(Consumer(settings), predictor, policy)
+    places = settings.bundle_folders, settings.device, settings.model_seconds
+    process = Worker(Consumer(settings), lambda: ModelProcess(*places), policy)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     process.run()

@@ -51,8 +51,9 @@ class Consumer:
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
         self._max_deliveries = settings.max_deliveries
         self._redis: Any = redis.Redis.from_url(settings.queue_url, **CONNECTION)
-        names = ("open", "finish", "renew", "release", "beat")
-        self._open, self._finish, self._renew, self._give_back, self._beat = (
+        self._requeue_ms = int(settings.job_seconds * 1000)
+        names = ("open", "finish", "requeue", "renew", "release", "beat")
+        self._open, self._finish, self._put_back, self._renew, self._give_back, self._beat = (
             self._redis.register_script(script(name)) for name in names
         )
         self._held: dict[str, str] = {}
@@ -129,6 +130,11 @@ class Consumer:
         self._finish(args=[*where, self._keep_dead_ms, "failed", reason, 1])
         self._release([lease])
 
+    def requeue(self, letter: str) -> bool:
+        """Put the work of a dead letter back into its lane; False where either is gone."""
+        deadline = self._requeue_ms
+        return bool(self._put_back(args=[self._keys.prefix, GROUP, letter, deadline]))
+
     def renew(self) -> int:
         """Renew every lease held, and return how many are still ours."""
         with self._lock:
@@ -188,7 +194,7 @@ class Consumer:
         parts = [part for pair in names.items() for part in pair]
         opened = self._open(args=[self._keys.prefix, GROUP, str(lane), self.name, *limits, *parts])
         now, found = int(opened[0]), zip(names.items(), opened[1:], strict=True)
-        leases = [_lease_of(lane, *named, *facts, now) for named, facts in found if facts]
+        leases = [_lease_of(lane, named, facts, now) for named, facts in found if facts]
         taken = {lease.entry for lease in leases}
         self._forget(entry for entry in names if entry not in taken)
         return leases
@@ -209,19 +215,13 @@ class Consumer:
                 self._held.pop(entry, None)
 
 
-def _lease_of(
-    lane: Lane,
-    named: str,
-    name: str,
-    fields: list[bytes],
-    requests: list[bytes],
-    traces: list[bytes],
-    now: int,
-) -> Lease:
+def _lease_of(lane: Lane, named: tuple[str, str], found: Sequence[list[bytes]], now: int) -> Lease:
+    fields, requests, traces = found
     facts = dict(zip(fields[::2], fields[1::2], strict=True))
+    entry, name = named
     return Lease(
         lane=str(lane),
-        entry=named,
+        entry=entry,
         work=Work.from_fields(facts),
         name=name,
         queue_ms=float(now - int(facts[b"created"])),

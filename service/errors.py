@@ -289,6 +289,23 @@ GATE: tuple[type[ServiceError], ...] = (
 # What a connection may be answered with before there is a request.
 WIRE: tuple[type[ServiceError], ...] = (MalformedHttp, HeadersTooSlow, HeadersTooLarge)
 
+COMMON: tuple[type[ServiceError], ...] = (*GATE, QueueUnavailable, ServiceError)
+JOB: tuple[type[ServiceError], ...] = (NoSuchJob, *COMMON)
+RESULT: tuple[type[ServiceError], ...] = (
+    ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,
+)  # fmt: skip
+# What can be wrong with a picture and what is asked of it.
+PICTURE: tuple[type[ServiceError], ...] = (
+    BadRequest, UnsupportedBody, InvalidField, InvalidCaption, InvalidRegion, UnknownModel,
+    UnsupportedPicture, PictureTooSmall, PictureTooLarge,
+)  # fmt: skip
+QUEUEING: tuple[type[ServiceError], ...] = (
+    InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone,
+)  # fmt: skip
+INPAINT: tuple[type[ServiceError], ...] = (
+    *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
+)  # fmt: skip
+
 
 def catalogue() -> dict[str, type[ServiceError]]:
     """Every kind of problem by its slug."""

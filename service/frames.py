@@ -8,7 +8,7 @@ from typing import Any
 from service.work import WINDOW_BYTES, Fill, Work
 
 
-class WorkFailed(Exception):
+class WorkError(Exception):
     """The model could not do a piece of work; the reason is for the log."""
 
 
@@ -48,13 +48,13 @@ def pack_fills(fills: Sequence[Fill | Exception]) -> bytes:
 
 
 def unpack_fills(frame: bytes) -> list[Fill | Exception]:
-    """What a frame of fills was made of; exceptions come back as `WorkFailed`."""
+    """What a frame of fills was made of; exceptions come back as `WorkError`."""
     heads, rest = unpack(frame)
     fills: list[Fill | Exception] = []
     at = 0
     for head in heads:
         if "error" in head:
-            fills.append(WorkFailed(head["error"]))
+            fills.append(WorkError(head["error"]))
             continue
         sizes = head.pop("sizes")
         blobs = [bytes(rest[at : at + sizes[0]]), bytes(rest[at + sizes[0] : at + sum(sizes)])]

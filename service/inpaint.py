@@ -5,7 +5,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -78,6 +78,20 @@ class Prepared:
     name: str
     fingerprint: str
     webhook: str = ""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A request's place in the queue; its job may be an older one, of the same Idempotency-Key."""
+
+    prepared: Prepared
+    job: Job
+    admitted: Admitted
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.admitted.job
 
 
 @dataclass(frozen=True)
@@ -165,7 +179,7 @@ class Inpainter:
         batch: str = "",
         request_id: str = "",
         traceparent: str = "",
-    ) -> tuple[Job, Admitted]:
+    ) -> Ticket:
         """Put a prepared request into the queue.
 
         Args:
@@ -177,9 +191,6 @@ class Inpainter:
             batch: the batch it belongs to, or empty.
             request_id: of the HTTP request.
             traceparent: of the HTTP request, or empty.
-
-        Returns:
-            The job, whose id may be that of an older one, and how it was taken.
 
         Raises:
             QueueFull, Draining, KeyReused, QueueUnavailable: nothing was queued.
@@ -202,13 +213,11 @@ class Inpainter:
             scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
             named = Idempotency(scoped, prepared.fingerprint)
         upload = prepared.image if background else None
-        return job, await self._queue.put(job, upload, named)
+        return Ticket(prepared, job, await self._queue.put(job, upload, named))
 
     async def wait(
         self,
-        prepared: Prepared,
-        job: Job,
-        admitted: Admitted,
+        ticket: Ticket,
         bell: asyncio.Event,
         gone: Callable[[], Awaitable[None]],
         seconds: float,
@@ -216,9 +225,7 @@ class Inpainter:
         """Wait for a job, and compose its answer.
 
         Args:
-            prepared: the request.
-            job: what was put into the queue for it.
-            admitted: how it was taken.
+            ticket: from `submit`.
             bell: from `hold`, entered before the job was put in.
             gone: returns when the client has left, which ends a job that is this client's alone.
             seconds: how long to wait.
@@ -226,16 +233,16 @@ class Inpainter:
         Raises:
             JobFailed, JobGone, AnswerTimeout, QueueUnavailable.
         """
-        name, work = admitted.job, prepared.work.id
+        prepared, admitted = ticket.prepared, ticket.admitted
         if admitted.answered or not admitted.is_new:
             bell.set()
-        waiting = asyncio.ensure_future(self._queue.wait(name, work, seconds, bell))
+        waiting = asyncio.ensure_future(self._queue.wait(ticket.id, seconds, bell))
         leaving = asyncio.ensure_future(gone())
         try:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 outcome = waiting.result()
-                return await self._compose(name, prepared.name, prepared.canvas, outcome)
+                return await self._compose(ticket.id, prepared.name, prepared.canvas, outcome)
             raise BadRequest("the client left before the answer")
         finally:
             waiting.cancel()
@@ -243,10 +250,8 @@ class Inpainter:
 
     async def abandon(self, name: str) -> None:
         """Forget a job nobody waits for: a worker drops it before the model sees it."""
-        try:
+        with suppress(NoSuchJob):
             await self._queue.cancel(name, forget=True)
-        except NoSuchJob:
-            pass
 
     async def result(self, name: str, owner: str) -> Answer:
         """The answer of a job that a client comes back for.

@@ -1,5 +1,6 @@
 """The main job without a server: `captionfill fill`."""
 
+import secrets
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,10 @@ import typer
 from service.errors import ServiceError, StartError
 from service.folder import read_metadata
 from service.inpaint import Canvas
-from service.jobs import Job
 from service.predictor import Predictor
 from service.requests import check_caption
 from service.settings import Settings
+from service.work import SEEDS, Work
 
 
 @dataclass
@@ -41,13 +42,13 @@ class LocalFiller:
         except OSError as error:
             raise StartError(f"{photo}: {error.strerror}") from error
         canvas = Canvas.open(image, self.region, self.settings.max_pixels)
-        job = Job.new(canvas.window, words, self.seed)
-        [fills] = self.predictor.predict([job])
-        if isinstance(fills, Exception):
-            raise StartError("the picture could not be filled") from fills
+        seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
+        [fill] = self.predictor.predict([Work(canvas.window, words, seed)])
+        if isinstance(fill, Exception):
+            raise StartError("the picture could not be filled") from fill
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_bytes(canvas.complete(fills)[0])
+            output.write_bytes(canvas.complete(fill.fills)[0])
         except OSError as error:
             raise StartError(f"{output}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from service.errors import StartError
 from service.frames import pack, pack_fills, pack_works, unpack, unpack_fills, unpack_works
@@ -22,7 +23,7 @@ _LOAD_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
 
 
-class ModelDied(Exception):
+class ModelDeathError(Exception):
     """The model's process ended, or was ended, in the middle of work."""
 
 
@@ -52,17 +53,17 @@ class ModelProcess:
         """Fill every piece of work.
 
         Raises:
-            ModelDied: with the manner of its death.
+            ModelDeathError: with the manner of its death.
         """
         try:
             self._connection.send_bytes(pack_works(works))
             if not self._connection.poll(self._seconds):
                 self._process.kill()
                 self._process.wait()
-                raise ModelDied(f"the model took over {self._seconds:g} s")
+                raise ModelDeathError(f"the model took over {self._seconds:g} s")
             return unpack_fills(self._connection.recv_bytes())
         except (OSError, EOFError) as error:
-            raise ModelDied(self._manner_of_death()) from error
+            raise ModelDeathError(self._manner_of_death()) from error
 
     def close(self) -> None:
         """End the process, which does nothing at this moment."""
@@ -86,19 +87,22 @@ class ModelProcess:
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())
-        try:
-            if not self._connection.poll(_LOAD_SECONDS):
-                raise StartError(f"the bundles were not loaded in {_LOAD_SECONDS:g} s")
-            head, _ = unpack(self._connection.recv_bytes())
-            if "error" in head:
-                raise StartError(head["error"])
-        except (OSError, EOFError) as error:
-            raise StartError(f"the model did not start: {self._manner_of_death()}") from error
-        except StartError:
+        head = self._first_words()
+        if "error" in head:
             self.close()
-            raise
+            raise StartError(head["error"])
         self.models: dict[str, str] = head["models"]
         self.default: str = head["default"]
+
+    def _first_words(self) -> dict[str, Any]:
+        try:
+            if not self._connection.poll(_LOAD_SECONDS):
+                self._process.kill()
+                return {"error": f"the bundles were not loaded in {_LOAD_SECONDS:g} s"}
+            head: dict[str, Any] = unpack(self._connection.recv_bytes())[0]
+        except (OSError, EOFError):
+            return {"error": f"the model did not start: {self._manner_of_death()}"}
+        return head
 
     def _manner_of_death(self) -> str:
         try:

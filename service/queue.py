@@ -73,9 +73,11 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.keys = Keys(settings.namespace)
-        self.redis: Any = redis.asyncio.Redis.from_url(
-            settings.queue_url, max_connections=256, **CONNECTION
+        # Every step is short, so that few connections serve many; who finds none waits for one.
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.queue_url, max_connections=64, timeout=5, **CONNECTION
         )
+        self.redis: Any = redis.asyncio.Redis.from_pool(pool)
         self.bells = Bells(self.redis, self.keys.bells)
         self._keep_ms = int(settings.result_seconds * 1000)
         names = ("enqueue", "status", "cancel")
@@ -148,14 +150,13 @@ class Queue:
             raise JobGone("the result is no longer kept")
         return Result.from_fields(fields)
 
-    async def wait(self, name: str, work: str, seconds: float, bell: asyncio.Event) -> Outcome:
+    async def wait(self, name: str, seconds: float, bell: asyncio.Event) -> Outcome:
         """What becomes of a job, as soon as it is known; `AnswerTimeout` past the deadline.
 
         The job has been accepted, so a server that is away for a while is waited for.
 
         Args:
             name: of the job.
-            work: the name of its work.
             seconds: how long to wait.
             bell: of the work, listened for since before the job was put in.
         """
@@ -246,6 +247,18 @@ class Queue:
         """Ask every worker to read its bundles anew; return the generation they will be."""
         with unavailable():
             return int(await self.redis.incr(self.keys.generation))
+
+    async def generation(self) -> int:
+        """How often a reload was asked for."""
+        with unavailable():
+            return int(await self.redis.get(self.keys.generation) or 0)
+
+    async def state(self, name: str) -> str | None:
+        """A job's state as a word, or None where nothing is known of it."""
+        try:
+            return str((await self.status(name)).state)
+        except NoSuchJob:
+            return None
 
     async def close(self) -> None:
         """Close every connection."""

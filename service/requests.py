@@ -88,20 +88,23 @@ def check_caption(text: str | None) -> str:
 
 
 def choose_media_type(accept: str | None, many: bool) -> str:
-    """Pick PNG or JSON by the Accept header; PNG where both are as welcome.
+    """Pick PNG or JSON by the Accept header; where both are as welcome, PNG for one picture.
+
+    Args:
+        accept: the header.
+        many: whether the answer has more than one picture, which a PNG cannot hold.
 
     Raises:
         NotAcceptable: the header allows neither.
-        InvalidField: several pictures are asked for as one PNG.
+        InvalidField: several pictures are asked for as PNG and nothing else.
     """
     welcome = _preferences(accept or "*/*")
     quality = {kind: _quality(welcome, kind) for kind in (PNG, JSON)}
     if not any(quality.values()):
         raise NotAcceptable(f"the answer comes as {PNG} or {JSON}")
-    chosen = max(quality, key=lambda kind: quality[kind])
-    if chosen == PNG and many:
+    if many and not quality[JSON]:
         raise InvalidField(f"n and compare need 'Accept: {JSON}': a PNG holds one picture")
-    return chosen
+    return JSON if many else max(quality, key=lambda kind: quality[kind])
 
 
 def _text(form: Mapping[str, bytes], name: str) -> str | None:

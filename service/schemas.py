@@ -1,12 +1,13 @@
 """The shapes of the API's JSON, and its OpenAPI description."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from service import errors
-from service.jobs import MAX_CANDIDATES, SEEDS
-from service.requests import MAX_CAPTION
+from service.jobs import State
+from service.requests import JSON, MAX_CAPTION, PNG
+from service.work import MAX_CANDIDATES, SEEDS
 
 
 class Problem(BaseModel):
@@ -18,18 +19,95 @@ class Problem(BaseModel):
     detail: str
 
 
+class Comparison(BaseModel):
+    """The same seeds by the second caption, so that one sees what the words did."""
+
+    images: list[str] = Field(description="base64 PNG, one for each of `images`")
+    levels: list[float] = Field(
+        description="how far each pair of 32×32 fills is apart: mean absolute 8-bit levels"
+    )
+
+
 class InpaintAnswer(BaseModel):
     """The filled pictures and how they were made."""
 
     job_id: str
     seeds: list[int] = Field(description="the seed of each candidate")
-    images: list[str] = Field(description="base64 PNG at the size of the upload")
-    bundle: str = Field(description="digest of the bundle that filled")
+    images: list[str] = Field(
+        description="base64 PNG at the size of the upload; the best first where there are scores"
+    )
+    scores: list[float] | None = Field(
+        description="how well each candidate fits the caption, -1 to 1; null where the bundle "
+        "cannot tell"
+    )
+    comparison: Comparison | None = Field(description="where `compare` was sent")
+    caption_truncated: bool = Field(
+        description="whether a caption is longer than the encoder reads; its end had no effect"
+    )
+    model: str = Field(description="name of the bundle that filled")
+    bundle: str = Field(description="its digest")
     queue_ms: float
     inference_ms: float = Field(description="of the whole batch")
     batch_size: int = Field(description="images in the batch")
     region: tuple[int, int, int, int] = Field(description="the pixels written: x, y, width, height")
     window: tuple[float, float, int] = Field(description="the square looked at: x, y, side")
+
+
+class JobLinks(BaseModel):
+    """Where else to look."""
+
+    self: str
+    result: str
+    events: str
+
+
+class JobStatus(BaseModel):
+    """How far a job is."""
+
+    id: str
+    state: State
+    position: int | None = Field(description="in the queue, 1 is next; null unless queued")
+    estimate_seconds: float | None = Field(description="until it is done, as far as can be told")
+    created: float = Field(description="seconds since 1970")
+    deadline: float = Field(description="seconds since 1970; a job not done by then is dropped")
+    reason: str | None = Field(description="why it failed")
+    links: JobLinks
+
+
+class Model(BaseModel):
+    """A bundle that workers have loaded."""
+
+    id: str = Field(description="its name, for the field `model`")
+    object: Literal["model"] = "model"
+    owned_by: Literal["captionfill"] = "captionfill"
+    created: int = Field(default=0, description="always 0: a bundle is named by its digest")
+    digest: str
+    default: bool
+    workers: int = Field(description="live workers that have it")
+
+
+class ModelList(BaseModel):
+    """The bundles there are."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class ReloadedWorker(BaseModel):
+    """How far a worker is with a reload."""
+
+    worker: str
+    generation: int
+    error: str | None = Field(description="why it kept its old bundles")
+    models: dict[str, str] = Field(description="digest of each bundle by its name")
+
+
+class Reload(BaseModel):
+    """How far a reload is."""
+
+    generation: int
+    done: bool = Field(description="whether every live worker has gone through it")
+    workers: list[ReloadedWorker]
 
 
 class Health(BaseModel):
@@ -85,7 +163,25 @@ FORM: dict[str, Any] = {
                         "minimum": 1,
                         "maximum": MAX_CANDIDATES,
                         "default": 1,
-                        "description": "Candidates; more than one needs Accept: application/json.",
+                        "description": "Candidates; more than one come as JSON.",
+                    },
+                    "compare": {
+                        "type": "string",
+                        "minLength": 1,
+                        "maxLength": MAX_CAPTION,
+                        "description": "A second caption: JSON with the fills by both.",
+                        "examples": ["a cat runs through the grass"],
+                    },
+                    "model": {
+                        "type": "string",
+                        "maxLength": 200,
+                        "description": "Name of a bundle, from GET /v1/models.",
+                    },
+                    "webhook": {
+                        "type": "string",
+                        "format": "uri",
+                        "maxLength": 2048,
+                        "description": "https address to call at the end; the answer is a job.",
                     },
                 },
             },
@@ -94,14 +190,74 @@ FORM: dict[str, Any] = {
     },
 }
 
-ANSWER_HEADERS: dict[str, Any] = {
-    "X-Job-Id": {"schema": {"type": "string"}},
-    "X-Seed": {"schema": {"type": "integer"}, "description": "of the first candidate"},
-    "X-Bundle-Digest": {"schema": {"type": "string"}},
-    "X-Queue-Ms": {"schema": {"type": "number"}},
-    "X-Inference-Ms": {"schema": {"type": "number"}},
-    "X-Batch-Size": {"schema": {"type": "integer"}},
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"schema": {"type": kind}, "description": description}
+
+
+ANSWER: dict[str, Any] = {
+    "description": "The filled picture at the upload's own size.",
+    "headers": {
+        "ETag": _header("names the answer by everything that decides it"),
+        "X-Job-Id": _header("the job"),
+        "X-Seed": _header("of the first candidate", "integer"),
+        "X-Model": _header("name of the bundle"),
+        "X-Bundle-Digest": _header("digest of the bundle"),
+        "X-Queue-Ms": _header("spent in the queue", "number"),
+        "X-Inference-Ms": _header("of the whole batch", "number"),
+        "X-Batch-Size": _header("images in the batch", "integer"),
+        "X-Caption-Truncated": _header("whether the end of a caption was not read", "boolean"),
+    },
+    "content": {
+        PNG: {"schema": {"type": "string", "format": "binary"}},
+        JSON: {"schema": {"$ref": "#/components/schemas/InpaintAnswer"}},
+    },
 }
+ACCEPTED: dict[str, Any] = {
+    "description": "The job was accepted; come back for its result.",
+    "headers": {
+        "Location": _header("the job"),
+        "Retry-After": _header("seconds after which to look", "integer"),
+        "Preference-Applied": _header("respond-async, where it was preferred"),
+    },
+    "content": {JSON: {"schema": {"$ref": "#/components/schemas/JobStatus"}}},
+}
+NOT_MODIFIED: dict[str, Any] = {
+    "description": "The client has this very answer: nothing was queued.",
+    "headers": {"ETag": _header("of the answer")},
+}
+EVENTS: dict[str, Any] = {
+    "description": "Server-sent events; the data of each is a JobStatus.",
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": 'id: 1700000000000-0\nevent: queued\ndata: {"state": "queued"}\n\n',
+        }
+    },
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "ETags of answers that the client has.",
+}
+RESULT_HEADERS: list[dict[str, Any]] = [_IF_NONE_MATCH]
+INPAINT_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "Prefer",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "`respond-async` for a job; `wait=5` to wait so many seconds and no longer.",
+        "example": "respond-async",
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "description": "A name for this request: sent again, it gives the same job.",
+    },
+    _IF_NONE_MATCH,
+]
 
 
 def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any]]:

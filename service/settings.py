@@ -9,12 +9,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from service.errors import StartError
+from service.webhooks.addresses import AllowList
+from service.webhooks.signing import parse_secrets
 
 # A list is written a,b,c in the environment.
 Names = Annotated[tuple[str, ...], NoDecode]
-
-from service.webhooks.addresses import AllowList
-from service.webhooks.signing import parse_secrets
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
 

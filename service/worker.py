@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from redis.exceptions import RedisError, ResponseError
@@ -11,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from service.batcher import Batcher
 from service.consumer import Consumer, Lease
 from service.errors import StartError
-from service.model_process import ModelDied
+from service.model_process import ModelDeathError
 from service.work import Failure, Fill, Outcome, Result, Work
 
 log = logging.getLogger("captionfill.worker")
@@ -29,7 +30,7 @@ class Model(Protocol):
     default: str
 
     def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
-        """Fill every piece of work, or say why not; `ModelDied` where that ended the model."""
+        """Fill every piece of work, or say why not; `ModelDeathError` where it died of it."""
 
     def close(self) -> None:
         """End it."""
@@ -112,7 +113,7 @@ class Worker:
         start = time.monotonic()
         try:
             fills = self._model.predict([lease.work for lease in leases])
-        except ModelDied as death:
+        except ModelDeathError as death:
             self._after_death(leases, death)
             return
         seconds = time.monotonic() - start
@@ -122,10 +123,10 @@ class Worker:
             self._outcome(lease, fill, seconds, images)
             for lease, fill in zip(leases, fills, strict=True)
         ]
-        self._persist(lambda: self._consumer.finish(leases, outcomes))
+        self._persist(partial(self._consumer.finish, leases, outcomes))
         self._consumer.count_batch(leases, images, seconds)
 
-    def _after_death(self, leases: Sequence[Lease], death: ModelDied) -> None:
+    def _after_death(self, leases: Sequence[Lease], death: ModelDeathError) -> None:
         """Find out which piece of work the model dies of: each is tried alone, once."""
         log.error("model died", extra={"jobs": len(leases), "reason": str(death)})
         self._revive()
@@ -136,14 +137,14 @@ class Worker:
             try:
                 start = time.monotonic()
                 [fill] = self._model.predict([lease.work])
-            except ModelDied as again:
+            except ModelDeathError as again:
                 reason = f"the model died of it, alone, too: {again}"
                 log.exception("dead letter", extra={"work": lease.name})
-                self._persist(lambda lease=lease, reason=reason: self._consumer.bury(lease, reason))
+                self._persist(partial(self._consumer.bury, lease, reason))
                 self._revive()
                 continue
             outcome = self._outcome(lease, fill, time.monotonic() - start, lease.images)
-            self._persist(lambda lease=lease, out=outcome: self._consumer.finish([lease], [out]))
+            self._persist(partial(self._consumer.finish, [lease], [outcome]))
 
     def _outcome(
         self, lease: Lease, fill: Fill | Exception, seconds: float, images: int
@@ -162,13 +163,14 @@ class Worker:
         while True:
             try:
                 store()
-                return
             except ResponseError:
                 raise
             except RedisError as error:
                 if self._stop.is_set():
                     raise
                 self._pause(error)
+            else:
+                return
 
     def _tell(self, leases: Sequence[Lease], images: int, seconds: float) -> None:
         each = seconds / len(leases)
@@ -184,16 +186,17 @@ class Worker:
         )
 
     def _revive(self) -> None:
-        """Start the model again, however often it takes: without it a worker is good for nothing."""
+        """Start the model again, however often it takes: without it a worker cannot work."""
         self._model.close()
         while True:
             try:
                 self._model = self._load()
-                return
             except StartError as error:
                 log.error("model does not start", extra={"reason": str(error)})  # noqa: TRY400
                 if self._stop.wait(_RETRY_SECONDS):
                     raise
+            else:
+                return
 
     def _keep(self) -> None:
         """Renew leases and beat, beside the model. A server that is away is no reason to end."""

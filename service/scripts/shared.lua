@@ -39,7 +39,10 @@ local function conclude(job, state, reason, keep)
   outlive(name, keep)
   outlive(key('upload', job), keep)
   tell(job, state)
-  if (redis.call('HGET', name, 'webhook') or '') ~= '' then
+  local webhook = redis.call('HGET', name, 'webhook') or ''
+  if webhook ~= '' then
+    redis.call('HSET', key('hook', job), 'url', webhook)
+    redis.call('PEXPIRE', key('hook', job), 86400000)
     redis.call('ZADD', prefix .. 'hooks', text(now()), job)
   end
   count(state)

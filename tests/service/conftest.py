@@ -17,6 +17,7 @@ from service.consumer import Consumer
 from service.embedded import EmbeddedServer
 from service.settings import Settings
 from service.worker import Worker
+from tests.service.painter import Painter
 
 _spaces = count()
 
@@ -43,23 +44,11 @@ def server(redis_url):
         yield client
 
 
-class Painter:
-    """A predictor that paints each fill in the level of its seed; seed 13 is bad luck."""
-
-    digest = "sha256:painter"
-
-    def predict(self, jobs):
-        return [ValueError("bad luck") if job.seed == 13 else self.paint(job) for job in jobs]
-
-    def paint(self, job):
-        return b"".join(bytes([seed % 256]) * 3072 for seed in job.seeds)
-
-
 @pytest.fixture
 def worker(settings):
     """A real worker in a thread, with a painter for a predictor."""
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
-    worker = Worker(Consumer(settings), Painter(), policy)
+    worker = Worker(Consumer(settings), Painter, policy)
     thread = threading.Thread(target=worker.run)
     thread.start()
     yield worker

@@ -1,7 +1,8 @@
 import pytest
 
-from service.batcher import Batcher
-from service.jobs import Job
+from service.batcher import FAIR_SHARE, Batcher
+from service.jobs import Lane
+from service.work import Work
 
 
 class Clock:
@@ -11,13 +12,10 @@ class Clock:
         return self.now
 
 
-def jobs(*counts):
-    return [Job(str(i), b"", "", 0, count) for i, count in enumerate(counts)]
-
-
 def sizes(limit, *counts):
-    batches = Batcher(limit, 10, Clock()).batches(jobs(*counts))
-    return [[job.count for job in batch] for batch in batches]
+    works = [Work(b"", "", 0, count) for count in counts]
+    batches = Batcher(limit, 10, Clock()).batches(works)
+    return [[work.count for work in batch] for batch in batches]
 
 
 @pytest.mark.parametrize(
@@ -39,11 +37,12 @@ def test_after_a_find_the_next_look_is_at_once():
     assert policy.retake_due()
 
 
-def test_after_an_empty_look_the_next_is_half_a_lease_later():
+@pytest.mark.parametrize(("lease", "pause"), [(1.0, 0.5), (10, 1.0)])
+def test_the_next_look_is_half_a_lease_later_or_a_second(lease, pause):
     clock = Clock()
-    policy = Batcher(4, 10, clock)
+    policy = Batcher(4, lease, clock)
     policy.retook(0)
-    clock.now += 4.9
+    clock.now += pause - 0.1
     early = policy.retake_due()
     clock.now += 0.2
     assert not early and policy.retake_due()
@@ -53,5 +52,25 @@ def test_patience_never_runs_past_the_next_look():
     clock = Clock()
     policy = Batcher(4, 10, clock)
     policy.retook(0)
-    clock.now += 4.75
+    clock.now += 0.75
     assert policy.patience() == pytest.approx(0.25)
+
+
+def test_interactive_work_goes_first_and_batch_work_fills_what_is_left():
+    assert Batcher(4, 10, Clock()).turns() == [(Lane.INTERACTIVE, 4), (Lane.BATCH, 4)]
+
+
+def test_after_its_share_of_interactive_work_a_place_is_kept_for_batch_work():
+    policy = Batcher(4, 10, Clock())
+    for _ in range(FAIR_SHARE // 4):
+        policy.took([Lane.INTERACTIVE] * 4)
+    assert policy.turns()[0] == (Lane.BATCH, 1)
+    policy.took([Lane.BATCH, Lane.INTERACTIVE])
+    assert policy.turns()[0] == (Lane.INTERACTIVE, 4)
+
+
+def test_a_turn_that_nobody_wanted_is_over():
+    policy = Batcher(4, 10, Clock())
+    policy.took([Lane.INTERACTIVE] * FAIR_SHARE)
+    policy.took([Lane.INTERACTIVE] * 4)
+    assert policy.turns()[0] == (Lane.INTERACTIVE, 4)

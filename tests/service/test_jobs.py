@@ -1,4 +1,5 @@
-from service.jobs import Failure, Job, Result, read_outcome
+from service.jobs import Job, State
+from service.work import Fill, Result, Work
 
 
 def as_stored(fields):
@@ -7,23 +8,38 @@ def as_stored(fields):
     return {key.encode(): value for key, value in values.items()}
 
 
-def test_a_job_comes_back_from_its_fields():
-    job = Job.new(bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3)
-    assert Job.from_fields(job.id, as_stored(job.fields())) == job
+def test_work_comes_back_from_its_fields():
+    work = Work(bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1")
+    assert Work.from_fields(as_stored(work.fields())) == work
 
 
-def test_an_outcome_comes_back_from_its_fields():
-    for outcome in (Result(b"\0\xff", "sha256:1", 2.5, 3.25, 4), Failure("no luck")):
-        assert read_outcome(as_stored(outcome.fields())) == outcome
+def test_a_result_comes_back_from_its_fields():
+    fill = Fill(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
+    result = Result(fill, 2.5, 3.25, 4)
+    assert Result.from_fields(as_stored(result.fields())) == result
 
 
-def test_a_job_that_runs_has_no_outcome():
-    assert read_outcome(as_stored(Job.new(b"", "a").fields())) is None
+def test_equal_work_has_one_name_and_every_part_of_it_counts():
+    work = Work(b"w", "a", 1)
+    others = [
+        Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
+        Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, digest="d"),
+    ]  # fmt: skip
+    assert Work(b"w", "a", 1).id == work.id
+    assert len({one.id for one in [work, *others]}) == 8
 
 
 def test_seeds_count_up_and_wrap_around():
-    assert Job("", b"", "", 2**32 - 2, 3).seeds == [2**32 - 2, 2**32 - 1, 0]
+    assert Work(b"", "", 2**32 - 2, 3).seeds == [2**32 - 2, 2**32 - 1, 0]
 
 
-def test_without_a_seed_each_job_has_its_own():
-    assert len({Job.new(b"", "a").seed for _ in range(8)}) == 8
+def test_a_comparison_is_twice_the_images():
+    assert Work(b"", "a", 1, 3, "b").images == 2 * Work(b"", "a", 1, 3).images == 6
+
+
+def test_each_job_has_an_id_of_its_own():
+    assert Job(Work(b"", "a", 1)).id != Job(Work(b"", "a", 1)).id
+
+
+def test_a_job_ends_done_failed_cancelled_or_expired():
+    assert [state for state in State if not state.is_end] == [State.QUEUED, State.RUNNING]

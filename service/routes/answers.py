@@ -1,0 +1,128 @@
+"""Answers on the wire: PNG, or JSON with base64 PNGs, and headers that tell how it was made."""
+
+import base64
+import hashlib
+import math
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from service import schemas
+from service.inpaint import Answer, Ticket
+from service.jobs import Status
+from service.preferences import matches
+from service.requests import JSON, PNG
+from service.window import Window
+
+# A copy may be kept by the client alone, who must ask whether it is still good.
+_CACHING = "private, no-cache"
+
+
+def etag(name: str, bundle: str, media_type: str) -> str:
+    """The entity tag of an answer: content-addressed over everything that decides the pictures.
+
+    The JSON tells times that differ from one making to the next: its tag is a weak one.
+    """
+    facts = hashlib.sha256(f"{name}\n{bundle}\n{media_type}".encode()).hexdigest()
+    return f'"{facts}"' if media_type == PNG else f'W/"{facts}"'
+
+
+def unchanged(request: Request, tag: str) -> Response | None:
+    """304 where the client has the answer already."""
+    if not matches(request.headers.get("if-none-match"), tag):
+        return None
+    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHING})
+
+
+def write(answer: Answer, media_type: str) -> Response:
+    """The answer as the client wants it."""
+    headers = _headers(answer, media_type)
+    if media_type == JSON:
+        return JSONResponse(describe(answer).model_dump(), headers=headers)
+    return Response(answer.images[0], media_type=PNG, headers=headers)
+
+
+def accepted(status: Status, applied: dict[str, str]) -> Response:
+    """202: where the job is, and when to look."""
+    pause = max(1, math.ceil(status.estimate or 1))
+    headers = {"Location": f"/jobs/{status.id}", "Retry-After": str(pause), **applied}
+    return JSONResponse(describe_status(status).model_dump(), 202, headers)
+
+
+def describe_status(status: Status) -> schemas.JobStatus:
+    """A job's status for its client."""
+    return schemas.JobStatus(
+        id=status.id,
+        state=status.state,
+        position=status.position,
+        estimate_seconds=status.estimate,
+        created=status.created / 1000,
+        deadline=status.deadline / 1000,
+        reason=status.reason or None,
+        links=schemas.JobLinks(
+            self=f"/jobs/{status.id}",
+            result=f"/jobs/{status.id}/result",
+            events=f"/jobs/{status.id}/events",
+        ),
+    )
+
+
+def describe(answer: Answer) -> schemas.InpaintAnswer:
+    """The JSON of an answer."""
+    window, result, fill = Window.around(answer.region), answer.result, answer.result.fill
+    comparison = None
+    if answer.others:
+        comparison = schemas.Comparison(images=_encode(answer.others), levels=answer.differences)
+    return schemas.InpaintAnswer(
+        job_id=answer.job,
+        seeds=list(fill.seeds),
+        images=_encode(answer.images),
+        scores=list(fill.scores) or None,
+        comparison=comparison,
+        caption_truncated=fill.truncated,
+        model=fill.model,
+        bundle=fill.bundle,
+        queue_ms=result.queue_ms,
+        inference_ms=result.inference_ms,
+        batch_size=result.batch_size,
+        region=answer.region,
+        window=(*window.corner, 2 * window.side),
+    )
+
+
+def facts(answer: Answer) -> dict[str, object]:
+    """What the log may know: neither picture nor caption."""
+    return {
+        "job": answer.job,
+        "candidates": len(answer.images),
+        "queue_ms": answer.result.queue_ms,
+        "inference_ms": answer.result.inference_ms,
+        "batch_size": answer.result.batch_size,
+    }
+
+
+def pending(ticket: Ticket) -> dict[str, object]:
+    """What the log may know of a job that goes on by itself."""
+    job = ticket.job
+    return {"job": ticket.id, "lane": str(job.lane), "candidates": job.work.count}
+
+
+def _headers(answer: Answer, media_type: str) -> dict[str, str]:
+    result, fill = answer.result, answer.result.fill
+    return {
+        "ETag": etag(answer.name, fill.bundle, media_type),
+        "Cache-Control": _CACHING,
+        "Vary": "Accept",
+        "X-Job-Id": answer.job,
+        "X-Seed": str(fill.seeds[0]),
+        "X-Model": fill.model,
+        "X-Bundle-Digest": fill.bundle,
+        "X-Queue-Ms": f"{result.queue_ms:g}",
+        "X-Inference-Ms": f"{result.inference_ms:g}",
+        "X-Batch-Size": str(result.batch_size),
+        "X-Caption-Truncated": str(fill.truncated).lower(),
+    }
+
+
+def _encode(images: list[bytes]) -> list[str]:
+    return [base64.b64encode(image).decode() for image in images]

@@ -1,0 +1,106 @@
+"""`POST /inpaint`: one picture, at once or later."""
+
+import logging
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service import errors, schemas
+from service.errors import AnswerTimeout
+from service.forms import read_form
+from service.gate.caller import Caller
+from service.inpaint import Inpainter, Prepared
+from service.preferences import Preference, idempotency_key
+from service.requests import InpaintRequest, choose_media_type
+from service.routes import answers
+from service.settings import Settings
+from service.webhooks.targets import check_target
+
+log = logging.getLogger("captionfill.api")
+router = APIRouter()
+
+
+@router.post(
+    "/inpaint",
+    response_class=Response,
+    responses={
+        200: schemas.ANSWER,
+        202: schemas.ACCEPTED,
+        304: schemas.NOT_MODIFIED,
+        **schemas.problems(*errors.INPAINT),
+    },
+    openapi_extra={"requestBody": schemas.FORM, "parameters": schemas.INPAINT_HEADERS},
+)
+async def inpaint(request: Request) -> Response:
+    """Fill the hidden region of a picture from what surrounds it and from a caption.
+
+    What lies in the region is never read, and nothing outside it is changed. With
+    `Prefer: respond-async`, or a `webhook`, the answer is a job to come back for.
+
+    `curl -F image=@photo.jpg -F 'caption=a dog in the snow' -o filled.png …/inpaint`
+    """
+    settings: Settings = request.app.state.settings
+    inpainter: Inpainter = request.app.state.inpainter
+    preference = Preference.parse(request.headers.get("prefer"))
+    key = idempotency_key(request.headers)
+    asked = InpaintRequest.from_form(await read_form(request, settings), settings)
+    media_type = choose_media_type(request.headers.get("accept"), asked.many)
+    if asked.webhook:
+        check_target(asked.webhook, settings)
+    prepared = await inpainter.prepare(asked, key)
+    if prepared.work.digest:
+        tag = answers.etag(prepared.name, prepared.work.digest, media_type)
+        if (spared := answers.unchanged(request, tag)) is not None:
+            return spared
+    if asked.webhook or preference.background:
+        return await _later(request, prepared, key, preference, media_type)
+    return await _at_once(request, prepared, key, preference, media_type)
+
+
+async def _at_once(
+    request: Request, prepared: Prepared, key: str, preference: Preference, media_type: str
+) -> Response:
+    """Answer while the client holds its connection; who leaves it, leaves the queue."""
+    settings: Settings = request.app.state.settings
+    inpainter: Inpainter = request.app.state.inpainter
+    limit = settings.answer_seconds
+    seconds = limit if preference.wait is None else min(preference.wait, limit)
+    with inpainter.hold(prepared) as bell:
+        ticket = await inpainter.submit(prepared, key=key, **_origin(request))
+        try:
+            answer = await inpainter.wait(ticket, bell, lambda: _gone(request), seconds)
+        except (AnswerTimeout, errors.BadRequest):
+            # With a key the client may come back for it, and another may be waiting.
+            if not key:
+                await inpainter.abandon(ticket.id)
+            raise
+    log.info("filled", extra=answers.facts(answer))
+    return answers.write(answer, media_type)
+
+
+async def _later(
+    request: Request, prepared: Prepared, key: str, preference: Preference, media_type: str
+) -> Response:
+    """Accept the job, and answer it all the same where it is done within `Prefer: wait`."""
+    inpainter: Inpainter = request.app.state.inpainter
+    with inpainter.hold(prepared) as bell:
+        ticket = await inpainter.submit(prepared, key=key, background=True, **_origin(request))
+        log.info("accepted", extra=answers.pending(ticket))
+        if preference.wait:
+            try:
+                answer = await inpainter.wait(ticket, bell, lambda: _gone(request), preference.wait)
+                return answers.write(answer, media_type)
+            except AnswerTimeout:
+                pass
+    status = await inpainter.status(ticket.id, ticket.job.owner)
+    return answers.accepted(status, preference.applied)
+
+
+def _origin(request: Request) -> dict[str, Any]:
+    caller: Caller = request.state.caller
+    return {"owner": caller.name, "request_id": request.state.request_id}
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,126 @@
+"""Jobs that a client comes back for: their state, their result, their events, their end."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
+
+from service import errors, schemas
+from service.gate.caller import Caller
+from service.inpaint import Inpainter
+from service.jobs import State, Status
+from service.queue import Queue
+from service.requests import choose_media_type
+from service.routes import answers
+
+router = APIRouter()
+
+JobId = Annotated[str, Path(description="from Location or X-Job-Id", examples=["0" * 32])]
+
+
+@router.get("/jobs/{job}", responses=schemas.problems(*errors.JOB))
+async def job_status(request: Request, job: JobId) -> schemas.JobStatus:
+    """Tell how far a job is: its state, its place in the queue, and how long that may take."""
+    return answers.describe_status(await _status(request, job))
+
+
+@router.get(
+    "/jobs/{job}/result",
+    response_class=Response,
+    responses={
+        200: schemas.ANSWER,
+        304: schemas.NOT_MODIFIED,
+        **schemas.problems(*errors.JOB, *errors.RESULT),
+    },
+    openapi_extra={"parameters": schemas.RESULT_HEADERS},
+)
+async def job_result(request: Request, job: JobId) -> Response:
+    """Fetch the result of an asynchronous job, as PNG or JSON, for as long as it is kept."""
+    inpainter: Inpainter = request.app.state.inpainter
+    caller: Caller = request.state.caller
+    answer = await inpainter.result(job, caller.name)
+    media_type = choose_media_type(
+        request.headers.get("accept"), len(answer.images) + len(answer.others) > 1
+    )
+    tag = answers.etag(answer.name, answer.result.fill.bundle, media_type)
+    return answers.unchanged(request, tag) or answers.write(answer, media_type)
+
+
+@router.delete(
+    "/jobs/{job}",
+    status_code=204,
+    response_class=Response,
+    responses=schemas.problems(*errors.JOB),
+)
+async def cancel_job(request: Request, job: JobId) -> Response:
+    """Cancel a job, before the model sees it where it is queued; forget one that has ended."""
+    queue: Queue = request.app.state.queue
+    await _status(request, job)
+    await queue.cancel(job)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/jobs/{job}/events",
+    response_class=StreamingResponse,
+    responses={200: schemas.EVENTS, **schemas.problems(*errors.JOB, errors.InvalidHeader)},
+)
+async def job_events(
+    request: Request,
+    job: JobId,
+    last_event_id: Annotated[
+        str | None, Header(description="go on after this event", examples=["1700000000000-0"])
+    ] = None,
+) -> Response:
+    """Follow a job by server-sent events up to its end.
+
+    Each event is named for the state it tells of. Those with an id can be replayed:
+    `Last-Event-ID` goes on after one. `progress` events, without id, tell the place in the queue.
+    """
+    if last_event_id and not re.fullmatch(r"\d{1,19}-\d{1,19}", last_event_id, re.ASCII):
+        raise errors.InvalidHeader("Last-Event-ID is not one of this stream")
+    status = await _status(request, job)
+    stream = _stream(request, status, last_event_id or "0-0")
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(request: Request, status: Status, after: str) -> AsyncIterator[bytes]:
+    """Events as they come; a comment now and then, so that nobody takes the silence for death."""
+    queue: Queue = request.app.state.queue
+    position = None
+    async for event in queue.events(status.id, status.work, after):
+        if event is not None:
+            yield _event(event.state, event.id, await _look(queue, status))
+            continue
+        now = await _look(queue, status)
+        if now.state.is_end:  # an end that left no event: the deadline, or an answer at once
+            yield _event(now.state, None, now)
+            return
+        if now.position != position:
+            position = now.position
+            yield _event("progress", None, now)
+        else:
+            yield format_sse_event(comment="still here")
+
+
+def _event(name: str, number: str | None, status: Status) -> bytes:
+    text = answers.describe_status(status).model_dump_json()
+    return format_sse_event(data_str=text, event=str(name), id=number)
+
+
+async def _look(queue: Queue, status: Status) -> Status:
+    """The status as it is now, or the end of a job that is known no longer."""
+    try:
+        return await queue.status(status.id)
+    except errors.NoSuchJob:
+        return Status(**{**vars(status), "state": State.EXPIRED})
+
+
+async def _status(request: Request, job: str) -> Status:
+    inpainter: Inpainter = request.app.state.inpainter
+    caller: Caller = request.state.caller
+    return await inpainter.status(job, caller.name)

@@ -1,0 +1,72 @@
+"""The bundles that workers have loaded, and how to have them read anew."""
+
+from fastapi import APIRouter, Request
+
+from service import errors, schemas
+from service.fleet import Fleet
+from service.gate.caller import Caller
+from service.queue import Queue
+
+router = APIRouter()
+
+
+@router.get("/v1/models", responses=schemas.problems(*errors.COMMON))
+async def models(request: Request) -> schemas.ModelList:
+    """List the bundles by which live workers fill, the default first."""
+    fleet: Fleet = request.app.state.fleet
+    beats = (await fleet.beats()).values()
+    defaults = {beat.default for beat in beats}
+    found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
+    order = sorted(found, key=lambda model: (model[0] not in defaults, model))
+    return schemas.ModelList(
+        data=[
+            schemas.Model(
+                id=name,
+                digest=digest,
+                default=name in defaults,
+                workers=sum(beat.models.get(name) == digest for beat in beats),
+            )
+            for name, digest in order
+        ]
+    )
+
+
+@router.post(
+    "/admin/reload", status_code=202, responses=schemas.problems(errors.AdminOnly, *errors.COMMON)
+)
+async def reload(request: Request) -> schemas.Reload:
+    """Have every worker read its bundles anew, beside the old ones, which serve until then.
+
+    `GET /admin/reload` tells how far they are. A bundle that cannot be loaded is not taken, and
+    the old ones go on serving.
+    """
+    queue: Queue = request.app.state.queue
+    caller: Caller = request.state.caller
+    caller.check_admin()
+    return await _progress(queue, await queue.ask_for_reload())
+
+
+@router.get("/admin/reload", responses=schemas.problems(errors.AdminOnly, *errors.COMMON))
+async def reload_progress(request: Request) -> schemas.Reload:
+    """Tell which workers have read their bundles anew since the last reload was asked for."""
+    queue: Queue = request.app.state.queue
+    caller: Caller = request.state.caller
+    caller.check_admin()
+    return await _progress(queue, await queue.generation())
+
+
+async def _progress(queue: Queue, generation: int) -> schemas.Reload:
+    beats = await queue.workers()
+    return schemas.Reload(
+        generation=generation,
+        done=all(beat.generation >= generation for beat in beats.values()),
+        workers=[
+            schemas.ReloadedWorker(
+                worker=name,
+                generation=beat.generation,
+                error=beat.error,
+                models=dict(beat.models),
+            )
+            for name, beat in sorted(beats.items())
+        ],
+    )

@@ -1,0 +1,68 @@
+"""The queue from both sides, for tests."""
+
+import asyncio
+from itertools import count
+
+from service.jobs import Job, Lane
+from service.queue import Queue
+from service.work import WINDOW_BYTES, Fill, Result, Work
+
+RESULT = Result(Fill(b"\0" * 3072, [1], "m", "sha256:x", scores=[]), 1.0, 2.0, 1)
+ALL = [(Lane.INTERACTIVE, 100), (Lane.BATCH, 100)]
+_seeds = count(1000)
+
+
+def new(number=1, **options):
+    """Jobs, each with work of its own."""
+    return [
+        Job(Work(bytes(WINDOW_BYTES), "a cat", next(_seeds)), seconds=5, **options)
+        for _ in range(number)
+    ]
+
+
+def with_queue(settings, work):
+    """Run `work(queue)` on an event loop of its own."""
+
+    async def run():
+        queue = Queue(settings)
+        try:
+            return await work(queue)
+        finally:
+            await queue.close()
+
+    return asyncio.run(run())
+
+
+def put(settings, *jobs):
+    async def work(queue):
+        for job in jobs:
+            await queue.put(job)
+
+    with_queue(settings, work)
+    return jobs
+
+
+async def wait_for(queue, job, seconds=5.0):
+    with queue.bells.listen(job.work.id) as bell:
+        bell.set()
+        return await queue.wait(job.id, seconds, bell)
+
+
+def outcome(settings, job, seconds=5.0):
+    return with_queue(settings, lambda queue: wait_for(queue, job, seconds))
+
+
+def outcomes(settings, *seeds, **options):
+    """Queue one job a seed, all at once, and wait for every outcome."""
+    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=20, **options) for seed in seeds]
+
+    async def run(queue):
+        for job in jobs:
+            await queue.put(job)
+        return await asyncio.gather(*(wait_for(queue, job, 20) for job in jobs))
+
+    return with_queue(settings, run)
+
+
+def state(settings, job):
+    return with_queue(settings, lambda queue: queue.state(job.id))
