@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
@@ -74,6 +75,8 @@ class Context:
         with logs.bound(request_id=name):
             try:
                 await self._app(scope, receive, answer)
+            except ClientDisconnect:
+                log.info("client left")
             except Exception:
                 if exchange.status:  # half an answer is out: the server cuts the connection
                     raise
