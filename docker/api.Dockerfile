@@ -12,7 +12,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     REDIS_URL=redis://redis:6379/0
 
 ARG UID=1000
-RUN useradd --create-home --uid "$UID" captionfill
+RUN useradd --create-home --uid "$UID" captionfill \
+    && install --directory --owner=captionfill --mode=0700 /keys
 
 # Dependencies first: with no package beside it, pyproject.toml installs them and nothing else,
 # so that a change of source does not fetch them again.

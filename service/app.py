@@ -1,24 +1,23 @@
 """The API process: routes, one mapping of errors, and the life of the queue's connection."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from service import errors, schemas
+from service import docs_page, errors, problems, schemas
 from service.fleet import Fleet
+from service.gate.authentication import is_open
+from service.gate.caller import keys_are_on
+from service.gate.install import install_gate
 from service.inpaint import Inpainter
 from service.queue import Queue
 from service.routes import health, inpaint, jobs, models
 from service.settings import Settings
 from service.webhooks.deliverer import delivering
-
-log = logging.getLogger("captionfill.api")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -34,42 +33,24 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         await queue.close()
 
-    app = FastAPI(title="captionfill", version="0.1.0", lifespan=lifespan)
-    for routes in (inpaint, jobs, models, health):
+    app = FastAPI(
+        title="captionfill", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    for routes in (inpaint, jobs, models, health, docs_page):
         app.include_router(routes.router)
-    app.add_exception_handler(errors.ServiceError, _service_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unforeseen)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    for kind in (errors.ServiceError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _problem)
+    install_gate(app, settings)
+    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
 
 
-def _service_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, errors.ServiceError)
-    if request.method == "POST":  # a probe that is told "not ready" ten times a second is no news
-        log.info("refused", extra={"problem": error.slug, "path": request.url.path})
-    return _problem(error.problem(), error.headers)
+async def _problem(request: Request, error: Exception) -> Response:
+    return problems.respond(request.scope, error)
 
 
-def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    document = {"type": "about:blank", "title": title, "status": error.status_code}
-    return _problem({**document, "detail": str(error.detail)}, dict(error.headers or {}))
-
-
-def _unforeseen(_: Request, __: Exception) -> Response:
-    # The server logs the traceback; the client learns nothing of the inside.
-    return _problem(errors.ServiceError("something went wrong; the log says what").problem(), {})
-
-
-def _problem(document: dict[str, object], headers: dict[str, str]) -> Response:
-    status = int(str(document["status"]))
-    return JSONResponse(document, status, headers, media_type=errors.MEDIA_TYPE)
-
-
-def _openapi(app: FastAPI) -> dict[str, object]:
-    """FastAPI's document and the schemas that only hand-written responses name."""
+def _openapi(app: FastAPI, settings: Settings) -> dict[str, object]:
+    """FastAPI's document, the schemas that only hand-written responses name, and the gate."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         known = document.setdefault("components", {}).setdefault("schemas", {})
@@ -77,5 +58,6 @@ def _openapi(app: FastAPI) -> dict[str, object]:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             known.update(schema.pop("$defs", {}))
             known[model.__name__] = schema
+        schemas.describe_gate(document, is_open, keys=keys_are_on(settings))
         app.openapi_schema = document
     return app.openapi_schema

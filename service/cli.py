@@ -52,24 +52,14 @@ def api(host: Host = None, port: Port = None) -> None:
     REDIS_URL is redis://localhost:6379/0 by default. GET /readyz is 200 once a worker is there.
     Where others than this host can connect, API keys are needed: `captionfill keys new NAME`.
     """
-    import uvicorn
-
-    from service.app import create_app
     from service.gate.authentication import check_keys
     from service.logs import set_up_logs
+    from service.server import run_api
 
     settings = load_settings(host=host, port=port)
     check_keys(settings)
     set_up_logs()
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    run_api(settings)
 
 
 @app.command()

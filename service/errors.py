@@ -289,7 +289,7 @@ GATE: tuple[type[ServiceError], ...] = (
 # What a connection may be answered with before there is a request.
 WIRE: tuple[type[ServiceError], ...] = (MalformedHttp, HeadersTooSlow, HeadersTooLarge)
 
-COMMON: tuple[type[ServiceError], ...] = (*GATE, QueueUnavailable, ServiceError)
+COMMON: tuple[type[ServiceError], ...] = (QueueUnavailable, ServiceError)
 JOB: tuple[type[ServiceError], ...] = (NoSuchJob, *COMMON)
 RESULT: tuple[type[ServiceError], ...] = (
     ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,

@@ -1,14 +1,38 @@
-"""Logs: one JSON object a line on standard error, with no picture and no caption in it."""
+"""Logs: one JSON object a line on standard error, with no picture and no caption in it.
+
+What a line belongs to (a request, a job, its work) is bound once and is then on every line, also
+of code that knows nothing of requests.
+"""
 
 import json
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 _PLAIN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
+_bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxyType({}))
+
+
+def bind(**ids: str) -> None:
+    """Put ids on every line of this task or thread from here on, and of the tasks it starts."""
+    _bound.set({**_bound.get(), **ids})
+
+
+@contextmanager
+def bound(**ids: str) -> Iterator[None]:
+    """Put ids on every line within."""
+    token = _bound.set({**_bound.get(), **ids})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, event, and whatever ``extra`` held."""
+    """Time, level, logger, event, the ids that are bound, and whatever ``extra`` held."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as one line of JSON."""
@@ -17,6 +41,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
+            **_bound.get(),
             **{key: value for key, value in vars(record).items() if key not in _PLAIN},
         }
         if record.exc_info:

@@ -1,5 +1,6 @@
 """The shapes of the API's JSON, and its OpenAPI description."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -269,6 +270,28 @@ def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any
         example = kind(errors.explain(kind).splitlines()[2]).problem()
         response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {"value": example}
     return responses
+
+
+def describe_gate(document: dict[str, Any], is_open: Callable[[str], bool], *, keys: bool) -> None:
+    """Add to an OpenAPI document what the gate does to every route that is not open to all."""
+    if keys:
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+    kinds = [kind for kind in errors.GATE if keys or kind is not errors.KeyRequired]
+    for path, operations in document["paths"].items():
+        for operation in () if is_open(path) else operations.values():
+            if keys:
+                operation["security"] = [{"bearer": []}, {"header": []}]
+            for status, response in problems(*kinds).items():
+                _merge(operation["responses"].setdefault(str(status), response), response)
+
+
+def _merge(response: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add examples of more problems to those a response has already."""
+    examples = response["content"][errors.MEDIA_TYPE]["examples"]
+    examples.update(more["content"][errors.MEDIA_TYPE]["examples"])
 
 
 def _content() -> dict[str, Any]:

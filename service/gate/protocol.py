@@ -1,0 +1,177 @@
+"""What a connection may do before it is a request: uvicorn's HTTP/1.1, with deadlines and limits.
+
+uvicorn waits for ever for a request's headers and for a client to take its answer on, and answers
+some malformed requests with a traceback in the log. Here each of these ends with a problem
+document, or at least with the connection.
+"""
+
+import asyncio
+import json
+import logging
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from service.errors import (
+    MEDIA_TYPE,
+    HeadersTooLarge,
+    HeadersTooSlow,
+    MalformedHttp,
+    ServiceError,
+)
+from service.settings import Settings
+
+log = logging.getLogger("captionfill.api")
+
+_LINGER_SECONDS = 1.0
+
+
+def guarded_protocol(settings: Settings) -> type[H11Protocol]:
+    """The protocol class for these settings: uvicorn makes one for each connection."""
+    limits = {
+        "header_seconds": settings.header_seconds,
+        "header_bytes": settings.max_header_bytes,
+        "answer_seconds": settings.upload_seconds,
+    }
+    return type("Protocol", (GuardedProtocol,), limits)
+
+
+class GuardedProtocol(H11Protocol):
+    """One connection."""
+
+    header_seconds: ClassVar[float]
+    header_bytes: ClassVar[int]
+    answer_seconds: ClassVar[float]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.conn: _Connection = _Connection(self.header_bytes)
+        self._headers_due: asyncio.TimerHandle | None = None
+        self._answer_due: asyncio.TimerHandle | None = None
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock for the first request."""
+        super().connection_made(transport)
+        self._watch_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop every clock."""
+        self.resume_writing()
+        _cancel(self._headers_due)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless the request has been refused: what then comes is thrown away."""
+        if not self._refused:
+            super().data_received(data)
+            self._watch_headers()
+
+    def pause_writing(self) -> None:
+        """The client takes its answer on too slowly: from here on, its time runs."""
+        super().pause_writing()
+        self._answer_due = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        _cancel(self._answer_due)
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what h11 could not read."""
+        if self.conn.too_large:
+            self._refuse(HeadersTooLarge(f"at most {self.header_bytes:,} bytes are taken"))
+        else:
+            self._refuse(MalformedHttp("this is no HTTP/1.1 request"))
+
+    def _watch_headers(self) -> None:
+        """Let the clock run while headers are due. Between requests uvicorn's own one runs."""
+        due = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
+        if not due:
+            _cancel(self._headers_due)
+            self._headers_due = None
+        elif self._headers_due is None:
+            self._headers_due = self.loop.call_later(self.header_seconds, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self.conn.trailing_data[0]:
+            self._refuse(HeadersTooSlow(f"the headers took over {self.header_seconds:g} s"))
+        else:  # nothing was ever asked
+            self.transport.close()
+
+    def _refuse(self, error: ServiceError) -> None:
+        """Answer with a problem where there is still room for an answer, and close."""
+        self._refused = True
+        log.info("refused", extra={"problem": error.slug})
+        running = self.cycle is not None and not self.cycle.response_complete
+        if running:  # the route must not answer as well
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        half_answered = running and self.cycle.response_started
+        if half_answered or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.close()
+            return
+        self._send_problem(error)
+        self._close_gently()
+
+    def _send_problem(self, error: ServiceError) -> None:
+        body = json.dumps(error.problem()).encode()
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        answer = h11.Response(status_code=error.status, headers=headers)
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event))
+
+    def _close_gently(self) -> None:
+        """Read on for a moment: to close with bytes unread would destroy the answer on its way."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
+
+
+class _Connection(h11.Connection):
+    """h11's connection; it limits headers that came in one piece, too.
+
+    Attributes:
+        too_large: what was wrong with the last event is its size.
+    """
+
+    def __init__(self, header_bytes: int) -> None:
+        super().__init__(h11.SERVER, header_bytes)
+        self._header_bytes = header_bytes
+        self.too_large = False
+
+    def next_event(self) -> Any:
+        try:
+            event = super().next_event()
+        except h11.RemoteProtocolError as error:
+            self.too_large = error.error_status_hint == 431
+            raise
+        if isinstance(event, h11.Request):
+            if event.http_version not in (b"1.0", b"1.1"):
+                raise h11.RemoteProtocolError("unknown version")
+            size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
+            if size > self._header_bytes:
+                self.too_large = True
+                raise h11.RemoteProtocolError("headers too large", error_status_hint=431)
+        return event
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    """Stop a clock, if it runs."""
+    if timer is not None:
+        timer.cancel()
