@@ -63,6 +63,16 @@ class InvalidRegion(InvalidField):
     slug, title = "invalid-region", "Invalid region"
 
 
+class InvalidMask(InvalidField):
+    """The mask does not say what to fill.
+
+    It must be a picture with an alpha channel and of the same size, and its fully transparent
+    pixels must lie within a square of at most three quarters of the picture's shorter side.
+    """
+
+    slug, title = "invalid-mask", "Invalid mask"
+
+
 class InvalidWebhook(InvalidField):
     """The webhook's address is not one this service sends to.
 
