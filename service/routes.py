@@ -17,7 +17,10 @@ from service.window import Window
 log = logging.getLogger("captionfill.api")
 router = APIRouter()
 
-_ELSEWHERE = (errors.StartError, errors.NotReady, errors.NoSuchPage)
+_ELSEWHERE = (
+    errors.StartError, errors.NotReady, errors.NoSuchPage, errors.NoSuchBatch,
+    errors.BatchUnfinished, errors.BatchTooLarge,
+)  # fmt: skip
 _INPAINT_ERRORS = [kind for kind in errors.catalogue().values() if kind not in _ELSEWHERE]
 
 
