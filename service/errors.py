@@ -81,6 +81,36 @@ class InvalidRegion(InvalidField):
     slug, title = "invalid-region", "Invalid region"
 
 
+class InvalidMask(InvalidField):
+    """The mask does not say what to fill.
+
+    It must be a picture with an alpha channel and of the same size, and its fully transparent
+    pixels must lie within a square of at most three quarters of the picture's shorter side.
+    """
+
+    slug, title = "invalid-mask", "Invalid mask"
+
+
+class InvalidArchive(InvalidField):
+    """The archive is no whole zip, has no picture, or its captions are missing or cannot be read.
+
+    It holds pictures, and `metadata.jsonl` or `metadata.csv` with ``file_name`` and ``caption``;
+    the field ``captions``, a JSON object of captions by name, may take that file's place.
+    """
+
+    slug, title = "invalid-archive", "Invalid archive"
+
+
+class InvalidEntry(InvalidField):
+    """This picture of a batch cannot be taken; the others are filled.
+
+    Its entry is missing, there twice, encrypted, a link, too large, or cannot be unpacked, or its
+    name leads out of the archive.
+    """
+
+    slug, title = "invalid-entry", "Invalid entry"
+
+
 class InvalidWebhook(InvalidField):
     """The webhook's address is not one this service sends to.
 
@@ -116,6 +146,12 @@ class BodyTooLarge(ServiceError):
     """The request has more bytes than the service takes."""
 
     status, slug, title = 413, "body-too-large", "Request body too large"
+
+
+class BatchTooLarge(ServiceError):
+    """The batch has more pictures, or unpacks to more bytes, than the service takes at once."""
+
+    status, slug, title = 413, "batch-too-large", "Batch too large"
 
 
 class UploadTooSlow(ServiceError):
@@ -274,6 +310,18 @@ class NoSuchPage(ServiceError):
     """There is nothing at this address."""
 
     status, slug, title = 404, "no-such-page", "No such page"
+
+
+class NoSuchBatch(ServiceError):
+    """There is no such batch: it never was, it is another client's, or it has been forgotten."""
+
+    status, slug, title = 404, "no-such-batch", "No such batch"
+
+
+class BatchUnfinished(ServiceError):
+    """Some pictures of the batch wait or run: ask again, or add ``?partial=true``."""
+
+    status, slug, title, retry_after = 409, "batch-unfinished", "Batch unfinished", 5
 
 
 class StartError(ServiceError):

@@ -1,12 +1,9 @@
 """Filling a folder: pictures with a captions file, as `datasets` lays out an imagefolder."""
 
-import csv
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from service.errors import StartError
+from service.metadata import NAMES, Row, read_rows
 
 
 def read_metadata(folder: Path) -> list[tuple[Path, str]]:
@@ -21,27 +18,17 @@ def read_metadata(folder: Path) -> list[tuple[Path, str]]:
     return [_entry(folder, row, number) for number, row in enumerate(_rows(folder), 1)]
 
 
-def _rows(folder: Path) -> Iterator[Mapping[str, Any]]:
-    jsonl, table = folder / "metadata.jsonl", folder / "metadata.csv"
+def _rows(folder: Path) -> list[Row]:
+    file = next((folder / name for name in NAMES if (folder / name).is_file()), None)
+    if file is None:
+        raise StartError(f"{folder} has neither {' nor '.join(NAMES)}")
     try:
-        if jsonl.is_file():
-            lines = jsonl.read_text(encoding="utf-8").splitlines()
-            yield from (json.loads(line) for line in lines if line.strip())
-        elif table.is_file():
-            with table.open(encoding="utf-8-sig", newline="") as file:
-                yield from csv.DictReader(file)
-        else:
-            raise StartError(f"{folder} has neither metadata.jsonl nor metadata.csv")
-    except (ValueError, csv.Error, OSError) as error:
+        return read_rows(file.read_text(encoding="utf-8"), file.name)
+    except (ValueError, OSError) as error:
         raise StartError(f"the captions file of {folder} cannot be read: {error}") from error
 
 
-def _entry(folder: Path, row: Mapping[str, Any], number: int) -> tuple[Path, str]:
-    name = row.get("file_name") if isinstance(row, Mapping) else None
-    if not isinstance(name, str) or not name:
-        raise StartError(f"row {number} of the captions file has no file_name")
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+def _entry(folder: Path, row: Row, number: int) -> tuple[Path, str]:
+    if Path(row.name).is_absolute() or ".." in Path(row.name).parts:
         raise StartError(f"row {number} of the captions file leads out of the folder")
-    captions = row.get("caption") or row.get("captions") or ""
-    first = captions[0] if isinstance(captions, list) else captions
-    return folder / name, str(first)
+    return folder / row.name, row.caption

@@ -1,8 +1,12 @@
 """Request bodies: a multipart form, read no further than its limits go."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from io import BufferedReader
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from python_multipart.exceptions import ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -10,12 +14,36 @@ from starlette.requests import ClientDisconnect, Request
 
 from service.errors import BadRequest, BodyTooLarge, InvalidField, UnsupportedBody, UploadTooSlow
 from service.settings import Settings
+from service.slices import Slice
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 # What a form may hold besides its picture: boundaries, headers, a caption.
 _OVERHEAD = 64 * 1024
+_FEW_PARTS = 32
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a form; ``filename`` is what the client calls it, and nothing but a label.
+
+    Its bytes lie in a file that all parts share and that is gone when the form is.
+    """
+
+    name: str
+    filename: str
+    start: int
+    size: int
+    _spool: IO[bytes]
+
+    def open(self) -> IO[bytes]:
+        """The part as a file to read and to seek in."""
+        return BufferedReader(Slice(self._spool, self.start, self.size))
+
+    def read(self) -> bytes:
+        """The part's bytes, all of them."""
+        return self.open().read()
 
 
 async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
@@ -26,19 +54,63 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
     Raises:
         UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
     """
-    parts = _Parts()
-    parser = MultipartParser(_boundary(request), callbacks=parts.callbacks())
-    limit = settings.max_bytes + _OVERHEAD
+    async with open_form(request, settings, settings.max_bytes, _FEW_PARTS) as parts:
+        return unique(parts)
+
+
+@asynccontextmanager
+async def open_form(
+    request: Request, settings: Settings, most_bytes: int, most_parts: int
+) -> AsyncIterator[list[Part]]:
+    """Read a multipart form whose fields may come again, in their order.
+
+    What is over ``settings.max_bytes`` goes to a nameless temporary file.
+
+    Args:
+        request: its body is read.
+        settings: how long it may take.
+        most_bytes: of all parts together.
+        most_parts: there may be.
+
+    Raises:
+        UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
+    """
+    boundary = _boundary(request)
+    with SpooledTemporaryFile(settings.max_bytes + _OVERHEAD) as spool:
+        parts = _Parts(spool, most_parts)
+        await _feed(request, settings, parts, boundary, most_bytes)
+        yield parts.found
+
+
+def unique(parts: list[Part]) -> dict[str, bytes]:
+    """The bytes of each part by its name.
+
+    Raises:
+        InvalidField: a name is there twice.
+    """
+    fields: dict[str, bytes] = {}
+    for part in parts:
+        if part.name in fields:
+            raise InvalidField(f"the field {part.name[:40]!r} is there twice")
+        fields[part.name] = part.read()
+    return fields
+
+
+async def _feed(
+    request: Request, settings: Settings, parts: "_Parts", boundary: bytes, most_bytes: int
+) -> None:
+    parser = MultipartParser(boundary, callbacks=parts.callbacks())
+    limit = most_bytes + _OVERHEAD
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
-        raise BodyTooLarge(f"at most {settings.max_bytes:,} bytes are taken")
+        raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
     size = 0
     try:
         async with asyncio.timeout(settings.upload_seconds):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
-                    raise BodyTooLarge(f"at most {settings.max_bytes:,} bytes are taken")
+                    raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
                 if chunk:
                     parser.write(chunk)
     except ParseError as error:
@@ -49,14 +121,13 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
         raise UploadTooSlow(f"the form took over {settings.upload_seconds:g} s") from error
     if not parts.complete:
         raise BadRequest("the multipart form ends before its last boundary")
-    return parts.fields
 
 
 def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 0 < len(boundary) <= 256:
-        raise UnsupportedBody("send multipart/form-data with the fields image and caption")
+        raise UnsupportedBody("send a form as multipart/form-data, with a boundary")
     return boundary
 
 
@@ -64,12 +135,15 @@ def _boundary(request: Request) -> bytes:
 class _Parts:
     """Collects the parts of a form as the parser meets them."""
 
-    fields: dict[str, bytes] = field(default_factory=dict)
+    spool: IO[bytes]
+    most: int
+    found: list[Part] = field(default_factory=list)
     complete: bool = False
     _header: bytearray = field(default_factory=bytearray)
     _value: bytearray = field(default_factory=bytearray)
-    _body: bytearray = field(default_factory=bytearray)
-    _name: str | None = None
+    _name: str = ""
+    _filename: str = ""
+    _start: int = 0
 
     def callbacks(self) -> "MultipartCallbacks":
         """What the parser calls."""
@@ -78,26 +152,31 @@ class _Parts:
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
-            "on_part_data": lambda data, start, end: self._body.extend(data[start:end]),
+            "on_part_data": self._write,
             "on_part_end": self._end,
             "on_end": self._finish,
         }
 
     def _begin(self) -> None:
-        self._name, self._body = None, bytearray()
+        if len(self.found) == self.most:
+            raise InvalidField(f"the form has more than {self.most} parts")
+        self._name, self._filename, self._start = "", "", self.spool.tell()
 
     def _end_header(self) -> None:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._value))
             self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._filename = options.get(b"filename", b"").decode("utf-8", "replace")
         self._header, self._value = bytearray(), bytearray()
+
+    def _write(self, data: bytes, start: int, end: int) -> None:
+        self.spool.write(data[start:end])
 
     def _end(self) -> None:
         if not self._name:
             raise BadRequest("a part of the form has no name")
-        if self._name in self.fields:
-            raise InvalidField(f"the field {self._name[:40]!r} is there twice")
-        self.fields[self._name] = bytes(self._body)
+        size = self.spool.tell() - self._start
+        self.found.append(Part(self._name, self._filename, self._start, size, self.spool))
 
     def _finish(self) -> None:
         self.complete = True

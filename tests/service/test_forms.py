@@ -1,11 +1,13 @@
 import asyncio
+import io
 
 import pytest
 from starlette.requests import Request
 
-from service.errors import BadRequest, BodyTooLarge, UploadTooSlow
-from service.forms import read_form
+from service.errors import BadRequest, BodyTooLarge, InvalidField, UploadTooSlow
+from service.forms import open_form, read_form
 from service.settings import Settings
+from service.slices import Slice
 
 PART = b'--b\r\nContent-Disposition: form-data; name="caption"\r\n\r\na cat'
 END = b"\r\n--b--\r\n"
@@ -64,3 +66,41 @@ def test_a_client_that_leaves_in_the_middle_is_a_bad_request():
 def test_a_slow_upload_is_cut_off():
     with pytest.raises(UploadTooSlow):
         Client([PART] * 100, pause=0.02).read(upload_seconds=0.1)
+
+
+def field(name, data, filename=None):
+    label = f'; filename="{filename}"' if filename else ""
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"{label}\r\n\r\n'
+    return head.encode() + data + b"\r\n"
+
+
+def open_parts(body, most_parts=10, **settings):
+    """Names, file names and contents of a form's parts."""
+
+    async def read():
+        client = Client([body[:100], body[100:]])
+        request, limits = Request(client.scope, client.receive), Settings(**settings)
+        async with open_form(request, limits, 10**6, most_parts) as parts:
+            return [(part.name, part.filename, part.read()) for part in parts]
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("max_bytes", [1, 10**6])
+def test_repeated_fields_keep_their_order_in_memory_and_on_disk(max_bytes):
+    big = bytes(range(256)) * 1000
+    body = field("image", big, "a.png") + field("caption", b"one") + field("image", b"2") + END[2:]
+    assert open_parts(body, max_bytes=max_bytes) == [
+        ("image", "a.png", big), ("caption", "", b"one"), ("image", "", b"2"),
+    ]  # fmt: skip
+
+
+def test_too_many_parts_are_refused():
+    with pytest.raises(InvalidField, match="more than 10"):
+        open_parts(field("a", b"x") * 11 + END[2:])
+
+
+def test_a_part_can_be_sought_in_and_ends_where_it_ends():
+    inner = Slice(io.BytesIO(b"..abcd.."), 2, 4)
+    assert (inner.seek(-1, io.SEEK_END), inner.read(9), inner.read(9)) == (3, b"d", b"")
+    assert (inner.seek(1), inner.readall(), inner.tell()) == (1, b"bcd", 4)

@@ -1,0 +1,90 @@
+"""The form of POST /batches: an archive, or pairs of pictures and captions."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from service.archives import Item, Limits, check_count, check_name, check_size, open_archive
+from service.errors import InvalidArchive, InvalidCaption, InvalidField
+from service.forms import Part, unique
+from service.metadata import Row
+from service.requests import InpaintRequest
+from service.settings import Settings
+
+COMMON = ("seed", "region", "model")
+_ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
+
+
+def read_batch(parts: Sequence[Part], limits: Limits) -> tuple[list[Item], dict[str, bytes]]:
+    """Find the pictures of a form with their captions, and the fields that hold for all of them.
+
+    Raises:
+        InvalidField, InvalidArchive, BatchTooLarge: nothing of the batch can be used.
+    """
+    names = {part.name for part in parts}
+    for name in names - _ARCHIVE - _PAIRS - set(COMMON):
+        known = ", ".join(sorted((*_ARCHIVE, *_PAIRS, *COMMON)))
+        raise InvalidField(f"unknown field {name[:40]!r}; known: {known}")
+    if names & _ARCHIVE and names & _PAIRS:
+        raise InvalidField("send either an archive, or pictures with a caption each")
+    common = unique([part for part in parts if part.name in COMMON])
+    if names & _PAIRS:
+        return _pair(parts, limits), common
+    return _unpack([part for part in parts if part.name in _ARCHIVE], limits), common
+
+
+def check_common(common: Mapping[str, bytes], settings: Settings) -> None:
+    """Raise `InvalidField` where a field that holds for all pictures is bad for every one."""
+    InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+
+
+def request_for(item: Item, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
+    """What a client asks for with one picture of a batch.
+
+    Raises:
+        InvalidEntry, InvalidField: of this picture alone.
+    """
+    form = {**common, "image": item.read(), "caption": item.caption.encode("utf-8", "replace")}
+    return InpaintRequest.from_form(form, settings)
+
+
+def _unpack(parts: Sequence[Part], limits: Limits) -> list[Item]:
+    by_name = {part.name: part for part in parts}
+    if len(by_name) < len(parts):
+        raise InvalidField("one archive is taken at once")
+    if "archive" not in by_name:
+        raise InvalidField("the field 'archive' is missing, or pairs of 'image' and 'caption'")
+    captions = by_name.get("captions")
+    rows = None if captions is None else _rows(captions.read())
+    return open_archive(by_name["archive"].open(), rows, limits)
+
+
+def _rows(text: bytes) -> list[Row]:
+    try:
+        captions = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArchive("captions is no JSON") from error
+    if not isinstance(captions, dict) or not all(isinstance(c, str) for c in captions.values()):
+        raise InvalidArchive("captions must be a JSON object: a caption by each picture's name")
+    return [Row(name, caption) for name, caption in captions.items()]
+
+
+def _pair(parts: Sequence[Part], limits: Limits) -> list[Item]:
+    images = [part for part in parts if part.name == "image"]
+    captions = [part for part in parts if part.name == "caption"]
+    if len(images) != len(captions):
+        raise InvalidField(f"{len(images)} pictures and {len(captions)} captions: one for each")
+    check_count(len(images), limits)
+    return [_item(*pair, limits) for pair in zip(images, captions, strict=True)]
+
+
+def _item(image: Part, caption: Part, limits: Limits) -> Item:
+    def read() -> bytes:
+        check_size(image.size, limits)
+        if image.filename:
+            check_name(image.filename)
+        return image.read()
+
+    try:
+        return Item(image.filename, caption.read().decode(), read)
+    except UnicodeDecodeError as error:
+        raise InvalidCaption("a caption is not valid UTF-8") from error
