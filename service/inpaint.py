@@ -123,12 +123,15 @@ class Inpainter:
         self._threads = CapacityLimiter(settings.decoders)
         self._held_pixels = 0
 
-    async def prepare(self, request: InpaintRequest, key: str = "") -> Prepared:
+    async def prepare(
+        self, request: InpaintRequest, key: str = "", *, afresh: bool = False
+    ) -> Prepared:
         """Decode and check everything about a request that can be checked.
 
         Args:
             request: with its picture.
             key: what a random seed is made of, so that a retry asks for the same.
+            afresh: the client wants it computed, whether or not the answer is kept.
 
         Raises:
             ServiceError: whatever is wrong with picture, region or model.
@@ -144,6 +147,7 @@ class Inpainter:
             other=request.other,
             model=model,
             digest=digest,
+            nonce=secrets.token_hex(8) if afresh else "",
         )
         name = _name_of(hashlib.sha256(request.image).hexdigest(), canvas.region, work)
         return Prepared(canvas, work, request.image, name, fingerprint, request.webhook)

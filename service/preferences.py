@@ -57,6 +57,12 @@ def idempotency_key(headers: Mapping[str, str]) -> str:
     return key
 
 
+def wants_afresh(headers: Mapping[str, str]) -> bool:
+    """Whether the client wants no kept answer: `Cache-Control: no-cache` (RFC 9111, 5.2.1.4)."""
+    directives = headers.get("cache-control", "").lower().split(",")
+    return any(one.strip() in ("no-cache", "no-store") for one in directives)
+
+
 def matches(header: str | None, tag: str) -> bool:
     """Whether an If-None-Match header names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
     if header is None:

@@ -169,7 +169,10 @@ class Queue:
             except TimeoutError:
                 pass
             try:
-                outcome = await self.outcome(await self.status(name))
+                status = await self.status(name)
+                if status.state == State.EXPIRED:
+                    break
+                outcome = await self.outcome(status)
             except QueueUnavailable:
                 await asyncio.sleep(min(left, _RETRY_SECONDS))
                 continue

@@ -257,6 +257,13 @@ INPAINT_HEADERS: list[dict[str, Any]] = [
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "description": "A name for this request: sent again, it gives the same job.",
     },
+    {
+        "name": "Cache-Control",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "`no-cache` to have it computed even where the answer is kept.",
+        "example": "no-cache",
+    },
     _IF_NONE_MATCH,
 ]
 

@@ -29,6 +29,7 @@ class Work:
         other: a second caption to fill by with the same seeds, for comparison.
         model: the bundle's name; empty for the worker's default.
         digest: the bundle's digest as far as is known, so that another bundle is other work.
+        nonce: makes it work of its own, where the client wants no kept answer.
     """
 
     window: bytes = field(repr=False)
@@ -38,11 +39,13 @@ class Work:
     other: str | None = field(default=None, repr=False)
     model: str = ""
     digest: str = ""
+    nonce: str = ""
 
     @cached_property
     def id(self) -> str:
         """SHA-256 over everything that decides the answer: equal work has one name."""
-        facts = [self.caption, self.other, self.seed, self.count, self.model, self.digest]
+        facts = [self.caption, self.other, self.seed, self.count]
+        facts += [self.model, self.digest, self.nonce]
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
         return named.hexdigest()
@@ -67,6 +70,7 @@ class Work:
             "count": self.count,
             "model": self.model,
             "digest": self.digest,
+            "nonce": self.nonce,
             **compared,
         }
 
@@ -82,6 +86,7 @@ class Work:
             other=None if other is None else other.decode(),
             model=fields[b"model"].decode(),
             digest=fields[b"digest"].decode(),
+            nonce=fields[b"nonce"].decode(),
         )
 
 

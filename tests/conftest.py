@@ -53,20 +53,40 @@ def tiny_folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of random weights, small enough to fill in a few milliseconds."""
+    return write_bundle(tmp_path_factory.mktemp("bundle"), "tiny")
+
+
+@pytest.fixture(scope="session")
+def scored_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another one, which can tell how well its fills fit their captions."""
+    return write_bundle(tmp_path_factory.mktemp("scored"), "scored", scored=True)
+
+
+def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0) -> Path:
+    """Write a bundle of random weights."""
     import torch
 
     from models.bundle import BundleConfig, save_bundle
     from models.captions import CaptionEncoder
     from models.generators import GENERATORS
+    from models.scorers import SCORERS
 
     settings = {"width": 8, "decoder_width": 8, "caption_code": 16, "noise_dim": 8}
+    scorer = {"kind": "plain", "settings": {"width": 4, "code": 8}}
     encoder = CaptionEncoder.load()
-    names = {"name": "tiny", "generator": "inpaint", "encoder": encoder.name}
-    sizes = {"caption_dim": encoder.dimension, "noise_dim": 8}
     config = BundleConfig(
-        **names, settings=settings, encoder_fingerprint=encoder.fingerprint, **sizes, training={}
+        name=name,
+        generator="inpaint",
+        settings=settings,
+        encoder=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        caption_dim=encoder.dimension,
+        noise_dim=8,
+        training={},
+        scorer=scorer if scored else None,
     )
-    folder = tmp_path_factory.mktemp("bundle")
-    torch.manual_seed(0)
-    save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
+    torch.manual_seed(seed)
+    generator = GENERATORS["inpaint"](settings)
+    judge = SCORERS["plain"](scorer["settings"]) if scored else None
+    save_bundle(folder, generator, config, f"# {name}", judge)
     return folder

@@ -10,7 +10,7 @@ from service.errors import AnswerTimeout
 from service.forms import read_form
 from service.gate.caller import Caller
 from service.inpaint import Inpainter, Prepared
-from service.preferences import Preference, idempotency_key
+from service.preferences import Preference, idempotency_key, wants_afresh
 from service.requests import InpaintRequest, choose_media_type
 from service.routes import answers
 from service.settings import Settings
@@ -47,8 +47,9 @@ async def inpaint(request: Request) -> Response:
     media_type = choose_media_type(request.headers.get("accept"), asked.many)
     if asked.webhook:
         check_target(asked.webhook, settings)
-    prepared = await inpainter.prepare(asked, key)
-    if prepared.work.digest:
+    afresh = wants_afresh(request.headers)
+    prepared = await inpainter.prepare(asked, key, afresh=afresh)
+    if prepared.work.digest and not afresh:
         tag = answers.etag(prepared.name, prepared.work.digest, media_type)
         if (spared := answers.unchanged(request, tag)) is not None:
             return spared

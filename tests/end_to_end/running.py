@@ -1,5 +1,6 @@
 """The whole service as a process, started as a user starts it."""
 
+import json
 import os
 import re
 import signal
@@ -33,7 +34,7 @@ class Service:
     def worker_pid(self):
         """The newest worker's process, by the name it gives itself."""
         beats = self.queue.hgetall("{captionfill}:workers")
-        newest = max(beats, key=beats.get).decode()
+        newest = max(beats, key=lambda name: json.loads(beats[name])["at"]).decode()
         return int(newest.rsplit("-", 2)[1])
 
     def stop(self):

@@ -12,9 +12,12 @@ import pytest
 import redis
 
 from service.embedded import EmbeddedServer
-from service.jobs import Job, Result
-from service.queue import Keys, Queue
+from service.jobs import Job
+from service.keys import Keys
+from service.queue import Queue
 from service.settings import Settings
+from service.work import Result, Work
+from tests.service.queueing import wait_for
 
 pytestmark = pytest.mark.server
 
@@ -71,13 +74,14 @@ def kill_in_the_middle(worker, client):
 async def queue_all(queue, jobs):
     for job in jobs:
         await queue.put(job)
-    return [asyncio.ensure_future(queue.wait(job.id)) for job in jobs]
+    return [asyncio.ensure_future(wait_for(queue, job, 150)) for job in jobs]
 
 
 def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_worker):
-    settings = Settings(redis_url=server.url, answer_seconds=150)
+    settings = Settings(redis_url=server.url)
     client = redis.Redis.from_url(server.url)
-    jobs = [Job.new(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
+    works = [Work(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
+    jobs = [Job(work, seconds=150) for work in works]
 
     async def run():
         queue = Queue(settings)
@@ -94,6 +98,6 @@ def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_wor
     assert 0 < left < 200
     assert sum(isinstance(outcome, Result) for outcome in outcomes) == 200
     # The very script that stores an outcome counts, so a second result for a job would show.
-    keys = [Keys(settings.namespace).job(job.id) for job in jobs]
+    keys = [Keys(settings.namespace).work(work.id) for work in works]
     assert [client.hget(key, "stored") for key in keys] == [b"1"] * 200
     assert client.xlen(STREAM) == client.xpending(STREAM, GROUP)["pending"] == 0

@@ -12,10 +12,7 @@ from PIL import Image
 
 from service.app import create_app
 from service.consumer import Consumer
-from service.errors import BadRequest
-from service.inpaint import Inpainter
-from service.queue import Keys, Queue
-from service.requests import InpaintRequest
+from tests.service.queueing import ALL, new, put
 
 pytestmark = pytest.mark.server
 
@@ -98,18 +95,18 @@ def test_even_the_framework_s_errors_are_problem_documents(client, method, path,
 
 
 def test_an_unforeseen_error_tells_nothing_of_the_inside(client, picture, monkeypatch):
-    monkeypatch.setattr("service.routes.choose_media_type", lambda *_: 1 / 0)
+    monkeypatch.setattr("service.routes.inpaint.choose_media_type", lambda *_: 1 / 0)
     problem = post(client, picture)
     assert problem.status_code == 500 and "division" not in problem.text
     assert problem.json()["type"] == "/problems/internal-error"
 
 
 def test_a_full_queue_is_said_at_once(client, settings, picture, server):
-    for _ in range(settings.queue_limit):
-        server.xadd(Keys(settings.namespace).stream, {"id": "x"})
+    put(settings, *new(settings.queue_limit))
+    post(client, picture)  # the first request opens connections
     start = time.monotonic()
     problem = post(client, picture)
-    assert problem.json()["type"] == "/problems/queue-full" and time.monotonic() - start < 1
+    assert problem.json()["type"] == "/problems/queue-full" and time.monotonic() - start < 0.05
     assert int(problem.headers["retry-after"]) > 0
 
 
@@ -173,8 +170,10 @@ def test_the_document_lists_every_field_and_error(client):
     document = client.get("/openapi.json").json()
     operation = document["paths"]["/inpaint"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"image", "caption", "seed", "region", "n"}
-    statuses = "200 400 403 406 408 413 415 421 422 429 500 503 504"
+    assert set(form["properties"]) == {
+        "image", "caption", "seed", "region", "n", "compare", "model", "webhook",
+    }  # fmt: skip
+    statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504"
     assert set(statuses.split()) == set(operation["responses"])
     assert {"Problem", "InpaintAnswer"} <= document["components"]["schemas"].keys()
     assert client.get("/docs").status_code == 200
@@ -195,16 +194,51 @@ def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):
     assert problem.json()["type"] == "/problems/picture-too-large"
 
 
-def test_a_job_is_dropped_when_its_client_leaves(settings, picture, server):
-    async def leave():
-        queue = Queue(settings)
-        asked = InpaintRequest(picture, "a cat", 1, None, 1)
-        with pytest.raises(BadRequest, match="left"):
-            await Inpainter(settings, queue).fill(asked, lambda: asyncio.sleep(0.05))
-        await queue.close()
+def leave(settings, picture, after_seconds, **headers):
+    """Post a picture straight to the application, and hang up."""
+    boundary = b"--b\r\n"
+    parts = [("image", picture), ("caption", b"a cat")]
+    body = b"".join(
+        boundary
+        + f'Content-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        + data
+        + b"\r\n"
+        for name, data in parts
+    )
+    sent = {"host": "localhost", "content-type": "multipart/form-data; boundary=b", **headers}
+    messages = [{"type": "http.request", "body": body + b"--b--\r\n", "more_body": False}]
 
-    asyncio.run(leave())
-    assert server.xlen(Keys(settings.namespace).stream) == 1
+    async def receive():
+        if messages:
+            return messages.pop()
+        await asyncio.sleep(after_seconds)
+        return {"type": "http.disconnect"}
+
+    async def run():
+        app = create_app(settings)
+        scope = {
+            "type": "http", "method": "POST", "path": "/inpaint", "query_string": b"",
+            "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in sent.items()],
+            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000), "scheme": "http",
+            "root_path": "", "http_version": "1.1", "asgi": {"version": "3.0"}, "state": {},
+        }  # fmt: skip
+        async with app.router.lifespan_context(app):
+            await app(scope, receive, lambda _: asyncio.sleep(0))
+
+    asyncio.run(run())
+
+
+def waiting(settings):
     consumer = Consumer(settings)
     consumer.join()
-    assert consumer.take(8, 0.1) == []
+    return len(consumer.take(ALL))
+
+
+def test_a_job_is_dropped_when_its_client_leaves(settings, picture):
+    leave(settings, picture, 0.05)
+    assert waiting(settings) == 0
+
+
+def test_a_job_that_its_client_may_come_back_for_is_kept(settings, picture):
+    leave(settings, picture, 0.05, idempotency_key="mine")
+    assert waiting(settings) == 1

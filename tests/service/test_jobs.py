@@ -9,7 +9,9 @@ def as_stored(fields):
 
 
 def test_work_comes_back_from_its_fields():
-    work = Work(bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1")
+    work = Work(
+        bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n"
+    )
     assert Work.from_fields(as_stored(work.fields())) == work
 
 
@@ -24,9 +26,10 @@ def test_equal_work_has_one_name_and_every_part_of_it_counts():
     others = [
         Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
         Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, digest="d"),
+        Work(b"w", "a", 1, nonce="n"),
     ]  # fmt: skip
     assert Work(b"w", "a", 1).id == work.id
-    assert len({one.id for one in [work, *others]}) == 8
+    assert len({one.id for one in [work, *others]}) == 9
 
 
 def test_seeds_count_up_and_wrap_around():

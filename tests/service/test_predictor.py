@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from service.errors import StartError
-from service.jobs import Job
-from service.predictor import Predictor
+from service.predictor import Predictor, Predictors
+from service.work import Work
 
 
 @pytest.fixture(scope="module")
@@ -11,9 +11,9 @@ def predictor(tiny_bundle):
     return Predictor.load(tiny_bundle)
 
 
-def job(seed, count=1, caption="a cat"):
+def job(seed, count=1, caption="a cat", **options):
     window = np.random.default_rng(seed).integers(0, 256, 12288, np.uint8).tobytes()
-    return Job.new(window, caption, seed, count)
+    return Work(window, caption, seed, count, **options)
 
 
 def test_a_batch_gives_each_job_what_it_gets_alone(predictor):
@@ -26,29 +26,77 @@ def test_a_batch_as_one_tensor_differs_by_one_level_at_most(predictor, monkeypat
     alone = predictor.predict(jobs)
     monkeypatch.setattr(predictor, "_one_by_one", False)
     together = predictor.predict(jobs)
-    levels = [np.frombuffer(b"".join(fills), np.uint8).astype(int) for fills in (alone, together)]
+    levels = [
+        np.frombuffer(b"".join(fill.fills for fill in fills), np.uint8).astype(int)
+        for fills in (alone, together)
+    ]
     assert abs(levels[0] - levels[1]).max() <= 1
 
 
 @pytest.mark.parametrize("one_by_one", [True, False])
 def test_a_bad_job_fails_alone(predictor, monkeypatch, one_by_one):
     monkeypatch.setattr(predictor, "_one_by_one", one_by_one)
-    good, bad, other = predictor.predict([job(1), Job("", b"short", "a", 1), job(2)])
+    good, bad, other = predictor.predict([job(1), Work(b"short", "a", 1), job(2)])
     assert isinstance(bad, Exception)
-    assert len(good) == len(other) == 3072
+    assert len(good.fills) == len(other.fills) == 3072
 
 
 def test_a_candidate_is_what_its_own_seed_gives(predictor):
     window = job(5).window
-    [three] = predictor.predict([Job.new(window, "a cat", 5, 3)])
-    [last] = predictor.predict([Job.new(window, "a cat", 7)])
-    assert three[2 * 3072 :] == last and three[:3072] != last
+    [three] = predictor.predict([Work(window, "a cat", 5, 3)])
+    [last] = predictor.predict([Work(window, "a cat", 7)])
+    assert three.fills[2 * 3072 :] == last.fills and three.fills[:3072] != last.fills
 
 
 def test_the_seed_and_the_caption_each_change_the_fill(predictor):
     window = job(1).window
-    jobs = [Job.new(window, words, seed) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]]
-    assert len(set(predictor.predict(jobs))) == 3
+    jobs = [Work(window, words, seed) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]]
+    assert len({fill.fills for fill in predictor.predict(jobs)}) == 3
+
+
+def test_a_second_caption_is_filled_by_the_same_seeds(predictor):
+    both, other = job(5, 2, "a cat", other="two dogs run"), job(5, 2, "two dogs run")
+    [compared], [alone] = predictor.predict([both]), predictor.predict([other])
+    assert compared.others == alone.fills != compared.fills
+
+
+def test_a_caption_that_the_encoder_cannot_read_to_its_end_is_told(predictor):
+    long = " ".join(["word"] * 400)
+    works = [job(1), job(1, caption=long), job(1, other=long)]
+    assert [fill.truncated for fill in predictor.predict(works)] == [False, True, True]
+
+
+def test_without_a_scorer_candidates_stay_in_the_order_of_their_seeds(predictor):
+    [fill] = predictor.predict([job(5, 3)])
+    assert (list(fill.seeds), list(fill.scores)) == ([5, 6, 7], [])
+
+
+def test_with_a_scorer_the_best_candidate_comes_first(scored_bundle):
+    [fill] = Predictor.load(scored_bundle).predict([job(5, 6, other="two dogs")])
+    assert list(fill.scores) == sorted(fill.scores, reverse=True)
+    assert sorted(fill.seeds) == [5, 6, 7, 8, 9, 10] != list(fill.seeds)
+
+
+def test_a_candidate_keeps_its_seed_its_fill_and_its_pair_when_it_is_ranked(scored_bundle):
+    predictor = Predictor.load(scored_bundle)
+    [ranked] = predictor.predict([job(5, 4, other="two dogs")])
+    for place, seed in enumerate(ranked.seeds):
+        [alone] = predictor.predict([Work(job(5).window, "a cat", seed, other="two dogs")])
+        part = slice(place * 3072, (place + 1) * 3072)
+        assert (ranked.fills[part], ranked.others[part]) == (alone.fills, alone.others)
+
+
+def test_each_piece_of_work_is_filled_by_the_bundle_it_names(tiny_bundle, scored_bundle):
+    both = Predictors.load([tiny_bundle, scored_bundle])
+    works = [job(1, model=name) for name in ("", "scored", "tiny", "nobody")]
+    *fills, lost = both.predict(works)
+    assert [fill.model for fill in fills] == ["tiny", "scored", "tiny"]
+    assert isinstance(lost, LookupError) and set(both.models) == {"tiny", "scored"}
+
+
+def test_two_bundles_of_one_name_are_refused(tiny_bundle):
+    with pytest.raises(StartError, match="two bundles are called 'tiny'"):
+        Predictors.load([tiny_bundle, tiny_bundle])
 
 
 def test_a_missing_bundle_is_one_clear_line(tmp_path):

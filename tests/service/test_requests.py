@@ -71,16 +71,28 @@ def test_white_space_in_a_caption_is_tidied():
      ("image/png;q=0, */*", JSON)],
 )  # fmt: skip
 def test_the_accept_header_chooses(accept, chosen):
-    assert choose_media_type(accept, 1) == chosen
+    assert choose_media_type(accept, False) == chosen
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "*/*;q=0", "nonsense"])
 def test_another_media_type_is_not_acceptable(accept):
     with pytest.raises(NotAcceptable):
-        choose_media_type(accept, 1)
+        choose_media_type(accept, False)
 
 
-def test_several_candidates_need_json():
-    assert choose_media_type("application/json", 2) == JSON
+@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "image/png, */*;q=0.1"])
+def test_several_pictures_come_as_json_where_that_is_welcome(accept):
+    assert choose_media_type(accept, True) == JSON
+
+
+def test_several_pictures_do_not_fit_into_a_png():
     with pytest.raises(InvalidField, match="Accept: application/json"):
-        choose_media_type("*/*", 2)
+        choose_media_type("image/png", True)
+
+
+def test_the_fingerprint_of_a_request_covers_all_of_it():
+    base = {"image": b"i", "caption": "c"}
+    more = [{"image": b"j"}, {"caption": "d"}, {"seed": 0}, {"region": "0,0,4,4"}, {"count": 2},
+            {"other": "e"}, {"model": "m"}, {"webhook": "https://w"}]  # fmt: skip
+    prints = {InpaintRequest(**{**base, **one}).fingerprint() for one in [{}, *more]}
+    assert len(prints) == 9

@@ -1,4 +1,3 @@
-import asyncio
 import threading
 import time
 
@@ -6,61 +5,74 @@ import pytest
 
 from service.batcher import Batcher
 from service.consumer import Consumer
-from service.jobs import Failure, Job, Result
-from service.queue import Keys, Queue
+from service.errors import StartError
+from service.jobs import Lane, State
+from service.keys import Keys
+from service.model_process import ModelDeathError
+from service.work import Failure, Result
 from service.worker import Worker
+from tests.service.painter import POISON, Painter
+from tests.service.queueing import new, outcome, outcomes, put, state, with_queue
 
 pytestmark = pytest.mark.server
 
 
-def outcomes(settings, *seeds):
-    """Queue one job a seed, all at once, and wait for every outcome."""
-
-    async def run():
-        queue = Queue(settings)
-        jobs = [Job.new(bytes(12288), "a cat", seed) for seed in seeds]
-        for job in jobs:
-            await queue.put(job)
-        done = await asyncio.gather(*(queue.wait(job.id) for job in jobs))
-        await queue.close()
-        return done
-
-    return asyncio.run(run())
-
-
-class Slow:
-    """A predictor that takes four leases for a batch, and notes the batches."""
-
-    digest = "sha256:slow"
-
-    def __init__(self, settings):
-        self.seconds, self.batches = 4 * settings.lease_seconds, []
-
-    def predict(self, jobs):
-        self.batches.append(len(jobs))
-        time.sleep(self.seconds)
-        return [bytes(3072)] * len(jobs)
+def eventually(true, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
 
 
 @pytest.fixture
-def slow(settings):
-    """Two real workers that share one slow predictor."""
-    slow = Slow(settings)
-    policy = [Batcher(8, settings.lease_seconds, time.monotonic) for _ in range(2)]
-    workers = [Worker(Consumer(settings), slow, one) for one in policy]
-    threads = [threading.Thread(target=worker.run) for worker in workers]
-    for thread in threads:
+def hire(settings):
+    """Start workers in threads, each with models from a function; they end with the test."""
+    hired = []
+
+    def start(load, limit=8):
+        policy = Batcher(limit, settings.lease_seconds, time.monotonic)
+        worker = Worker(Consumer(settings), load, policy)
+        thread = threading.Thread(target=worker.run)
+        hired.append((worker, thread))
         thread.start()
-    yield slow
-    for worker in workers:
+        return worker
+
+    yield start
+    for worker, thread in hired:
         worker.stop()
-    for thread in threads:
         thread.join()
 
 
+class Slow(Painter):
+    """Takes four leases for a batch, and notes the batches."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.pause, self.batches = 4 * settings.lease_seconds, []
+
+    def predict(self, works):
+        self.batches.append(len(works))
+        time.sleep(self.pause)
+        return super().predict(works)
+
+
 def test_every_job_gets_its_own_fill(settings, worker):
-    results = outcomes(settings, *range(12))
-    assert [result.fills[0] for result in results] == list(range(12))
+    seeds = [*range(12), 14]
+    assert [result.fill.fills[0] for result in outcomes(settings, *seeds)] == [*range(12), 14]
+
+
+def test_batch_work_is_done_too(settings, worker):
+    assert all(isinstance(one, Result) for one in outcomes(settings, 1, 2, lane=Lane.BATCH))
+
+
+def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire):
+    [patient] = put(settings, *new(lane=Lane.BATCH))
+    jobs = put(settings, *new(20))
+    slow = Painter(0.02)
+    hire(lambda: slow, limit=1)
+    outcome(settings, patient)
+    waiting = [job for job in jobs if state(settings, job) == State.QUEUED]
+    assert waiting
 
 
 def test_one_bad_job_fails_alone(settings, worker):
@@ -69,21 +81,155 @@ def test_one_bad_job_fails_alone(settings, worker):
     assert isinstance(good, Result) and isinstance(other, Result)
 
 
-def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, slow):
+def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, hire):
+    slow = Slow(settings)
+    hire(lambda: slow)
+    hire(lambda: slow)
     assert len(outcomes(settings, 1)) == 1
     assert slow.batches == [1]
 
 
+class Mortal(Painter):
+    """A model that dies of poison, and is of no use from then on."""
+
+    def __init__(self, births, deadly=POISON):
+        super().__init__()
+        births.append(self)
+        self.dead, self.deadly = False, deadly
+
+    def predict(self, works):
+        if self.dead or any(work.seed == self.deadly for work in works):
+            self.dead = True
+            raise ModelDeathError("its process was ended by signal 9")
+        return super().predict(works)
+
+
+def test_what_the_model_dies_of_is_tried_alone_and_buried_and_the_rest_is_answered(
+    settings, hire, server
+):
+    births, seeds = [], [*range(7), POISON, *range(20, 28)]
+    stop = threading.Event()
+
+    class Waiting(Mortal):
+        def predict(self, works):
+            stop.wait(1)
+            return super().predict(works)
+
+    hire(lambda: Waiting(births), limit=16)
+    stop.set()
+    found = dict(zip(seeds, outcomes(settings, *seeds), strict=True))
+    poison = found.pop(POISON)
+    assert all(isinstance(one, Result) for one in found.values()) and len(found) == 15
+    assert isinstance(poison, Failure) and "signal 9" in poison.reason
+    [(_, letter)] = server.xrange(Keys(settings.namespace).dead)
+    assert letter[b"reason"].decode() == poison.reason
+
+
+def test_a_model_that_died_by_chance_costs_no_job(settings, hire):
+    births = []
+
+    class Unlucky(Mortal):
+        def predict(self, works):
+            if len(births) == 1:
+                raise ModelDeathError("the machine ran out of memory")
+            return super().predict(works)
+
+    hire(lambda: Unlucky(births))
+    assert [type(one) for one in outcomes(settings, 1, 2, 3)] == [Result] * 3
+    assert len(births) == 2
+
+
+def test_a_model_that_does_not_start_again_is_waited_for(settings, hire, monkeypatch):
+    monkeypatch.setattr("service.worker._RETRY_SECONDS", 0.05)
+    births, tries = [], []
+
+    def load():
+        tries.append(1)
+        if len(tries) in (2, 3):
+            raise StartError("not now")
+        return Mortal(births)
+
+    hire(load)
+    poison, good = outcomes(settings, POISON, 1)
+    assert isinstance(poison, Failure) and isinstance(good, Result)
+
+
+def test_a_worker_told_to_stop_finishes_its_batch_and_hands_back_the_rest(settings, hire):
+    jobs = put(settings, *new(6))
+    model = Painter(0.2)
+    first = hire(lambda: model, limit=2)
+    first._batcher.turns = lambda: [(Lane.INTERACTIVE, 6)]  # more than fits into a batch
+    assert eventually(lambda: state(settings, jobs[0]) == State.RUNNING)
+    first.stop()
+    assert eventually(lambda: state(settings, jobs[0]) == State.DONE)
+    assert [state(settings, job) for job in jobs[1:]] == [State.DONE] + [State.QUEUED] * 4
+    hire(Painter)
+    started = time.monotonic()
+    assert [type(outcome(settings, job)) for job in jobs] == [Result] * 6
+    assert time.monotonic() - started < 3
+
+
+class Edition(Painter):
+    def __init__(self, number):
+        super().__init__()
+        self.models = {"painter": f"sha256:{number}"}
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_bundles_are_read_anew_beside_the_old_without_losing_a_job(settings, hire):
+    editions = [Edition(1), Edition(2)]
+    coming = iter(editions)
+    hire(lambda: next(coming))
+
+    def digest():
+        beats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((beat.models["painter"] for beat in beats), None)
+
+    assert eventually(lambda: digest() == "sha256:1")
+    with_queue(settings, lambda queue: queue.ask_for_reload())
+    assert [type(one) for one in outcomes(settings, *range(1, 9))] == [Result] * 8
+    assert eventually(lambda: digest() == "sha256:2")
+    assert editions[0].closed and not editions[1].closed
+
+
+def test_a_bundle_that_cannot_be_read_anew_leaves_the_old_one_serving(settings, hire):
+    tries = []
+
+    def load():
+        tries.append(1)
+        if len(tries) > 1:
+            raise StartError("the bundle is damaged")
+        return Painter()
+
+    hire(load)
+
+    def error():
+        beats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((beat.error for beat in beats), None)
+
+    assert eventually(lambda: with_queue(settings, lambda queue: queue.workers()))
+    with_queue(settings, lambda queue: queue.ask_for_reload())
+    assert eventually(lambda: error() == "the bundle is damaged")
+    assert isinstance(outcomes(settings, 1)[0], Result)
+
+
 def test_a_worker_survives_a_server_that_forgot_everything(settings, worker, server):
     outcomes(settings, 1)
-    server.delete(Keys(settings.namespace).stream)
+    server.delete(Keys(settings.namespace).lane(Lane.INTERACTIVE))
     assert isinstance(outcomes(settings, 2)[0], Result)
 
 
 def test_a_worker_that_stops_is_no_longer_counted(settings, worker, server):
     outcomes(settings, 1)
     worker.stop()
-    deadline = time.monotonic() + 5
-    while server.hlen(Keys(settings.namespace).workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert server.hlen(Keys(settings.namespace).workers) == 0
+    assert eventually(lambda: server.hlen(Keys(settings.namespace).workers) == 0)
+
+
+def test_a_worker_counts_what_it_does(settings, worker, server):
+    outcomes(settings, 1, 2, 13)
+    counts = Keys(settings.namespace).metrics
+    assert eventually(lambda: server.hget(counts, "batch_size:sum") == b"3")
+    assert (server.hget(counts, "done"), server.hget(counts, "failed")) == (b"2", b"1")
