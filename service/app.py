@@ -30,7 +30,13 @@ def create_app(settings: Settings) -> FastAPI:
         await queue.close()
 
     app = FastAPI(
-        title="captionfill", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
+        title="captionfill",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Its own spans would tell queries and addresses; ours are in service/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(router)
     app.include_router(docs_page.router)
