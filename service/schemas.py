@@ -111,8 +111,9 @@ def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any
     for kind in kinds:
         fresh = {"description": kind.title, "content": {errors.MEDIA_TYPE: _content()}}
         response = responses.setdefault(kind.status, fresh)
-        example = kind(errors.explain(kind).splitlines()[2]).problem()
-        response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {"value": example}
+        response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {
+            "value": errors.example(kind)
+        }
     return responses
 
 
