@@ -8,11 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from service import docs_page, errors, problems, schemas
+from service import docs_page, errors, metrics_page, problems, schemas
 from service.gate.authentication import is_open
 from service.gate.caller import keys_are_on
 from service.gate.install import install_gate
 from service.inpaint import Inpainter
+from service.metrics import HttpMetrics
 from service.queue import Queue
 from service.routes import router
 from service.settings import Settings
@@ -40,9 +41,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     app.include_router(docs_page.router)
+    app.include_router(metrics_page.router)
+    app.state.metrics = HttpMetrics()
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
-    install_gate(app, settings)
+    install_gate(app, settings, [app.state.metrics.observe])
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
 
