@@ -57,7 +57,11 @@ class HttpMetrics:
         self._requests.labels(exchange.method, exchange.route, exchange.status).inc()
         self._seconds.labels(exchange.route).observe(exchange.seconds)
         if exchange.problem is not None:
-            self._problems.labels(exchange.problem).inc()
+            self.reject(exchange.problem)
+
+    def reject(self, slug: str) -> None:
+        """Count a problem document that was sent."""
+        self._problems.labels(slug).inc()
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,12 @@ def run_api(settings: Settings) -> None:
 
 def server_config(settings: Settings) -> uvicorn.Config:
     """How uvicorn is to serve."""
+    app = create_app(settings)
     return uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
-        http=guarded_protocol(settings),
+        http=guarded_protocol(settings, app.state.metrics.reject),
         ws="none",
         lifespan="on",
         log_config=None,
