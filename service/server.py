@@ -1,6 +1,8 @@
 """The API as a server process: uvicorn, with the gate's protocol."""
 
 import resource
+import signal
+import sys
 
 import uvicorn
 
@@ -13,8 +15,10 @@ _GRACE_SECONDS = 10
 
 
 def run_api(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in hand are then finished."""
+    """Serve until SIGTERM or SIGINT; requests in hand are then finished, status 0."""
     _allow_connections()
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
+        signal.signal(number, lambda *_: sys.exit(0))
     server = uvicorn.Server(server_config(settings))
     server.run()
     if not server.started:
