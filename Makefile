@@ -52,6 +52,7 @@ check: $(VENV)/.dev ## lint, format, types, import rules, containers
 fix: $(VENV)/.dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python -m service.problem_page > docs/problems.md
 
 clean: ## remove the set-up
 	rm -rf $(VENV)

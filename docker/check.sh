@@ -22,7 +22,7 @@ else
 fi
 
 cpu="-f docker-compose.yml -f docker/docker-compose.cpu.yml"
-for options in "" "--profile train" "$cpu" "$cpu --profile train-cpu"; do
+for options in "" "--profile train" "--profile monitoring" "$cpu" "$cpu --profile train-cpu"; do
     # Unquoted on purpose: both are lists of words.
     $compose $options config --quiet
 done

@@ -8,12 +8,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
-from service import docs_page, errors, problems, schemas
+from service import docs_page, errors, metrics_page, problems, schemas
 from service.fleet import Fleet
 from service.gate.authentication import is_open
 from service.gate.caller import keys_are_on
 from service.gate.install import install_gate
 from service.inpaint import Inpainter
+from service.metrics import HttpMetrics
 from service.queue import Queue
 from service.routes import health, inpaint, jobs, models
 from service.settings import Settings
@@ -34,13 +35,20 @@ def create_app(settings: Settings) -> FastAPI:
         await queue.close()
 
     app = FastAPI(
-        title="captionfill", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
+        title="captionfill",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # Its own spans would tell queries and addresses; ours are in service/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for routes in (inpaint, jobs, models, health, docs_page):
+    for routes in (inpaint, jobs, models, health, docs_page, metrics_page):
         app.include_router(routes.router)
+    app.state.metrics = HttpMetrics()
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
-    install_gate(app, settings)
+    install_gate(app, settings, [app.state.metrics.observe])
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
 

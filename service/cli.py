@@ -55,10 +55,12 @@ def api(host: Host = None, port: Port = None) -> None:
     from service.gate.authentication import check_keys
     from service.logs import set_up_logs
     from service.server import run_api
+    from service.tracing import set_up_tracing
 
     settings = load_settings(host=host, port=port)
     check_keys(settings)
     set_up_logs()
+    set_up_tracing("api")
     run_api(settings)
 
 
@@ -74,10 +76,12 @@ def worker(bundle: BundleFolder = None) -> None:
     from service.consumer import Consumer
     from service.logs import set_up_logs
     from service.model_process import ModelProcess
+    from service.tracing import set_up_tracing
     from service.worker import Worker
 
     settings = load_settings(bundle=bundle)
     set_up_logs()
+    set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
     places = settings.bundle_folders, settings.device, settings.model_seconds
     process = Worker(Consumer(settings), lambda: ModelProcess(*places), policy)

@@ -361,6 +361,11 @@ def catalogue() -> dict[str, type[ServiceError]]:
     return {kind.slug: kind for kind in kinds}
 
 
+def example(kind: type[ServiceError]) -> dict[str, Any]:
+    """A problem document of the kind, with the first sentences of its explanation for a detail."""
+    return kind(explain(kind).splitlines()[2]).problem()
+
+
 def explain(kind: type[ServiceError]) -> str:
     """What the kind of problem means, for the page at its ``type``."""
     return f"{kind.title} ({kind.status})\n\n{cleandoc(kind.__doc__ or '')}\n"

@@ -274,8 +274,9 @@ def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any
     for kind in kinds:
         fresh = {"description": kind.title, "content": {errors.MEDIA_TYPE: _content()}}
         response = responses.setdefault(kind.status, fresh)
-        example = kind(errors.explain(kind).splitlines()[2]).problem()
-        response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {"value": example}
+        response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {
+            "value": errors.example(kind)
+        }
     return responses
 
 
@@ -288,17 +289,28 @@ def describe_gate(document: dict[str, Any], is_open: Callable[[str], bool], *, k
         }
     kinds = [kind for kind in errors.GATE if keys or kind is not errors.KeyRequired]
     for path, operations in document["paths"].items():
-        for operation in () if is_open(path) else operations.values():
+        for operation in operations.values():
+            _correct(operation["responses"])
+            if is_open(path):
+                continue
             if keys:
                 operation["security"] = [{"bearer": []}, {"header": []}]
             for status, response in problems(*kinds).items():
                 _merge(operation["responses"].setdefault(str(status), response), response)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+
+
+def _correct(responses: dict[str, Any]) -> None:
+    """Replace what FastAPI says of a parameter that does not fit by what is really answered."""
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        responses["422"] = problems(errors.InvalidField)[422]
 
 
 def _merge(response: dict[str, Any], more: dict[str, Any]) -> None:
     """Add examples of more problems to those a response has already."""
-    examples = response["content"][errors.MEDIA_TYPE]["examples"]
-    examples.update(more["content"][errors.MEDIA_TYPE]["examples"])
+    content = response.setdefault("content", {}).setdefault(errors.MEDIA_TYPE, _content())
+    content["examples"].update(more["content"][errors.MEDIA_TYPE]["examples"])
 
 
 def _content() -> dict[str, Any]:

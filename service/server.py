@@ -1,6 +1,8 @@
 """The API as a server process: uvicorn, with the gate's protocol."""
 
 import resource
+import signal
+import sys
 
 import uvicorn
 
@@ -13,8 +15,10 @@ _GRACE_SECONDS = 10
 
 
 def run_api(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in hand are then finished."""
+    """Serve until SIGTERM or SIGINT; requests in hand are then finished, status 0."""
     _allow_connections()
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
+        signal.signal(number, lambda *_: sys.exit(0))
     server = uvicorn.Server(server_config(settings))
     server.run()
     if not server.started:
@@ -23,11 +27,12 @@ def run_api(settings: Settings) -> None:
 
 def server_config(settings: Settings) -> uvicorn.Config:
     """How uvicorn is to serve."""
+    app = create_app(settings)
     return uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
-        http=guarded_protocol(settings),
+        http=guarded_protocol(settings, app.state.metrics.reject),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
 from service.problems import respond
+from service.tracing import request_span
 
 log = logging.getLogger("captionfill.api")
 
@@ -72,7 +73,8 @@ class Context:
                 _dress(message, name)
             await send(message)
 
-        with logs.bound(request_id=name):
+        headers = {"traceparent": Headers(scope=scope).get("traceparent", "")}
+        with logs.bound(request_id=name), request_span(exchange.method, headers) as finish:
             try:
                 await self._app(scope, receive, answer)
             except ClientDisconnect:
@@ -86,6 +88,7 @@ class Context:
                 exchange.seconds = time.perf_counter() - start
                 exchange.route = getattr(scope.get("route"), "path", "none")
                 exchange.problem = scope["state"].get("problem")
+                finish(exchange.route, exchange.status, name)
                 for observe in self._observers:
                     observe(exchange)
 

@@ -8,6 +8,7 @@ from service.errors import CrossOrigin, WrongHost
 from service.gate.caller import is_loopback, is_private, keys_are_on
 from service.settings import Settings
 
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - an address to listen on, and nobody's name
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -15,12 +16,12 @@ class Origins:
     """Turns away what a browser was talked into sending."""
 
     def __init__(self, settings: Settings) -> None:
-        self._hosts = {name.lower() for name in settings.allowed_hosts}
+        own = (settings.host, settings.published_on or settings.host)
+        named = {name.lower() for name in settings.allowed_hosts}
+        self._hosts = {name.lower() for name in own if name not in _ANY} | named
         # A website can give this machine a name of its own (DNS rebinding); where no key is asked
         # for, the name in the Host header is all that tells such a request from ours.
-        self._check_hosts = bool(self._hosts) or (
-            not keys_are_on(settings) and is_private(settings)
-        )
+        self._check_hosts = bool(named) or (not keys_are_on(settings) and is_private(settings))
         self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
 
     def check(self, method: str, headers: Headers) -> None:

@@ -8,6 +8,7 @@ document, or at least with the connection.
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import h11
@@ -29,12 +30,20 @@ log = logging.getLogger("captionfill.api")
 _LINGER_SECONDS = 1.0
 
 
-def guarded_protocol(settings: Settings) -> type[H11Protocol]:
-    """The protocol class for these settings: uvicorn makes one for each connection."""
+def guarded_protocol(
+    settings: Settings, observe: Callable[[str], None] = lambda _: None
+) -> type[H11Protocol]:
+    """The protocol class for these settings: uvicorn makes one for each connection.
+
+    Args:
+        settings: with the limits.
+        observe: told the slug of every problem that is answered here.
+    """
     limits = {
         "header_seconds": settings.header_seconds,
         "header_bytes": settings.max_header_bytes,
         "answer_seconds": settings.upload_seconds,
+        "observe": staticmethod(observe),
     }
     return type("Protocol", (GuardedProtocol,), limits)
 
@@ -45,6 +54,7 @@ class GuardedProtocol(H11Protocol):
     header_seconds: ClassVar[float]
     header_bytes: ClassVar[int]
     answer_seconds: ClassVar[float]
+    observe: ClassVar["staticmethod[[str], None]"]
 
     def __init__(
         self,
@@ -112,6 +122,7 @@ class GuardedProtocol(H11Protocol):
         """Answer with a problem where there is still room for an answer, and close."""
         self._refused = True
         log.info("refused", extra={"problem": error.slug})
+        self.observe(error.slug)
         running = self.cycle is not None and not self.cycle.response_complete
         if running:  # the route must not answer as well
             self.cycle.disconnected = True

@@ -41,3 +41,15 @@ def test_the_document_tells_of_keys_and_of_what_the_gate_answers(settings, tmp_p
     assert operation["security"] == [{"bearer": []}, {"header": []}]
     assert {"401", "403", "421", "429"} <= operation["responses"].keys()
     assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+def test_the_document_tells_of_no_error_that_is_not_a_problem(client):
+    document = client.get("/openapi.json").json()
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    failures = [
+        response["content"]
+        for operation in operations
+        for status, response in operation["responses"].items()
+        if status >= "4"
+    ]
+    assert failures and all(list(content) == ["application/problem+json"] for content in failures)

@@ -74,6 +74,16 @@ def test_a_name_that_a_website_made_up_is_refused(behind_gate, host, kind):
     assert (answer.status_code, kind(answer)) == (421, "wrong-host")
 
 
+def test_the_address_it_listens_on_and_probes_by_any_are_answered(behind_gate):
+    client = behind_gate(auth="off", host="10.1.2.3", allowed_hosts=("fill.example",))
+    for path, host, status in (
+        ("/whoami/x", "10.1.2.3:8000", 200),
+        ("/whoami/x", "10.1.2.4:8000", 421),
+        ("/healthz", "10.1.2.4:8000", 200),
+    ):
+        assert client.get(path, headers={"Host": host}).status_code == status
+
+
 def test_with_keys_any_host_will_do(guarded, key):
     headers = {"Host": "fill.example", "X-API-Key": key}
     assert guarded.get("/whoami/x", headers=headers).status_code == 200

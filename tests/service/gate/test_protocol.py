@@ -11,6 +11,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from service.gate.bodies import Linger
 from service.gate.context import Context
 from service.gate.protocol import guarded_protocol
 from service.settings import Settings
@@ -19,10 +20,12 @@ GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def answer(scope, receive, send):
+    if scope["path"] == "/refuse":
+        return await JSONResponse({"refused": True}, 413)(scope, receive, send)
     request = Request(scope, receive)
     body = await request.body()
     big = Response(bytes(50_000_000)) if scope["path"] == "/big" else None
-    await (big or JSONResponse({"size": len(body)}))(scope, receive, send)
+    return await (big or JSONResponse({"size": len(body)}))(scope, receive, send)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def port():
     settings = Settings(header_seconds=0.5, max_header_bytes=4096, upload_seconds=0.5)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        Context(answer),
+        Context(Linger(answer)),
         http=guarded_protocol(settings),
         timeout_keep_alive=0.4,
         log_config=None,
@@ -183,6 +186,24 @@ def test_a_client_that_does_not_take_its_answer_on_is_left(connect, port):
     except ConnectionResetError:
         told = b""
     assert len(told) < 50_000_000
+
+
+def test_a_refused_upload_is_read_on_so_that_its_answer_arrives(connect):
+    connection = connect()
+    head = b"POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+    connection.sendall(head + bytes(8_000_000))
+    told = read_all(connection)
+    assert told.startswith(b"HTTP/1.1 413") and told.endswith(b'{"refused":true}')
+
+
+def test_a_refused_upload_without_end_is_cut_off(connect):
+    connection = connect()
+    connection.sendall(b"POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    start = time.monotonic()
+    with pytest.raises(OSError):
+        while time.monotonic() < start + 20:
+            connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+    assert time.monotonic() - start < 10
 
 
 def test_after_all_this_the_next_request_is_answered(connect):
