@@ -9,13 +9,15 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from service import docs_page, errors, problems, schemas
+from service.batch_schemas import ResultLine
+from service.batches import Batches
 from service.fleet import Fleet
 from service.gate.authentication import is_open
 from service.gate.caller import keys_are_on
 from service.gate.install import install_gate
 from service.inpaint import Inpainter
 from service.queue import Queue
-from service.routes import health, inpaint, jobs, models
+from service.routes import batches, health, inpaint, jobs, models, openai
 from service.settings import Settings
 from service.webhooks.deliverer import delivering
 
@@ -29,14 +31,15 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.settings, app.state.queue = settings, queue
         app.state.fleet = Fleet(queue)
         app.state.inpainter = Inpainter(settings, queue, app.state.fleet)
-        async with delivering(settings, queue.redis, queue.state):
+        app.state.batches = Batches(queue, settings)
+        async with delivering(settings, queue.redis):
             yield
         await queue.close()
 
     app = FastAPI(
         title="captionfill", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    for routes in (inpaint, jobs, models, health, docs_page):
+    for routes in (inpaint, jobs, batches, openai, models, health, docs_page):
         app.include_router(routes.router)
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
@@ -54,7 +57,7 @@ def _openapi(app: FastAPI, settings: Settings) -> dict[str, object]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         known = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (schemas.Problem, schemas.InpaintAnswer, schemas.JobStatus):
+        for model in (schemas.Problem, schemas.InpaintAnswer, schemas.JobStatus, ResultLine):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             known.update(schema.pop("$defs", {}))
             known[model.__name__] = schema

@@ -243,6 +243,12 @@ _IF_NONE_MATCH = {
     "description": "ETags of answers that the client has.",
 }
 RESULT_HEADERS: list[dict[str, Any]] = [_IF_NONE_MATCH]
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "A name for this request: sent again, it gives the same job.",
+}
 INPAINT_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Prefer",
@@ -251,12 +257,7 @@ INPAINT_HEADERS: list[dict[str, Any]] = [
         "description": "`respond-async` for a job; `wait=5` to wait so many seconds and no longer.",
         "example": "respond-async",
     },
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        "description": "A name for this request: sent again, it gives the same job.",
-    },
+    IDEMPOTENCY_KEY,
     _IF_NONE_MATCH,
 ]
 
