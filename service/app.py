@@ -20,6 +20,7 @@ from service.queue import Queue
 from service.routes import batches, health, inpaint, jobs, models, openai
 from service.settings import Settings
 from service.webhooks.deliverer import delivering
+from service.webhooks.description import describe_webhooks
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes.router)
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
+    describe_webhooks(app)
     install_gate(app, settings)
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
@@ -55,12 +57,18 @@ async def _problem(request: Request, error: Exception) -> Response:
 def _openapi(app: FastAPI, settings: Settings) -> dict[str, object]:
     """FastAPI's document, the schemas that only hand-written responses name, and the gate."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            routes=app.routes,
+            webhooks=app.webhooks.routes,
+        )
         known = document.setdefault("components", {}).setdefault("schemas", {})
         for model in (schemas.Problem, schemas.InpaintAnswer, schemas.JobStatus, ResultLine):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             known.update(schema.pop("$defs", {}))
             known[model.__name__] = schema
+        schemas.drop_validation_errors(document)
         schemas.describe_gate(document, is_open, keys=keys_are_on(settings))
         app.openapi_schema = document
     return app.openapi_schema

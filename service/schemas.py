@@ -273,6 +273,20 @@ def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any
     return responses
 
 
+def drop_validation_errors(document: dict[str, Any]) -> None:
+    """Take out of an OpenAPI document the errors that FastAPI would answer by itself.
+
+    Every error is a problem document here, and a text in a path is never an invalid one.
+    """
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]
+
+
 def describe_gate(document: dict[str, Any], is_open: Callable[[str], bool], *, keys: bool) -> None:
     """Add to an OpenAPI document what the gate does to every route that is not open to all."""
     if keys:

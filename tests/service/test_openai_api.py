@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
 from service.app import create_app
+from service.gate.keys import KeyFile
 
 pytestmark = pytest.mark.server
 
@@ -107,3 +108,15 @@ def wait_for_worker(ai):
         if ai.models.list().data:
             return
         time.sleep(0.05)
+
+
+def test_even_the_gate_s_refusal_is_one_the_client_understands(settings, picture, tmp_path):
+    guarded = settings.model_copy(update={"auth": "on", "keys_file": tmp_path / "keys.jsonl"})
+    key = KeyFile(guarded.keys_path).new("ann")
+    with TestClient(create_app(guarded)) as client:
+        ai = openai.OpenAI(base_url="http://localhost/v1", api_key=key, http_client=client)
+        with pytest.raises(openai.UnprocessableEntityError):
+            ai.images.edit(image=picture, mask=mask(), prompt=" ")
+        with pytest.raises(openai.AuthenticationError) as refused:
+            ai.with_options(api_key="wrong").images.edit(image=picture, prompt="a cat")
+    assert (refused.value.code, refused.value.type) == ("key-required", "invalid_request_error")
