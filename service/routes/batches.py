@@ -16,7 +16,7 @@ from service.batches import Batches, Entry, Manifest
 from service.errors import BatchUnfinished, ServiceError
 from service.fleet import Fleet
 from service.forms import open_form
-from service.inpaint import Inpainter, Ticket
+from service.inpaint import Inpainter
 from service.jobs import Lane
 from service.preferences import idempotency_key
 from service.result_zip import ZipStream, safe_name
@@ -122,7 +122,7 @@ class _Intake:
         self._common, self._key = common, key
         # With a key the batch sent again is the same batch, and its jobs are the same jobs.
         self._batch = Manifest.name(self._origin["owner"], key)
-        self._tickets: list[Ticket] = []
+        self._fresh: list[str] = []  # ids alone: a ticket holds its picture
 
     async def take(self, items: Sequence[Item]) -> Manifest:
         """Queue every picture that is good.
@@ -154,13 +154,13 @@ class _Intake:
         ticket = await self._inpainter.submit(
             prepared, key=key, background=True, lane=Lane.BATCH, batch=self._batch, **self._origin
         )
-        self._tickets.append(ticket)
+        if ticket.admitted.is_new:
+            self._fresh.append(ticket.id)
         return ticket.id
 
     async def _undo(self) -> None:
-        for ticket in self._tickets:
-            if ticket.admitted.is_new:
-                await self._inpainter.abandon(ticket.id)
+        for job in self._fresh:
+            await self._inpainter.abandon(job)
 
 
 async def _check_common(request: Request, common: Mapping[str, bytes]) -> None:

@@ -51,7 +51,9 @@ class Deliverer:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
             log.warning("queue away", extra={"error": type(error).__name__})
-            return []
+        except Exception:  # whatever it is, those due later are still to be sent
+            log.exception("webhooks failed")
+        return []
 
     async def _deliver(self, hook: Hook) -> None:
         """Make one attempt. What goes wrong here is told and not raised: the lease remains."""
