@@ -32,9 +32,13 @@ def read_batch(parts: Sequence[Part], limits: Limits) -> tuple[list[Item], dict[
     return _unpack([part for part in parts if part.name in _ARCHIVE], limits), common
 
 
-def check_common(common: Mapping[str, bytes], settings: Settings) -> None:
-    """Raise `InvalidField` where a field that holds for all pictures is bad for every one."""
-    InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+def check_common(common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
+    """What is asked for with every picture alike; it has no picture yet.
+
+    Raises:
+        InvalidField: a field that is bad for every one.
+    """
+    return InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
 
 
 def request_for(item: Item, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:

@@ -3,10 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any, Self
 from uuid import uuid4
 
 from service.errors import NoSuchBatch
+from service.jobs import State
+from service.queue import Queue, unavailable
+from service.scripts import script
+from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class Manifest:
     entries: Sequence[Entry]
     id: str = field(default_factory=lambda: uuid4().hex)
 
+    @staticmethod
+    def name(owner: str, key: str) -> str:
+        """An id for a batch: the same for the same owner and Idempotency-Key, if there is one."""
+        return sha256(f"{owner}\n{key}".encode()).hexdigest()[:32] if key else uuid4().hex
+
     @property
     def jobs(self) -> list[str]:
         """The jobs there are."""
@@ -52,27 +62,40 @@ class Manifest:
 
 
 class Batches:
-    """Keeps manifests. Methods raise redis-py's own errors."""
+    """Keeps manifests. Every method raises `QueueUnavailable` without a server."""
 
-    def __init__(self, redis: Any, prefix: str, keep_seconds: float) -> None:
-        self._redis, self._prefix = redis, prefix
-        self._keep_ms = int(keep_seconds * 1000)
+    def __init__(self, queue: Queue, settings: Settings) -> None:
+        self._redis, self._keys = queue.redis, queue.keys
+        self._keep_ms = int(settings.result_seconds * 1000)
+        self._live_ms = int(settings.job_seconds * 1000) + self._keep_ms
+        self._states = self._redis.register_script(script("states"))
 
     async def save(self, manifest: Manifest) -> None:
         """Keep a manifest for as long as its jobs may be."""
-        await self._redis.set(self._key(manifest.id), manifest.dump(), px=self._keep_ms)
+        with unavailable():
+            await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
 
     async def load(self, name: str, owner: str) -> Manifest:
         """A manifest, or `NoSuchBatch` where there is none of this owner's."""
-        data = await self._redis.get(self._key(name))
+        with unavailable():
+            data = await self._redis.get(self._keys.batch(name))
         manifest = data and Manifest.load(data)
         if not manifest or manifest.owner != owner:
             raise NoSuchBatch("there is no such batch, or no longer")
         return manifest
 
+    async def states(self, manifest: Manifest) -> dict[str, State]:
+        """How far each job of a batch is; one that is known no longer is expired.
+
+        Results are kept for their full time from now on: the first must not be gone before the
+        last is there.
+        """
+        jobs = manifest.jobs
+        with unavailable():
+            states = await self._states(args=[self._keys.prefix, self._keep_ms, *jobs])
+        return {job: State(state.decode()) for job, state in zip(jobs, states, strict=True)}
+
     async def forget(self, manifest: Manifest) -> None:
         """Drop a manifest; its jobs are not touched."""
-        await self._redis.delete(self._key(manifest.id))
-
-    def _key(self, name: str) -> str:
-        return f"{self._prefix}batch:{name}"
+        with unavailable():
+            await self._redis.delete(self._keys.batch(manifest.id))

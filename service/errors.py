@@ -353,6 +353,11 @@ QUEUEING: tuple[type[ServiceError], ...] = (
 INPAINT: tuple[type[ServiceError], ...] = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
 )  # fmt: skip
+BATCH: tuple[type[ServiceError], ...] = (
+    BadRequest, UnsupportedBody, InvalidField, InvalidArchive, InvalidCaption, UnknownModel,
+    BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining, *COMMON,
+)  # fmt: skip
+EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 
 
 def catalogue() -> dict[str, type[ServiceError]]:

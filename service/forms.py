@@ -104,9 +104,10 @@ async def _feed(
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
+    seconds = settings.upload_seconds * max(1, most_bytes / settings.max_bytes)
     size = 0
     try:
-        async with asyncio.timeout(settings.upload_seconds):
+        async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
@@ -118,7 +119,7 @@ async def _feed(
     except ClientDisconnect as error:
         raise BadRequest("the client left before the end of the form") from error
     except TimeoutError as error:
-        raise UploadTooSlow(f"the form took over {settings.upload_seconds:g} s") from error
+        raise UploadTooSlow(f"the form took over {seconds:g} s") from error
     if not parts.complete:
         raise BadRequest("the multipart form ends before its last boundary")
 

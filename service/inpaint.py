@@ -23,8 +23,9 @@ from service.errors import (
     ResultNotReady,
 )
 from service.fleet import Fleet
-from service.images import Picture, read_picture, write_png
+from service.images import Picture, Pixels, read_picture, write_png
 from service.jobs import Job, Lane, Status
+from service.masks import Mask, read_mask
 from service.queue import Admitted, Idempotency, Queue
 from service.requests import InpaintRequest
 from service.settings import Settings
@@ -41,20 +42,29 @@ class Canvas:
     picture: Picture
     region: Region
     window: bytes
+    mask: Mask | None = None
 
     @classmethod
-    def open(cls, image: bytes, region: str | None, max_pixels: int) -> "Canvas":
-        """Decode and check a picture, and scale the window around its region."""
+    def open(
+        cls, image: bytes, region: str | None, max_pixels: int, mask: bytes | None = None
+    ) -> "Canvas":
+        """Decode and check a picture, and scale the window around its region.
+
+        A mask says what to fill in the place of the region; an empty one is the picture's own.
+        """
         picture = read_picture(image, max_pixels)
-        chosen = choose_region(region, picture.size)
+        shape = None if mask is None else read_mask(mask or None, picture, max_pixels)
+        chosen = choose_region(region, picture.size) if shape is None else shape.region
         cells = context(picture.rgb, Window.around(chosen))
-        return cls(picture, chosen, cells.tobytes())
+        return cls(picture, chosen, cells.tobytes(), shape)
 
     def complete(self, fills: bytes) -> list[bytes]:
         """The picture as PNG with each fill in its place."""
-        return [
-            write_png(compose(self.picture, self.region, square)) for square in squares_of(fills)
-        ]
+        return [write_png(self._fill(square)) for square in squares_of(fills)]
+
+    def _fill(self, square: Pixels) -> Picture:
+        filled = compose(self.picture, self.region, square)
+        return self.mask.restore(self.picture, filled) if self.mask else filled
 
 
 def squares_of(fills: bytes) -> NDArray[np.uint8]:
@@ -149,7 +159,7 @@ class Inpainter:
             digest=digest,
             nonce=secrets.token_hex(8) if afresh else "",
         )
-        name = _name_of(hashlib.sha256(request.image).hexdigest(), canvas.region, work)
+        name = _name_of(request, canvas.region, work)
         return Prepared(canvas, work, request.image, name, fingerprint, request.webhook)
 
     @contextmanager
@@ -296,7 +306,7 @@ class Inpainter:
         return Answer(job, name, outcome, canvas.region, images, others, differences)
 
     def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
-        canvas = Canvas.open(request.image, request.region, self._settings.max_pixels)
+        canvas = Canvas.open(request.image, request.region, self._settings.max_pixels, request.mask)
         return canvas, request.fingerprint()
 
     def _check_answer_size(self, picture: Picture, request: InpaintRequest) -> None:
@@ -320,8 +330,11 @@ def _seed(given: int | None, key: str, fingerprint: str) -> int:
     return int.from_bytes(named[:4], "big")
 
 
-def _name_of(image: str, region: Region, work: Work) -> str:
-    facts = [image, region, work.caption, work.other, work.seed, work.count]
+def _name_of(request: InpaintRequest, region: Region, work: Work) -> str:
+    image, mask = (
+        hashlib.sha256(part or b"").hexdigest() for part in (request.image, request.mask)
+    )
+    facts = [image, mask, region, work.caption, work.other, work.seed, work.count]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

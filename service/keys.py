@@ -48,6 +48,19 @@ class Keys:
         return f"{self.prefix}upload:{name}"
 
     @property
+    def hooks(self) -> str:
+        """The sorted set of jobs whose webhook is to be sent, by when it is due."""
+        return f"{self.prefix}hooks"
+
+    def hook(self, name: str) -> str:
+        """The hash of a job's webhook, which outlives the job."""
+        return f"{self.prefix}hook:{name}"
+
+    def batch(self, name: str) -> str:
+        """What became of each picture of a batch, as JSON."""
+        return f"{self.prefix}batch:{name}"
+
+    @property
     def dead(self) -> str:
         """The stream of work given up, with the reason."""
         return f"{self.prefix}dead"

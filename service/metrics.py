@@ -21,7 +21,7 @@ from prometheus_client.core import (
 from service import metrics_names as names
 from service.errors import catalogue
 from service.gate.context import Exchange
-from service.queue import ALIVE_MS, GROUP
+from service.keys import ALIVE_MS, GROUP
 from service.settings import Settings
 
 _CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 2, "socket_connect_timeout": 2}

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from service import errors
+from service import errors, openai_errors
 
 log = logging.getLogger("captionfill.api")
 
@@ -28,6 +28,8 @@ def respond(scope: Scope, error: Exception) -> JSONResponse:
     if scope["method"] == "POST":  # a probe that is told "not ready" ten times a second is no news
         log.info("refused", extra={"problem": known.slug, "path": scope["path"][:200]})
     document = known.problem()
+    if scope["path"].startswith("/v1/"):
+        document["error"] = openai_errors.explain(known)
     return JSONResponse(
         document, known.status, {**known.headers, **headers}, media_type=errors.MEDIA_TYPE
     )

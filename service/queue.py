@@ -256,13 +256,6 @@ class Queue:
         with unavailable():
             return int(await self.redis.get(self.keys.generation) or 0)
 
-    async def state(self, name: str) -> str | None:
-        """A job's state as a word, or None where nothing is known of it."""
-        try:
-            return str((await self.status(name)).state)
-        except NoSuchJob:
-            return None
-
     async def close(self) -> None:
         """Close every connection."""
         await self.bells.close()

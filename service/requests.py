@@ -19,7 +19,12 @@ _SPACES = "\t\n\r"
 
 @dataclass(frozen=True)
 class InpaintRequest:
-    """A checked request; the picture and the region are looked at when it is decoded."""
+    """A checked request; the picture and the region are looked at when it is decoded.
+
+    Attributes:
+        mask: in the place of a region, a picture whose transparent part is filled; empty for the
+            picture's own transparency.
+    """
 
     image: bytes
     caption: str
@@ -29,6 +34,7 @@ class InpaintRequest:
     other: str | None = None
     model: str = ""
     webhook: str = ""
+    mask: bytes | None = None
 
     @classmethod
     def from_form(cls, form: Mapping[str, bytes], settings: Settings) -> "InpaintRequest":
@@ -68,6 +74,8 @@ class InpaintRequest:
         facts += [self.other, self.model, self.webhook]
         payload = hashlib.sha256(json.dumps(facts).encode())
         payload.update(self.image)
+        if self.mask is not None:
+            payload.update(b"mask" + hashlib.sha256(self.mask).digest())
         return payload.hexdigest()
 
 

@@ -243,6 +243,12 @@ _IF_NONE_MATCH = {
     "description": "ETags of answers that the client has.",
 }
 RESULT_HEADERS: list[dict[str, Any]] = [_IF_NONE_MATCH]
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "A name for this request: sent again, it gives the same job.",
+}
 INPAINT_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Prefer",
@@ -251,12 +257,7 @@ INPAINT_HEADERS: list[dict[str, Any]] = [
         "description": "`respond-async` for a job; `wait=5` to wait so many seconds and no longer.",
         "example": "respond-async",
     },
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        "description": "A name for this request: sent again, it gives the same job.",
-    },
+    IDEMPOTENCY_KEY,
     {
         "name": "Cache-Control",
         "in": "header",
@@ -278,6 +279,20 @@ def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any
             "value": errors.example(kind)
         }
     return responses
+
+
+def drop_validation_errors(document: dict[str, Any]) -> None:
+    """Take out of an OpenAPI document the errors that FastAPI would answer by itself.
+
+    Every error is a problem document here, and a text in a path is never an invalid one.
+    """
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
+        for operation in operations.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in content:
+                del operation["responses"]["422"]
 
 
 def describe_gate(document: dict[str, Any], is_open: Callable[[str], bool], *, keys: bool) -> None:

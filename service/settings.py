@@ -70,8 +70,10 @@ class Settings(BaseSettings):
         200_000_000, gt=0, description="of all pictures that wait for their fill"
     )
     body_limits: dict[str, int] = Field(
-        {"/batches": 256 * 2**20}, description="bytes of a body, by the path of a route"
+        {"/batches": 256 * 2**20, "/v1/images/edits": 20 * 2**20},
+        description="bytes of a body, by the path of a route",
     )
+    batch_pictures: int = Field(256, gt=0, description="in one POST /batches")
     upload_seconds: float = Field(60, gt=0, description="for a client to send its request")
     decoders: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
 

@@ -13,6 +13,7 @@ from service.batcher import Batcher
 from service.consumer import Consumer, Lease
 from service.errors import StartError
 from service.model_process import ModelDeathError
+from service.tracing import batch_span
 from service.work import Failure, Fill, Outcome, Result, Work
 
 log = logging.getLogger("captionfill.worker")
@@ -112,7 +113,8 @@ class Worker:
     def _fill(self, leases: Sequence[Lease]) -> None:
         start = time.monotonic()
         try:
-            fills = self._model.predict([lease.work for lease in leases])
+            with batch_span([trace for lease in leases for trace in lease.traceparents]):
+                fills = self._model.predict([lease.work for lease in leases])
         except ModelDeathError as death:
             self._after_death(leases, death)
             return

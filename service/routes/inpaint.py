@@ -1,18 +1,17 @@
 """`POST /inpaint`: one picture, at once or later."""
 
 import logging
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from service import errors, schemas
 from service.errors import AnswerTimeout
 from service.forms import read_form
-from service.gate.caller import Caller
-from service.inpaint import Inpainter, Prepared
+from service.inpaint import Answer, Inpainter, Prepared
 from service.preferences import Preference, idempotency_key, wants_afresh
 from service.requests import InpaintRequest, choose_media_type
 from service.routes import answers
+from service.routes.origin import gone, origin
 from service.settings import Settings
 from service.webhooks.targets import check_target
 
@@ -55,28 +54,36 @@ async def inpaint(request: Request) -> Response:
             return spared
     if asked.webhook or preference.background:
         return await _later(request, prepared, key, preference, media_type)
-    return await _at_once(request, prepared, key, preference, media_type)
+    answer = await fill_at_once(request, prepared, key, preference.wait)
+    return answers.write(answer, media_type)
 
 
-async def _at_once(
-    request: Request, prepared: Prepared, key: str, preference: Preference, media_type: str
-) -> Response:
-    """Answer while the client holds its connection; who leaves it, leaves the queue."""
+async def fill_at_once(
+    request: Request, prepared: Prepared, key: str, wait: float | None = None
+) -> Answer:
+    """Wait while the client holds its connection; who leaves it, leaves the queue.
+
+    Args:
+        request: of the client.
+        prepared: what it asks for.
+        key: its Idempotency-Key, or empty.
+        wait: seconds that it wants to wait at most.
+    """
     settings: Settings = request.app.state.settings
     inpainter: Inpainter = request.app.state.inpainter
     limit = settings.answer_seconds
-    seconds = limit if preference.wait is None else min(preference.wait, limit)
+    seconds = limit if wait is None else min(wait, limit)
     with inpainter.hold(prepared) as bell:
-        ticket = await inpainter.submit(prepared, key=key, **_origin(request))
+        ticket = await inpainter.submit(prepared, key=key, **origin(request))
         try:
-            answer = await inpainter.wait(ticket, bell, lambda: _gone(request), seconds)
+            answer = await inpainter.wait(ticket, bell, lambda: gone(request), seconds)
         except (AnswerTimeout, errors.BadRequest):
             # With a key the client may come back for it, and another may be waiting.
             if not key:
                 await inpainter.abandon(ticket.id)
             raise
     log.info("filled", extra=answers.facts(answer))
-    return answers.write(answer, media_type)
+    return answer
 
 
 async def _later(
@@ -85,23 +92,13 @@ async def _later(
     """Accept the job, and answer it all the same where it is done within `Prefer: wait`."""
     inpainter: Inpainter = request.app.state.inpainter
     with inpainter.hold(prepared) as bell:
-        ticket = await inpainter.submit(prepared, key=key, background=True, **_origin(request))
+        ticket = await inpainter.submit(prepared, key=key, background=True, **origin(request))
         log.info("accepted", extra=answers.pending(ticket))
         if preference.wait:
             try:
-                answer = await inpainter.wait(ticket, bell, lambda: _gone(request), preference.wait)
+                answer = await inpainter.wait(ticket, bell, lambda: gone(request), preference.wait)
                 return answers.write(answer, media_type)
             except AnswerTimeout:
                 pass
     status = await inpainter.status(ticket.id, ticket.job.owner)
     return answers.accepted(status, preference.applied)
-
-
-def _origin(request: Request) -> dict[str, Any]:
-    caller: Caller = request.state.caller
-    return {"owner": caller.name, "request_id": request.state.request_id}
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -5,7 +5,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from service.errors import InvalidWebhook
+from service.keys import Keys
 from service.settings import Settings
 from service.webhooks.addresses import AllowList
 from service.webhooks.outbox import Hook, Outbox
@@ -22,9 +23,6 @@ from service.webhooks.targets import check_target
 
 log = logging.getLogger("captionfill.webhooks")
 
-# How a job ended ("done", "failed", …), or None where nothing is known of it any more.
-StateOf = Callable[[str], Awaitable[str | None]]
-
 _AT_ONCE = 32
 _POLL_SECONDS = 0.5
 _GROWTH = 4.0
@@ -33,11 +31,8 @@ _GROWTH = 4.0
 class Deliverer:
     """Takes what is due from the outbox and sends it, again and again until it arrives."""
 
-    def __init__(
-        self, settings: Settings, outbox: Outbox, sender: Sender, state_of: StateOf
-    ) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, sender: Sender) -> None:
         self._settings, self._outbox, self._sender = settings, outbox, sender
-        self._state_of = state_of
 
     async def run(self) -> None:
         """Deliver until cancelled; wait out a server that is away."""
@@ -56,7 +51,9 @@ class Deliverer:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
             log.warning("queue away", extra={"error": type(error).__name__})
-            return []
+        except Exception:  # whatever it is, those due later are still to be sent
+            log.exception("webhooks failed")
+        return []
 
     async def _deliver(self, hook: Hook) -> None:
         """Make one attempt. What goes wrong here is told and not raised: the lease remains."""
@@ -73,35 +70,37 @@ class Deliverer:
         except Undelivered as error:
             await self._put_off(hook, error)
         else:
-            log.info("webhook delivered", extra={"job": hook.job, "attempts": hook.attempts})
-            await self._outbox.settle(hook.job, "delivered")
+            log.info("webhook delivered", extra={"job": hook.job, "attempt": hook.attempt})
+            await self._outbox.deliver(hook.job)
 
     async def _attempt(self, hook: Hook) -> None:
-        if hook.attempts > self._settings.webhook_tries:
+        if hook.attempt > self._settings.webhook_tries:
             raise Undelivered("the last attempt never ended", final=True)
         try:
             target = check_target(hook.url, self._settings)  # the settings may be others by now
         except InvalidWebhook as error:
             raise Undelivered(str(error), final=True) from error
-        body = hook.body or await self._write(hook.job)
-        headers = sign(self._settings.webhook_secrets, f"msg_{hook.job}", int(time.time()), body)
+        body = hook.body or await self._write(hook)
+        # One id for each end of a job: a dead letter may be put back, and end again.
+        name = f"msg_{hook.job}_{json.loads(body)['data']['status']}"
+        headers = sign(self._settings.webhook_secrets, name, int(time.time()), body)
         await self._sender.send(target, headers, body)
 
-    async def _write(self, job: str) -> bytes:
-        state = await self._state_of(job)
-        if state is None:
+    async def _write(self, hook: Hook) -> bytes:
+        if hook.state is None:
             raise Undelivered("the job is not known any more", final=True)
-        return await self._outbox.keep(job, json.dumps(describe(job, state)).encode())
+        body = json.dumps(describe(hook.job, hook.state)).encode()
+        return await self._outbox.keep(hook.job, body)
 
     async def _put_off(self, hook: Hook, error: Undelivered) -> None:
         tries = self._settings.webhook_tries
-        facts = {"job": hook.job, "attempts": hook.attempts, "reason": str(error)}
-        if error.final or hook.attempts >= tries:
+        facts = {"job": hook.job, "attempt": hook.attempt, "reason": str(error)}
+        if error.final or hook.attempt >= tries:
             log.warning("webhook given up", extra=facts)
-            await self._outbox.settle(hook.job, "given up", str(error))
+            await self._outbox.abandon(hook.job, str(error))
             return
         log.info("webhook put off", extra=facts)
-        pause = backoff(hook.attempts, self._settings.webhook_pause_seconds)
+        pause = backoff(hook.attempt, self._settings.webhook_pause_seconds)
         await self._outbox.retry(hook.job, pause, str(error))
 
 
@@ -123,21 +122,20 @@ def backoff(attempts: int, pause_seconds: float) -> float:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings, redis: Any, state_of: StateOf) -> AsyncIterator[None]:
+async def delivering(settings: Settings, redis: Any) -> AsyncIterator[None]:
     """Deliver webhooks in the background for as long as the context lasts.
 
     Args:
         settings: without a ``webhook_secret`` nothing is sent.
         redis: a client of redis.asyncio.
-        state_of: tells how a job ended.
     """
     if not settings.webhook_secrets:
         yield
         return
     # An attempt is over before its lease is, the time for Redis included.
-    outbox = Outbox(redis, settings.namespace, 2 * settings.webhook_seconds + 1)
+    outbox = Outbox(redis, Keys(settings.namespace), 2 * settings.webhook_seconds + 1)
     sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_seconds)
-    task = asyncio.create_task(Deliverer(settings, outbox, sender, state_of).run())
+    task = asyncio.create_task(Deliverer(settings, outbox, sender).run())
     try:
         yield
     finally:

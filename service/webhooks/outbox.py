@@ -1,97 +1,70 @@
 """Webhooks that are due, in Redis: several API processes share them, and none is lost with one.
 
-A job's id is in a sorted set by the time its next attempt is due; its hash holds the url, the
-attempts so far, the body once it is made, and the last error. The queue adds the job, in the
-script that ends it. Whoever takes a job moves it a lease into the future: if they die, it is due
-again. So a webhook arrives at least once.
+A job's id is in a sorted set by the time its next attempt is due; the queue puts it there, in the
+script that ends the job. Its hash holds what outlives the job: the url, the attempts so far, the
+body once it is made, and the last error. Whoever takes a webhook moves it a lease into the future:
+if they die, it is due again. So a webhook arrives at least once.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-_TIME = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-"""
-
-# KEYS: hooks. ARGV: most to take, milliseconds of the lease. Returns the ids of jobs.
-_CLAIM = f"""
-{_TIME}
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
-for _, job in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], job) end
-return due
-"""
-
-# KEYS: hooks, hook. ARGV: job, milliseconds to wait, error. XX: what was delivered meanwhile by
-# another process, slower than its lease, is not due again.
-_RETRY = f"""
-{_TIME}
-redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])
-if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], 'error', ARGV[3]) end
-return 1
-"""
+from service.keys import Keys
+from service.scripts import script
 
 _KEPT_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True)
 class Hook:
-    """A webhook to send now: this is attempt number ``attempts``, counted from 1."""
+    """A webhook to send now.
+
+    Attributes:
+        attempt: counted from 1.
+        body: of an earlier attempt, or None.
+        state: how the job ended, or None where it is not known any more.
+    """
 
     job: str
     url: str
-    attempts: int
+    attempt: int
     body: bytes | None
+    state: str | None
 
 
 class Outbox:
     """What is due, and what became of it. Methods raise redis-py's own errors."""
 
-    def __init__(self, redis: Any, namespace: str, lease_seconds: float) -> None:
-        self._redis = redis
-        self._namespace = namespace
+    def __init__(self, redis: Any, keys: Keys, lease_seconds: float) -> None:
+        self._redis, self._keys = redis, keys
         self._lease_ms = int(lease_seconds * 1000)
-        self._claim = redis.register_script(_CLAIM)
-        self._retry = redis.register_script(_RETRY)
-
-    @property
-    def hooks(self) -> str:
-        """The sorted set of jobs whose webhook is to be sent, by when it is due."""
-        return f"{{{self._namespace}}}:hooks"
-
-    def hook(self, job: str) -> str:
-        """The key of a webhook's hash."""
-        return f"{{{self._namespace}}}:hook:{job}"
+        self._claim, self._retry, self._settle = (
+            redis.register_script(script(f"hooks_{step}")) for step in ("claim", "retry", "settle")
+        )
 
     async def claim(self, limit: int) -> list[Hook]:
         """Take webhooks that are due, for the time of a lease."""
-        jobs = await self._claim(keys=[self.hooks], args=[limit, self._lease_ms])
-        hooks = [await self._open(job.decode()) for job in jobs]
-        return [hook for hook in hooks if hook]
+        found = await self._claim(args=[self._keys.prefix, limit, self._lease_ms, _KEPT_MS])
+        return [
+            Hook(job.decode(), url.decode(), attempt, body, state and state.decode())
+            for job, url, attempt, body, state in found
+        ]
 
     async def keep(self, job: str, body: bytes) -> bytes:
         """Keep the body for every attempt, whatever becomes of the job; return the one kept."""
-        await self._redis.hsetnx(self.hook(job), "body", body)
-        kept: bytes | None = await self._redis.hget(self.hook(job), "body")
+        hook = self._keys.hook(job)
+        await self._redis.hsetnx(hook, "body", body)
+        kept: bytes | None = await self._redis.hget(hook, "body")
         return kept or body
 
-    async def retry(self, job: str, seconds: float, error: str) -> None:
+    async def retry(self, job: str, seconds: float, reason: str) -> None:
         """Make the webhook due again in some seconds."""
-        await self._retry(keys=[self.hooks, self.hook(job)], args=[job, int(seconds * 1000), error])
+        await self._retry(args=[self._keys.prefix, job, int(seconds * 1000), reason])
 
-    async def settle(self, job: str, state: str, error: str = "") -> None:
-        """End it: "delivered" or "given up". The hash tells so for a day."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(self.hooks, job)
-            pipe.hset(self.hook(job), mapping={"state": state, "error": error})
-            pipe.pexpire(self.hook(job), _KEPT_MS)
-            await pipe.execute()
+    async def deliver(self, job: str) -> None:
+        """Note that it arrived. That is known for a day."""
+        await self._settle(args=[self._keys.prefix, job, "delivered", "", _KEPT_MS])
 
-    async def _open(self, job: str) -> Hook | None:
-        url: bytes | None = await self._redis.hget(self.hook(job), "url")
-        if url is None:  # it expired, or the server lost it: there is no one to tell
-            await self._redis.zrem(self.hooks, job)
-            return None
-        # Counted before it is sent: an attempt that takes the process down is an attempt.
-        attempts = await self._redis.hincrby(self.hook(job), "attempts", 1)
-        return Hook(job, url.decode(), attempts, await self._redis.hget(self.hook(job), "body"))
+    async def abandon(self, job: str, reason: str) -> None:
+        """Note that it will not arrive. That is known for a day."""
+        await self._settle(args=[self._keys.prefix, job, "abandoned", reason, _KEPT_MS])

@@ -1,10 +1,10 @@
 import asyncio
 
 import pytest
-import redis.asyncio
 
 from service.batches import Batches, Entry, Manifest
 from service.errors import NoSuchBatch
+from service.queue import Queue
 
 pytestmark = pytest.mark.server
 MINE = Manifest("me", [Entry("a\0.png", "job1"), Entry("b", problem={"status": 415})])
@@ -16,8 +16,12 @@ def with_batches(settings):
 
     def run(script, keep_seconds=5.0):
         async def main():
-            async with redis.asyncio.Redis.from_url(settings.redis_url, protocol=2) as client:
-                return await script(Batches(client, f"{{{settings.namespace}}}:", keep_seconds))
+            queue = Queue(settings)
+            times = {"job_seconds": keep_seconds / 2, "result_seconds": keep_seconds / 2}
+            try:
+                return await script(Batches(queue, settings.model_copy(update=times)))
+            finally:
+                await queue.close()
 
         return asyncio.run(main())
 

@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 import standardwebhooks
 
+from service.keys import Keys
 from service.webhooks.deliverer import backoff, delivering
 from service.webhooks.outbox import Outbox
 
@@ -24,11 +25,15 @@ def settings(settings, secret):
     )  # fmt: skip
 
 
-async def known(_):
-    return "done"
+class Box(Outbox):
+    """An outbox that says where it keeps things."""
+
+    def __init__(self, client, keys, lease_seconds):
+        super().__init__(client, keys, lease_seconds)
+        self.keys = keys
 
 
-def run(settings, receiver, script, *, processes=1, state_of=known):
+def run(settings, receiver, script, *, processes=1):
     """Deliver from some API processes' worth of tasks while ``script(box, receiver)`` runs."""
 
     async def main():
@@ -36,24 +41,24 @@ def run(settings, receiver, script, *, processes=1, state_of=known):
             client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
             stack.push_async_callback(client.aclose)
             await stack.enter_async_context(receiver.listening())
-            box = Outbox(client, settings.namespace, 1)
+            box = Box(client, Keys(settings.namespace), 1)
             for _ in range(processes):
-                await stack.enter_async_context(delivering(settings, client, state_of))
+                await stack.enter_async_context(delivering(settings, client))
             await script(box, client, f"http://127.0.0.1:{receiver.port}/hook")
 
     asyncio.run(main())
 
 
-async def post(box, client, url, job="j1"):
+async def post(box, client, url, job="j1", state="done"):
     """What the queue does when a job with a webhook ends."""
-    await client.hset(box.hook(job), "url", url)
-    await client.zadd(box.hooks, {job: int(time.time() * 1000)})
+    await client.hset(box.keys.job(job), mapping={"webhook": url, "state": state})
+    await client.zadd(box.keys.hooks, {job: int(time.time() * 1000)})
 
 
 async def state(box, client, job="j1"):
     """Wait until the webhook is settled, and tell how."""
     async with asyncio.timeout(8):
-        while not (found := await client.hget(box.hook(job), "state")):
+        while not (found := await client.hget(box.keys.hook(job), "state")):
             await asyncio.sleep(0.02)
     return found.decode()
 
@@ -68,7 +73,7 @@ def test_a_receiver_can_verify_the_webhook_with_the_official_library(settings, r
     run(settings, one, script)
     [(_, headers, body)] = one.requests
     told = standardwebhooks.Webhook(secret).verify(body, headers)
-    assert (told["type"], headers["webhook-id"]) == ("job.done", "msg_j1")
+    assert (told["type"], headers["webhook-id"]) == ("job.done", "msg_j1_done")
     assert told["data"] == {"job_id": "j1", "status": "done", "result": "/jobs/j1/result"}
 
 
@@ -105,9 +110,9 @@ def test_after_the_last_try_it_is_given_up_with_the_reason(settings, receiver):
 
     async def script(box, client, url):
         await post(box, client, url)
-        assert await state(box, client) == "given up"
-        assert await client.hget(box.hook("j1"), "error") == b"answered 500"
-        assert await client.zcard(box.hooks) == 0
+        assert await state(box, client) == "abandoned"
+        assert await client.hget(box.keys.hook("j1"), "error") == b"answered 500"
+        assert await client.zcard(box.keys.hooks) == 0
 
     run(settings, one, script)
     assert len(one.requests) == settings.webhook_tries
@@ -130,13 +135,13 @@ def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receive
     one = receiver(204)
 
     async def script(box, client, url):
-        await client.hset(box.hook("j1"), "url", url)
-        assert await client.zscore(box.hooks, "j1") > time.time() * 1000  # still on lease
+        await client.hset(box.keys.job("j1"), "webhook", url)
+        assert await client.zscore(box.keys.hooks, "j1") > time.time() * 1000  # still on lease
         assert await state(box, client) == "delivered"
 
     async def take_and_die():
         client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
-        box = Outbox(client, settings.namespace, 1)
+        box = Box(client, Keys(settings.namespace), 1)
         await post(box, client, "http://127.0.0.1:1/")
         assert len(await box.claim(8)) == 1 and await box.claim(8) == []
         await client.aclose()
@@ -146,17 +151,53 @@ def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receive
     assert json.loads(one.requests[0][2])["type"] == "job.done"
 
 
-def test_a_job_nobody_knows_any_more_is_given_up(settings, receiver):
-    async def forgotten(_):
-        return None
+def test_a_job_that_is_forgotten_is_none_to_tell_of(settings, receiver):
+    async def script(box, client, _):
+        await client.zadd(box.keys.hooks, {"j1": 0})
+        async with asyncio.timeout(5):
+            while await client.zcard(box.keys.hooks):
+                await asyncio.sleep(0.02)
+
+    one = receiver()
+    run(settings, one, script)
+    assert one.requests == []
+
+
+def test_the_last_attempts_need_the_job_no_more(settings, receiver):
+    one = receiver(500, 204)
 
     async def script(box, client, url):
         await post(box, client, url)
-        assert await state(box, client) == "given up"
+        await one.hears(1)
+        await client.delete(box.keys.job("j1"))
+        assert await state(box, client) == "delivered"
 
-    one = receiver()
-    run(settings, one, script, state_of=forgotten)
-    assert one.requests == []
+    run(settings, one, script)
+    assert [json.loads(body)["data"]["status"] for *_, body in one.requests] == ["done", "done"]
+
+
+def test_a_dead_letter_that_ends_again_is_told_again(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url, state="failed")
+        assert await state(box, client) == "delivered"
+        await post(box, client, url)
+        await one.hears(2)
+
+    run(settings, one, script)
+    told = [(headers["webhook-id"], json.loads(body)["type"]) for _, headers, body in one.requests]
+    assert told == [("msg_j1_failed", "job.failed"), ("msg_j1_done", "job.done")]
+
+
+def test_what_became_of_webhooks_is_counted(settings, receiver):
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "abandoned"
+        found = await client.hmget(box.keys.metrics, "hooks_retried", "hooks_abandoned")
+        assert found == [b"2", b"1"]
+
+    run(settings, receiver(500), script)
 
 
 def test_a_webhook_that_is_not_allowed_any_more_is_given_up_unsent(settings, receiver):
@@ -164,7 +205,7 @@ def test_a_webhook_that_is_not_allowed_any_more_is_given_up_unsent(settings, rec
 
     async def script(box, client, url):
         await post(box, client, url)
-        assert await state(box, client) == "given up"
+        assert await state(box, client) == "abandoned"
 
     run(settings.model_copy(update={"webhook_allow": ""}), one, script)
     assert one.requests == []

@@ -1,0 +1,24 @@
+"""Who sent a request, and whether they still hold the line."""
+
+from typing import Any
+
+from fastapi import Request
+
+from service.gate.caller import Caller
+from service.tracing import current_traceparent
+
+
+def origin(request: Request) -> dict[str, Any]:
+    """What a job keeps of the request that it came from."""
+    caller: Caller = request.state.caller
+    return {
+        "owner": caller.name,
+        "request_id": request.state.request_id,
+        "traceparent": current_traceparent(),
+    }
+
+
+async def gone(request: Request) -> None:
+    """Return when the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,8 @@
+-- Make a webhook due again. ARGV: prefix, job, milliseconds to wait, the reason.
+-- XX: what another process, slower than its lease, has delivered meanwhile is not due again.
+redis.call('ZADD', prefix .. 'hooks', 'XX', text(now() + ARGV[3]), ARGV[2])
+if redis.call('EXISTS', key('hook', ARGV[2])) == 1 then
+  redis.call('HSET', key('hook', ARGV[2]), 'error', ARGV[4])
+end
+count('hooks_retried')
+return 1
