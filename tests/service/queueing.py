@@ -65,4 +65,4 @@ def outcomes(settings, *seeds, **options):
 
 
 def state(settings, job):
-    return with_queue(settings, lambda queue: queue.state(job.id))
+    return with_queue(settings, lambda queue: queue.status(job.id)).state
