@@ -1,0 +1,103 @@
+"""A whole service of processes to be ill-treated: Valkey, APIs and workers, on loopback alone."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import redis
+
+from service.embedded import EmbeddedServer
+from service.keys import Keys
+
+ROOT = Path(__file__).resolve().parents[2]
+PAINTER = ["-m", "tests.reliability.painter_worker"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Cluster:
+    """Processes with their settings; what is killed is started again by whoever kills it.
+
+    Attributes:
+        folder: takes Valkey's data and all logs.
+        settings: CAPTIONFILL_ settings of every process, by their short names.
+        seconds: what the painters take for an image.
+    """
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    processes: list[subprocess.Popen] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.server = EmbeddedServer(self.folder / "valkey")
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.keys = Keys(self.settings.get("NAMESPACE", "captionfill"))
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.server.url, protocol=2)
+
+    def api(self, port: int | None = None) -> subprocess.Popen:
+        """Start an API process."""
+        more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}
+        return self._spawn("api", ["-m", "service.cli", "api"], more)
+
+    def worker(self) -> subprocess.Popen:
+        """Start a worker process with a painter in it."""
+        return self._spawn("worker", [*PAINTER, str(self.seconds)])
+
+    def wait_until_ready(self, workers: int = 1, seconds: float = 60.0) -> None:
+        """Wait until the API says that so many workers live."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                answer = httpx.get(f"{self.address}/readyz", timeout=5)
+                if answer.status_code == 200 and answer.json()["workers"] >= workers:
+                    return
+            time.sleep(0.05)
+        raise TimeoutError(f"not ready after {seconds:g} s; the logs are in {self.folder}")
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        self.server.stop()
+
+    def _spawn(self, name: str, command: list[str], more: dict[str, str] | None = None):
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("CAPTIONFILL_") and key not in ("REDIS_URL", "HOST", "PORT")
+        }
+        chosen = {"REDIS_URL": self.server.url, **self.settings, **(more or {})}
+        environment = {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            **{f"CAPTIONFILL_{key}": value for key, value in chosen.items()},
+        }
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command], env=environment, stdout=log, stderr=log, cwd=self.folder
+            )
+        self.processes.append(process)
+        return process
