@@ -35,7 +35,8 @@ def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> 
     """Run the whole service on this machine: queue, worker and API.
 
     Without REDIS_URL an embedded Valkey is started, with its data and all logs in .captionfill/
-    of the current folder. Prints one line when ready. Ctrl-C stops everything.
+    of the current folder. Prints one line when ready. Ctrl-C stops everything, SIGHUP replaces API
+    and workers by new processes without losing a request.
     """
     from service.gate.authentication import check_keys
     from service.supervisor import serve as run
@@ -76,6 +77,7 @@ def worker(bundle: BundleFolder = None) -> None:
     from service.consumer import Consumer
     from service.logs import set_up_logs
     from service.model_process import ModelProcess
+    from service.readiness import tell_ready
     from service.tracing import set_up_tracing
     from service.worker import Worker
 
@@ -87,7 +89,7 @@ def worker(bundle: BundleFolder = None) -> None:
     process = Worker(Consumer(settings), lambda: ModelProcess(*places), policy)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
-    process.run()
+    process.run(lambda: tell_ready(settings.ready_fd))
 
 
 @app.command()

@@ -31,14 +31,32 @@ class EmbeddedServer:
         process: the running server.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory: str = "1gb", fsync: str = "always") -> None:
+        """Start the server.
+
+        Args:
+            folder: takes its append-only file; what lies in it is read.
+            memory: that its data may take; then new jobs are refused, and waiting ones kept.
+            fsync: when what was written is forced to the disk: "always" loses no accepted job even
+                to a power cut, "everysec" up to a second of them, and is faster.
+
+        Raises:
+            StartError: it does not start, or another one serves the folder.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder.resolve()
+        self._memory, self._fsync = memory, fsync
         self._lock = _lock(self._folder)
         self._socket = _socket_path(self._folder)
         self.url = f"unix://{self._socket}"
         self._end_stale()
         self.process = self._start()
+
+    def tend(self) -> None:
+        """Start the server again if it has ended: its file brings back every accepted job."""
+        if self.process.poll() is not None:
+            self._socket.unlink(missing_ok=True)
+            self.process = self._start()
 
     def stop(self) -> None:
         """End the server in order, its data written."""
@@ -53,6 +71,8 @@ class EmbeddedServer:
             "unixsocket": self._socket,
             "unixsocketperm": 700,
             "appendonly": "yes",
+            "appendfsync": self._fsync,
+            "maxmemory": self._memory,
             "save": "",
             "maxmemory-policy": "noeviction",
         }

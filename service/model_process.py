@@ -10,10 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from service.errors import StartError
 from service.frames import pack, pack_fills, pack_works, unpack, unpack_fills, unpack_works
@@ -27,13 +27,26 @@ class ModelDeathError(Exception):
     """The model's process ended, or was ended, in the middle of work."""
 
 
+class Fills(Protocol):
+    """What the process is to hold: a model that does not die."""
+
+    models: dict[str, str]
+    default: str
+
+    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+        """Fill every piece of work, or say why not."""
+
+
 class ModelProcess:
     """Bundles loaded in a child process.
 
     Attributes:
+        module: what the process runs.
         models: digest of each bundle by its name.
         default: name of the bundle for work that names none.
     """
+
+    module = "service.model_process"
 
     def __init__(self, folders: Sequence[Path], device: str, seconds: float) -> None:
         """Start the process and wait until its bundles are loaded.
@@ -76,7 +89,7 @@ class ModelProcess:
 
     def _start(self, folders: Sequence[Path], device: str) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "service.model_process"]
+        command = [sys.executable, "-m", self.module]
         places = [str(theirs.fileno()), device, *map(str, folders)]
         with theirs:
             # Not the terminal's Ctrl-C but the end of the connection ends it, after its batch.
@@ -115,28 +128,33 @@ class ModelProcess:
         return f"its process ended with status {status}"
 
 
-def main(descriptor: int, device: str, folders: Sequence[str]) -> None:
-    """Load bundles, then fill whatever comes until the other side hangs up."""
-    # Imported here: the worker's own process, which reads this module too, does without torch.
-    from service.predictor import Predictors  # noqa: PLC0415
-
+def answer(descriptor: int, load: Callable[[], Fills]) -> None:
+    """Load a model, then fill whatever comes until the other side hangs up."""
+    # A worker that is told to stop finishes its batch, and needs its model for it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     with Connection(descriptor) as connection:
         try:
-            predictors = Predictors.load([Path(folder) for folder in folders], device)
+            model = load()
         except StartError as error:
             connection.send_bytes(pack({"error": str(error)}))
             return
-        connection.send_bytes(pack({"models": predictors.models, "default": predictors.default}))
+        connection.send_bytes(pack({"models": model.models, "default": model.default}))
         while True:
             try:
                 works = unpack_works(connection.recv_bytes())
-                connection.send_bytes(pack_fills(predictors.predict(works)))
+                connection.send_bytes(pack_fills(model.predict(works)))
             except (EOFError, OSError):  # the worker is gone
                 return
 
 
+def main(descriptor: int, device: str, folders: Sequence[str]) -> None:
+    """Hold bundles."""
+    # Imported here: the worker's own process, which reads this module too, does without torch.
+    from service.predictor import Predictors  # noqa: PLC0415
+
+    answer(descriptor, lambda: Predictors.load([Path(folder) for folder in folders], device))
+
+
 if __name__ == "__main__":
-    # A worker that is told to stop finishes its batch, and needs its model for it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

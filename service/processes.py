@@ -12,7 +12,10 @@ _STOP_SECONDS = 15.0
 
 
 def spawn(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session, so that Ctrl-C reaches its parent alone.
 
@@ -23,6 +26,7 @@ def spawn(
         command: program and arguments.
         log: takes standard output and error, added at its end.
         environment: the child's whole environment; this process's own by default.
+        keep: descriptors that the child inherits.
     """
     with log.open("ab") as file:
         return subprocess.Popen(  # noqa: S603 - our own commands
@@ -31,6 +35,7 @@ def spawn(
             stdout=file,
             stderr=subprocess.STDOUT,
             env=environment,
+            pass_fds=keep,
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )

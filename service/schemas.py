@@ -67,7 +67,9 @@ class JobStatus(BaseModel):
 
     id: str
     state: State
-    position: int | None = Field(description="in the queue, 1 is next; null unless queued")
+    position: int | None = Field(
+        description="in the queue, 1 is next, counted up to 1,000; null unless queued"
+    )
     estimate_seconds: float | None = Field(description="until it is done, as far as can be told")
     created: float = Field(description="seconds since 1970")
     deadline: float = Field(description="seconds since 1970; a job not done by then is dropped")

@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import socket
 import sys
 
 import uvicorn
@@ -9,9 +10,22 @@ import uvicorn
 from service.app import create_app
 from service.errors import StartError
 from service.gate.protocol import guarded_protocol
+from service.readiness import tell_ready
 from service.settings import Settings
 
-_GRACE_SECONDS = 10
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells whoever started it when it accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, ready_fd: int | None) -> None:
+        super().__init__(config)
+        self._ready_fd = ready_fd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            tell_ready(self._ready_fd)
 
 
 def run_api(settings: Settings) -> None:
@@ -19,8 +33,9 @@ def run_api(settings: Settings) -> None:
     _allow_connections()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
         signal.signal(number, lambda *_: sys.exit(0))
-    server = uvicorn.Server(server_config(settings))
-    server.run()
+    server = Server(server_config(settings), settings.ready_fd)
+    inherited = settings.listen_fd
+    server.run(None if inherited is None else [socket.socket(fileno=inherited)])
     if not server.started:
         raise StartError("the API could not start; the log says why")
 
@@ -41,7 +56,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type] # fractions work, too
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=int(settings.drain_seconds),
     )
 
 

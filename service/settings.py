@@ -89,6 +89,15 @@ class Settings(BaseSettings):
     max_deliveries: int = Field(
         5, gt=1, description="to workers that fell silent; then the job is a dead letter"
     )
+    drain_seconds: float = Field(
+        65, gt=0, description="for a process that is asked to end to finish what it has begun"
+    )
+    queue_memory: str = Field("1gb", pattern=r"^\d+(mb|gb)$", description="of the embedded server")
+    queue_fsync: Literal["always", "everysec"] = Field(
+        "always", description="of the embedded server: when a job is safe from a power cut"
+    )
+    listen_fd: int | None = Field(None, ge=0, description="a socket to listen on, inherited")
+    ready_fd: int | None = Field(None, ge=0, description="a pipe to say on that one is ready")
     model_seconds: float = Field(120, gt=0, description="a batch that takes longer is hung")
 
     webhook_secret: SecretStr = Field(

@@ -6,65 +6,31 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import redis
 from redis.exceptions import RedisError
 
+from service.child import Child, Start
 from service.embedded import EmbeddedServer
 from service.errors import StartError
 from service.example import write_example
-from service.processes import spawn, stop
+from service.processes import spawn
 from service.settings import Settings
 
 _POLL_SECONDS = 0.1
-_READY_SECONDS = 120.0
-_LONGEST_BACKOFF = 30.0
-# A child that ran this long did not crash at start: its next restart is at once.
-_HEALTHY_SECONDS = 30.0
-
-
-@dataclass
-class Child:
-    """A process that is restarted when it ends, ever later when it ends at once."""
-
-    name: str
-    start: Callable[[], subprocess.Popen[bytes]]
-    log: Path
-
-    def __post_init__(self) -> None:
-        self._backoff = 0.5
-        self._run()
-
-    def _run(self) -> None:
-        self.process = self.start()
-        self._started = time.monotonic()
-        self._restart_at: float | None = None
-
-    def tend(self, now: float) -> None:
-        """Restart the process if it has ended and its time has come."""
-        if self.process.poll() is None:
-            return
-        if self._restart_at is None:
-            healthy = now - self._started > _HEALTHY_SECONDS
-            self._backoff = 0.5 if healthy else min(2 * self._backoff, _LONGEST_BACKOFF)
-            self._restart_at = now + self._backoff
-        elif now >= self._restart_at:
-            self._run()
-
-    def last_words(self) -> str:
-        """The last line of its log."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return lines[-1].removeprefix("captionfill: ") if lines else "it said nothing"
+_READY_SECONDS = 300.0
+_BACKLOG = 2048
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run the whole service until SIGINT or SIGTERM, and leave no process behind.
+
+    SIGHUP replaces every process but the queue's by a new one, without losing a request.
 
     Args:
         settings: of every part; REDIS_URL takes the embedded server's place.
@@ -73,19 +39,35 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     Raises:
         StartError: the port is taken, or a part cannot start.
     """
-    _check_port(settings)
     folder = settings.data_folder
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
-        environment = _environment(settings, _redis_url(settings, stack))
-        children = [_child(name, folder, environment, stack) for name in ("worker", "api")]
+        roll = threading.Event()
+        signal.signal(signal.SIGHUP, lambda *_: roll.set())
+        # This process keeps the socket open for as long as it lives, so that no connection is
+        # refused while one API process follows another.
+        listener = stack.enter_context(_listen(settings))
+        server = _embedded(settings, stack)
+        environment = _environment(settings, server.url if server else _asked_for(settings))
+        children = _children(settings, environment, listener.fileno(), stack)
         _wait_until_ready(settings, children)
         say(_welcome(settings))
         while True:
-            for child in children:
-                child.tend(time.monotonic())
+            _tend(server, children)
+            if roll.is_set():
+                roll.clear()
+                for child in children:
+                    child.replace()
             time.sleep(_POLL_SECONDS)
+
+
+def _tend(server: EmbeddedServer | None, children: list[Child]) -> None:
+    if server is not None:
+        with suppress(StartError):  # its log says why; the next round tries again
+            server.tend()
+    for child in children:
+        child.tend(time.monotonic())
 
 
 def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
@@ -99,32 +81,54 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
     return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
 
 
-def _redis_url(settings: Settings, stack: ExitStack) -> str:
-    """The server that was asked for, if it answers; else an embedded one."""
-    if settings.redis_url is None:
-        server = EmbeddedServer(settings.data_folder)
-        stack.callback(server.stop)
-        return server.url
+def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedServer | None:
+    if settings.redis_url is not None:
+        return None
+    server = EmbeddedServer(settings.data_folder, settings.queue_memory, settings.queue_fsync)
+    stack.callback(server.stop)
+    return server
+
+
+def _asked_for(settings: Settings) -> str:
+    """The server at REDIS_URL, if it answers."""
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=5) as client:
+        with redis.Redis.from_url(settings.queue_url, socket_connect_timeout=5) as client:
             client.ping()
     except (RedisError, OSError, ValueError) as error:
         raise StartError(f"no Redis answers at REDIS_URL: {error}") from error
-    return settings.redis_url
+    return settings.queue_url
 
 
-def _child(name: str, folder: Path, environment: dict[str, str], stack: ExitStack) -> Child:
-    log = folder / f"{name}.log"
-    log.write_bytes(b"")
-    command = [sys.executable, "-m", "service.cli", name]
-    child = Child(name, lambda: spawn(command, log, environment), log)
-    stack.callback(lambda: stop(child.process))
-    return child
+def _children(
+    settings: Settings, environment: dict[str, str], listener: int, stack: ExitStack
+) -> list[Child]:
+    names = [f"worker-{i}" if i else "worker" for i in range(settings.workers)]
+    children = []
+    for name in [*names, "api"]:
+        log = settings.data_folder / f"{name}.log"
+        log.write_bytes(b"")
+        start = _starter("api" if name == "api" else "worker", log, environment, listener)
+        children.append(Child(name, start, log, settings.drain_seconds + 5))
+        stack.callback(children[-1].stop)
+    return children
+
+
+def _starter(command: str, log: Path, environment: dict[str, str], listener: int) -> Start:
+    def start(ready: int) -> subprocess.Popen[bytes]:
+        told = {"CAPTIONFILL_READY_FD": str(ready)}
+        kept = [ready]
+        if command == "api":
+            told["CAPTIONFILL_LISTEN_FD"] = str(listener)
+            kept.append(listener)
+        line = [sys.executable, "-m", "service.cli", command]
+        return spawn(line, log, {**environment, **told}, kept)
+
+    return start
 
 
 def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while not _is_ready(settings):
+    while not all(child.is_ready() for child in children):
         for child in children:
             if child.process.poll() is not None:
                 raise StartError(f"the {child.name} ended: {child.last_words()}")
@@ -133,27 +137,14 @@ def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _is_ready(settings: Settings) -> bool:
-    # Not urllib: it would ask a proxy for what is on this machine.
-    connection = HTTPConnection(_local_host(settings), settings.port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (HTTPException, OSError):
-        return False
-    finally:
-        connection.close()
-
-
-def _check_port(settings: Settings) -> None:
+def _listen(settings: Settings) -> socket.socket:
+    """The socket that every API process in turn accepts connections from."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            place = f"{settings.host}:{settings.port}"
-            raise StartError(f"cannot listen on {place}: {error.strerror}; set PORT=") from error
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise StartError(f"cannot listen on {place}: {error.strerror}; set PORT=") from error
 
 
 def _local_host(settings: Settings) -> str:

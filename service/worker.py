@@ -67,8 +67,12 @@ class Worker:
         """End after the batch in hand."""
         self._stop.set()
 
-    def run(self) -> None:
-        """Work until stopped; wait out a server that is away."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until stopped; wait out a server that is away.
+
+        Args:
+            ready: called once, when the first work can be taken.
+        """
         keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
         keeper.start()
         joined = False
@@ -76,7 +80,10 @@ class Worker:
             try:
                 if not joined:
                     self._consumer.join()
+                    self._consumer.beat(self._facts())
                     joined = True
+                    ready()
+                    ready = lambda: None  # noqa: E731
                 self.step()
             except ResponseError as error:  # NOGROUP: the server lost its data
                 joined = False

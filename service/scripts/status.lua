@@ -16,7 +16,8 @@ local function waiting(stream, last)
     for i = 1, #group_facts, 2 do is[group_facts[i]] = group_facts[i + 1] end
     if is['name'] == group then taken = is['last-delivered-id'] end
   end
-  return #redis.call('XRANGE', stream, '(' .. taken, last)
+  -- No further than that: a long backlog must not hold the server up for each who asks.
+  return #redis.call('XRANGE', stream, '(' .. taken, last, 'COUNT', 1000)
 end
 
 if state == 'queued' then

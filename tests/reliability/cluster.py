@@ -33,15 +33,17 @@ class Cluster:
         folder: takes Valkey's data and all logs.
         settings: CAPTIONFILL_ settings of every process, by their short names.
         seconds: what the painters take for an image.
+        fsync: of Valkey's append-only file.
     """
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    fsync: str = "always"
     processes: list[subprocess.Popen] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.server = EmbeddedServer(self.folder / "valkey")
+        self.server = EmbeddedServer(self.folder / "valkey", "512mb", self.fsync)
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.keys = Keys(self.settings.get("NAMESPACE", "captionfill"))
@@ -60,9 +62,9 @@ class Cluster:
         more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}
         return self._spawn("api", ["-m", "service.cli", "api"], more)
 
-    def worker(self) -> subprocess.Popen:
-        """Start a worker process with a painter in it."""
-        return self._spawn("worker", [*PAINTER, str(self.seconds)])
+    def worker(self, kind: str = "") -> subprocess.Popen:
+        """Start a worker process with a painter in it, or of another kind."""
+        return self._spawn("worker", [*PAINTER, str(self.seconds), kind])
 
     def wait_until_ready(self, workers: int = 1, seconds: float = 60.0) -> None:
         """Wait until the API says that so many workers live."""
@@ -75,6 +77,17 @@ class Cluster:
             time.sleep(0.05)
         raise TimeoutError(f"not ready after {seconds:g} s; the logs are in {self.folder}")
 
+    def environment(self, more: dict[str, str]) -> dict[str, str]:
+        """The whole environment of a process: ours, less what is set here, and the settings."""
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("CAPTIONFILL_") and key not in ("REDIS_URL", "HOST", "PORT")
+        }
+        chosen = {"REDIS_URL": self.server.url, **self.settings, **more}
+        set_here = {f"CAPTIONFILL_{key}": value for key, value in chosen.items()}
+        return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **set_here}
+
     def close(self) -> None:
         for process in self.processes:
             if process.poll() is None:
@@ -83,18 +96,7 @@ class Cluster:
         self.server.stop()
 
     def _spawn(self, name: str, command: list[str], more: dict[str, str] | None = None):
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("CAPTIONFILL_") and key not in ("REDIS_URL", "HOST", "PORT")
-        }
-        chosen = {"REDIS_URL": self.server.url, **self.settings, **(more or {})}
-        environment = {
-            **kept,
-            "PYTHONPATH": str(ROOT),
-            "OMP_NUM_THREADS": "1",
-            **{f"CAPTIONFILL_{key}": value for key, value in chosen.items()},
-        }
+        environment = self.environment(more or {})
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command], env=environment, stdout=log, stderr=log, cwd=self.folder

@@ -1,0 +1,375 @@
+"""What can go wrong, one case a function: each makes it go wrong and gives figures.
+
+A case's figures say what was lost; ``broken`` in `faults` holds them against their bounds.
+"""
+
+import asyncio
+import random
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from service.child import Child
+from service.jobs import Job, Lane
+from service.processes import spawn
+from service.settings import Settings
+from service.work import WINDOW_BYTES, Failure, Work
+from tests.reliability.cluster import PAINTER, Cluster
+from tests.reliability.load import FIRST_SEED, PICTURE, in_background, storm
+from tests.service.painter import POISON, paint
+from tests.service.queueing import wait_for, with_queue
+
+LEASE_SECONDS = 1.0
+SETTINGS = {
+    "LEASE_SECONDS": str(LEASE_SECONDS),
+    "ANSWER_SECONDS": "80",
+    "RESULT_SECONDS": "3600",
+    "QUEUE_LIMIT": "4000",
+}
+
+
+def _seeds(jobs: int) -> range:
+    return range(FIRST_SEED, FIRST_SEED + jobs)
+
+
+def _stored(cluster: Cluster) -> dict[str, int]:
+    """How often each result was stored, by the counter of the very script that stores it."""
+    client = cluster.redis()
+    names = list(client.scan_iter(cluster.keys.work("*"), count=1000))
+    counts = [int(client.hget(name, "stored") or 0) for name in names]
+    return {
+        "results": sum(count >= 1 for count in counts),
+        "stored_more_than_once": sum(count > 1 for count in counts),
+        "dead_letters": client.xlen(cluster.keys.dead),
+        "left_in_the_stream": sum(client.xlen(cluster.keys.lane(lane)) for lane in Lane),
+    }
+
+
+def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "") -> dict[str, Any]:
+    """A random one of three workers is killed with SIGKILL now and then, and another started."""
+    with Cluster(folder, SETTINGS, seconds) as cluster:
+        cluster.api()
+        workers = [cluster.worker(kind) for _ in range(3)]
+        cluster.wait_until_ready(3)
+        dice, killed = random.Random(0), []
+
+        def kill() -> None:
+            place = dice.randrange(3)
+            workers[place].kill()
+            workers[place].wait()
+            killed.append(place)
+            workers[place] = cluster.worker(kind)
+
+        async def run():
+            async with in_background(kill, every):
+                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs))
+
+        start = time.monotonic()
+        tally = asyncio.run(run())
+        return {
+            "asked": tally.asked,
+            "right": tally.right,
+            "wrong": tally.wrong,
+            "lost": tally.lost,
+            "workers_killed": len(killed),
+            "seconds": round(time.monotonic() - start, 1),
+            "problems": dict(tally.problems),
+            **_stored(cluster),
+            "reclaimed": int(cluster.redis().hget(cluster.keys.metrics, "reclaimed") or 0),
+        }
+
+
+def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
+    """How long the job of a killed worker waits for its answer, another worker being idle."""
+    with Cluster(folder, SETTINGS, 0.3) as cluster:
+        cluster.api()
+        waits = []
+        for number in range(rounds):
+            victim = cluster.worker()
+            cluster.wait_until_ready(1)
+            waits.append(_one_reclaim(cluster, victim, FIRST_SEED + number))
+        return {
+            "lease_seconds": LEASE_SECONDS,
+            "rounds": rounds,
+            "seconds_to_the_answer": [round(wait, 2) for wait in waits],
+            "longest_in_leases": round(max(waits) / LEASE_SECONDS, 2),
+        }
+
+
+def _one_reclaim(cluster: Cluster, victim: subprocess.Popen, seed: int) -> float:
+    job = Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
+    settings = Settings(redis_url=cluster.server.url)
+    client = cluster.redis()
+    with_queue(settings, lambda queue: queue.put(job))
+    while client.hget(cluster.keys.work(job.work.id), "state") != b"running":
+        time.sleep(0.005)
+    victim.kill()
+    died = time.monotonic()
+    heir = cluster.worker()
+    result = with_queue(settings, lambda queue: wait_for(queue, job, 60))
+    waited = time.monotonic() - died
+    assert not isinstance(result, Failure)
+    heir.kill()
+    heir.wait()
+    client.delete(cluster.keys.workers)
+    return waited
+
+
+def api(folder: Path, jobs: int, every: float) -> dict[str, Any]:
+    """The API is killed with SIGKILL under load and started again; clients ask again."""
+    with Cluster(folder, SETTINGS, 0.01) as cluster:
+        process = [cluster.api()]
+        cluster.worker()
+        cluster.wait_until_ready()
+        killed = []
+
+        def kill() -> None:
+            process[0].kill()
+            process[0].wait()
+            killed.append(1)
+            process[0] = cluster.api()
+
+        async def run():
+            async with in_background(kill, every):
+                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs))
+
+        tally = asyncio.run(run())
+        return {
+            "asked": tally.asked,
+            "right": tally.right,
+            "wrong": tally.wrong,
+            "lost": tally.lost,
+            "api_killed": len(killed),
+            "retries": dict(tally.retries),
+            **_stored(cluster),
+        }
+
+
+def rolling(folder: Path, jobs: int, rolls: int) -> dict[str, Any]:
+    """API and workers are replaced under load; no client asks twice."""
+    with (
+        Cluster(folder, SETTINGS, 0.01) as cluster,
+        socket.create_server(("127.0.0.1", cluster.port), backlog=1024) as listener,
+    ):
+        children = _children(cluster, listener)
+        try:
+            while not all(child.is_ready() for child in children):
+                time.sleep(0.02)
+            replaced = asyncio.run(_roll(cluster, children, jobs, rolls))
+        finally:
+            for child in children:
+                child.stop()
+        return {**replaced, **_stored(cluster)}
+
+
+async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) -> dict[str, Any]:
+    before = [child.process.pid for child in children]
+    seen = [set(before)]
+    asking = asyncio.ensure_future(
+        storm(cluster.address, _seeds(jobs), at_once=16, retry=False, fresh_connections=True,
+              told=_progress(jobs))
+    )  # fmt: skip
+    done = 0
+    while not asking.done():
+        for child in children:
+            child.tend(time.monotonic())
+        now = {child.process.pid for child in children}
+        if done < rolls and not (now & seen[-1] if done else False):
+            seen.append(now)
+            for child in children:
+                child.replace()
+            done += 1
+        await asyncio.sleep(0.05)
+    tally = await asking
+    return {
+        "asked": tally.asked,
+        "right": tally.right,
+        "wrong": tally.wrong,
+        "lost": tally.lost,
+        "problems": dict(tally.problems),
+        "rolls": done,
+        "processes_replaced": len(set.union(*seen)) - len(children),
+    }
+
+
+def _children(cluster: Cluster, listener: socket.socket) -> list[Child]:
+    def starter(name: str, command: list[str], kept: list[int], more: dict[str, str]):
+        def start(ready: int) -> subprocess.Popen[bytes]:
+            environment = cluster.environment({**more, "READY_FD": str(ready)})
+            log = cluster.folder / f"{name}.log"
+            return spawn([sys.executable, *command], log, environment, [ready, *kept])
+
+        return start
+
+    port = {"PORT": str(cluster.port), "LISTEN_FD": str(listener.fileno())}
+    api_start = starter("api", ["-m", "service.cli", "api"], [listener.fileno()], port)
+    worker_start = starter("worker", [*PAINTER, str(cluster.seconds)], [], {})
+    return [
+        Child("api", api_start, cluster.folder / "api.log", 70),
+        Child("worker", worker_start, cluster.folder / "worker.log", 70),
+    ]
+
+
+def queue_away(folder: Path, jobs: int, away: float) -> dict[str, Any]:
+    """Valkey is killed with SIGKILL under load, and comes back from its file after a while."""
+    with Cluster(folder, SETTINGS, 0.02) as cluster:
+        cluster.api()
+        cluster.worker()
+        cluster.wait_until_ready()
+        accepted = _accept(cluster, jobs)
+        while cluster.redis().xlen(cluster.keys.lane(Lane.INTERACTIVE)) > jobs * 0.8:
+            time.sleep(0.01)
+        cluster.server.process.kill()
+        cluster.server.process.wait()
+        during = _look_around(cluster, away)
+        cluster.server.tend()
+        cluster.wait_until_ready()
+        results = [_fetch(cluster, place, seed) for seed, place in accepted.items()]
+        return {
+            "accepted_before": len(accepted),
+            "right": results.count("right"),
+            "wrong": results.count("wrong"),
+            "lost": len(accepted) - results.count("right") - results.count("wrong"),
+            "seconds_away": away,
+            **during,
+            **_stored(cluster),
+        }
+
+
+def _accept(cluster: Cluster, jobs: int) -> dict[int, str]:
+    places = {}
+    with httpx.Client(base_url=cluster.address, timeout=30) as client:
+        for seed in _seeds(jobs):
+            answer = client.post(
+                "/inpaint",
+                files={"image": PICTURE},
+                data={"caption": "a cat", "seed": str(seed)},
+                headers={"Prefer": "respond-async"},
+            )
+            assert answer.status_code == 202, answer.text
+            places[seed] = answer.headers["location"]
+    return places
+
+
+def _look_around(cluster: Cluster, seconds: float) -> dict[str, Any]:
+    """What clients are told while the queue is away."""
+    until, ready, posted = time.monotonic() + seconds, [], []
+    with httpx.Client(base_url=cluster.address, timeout=30) as client:
+        while time.monotonic() < until:
+            ready.append(client.get("/readyz").status_code)
+            problem = client.post("/inpaint", files={"image": PICTURE}, data={"caption": "a"})
+            posted.append((problem.status_code, problem.json()["type"]))
+            time.sleep(0.2)
+    return {
+        "readiness_while_away": sorted(set(ready)),
+        "answers_while_away": sorted({f"{status} {kind}" for status, kind in posted}),
+    }
+
+
+def _fetch(cluster: Cluster, place: str, seed: int) -> str:
+    from tests.reliability.load import is_right
+
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        answer = httpx.get(f"{cluster.address}{place}/result", timeout=30)
+        if answer.status_code == 200:
+            return "right" if is_right(seed, answer.content) else "wrong"
+        if answer.status_code not in (409, 503):
+            return f"lost: {answer.text}"
+        time.sleep(0.1)
+    return "lost: never done"
+
+
+def poison(folder: Path, kind: str) -> dict[str, Any]:
+    """One of sixteen jobs of a batch kills its model, or ("" for kind) the whole worker."""
+    with Cluster(folder, {**SETTINGS, "BATCH_LIMIT": "16"}, 0.0) as cluster:
+        seeds = [*range(FIRST_SEED, FIRST_SEED + 7), POISON, *range(2000, 2008)]
+        jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=200) for seed in seeds]
+        settings = Settings(redis_url=cluster.server.url)
+
+        async def put_all(queue):
+            for job in jobs:
+                await queue.put(job)
+
+        with_queue(settings, put_all)
+        workers, deaths = [cluster.worker(kind)], [0]
+
+        def restart() -> None:
+            if workers[-1].poll() is not None:
+                deaths[0] += 1
+                workers.append(cluster.worker(kind))
+
+        async def wait_for_all(queue):
+            async with in_background(restart, 0.05):
+                return await asyncio.gather(*(wait_for(queue, job, 150) for job in jobs))
+
+        outcomes = dict(zip(seeds, with_queue(settings, wait_for_all), strict=True))
+        end = outcomes.pop(POISON)
+        client = cluster.redis()
+        letters = [fields[b"reason"].decode() for _, fields in client.xrange(cluster.keys.dead)]
+        return {
+            "neighbours": len(outcomes),
+            "right": sum(
+                not isinstance(one, Failure) and one.fill.fills == paint([seed])
+                for seed, one in outcomes.items()
+            ),
+            "poison_failed": isinstance(end, Failure),
+            "dead_letters": letters,
+            "workers_died": deaths[0],
+        }
+
+
+def full(folder: Path, requests: int) -> dict[str, Any]:
+    """How fast a full queue says that it is full."""
+    with Cluster(folder, {**SETTINGS, "QUEUE_LIMIT": "50"}) as cluster:
+        cluster.api()
+        settings = Settings(redis_url=cluster.server.url, queue_limit=50)
+
+        async def fill_up(queue):
+            for seed in _seeds(50):
+                await queue.put(Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=300))
+
+        with_queue(settings, fill_up)
+        times, kinds = [], set()
+        _wait_for_http(cluster)
+        with httpx.Client(base_url=cluster.address, timeout=30) as client:
+            for number in range(requests + 10):
+                start = time.perf_counter()
+                answer = client.post(
+                    "/inpaint", files={"image": PICTURE}, data={"caption": "a", "seed": str(number)}
+                )
+                times.append((time.perf_counter() - start) * 1000)
+                kinds.add((answer.status_code, answer.json()["type"]))
+                assert int(answer.headers["retry-after"]) > 0
+        warm = sorted(times[10:])
+        return {
+            "requests": requests,
+            "answers": sorted(f"{status} {kind}" for status, kind in kinds),
+            "median_ms": round(warm[len(warm) // 2], 2),
+            "p95_ms": round(warm[int(len(warm) * 0.95)], 2),
+            "longest_ms": round(warm[-1], 2),
+        }
+
+
+def _wait_for_http(cluster: Cluster) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{cluster.address}/healthz")
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise TimeoutError("the API did not start")
+
+
+def _progress(jobs: int):
+    def tell(tally) -> None:
+        if sys.stderr.isatty() and tally.asked % 20 == 0:
+            print(f"\r{tally.asked}/{jobs}", end="", file=sys.stderr, flush=True)
+
+    return tell

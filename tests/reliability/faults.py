@@ -1,0 +1,111 @@
+"""The suite of faults: what breaks, and that nothing is lost by it.
+
+`python -m tests.reliability.faults [--json FILE] [--only CASE …] [--jobs N] [--lossy]`: prints its
+figures; status 1 where a bound is broken. ``--lossy`` is the negative control: its workers lose
+jobs on purpose, and the suite must see it.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.reliability import fault_cases as cases
+from tests.reliability.report import leave
+
+Figures = dict[str, Any]
+
+
+def _plan(options: argparse.Namespace) -> dict[str, Callable[[Path], Figures]]:
+    jobs, kind = options.jobs, "lossy" if options.lossy else ""
+    some = max(20, jobs // 4)
+    return {
+        "kills": lambda folder: cases.kills(folder, jobs, options.seconds, 1.0, kind),
+        "reclaim": lambda folder: cases.reclaim(folder, options.rounds),
+        "api": lambda folder: cases.api(folder, some, options.every),
+        "rolling": lambda folder: cases.rolling(folder, some, options.rounds),
+        "queue-away": lambda folder: cases.queue_away(folder, some, options.away),
+        "poison": lambda folder: cases.poison(folder, "apart"),
+        "poison-kills-worker": lambda folder: cases.poison(folder, ""),
+        "full": lambda folder: cases.full(folder, some),
+    }
+
+
+def broken(case: str, figures: Figures) -> list[str]:
+    """Which bounds a case's figures break."""
+    found = [
+        f"{name} is {figures[name]}"
+        for name in ("lost", "wrong", "stored_more_than_once", "left_in_the_stream")
+        if figures.get(name)
+    ]
+    poison = case.startswith("poison")
+    if poison:
+        if figures["right"] != figures["neighbours"] or figures["neighbours"] != 15:
+            found.append(f"{figures['right']} of 15 neighbours are right")
+        if not figures["poison_failed"] or len(figures["dead_letters"]) != 1:
+            found.append("the poison is no dead letter")
+    elif figures.get("dead_letters"):
+        found.append(f"dead_letters is {figures['dead_letters']}")
+    asked = figures.get("asked", figures.get("accepted_before"))
+    if asked is not None and not figures["right"] == asked <= figures["results"]:
+        found.append(f"{figures['right']} right of {asked}, {figures['results']} results")
+    if case == "kills" and not figures["workers_killed"]:
+        found.append("no worker was killed")
+    if case == "api" and not figures["api_killed"]:
+        found.append("the API was not killed")
+    if case == "rolling" and figures["processes_replaced"] < 2:
+        found.append("nothing was replaced")
+    if case == "reclaim" and figures["longest_in_leases"] > 3:
+        found.append("a job waited for more than three leases")
+    if case == "queue-away" and figures["readiness_while_away"] != [503]:
+        found.append("readiness did not go red")
+    if case == "queue-away" and figures["answers_while_away"] != [
+        "503 /problems/queue-unavailable"
+    ]:
+        found.append("requests were not refused with 503")
+    if case == "full" and (
+        figures["answers"] != ["503 /problems/queue-full"] or figures["p95_ms"] >= 50
+    ):
+        found.append("a full queue did not say so within 50 ms")
+    return found
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Figures], list[str]]:
+    """Run the chosen cases one after the other."""
+    figures: dict[str, Figures] = {}
+    faults: list[str] = []
+    for name, case in _plan(options).items():
+        if options.only and name not in options.only:
+            continue
+        print(f"{name} …", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="faults") as folder:
+            figures[name] = case(Path(folder))
+        faults += [f"{name}: {fault}" for fault in broken(name, figures[name])]
+    return figures, faults
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The suite's options; the defaults are the whole of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=0.08, help="a painter takes for an image")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds between API deaths")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--away", type=float, default=10.0, help="seconds without a queue")
+    parser.add_argument("--lossy", action="store_true", help="the negative control")
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    options = parse()
+    figures, faults = run(options)
+    leave("faults", {**figures, "broken": faults}, options.json)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
