@@ -9,6 +9,7 @@ import typer
 
 from service.errors import ServiceError
 from service.gate.cli import app as keys
+from service.queue_cli import app as queue
 from service.settings import load_settings
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(keys, name="keys")
+app.add_typer(queue, name="queue")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; HOST, else 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; PORT, else 8000.")]

@@ -108,6 +108,14 @@ class EmbeddedServer:
         self._socket.unlink(missing_ok=True)
 
 
+def running_url(folder: Path) -> str | None:
+    """Where the server of a data folder listens, if there seems to be one."""
+    if not folder.is_dir():
+        return None
+    socket = _socket_path(folder.resolve())
+    return f"unix://{socket}" if socket.exists() else None
+
+
 def _lock(folder: Path) -> IO[str]:
     lock = (folder / "lock").open("w")
     try:

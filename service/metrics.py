@@ -4,12 +4,9 @@ The queue's figures are read at each scrape, so that any API process tells the s
 are scraped, take them from one (``max`` in a query), and add up only the requests.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any, cast
 
-import redis.asyncio
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -21,10 +18,7 @@ from prometheus_client.core import (
 from service import metrics_names as names
 from service.errors import catalogue
 from service.gate.context import Exchange
-from service.keys import ALIVE_MS, GROUP
-from service.settings import Settings
-
-_CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 2, "socket_connect_timeout": 2}
+from service.queue_state import QueueState
 
 
 class HttpMetrics:
@@ -64,63 +58,6 @@ class HttpMetrics:
         self._problems.labels(slug).inc()
 
 
-@dataclass(frozen=True)
-class LaneState:
-    """A lane of the queue: work waiting, work running, and milliseconds since the oldest came."""
-
-    waiting: int
-    running: int
-    oldest_ms: int
-
-
-@dataclass(frozen=True)
-class QueueState:
-    """The queue at one moment. Not ``up``: Redis does not answer, and nothing is known."""
-
-    up: bool = False
-    lanes: Mapping[str, LaneState] = field(default_factory=dict)
-    workers: int = 0
-    dead: int = 0
-    counts: Mapping[str, float] = field(default_factory=dict)
-
-
-async def read_queue(settings: Settings) -> QueueState:
-    """Look at the queue, in one round trip and on a connection of its own.
-
-    The queue's own connections may all be taken, and that is just when somebody looks.
-    """
-    prefix = f"{{{settings.namespace}}}:"
-    streams = {"interactive": f"{prefix}jobs", "batch": f"{prefix}jobs:batch"}
-    try:
-        async with redis.asyncio.Redis.from_url(settings.queue_url, **_CONNECTION) as client:
-            pipe: Any = client.pipeline(transaction=False)
-            pipe.time().hgetall(f"{prefix}metrics").hgetall(f"{prefix}workers")
-            pipe.xlen(f"{prefix}dead")
-            for stream in streams.values():
-                pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
-            time, counts, workers, dead, *lanes = await pipe.execute(raise_on_error=False)
-    except (redis.RedisError, OSError):
-        return QueueState()
-    if isinstance(time, Exception):  # the server is still loading its file
-        return QueueState()
-    now = time[0] * 1000 + time[1] // 1000
-    parts = zip(streams, lanes[::3], lanes[1::3], lanes[2::3], strict=True)
-    return QueueState(
-        up=True,
-        lanes={lane: _lane(now, *seen) for lane, *seen in parts},
-        workers=sum(now - json.loads(beat)["at"] < ALIVE_MS for beat in workers.values()),
-        dead=dead,
-        counts={name.decode(): float(value) for name, value in counts.items()},
-    )
-
-
-def _lane(now: int, length: int, pending: Any, first: Sequence[Any]) -> LaneState:
-    # No group yet, as no worker has ever come: all of it waits.
-    running = 0 if isinstance(pending, Exception) else pending["pending"]
-    came = int(first[0][0].split(b"-")[0]) if first else now
-    return LaneState(max(0, length - running), running, now - came)
-
-
 class QueueCollector:
     """A state of the queue as Prometheus' metric families."""
 
@@ -153,6 +90,9 @@ class QueueCollector:
             running.add_metric([name], lane.running)
             oldest.add_metric([name], lane.oldest_ms / 1000)
         yield from (waiting, running, oldest)
+        yield GaugeMetricFamily(
+            "captionfill_queue_draining", "Whether no new job is taken", value=state.draining
+        )
         yield GaugeMetricFamily("captionfill_workers", "Live workers", value=state.workers)
         yield GaugeMetricFamily(
             "captionfill_dead_letters_kept", "Dead letters to look at", value=state.dead

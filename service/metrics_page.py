@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from service.metrics import HttpMetrics, read_queue, scrape
+from service.metrics import HttpMetrics, scrape
+from service.queue_state import read_queue
 from service.settings import Settings
 
 router = APIRouter()

@@ -186,7 +186,7 @@ def test_training_is_a_profile_of_its_own_and_is_not_restarted():
 def test_a_worker_is_well_while_the_queue_hears_it_and_not_after(queue_url):
     consumer = Consumer(Settings(redis_url=queue_url))
     check = (sys.executable, "docker/healthcheck.py", "worker")
-    consumer.beat("sha256:0")
+    consumer.beat({"models": {"default": "sha256:0"}, "default": "default", "generation": 0})
     assert run(*check, REDIS_URL=queue_url).returncode == 0
     consumer.leave()
     assert run(*check, REDIS_URL=queue_url).returncode == 1

@@ -9,8 +9,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from service.consumer import Consumer
 from service.errors import StartError
 from service.tracing import batch_span, current_traceparent, request_span, set_up_tracing
+from tests.service.queueing import ALL, RESULT, new, put
 
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -52,6 +54,22 @@ def test_a_batch_is_linked_to_each_of_its_requests(spans):
         linked == {each.split("-")[2] for each in told}
         and batch.attributes["captionfill.jobs"] == 4
     )
+
+
+@pytest.mark.server
+def test_the_trace_of_a_request_follows_its_job_through_the_queue(spans, settings):
+    consumer = Consumer(settings)
+    consumer.join()
+    with request_span("POST", {"traceparent": CLIENT}) as finish:
+        put(settings, *new(traceparent=current_traceparent()), *new())
+        finish("/inpaint", 200, "one")
+    leases = consumer.take(ALL)
+    with batch_span([each for lease in leases for each in lease.traceparents]):
+        consumer.finish(leases, [RESULT] * 2)
+    request, batch = spans()
+    (link,) = batch.links
+    assert link.context.span_id == request.context.span_id
+    assert f"{link.context.trace_id:032x}" in CLIENT
 
 
 def test_a_failed_request_is_told_as_an_error(spans):

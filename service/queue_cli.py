@@ -1,0 +1,177 @@
+"""`captionfill queue`: look at the queue, stop taking jobs, look at dead letters, put them back."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from service.errors import QueueUnavailable, StartError
+from service.settings import Settings, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the queue, drain it, and look after its dead letters. It is the one of "
+    "REDIS_URL; without that, the one that `captionfill serve` started in this folder.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Tell what waits and what runs in each lane, how many workers live, and what was counted."""
+    state = _state(_settings())
+    if as_json:
+        print(json.dumps(asdict(state)))
+        return
+    print(f"{'lane':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
+    for name, lane in state.lanes.items():
+        oldest = f"{lane.oldest_ms / 1000:.1f} s" if lane.waiting + lane.running else "-"
+        print(f"{name:12} {lane.waiting:8} {lane.running:8} {oldest:>10}")
+    print(f"workers {state.workers}, dead letters {state.dead}")
+    print("draining: no new job is taken" if state.draining else "new jobs are taken")
+    print(", ".join(f"{name} {n:g}" for name, n in sorted(state.counts.items()) if ":" not in name))
+
+
+@app.command()
+def drain(
+    off: Annotated[bool, typer.Option("--off", help="Take new jobs again.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the queue to be empty.")
+    ] = 0,
+) -> None:
+    """Take no new jobs, of any API process, and let the workers finish what is there.
+
+    New requests get 503 until `captionfill queue drain --off`. With --wait the status is 1 where
+    work is left after that time.
+    """
+    from service.keys import Keys
+
+    settings = _settings()
+    with _redis(settings) as client:
+        key = Keys(settings.namespace).draining
+        client.delete(key) if off else client.set(key, 1)
+    if off:
+        print("new jobs are taken")
+        return
+    left = _wait_until_empty(settings, wait)
+    print(f"no new job is taken; {left} left" if left else "no new job is taken; nothing is left")
+    if wait and left:
+        raise typer.Exit(1)
+
+
+@app.command("dead-letters")
+def dead_letters(
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+) -> None:
+    """List work that was given up: its entry, when, its lane, its name and why."""
+    for letter in _letters(_settings(), limit):
+        if as_json:
+            print(json.dumps(letter))
+        else:
+            print("  ".join((letter["entry"], letter["at"], letter["lane"], letter["work"][:12])))
+            print(f"    {letter['reason']}")
+
+
+@app.command()
+def requeue(
+    entries: Annotated[list[str] | None, typer.Argument(help="As dead-letters lists them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Put all of them back.")] = False,
+) -> None:
+    """Put dead letters back into their lanes; clients who still wait for one are answered.
+
+    Status 1 where one was gone, or its picture was no longer kept.
+    """
+    from service.consumer import Consumer
+
+    settings = _settings()
+    chosen = [each["entry"] for each in _letters(settings, None)] if everything else entries or []
+    if not chosen and not everything:
+        raise typer.BadParameter("name entries, or say --all")
+    with _answers():
+        consumer = Consumer(settings)
+        gone = [entry for entry in chosen if not consumer.requeue(_checked(entry))]
+    print(f"put back {len(chosen) - len(gone)} of {len(chosen)}")
+    for entry in gone:
+        print(f"gone: {entry}")
+    if gone:
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    """The settings, with the embedded server's place where there is no other."""
+    from service.embedded import running_url
+
+    settings = load_settings()
+    if settings.redis_url is not None:
+        return settings
+    url = running_url(settings.data_folder) or settings.queue_url
+    return settings.model_copy(update={"redis_url": url})
+
+
+def _state(settings: Settings) -> Any:
+    from service.queue_state import read_queue
+
+    state = asyncio.run(read_queue(settings))
+    if not state.up:
+        raise QueueUnavailable(f"no queue answers at {settings.queue_url}")
+    return state
+
+
+def _wait_until_empty(settings: Settings, seconds: float) -> int:
+    """How much work is left, none or what there is after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left: int = sum(lane.waiting + lane.running for lane in _state(settings).lanes.values())
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(0.2)
+
+
+def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
+    from service.keys import Keys
+
+    with _redis(settings) as client:
+        found = client.xrevrange(Keys(settings.namespace).dead, count=limit)
+    return [_letter(entry, fields) for entry, fields in found]
+
+
+def _letter(entry: bytes, fields: dict[bytes, bytes]) -> dict[str, str]:
+    at = datetime.fromtimestamp(int(entry.split(b"-")[0]) / 1000, UTC)
+    told = {name.decode(): value.decode() for name, value in fields.items()}
+    return {"entry": entry.decode(), "at": at.isoformat(timespec="seconds"), **told}
+
+
+def _checked(entry: str) -> str:
+    numbers = entry.split("-")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise StartError(f"{entry[:40]!r} is no entry: see `captionfill queue dead-letters`")
+    return entry
+
+
+@contextmanager
+def _redis(settings: Settings) -> Iterator[Any]:
+    import redis
+
+    from service.keys import CONNECTION
+
+    with _answers(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+        yield client
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Say in the service's own words that Redis is away."""
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise QueueUnavailable(f"the queue does not answer: {error}") from error
