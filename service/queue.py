@@ -85,6 +85,19 @@ class Queue:
             self.redis.register_script(script(name)) for name in names
         )
 
+    async def check_room(self, lane: Lane = Lane.INTERACTIVE) -> None:
+        """Tell a full queue before anything costly is done; `put` alone can promise a place.
+
+        Raises:
+            QueueFull: as many jobs as are taken are waiting.
+        """
+        limits = self._settings
+        most = limits.backlog_limit if lane == Lane.BATCH else limits.queue_limit
+        with unavailable():
+            depth = await self.redis.xlen(self.keys.lane(lane))
+        if depth >= most:
+            raise QueueFull("as many jobs as are taken are waiting")
+
     async def put(
         self, job: Job, upload: bytes | None = None, idempotency: Idempotency | None = None
     ) -> Admitted:

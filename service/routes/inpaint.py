@@ -9,6 +9,7 @@ from service.errors import AnswerTimeout
 from service.forms import read_form
 from service.inpaint import Answer, Inpainter, Prepared
 from service.preferences import Preference, idempotency_key, wants_afresh
+from service.queue import Queue
 from service.requests import InpaintRequest, choose_media_type
 from service.routes import answers
 from service.routes.origin import gone, origin
@@ -42,6 +43,9 @@ async def inpaint(request: Request) -> Response:
     inpainter: Inpainter = request.app.state.inpainter
     preference = Preference.parse(request.headers.get("prefer"))
     key = idempotency_key(request.headers)
+    if not key:  # with a key, the job may be there already
+        queue: Queue = request.app.state.queue
+        await queue.check_room()
     asked = InpaintRequest.from_form(await read_form(request, settings), settings)
     media_type = choose_media_type(request.headers.get("accept"), asked.many)
     if asked.webhook:

@@ -1,6 +1,7 @@
 """A whole service of processes to be ill-treated: Valkey, APIs and workers, on loopback alone."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,30 @@ def free_port() -> int:
 
 
 @dataclass
+class Hatched:
+    """A worker process that a nursery has forked."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """None while it lives."""
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return -9
+        return -9 if state == "Z" else None
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+
+
+@dataclass
 class Cluster:
     """Processes with their settings; what is killed is started again by whoever kills it.
 
@@ -41,6 +66,8 @@ class Cluster:
     seconds: float = 0.0
     fsync: str = "always"
     processes: list[subprocess.Popen] = field(default_factory=list)
+    _hatched: list[Hatched] = field(default_factory=list)
+    _nursery: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
         self.server = EmbeddedServer(self.folder / "valkey", "512mb", self.fsync)
@@ -62,9 +89,16 @@ class Cluster:
         more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}
         return self._spawn("api", ["-m", "service.cli", "api"], more)
 
-    def worker(self, kind: str = "") -> subprocess.Popen:
-        """Start a worker process with a painter in it, or of another kind."""
-        return self._spawn("worker", [*PAINTER, str(self.seconds), kind])
+    def worker(self, kind: str = "") -> Hatched:
+        """Start a worker process with a painter in it, or of another kind; at once."""
+        if self._nursery is None:
+            command = [*PAINTER, str(self.seconds), "nursery"]
+            self._nursery = self._spawn("worker", command, pipes=True)
+        self._nursery.stdin.write(f"{kind}\n")
+        self._nursery.stdin.flush()
+        worker = Hatched(int(self._nursery.stdout.readline()))
+        self._hatched.append(worker)
+        return worker
 
     def wait_until_ready(self, workers: int = 1, seconds: float = 60.0) -> None:
         """Wait until the API says that so many workers live."""
@@ -89,17 +123,29 @@ class Cluster:
         return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **set_here}
 
     def close(self) -> None:
-        for process in self.processes:
+        for process in [*self._hatched, *self.processes]:
             if process.poll() is None:
                 process.kill()
             process.wait()
         self.server.stop()
 
-    def _spawn(self, name: str, command: list[str], more: dict[str, str] | None = None):
-        environment = self.environment(more or {})
+    def _spawn(
+        self,
+        name: str,
+        command: list[str],
+        more: dict[str, str] | None = None,
+        *,
+        pipes: bool = False,
+    ) -> subprocess.Popen:
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *command], env=environment, stdout=log, stderr=log, cwd=self.folder
+                [sys.executable, *command],
+                env=self.environment(more or {}),
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else log,
+                stderr=log,
+                cwd=self.folder,
+                text=True,
             )
         self.processes.append(process)
         return process

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from service.jobs import Job, Lane
 from service.processes import spawn
 from service.settings import Settings
 from service.work import WINDOW_BYTES, Failure, Work
-from tests.reliability.cluster import PAINTER, Cluster
-from tests.reliability.load import FIRST_SEED, PICTURE, in_background, storm
+from tests.reliability.cluster import PAINTER, Cluster, Hatched
+from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right, storm
 from tests.service.painter import POISON, paint
 from tests.service.queueing import wait_for, with_queue
 
@@ -52,7 +53,8 @@ def _stored(cluster: Cluster) -> dict[str, int]:
 
 def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "") -> dict[str, Any]:
     """A random one of three workers is killed with SIGKILL now and then, and another started."""
-    with Cluster(folder, SETTINGS, seconds) as cluster:
+    hasty = {"ANSWER_SECONDS": "6"} if kind == "lossy" else {}  # what is lost need not be awaited
+    with Cluster(folder, {**SETTINGS, **hasty}, seconds) as cluster:
         cluster.api()
         workers = [cluster.worker(kind) for _ in range(3)]
         cluster.wait_until_ready(3)
@@ -87,12 +89,8 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
 def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
     """How long the job of a killed worker waits for its answer, another worker being idle."""
     with Cluster(folder, SETTINGS, 0.3) as cluster:
-        cluster.api()
-        waits = []
-        for number in range(rounds):
-            victim = cluster.worker()
-            cluster.wait_until_ready(1)
-            waits.append(_one_reclaim(cluster, victim, FIRST_SEED + number))
+        workers = {worker.pid: worker for worker in (cluster.worker(), cluster.worker())}
+        waits = [_one_reclaim(cluster, workers, seed) for seed in _seeds(rounds)]
         return {
             "lease_seconds": LEASE_SECONDS,
             "rounds": rounds,
@@ -101,38 +99,39 @@ def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
         }
 
 
-def _one_reclaim(cluster: Cluster, victim: subprocess.Popen, seed: int) -> float:
+def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> float:
     job = Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
     settings = Settings(redis_url=cluster.server.url)
     client = cluster.redis()
     with_queue(settings, lambda queue: queue.put(job))
-    while client.hget(cluster.keys.work(job.work.id), "state") != b"running":
+    while not (name := client.hget(cluster.keys.work(job.work.id), "worker")):
         time.sleep(0.005)
-    victim.kill()
+    workers.pop(int(name.decode().rsplit("-", 2)[1])).kill()
     died = time.monotonic()
-    heir = cluster.worker()
     result = with_queue(settings, lambda queue: wait_for(queue, job, 60))
     waited = time.monotonic() - died
     assert not isinstance(result, Failure)
-    heir.kill()
-    heir.wait()
-    client.delete(cluster.keys.workers)
+    heir = cluster.worker()
+    workers[heir.pid] = heir
     return waited
 
 
-def api(folder: Path, jobs: int, every: float) -> dict[str, Any]:
+def api(folder: Path, jobs: int, every: float, deaths: int) -> dict[str, Any]:
     """The API is killed with SIGKILL under load and started again; clients ask again."""
-    with Cluster(folder, SETTINGS, 0.01) as cluster:
+    with Cluster(folder, SETTINGS, 0.03) as cluster:
         process = [cluster.api()]
         cluster.worker()
         cluster.wait_until_ready()
         killed = []
 
         def kill() -> None:
+            if len(killed) == deaths:
+                return
             process[0].kill()
             process[0].wait()
             killed.append(1)
             process[0] = cluster.api()
+            cluster.wait_until_ready()
 
         async def run():
             async with in_background(kill, every):
@@ -272,8 +271,6 @@ def _look_around(cluster: Cluster, seconds: float) -> dict[str, Any]:
 
 
 def _fetch(cluster: Cluster, place: str, seed: int) -> str:
-    from tests.reliability.load import is_right
-
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         answer = httpx.get(f"{cluster.address}{place}/result", timeout=30)
@@ -356,14 +353,12 @@ def full(folder: Path, requests: int) -> dict[str, Any]:
         }
 
 
-def _wait_for_http(cluster: Cluster) -> None:
+def _wait_for_http(cluster: Cluster) -> httpx.Response:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{cluster.address}/healthz")
-            return
-        except httpx.TransportError:
-            time.sleep(0.05)
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{cluster.address}/healthz").raise_for_status()
+        time.sleep(0.05)
     raise TimeoutError("the API did not start")
 
 

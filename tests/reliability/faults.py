@@ -24,7 +24,7 @@ def _plan(options: argparse.Namespace) -> dict[str, Callable[[Path], Figures]]:
     return {
         "kills": lambda folder: cases.kills(folder, jobs, options.seconds, 1.0, kind),
         "reclaim": lambda folder: cases.reclaim(folder, options.rounds),
-        "api": lambda folder: cases.api(folder, some, options.every),
+        "api": lambda folder: cases.api(folder, some, options.every, 2 * options.rounds),
         "rolling": lambda folder: cases.rolling(folder, some, options.rounds),
         "queue-away": lambda folder: cases.queue_away(folder, some, options.away),
         "poison": lambda folder: cases.poison(folder, "apart"),

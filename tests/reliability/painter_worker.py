@@ -1,9 +1,13 @@
-"""A worker process whose model is a painter: the real worker, without seconds of loading torch.
+"""Worker processes whose model is a painter: real workers, without seconds of loading torch.
 
-`python -m tests.reliability.painter_worker [seconds an image] [apart|lossy]`, settings from the
-environment. "apart" puts the painter into a model process; "lossy" is the negative control.
+`python -m tests.reliability.painter_worker SECONDS [apart|lossy]`: one, with what an image takes
+and settings from the environment. "apart" puts the painter into a model process; "lossy" is the
+negative control. `python -m tests.reliability.painter_worker SECONDS nursery`: for each line on
+standard input, a kind of worker, fork one and print its process id. Forked, a worker starts in
+milliseconds, so that many can be killed.
 """
 
+import os
 import signal
 import sys
 import time
@@ -50,5 +54,20 @@ def main(seconds: float = 0.0, kind: str = "") -> None:
     worker.run(lambda: tell_ready(settings.ready_fd))
 
 
+def hatch(seconds: float) -> None:
+    """Fork workers as they are asked for, until nobody asks any more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            main(seconds, line.strip())
+            os._exit(0)
+        print(pid, flush=True)
+
+
 if __name__ == "__main__":
-    main(*(float(text) if i == 0 else text for i, text in enumerate(sys.argv[1:])))
+    if sys.argv[2:] == ["nursery"]:
+        hatch(float(sys.argv[1]))
+    else:
+        main(float(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,37 @@
+"""The suite of faults, shortened: each promise under its fault, and a control that must fail."""
+
+import pytest
+
+from tests.reliability.faults import broken, parse, run
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(200)]
+
+SHORT = ["--jobs", "100", "--seconds", "0.03", "--rounds", "2", "--away", "2", "--every", "1"]
+CASES = [
+    "kills",
+    "reclaim",
+    "api",
+    "rolling",
+    "queue-away",
+    "poison",
+    "poison-kills-worker",
+    "full",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_lost_by_the_fault(case):
+    figures, faults = run(parse([*SHORT, "--only", case]))
+    assert faults == [], figures
+
+
+def test_the_suite_sees_a_worker_that_loses_jobs():
+    figures, faults = run(parse([*SHORT, "--only", "kills", "--lossy"]))
+    assert figures["kills"]["lost"] == 2 and any("lost is 2" in fault for fault in faults)
+
+
+def test_the_suite_sees_a_result_that_was_stored_twice():
+    good = {"asked": 1, "right": 1, "results": 1, "workers_killed": 1, "lost": 0, "wrong": 0}
+    assert broken("kills", good) == []
+    assert broken("kills", {**good, "stored_more_than_once": 1})
+    assert broken("kills", {**good, "workers_killed": 0})
