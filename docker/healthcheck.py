@@ -31,10 +31,10 @@ def worker_is_well(settings: Settings) -> bool:
     return any(name.startswith(f"{socket.gethostname()}-") for name in workers)
 
 
-async def _workers(settings: Settings) -> dict[str, str]:
+async def _workers(settings: Settings) -> list[str]:
     queue = Queue(settings)
     try:
-        return await queue.workers()
+        return list(await queue.workers())
     finally:
         await queue.close()
 

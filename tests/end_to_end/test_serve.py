@@ -45,6 +45,51 @@ def test_the_service_is_ready_once_it_says_so(service):
     assert ready(service)
 
 
+def eventually(true, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return true()
+
+
+def names(service):
+    """What each process of the service runs, by its id."""
+    return {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_of(service)}
+
+
+def fill(service):
+    picture = (service.folder / ".captionfill" / "example.png").read_bytes()
+    form = {"caption": "the sun"}
+    return httpx.post(f"{service.address}/inpaint", files={"image": picture}, data=form, timeout=60)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
+def test_the_embedded_server_comes_back_with_what_was_accepted(own_service):
+    later = {"Prefer": "respond-async"}
+    picture = (own_service.folder / ".captionfill" / "example.png").read_bytes()
+    accepted = httpx.post(f"{own_service.address}/inpaint", files={"image": picture},
+                          data={"caption": "the sun"}, headers=later)  # fmt: skip
+    [server] = [pid for pid, line in names(own_service).items() if "valkey-server" in line]
+    os.kill(server, signal.SIGKILL)
+    result = f"{own_service.address}{accepted.headers['location']}/result"
+    assert eventually(lambda: httpx.get(result, timeout=30).status_code == 200)
+    assert fill(own_service).status_code == 200
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
+def test_sighup_replaces_api_and_workers_and_nobody_notices(own_service):
+    before = {pid for pid, line in names(own_service).items() if "service.cli" in line}
+    own_service.process.send_signal(signal.SIGHUP)
+    statuses = []
+
+    def replaced():
+        statuses.append(fill(own_service).status_code)
+        now = {pid for pid, line in names(own_service).items() if "service.cli" in line}
+        return len(now) == len(before) and len(now & before) == 1  # the supervisor itself
+
+    assert eventually(replaced) and set(statuses) == {200}
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
 def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(own_service):
     first = own_service.worker_pid()
@@ -52,7 +97,7 @@ def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(own_service):
     deadline = time.monotonic() + 60
     while own_service.worker_pid() == first and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert own_service.worker_pid() != first and len(processes_of(own_service)) == 4
+    assert own_service.worker_pid() != first and len(processes_of(own_service)) == 5
     assert own_service.stop() == 0
     assert processes_of(own_service) == []
 

@@ -1,0 +1,80 @@
+"""What is asked to end finishes what it has begun, hands back the rest, and ends with status 0."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+from service.jobs import Job, State
+from service.settings import Settings
+from service.work import WINDOW_BYTES, Result, Work
+from tests.reliability.cluster import PAINTER, Cluster
+from tests.reliability.load import PICTURE, is_right
+from tests.service.queueing import outcome, put, with_queue
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with Cluster(tmp_path, {"LEASE_SECONDS": "5", "BATCH_LIMIT": "4"}, 0.1) as cluster:
+        yield cluster
+
+
+def start_worker(cluster):
+    """A worker that is this process's own child, so that its status can be asked for."""
+    command = [sys.executable, *PAINTER, "0.1"]
+    process = subprocess.Popen(command, env=cluster.environment({}))
+    cluster.processes.append(process)
+    return process
+
+
+def states(settings, jobs):
+    async def look(queue):
+        return [(await queue.status(job.id)).state for job in jobs]
+
+    return with_queue(settings, look)
+
+
+def test_a_worker_told_to_end_ends_with_0_and_its_work_is_done_by_another(cluster):
+    settings = Settings(redis_url=cluster.server.url)
+    works = [Work(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2012)]
+    jobs = put(settings, *(Job(work, seconds=60) for work in works))
+    worker = start_worker(cluster)
+    while State.RUNNING not in states(settings, jobs):
+        time.sleep(0.02)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    left = states(settings, jobs)
+    assert State.RUNNING not in left and left.count(State.DONE) % 4 == 0 < left.count(State.QUEUED)
+    cluster.worker()
+    assert all(isinstance(outcome(settings, job, 30), Result) for job in jobs)
+
+
+def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
+    api = cluster.api()
+    cluster.worker()
+    cluster.wait_until_ready()
+    answers = []
+
+    def ask():
+        form = {"caption": "a cat", "seed": "2000", "n": "1"}
+        answers.append(
+            httpx.post(
+                f"{cluster.address}/inpaint", files={"image": PICTURE}, data=form, timeout=30
+            )
+        )
+
+    settings = Settings(redis_url=cluster.server.url)
+    put(settings, *(Job(Work(bytes(WINDOW_BYTES), "b", seed)) for seed in range(3000, 3012)))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.5)
+    api.send_signal(signal.SIGTERM)
+    assert api.wait(30) == 0
+    asking.join()
+    assert answers[0].status_code == 200 and is_right(2000, answers[0].content)
