@@ -13,7 +13,7 @@ export TOKENIZERS_PARALLELISM ?= false
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check fix clean
+.PHONY: help serve demo test check fix contract faults clean
 
 help: ## show what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,16 @@ fix: $(VENV)/.dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python -m service.problem_page > docs/problems.md
+	$(BIN)/python -m service.openapi > docs/openapi.json
+
+# Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.
+contract: $(VENV)/.dev ## hold the service to its OpenAPI document
+	$(BIN)/python -m tests.reliability.contract --json docs/reliability/contract.json $(ARGS)
+
+SUITES := faults abuse fuzz memory
+faults: $(VENV)/.dev ## kill, abuse, fuzz and wear out the service
+	@for suite in $(SUITES); do \
+		$(BIN)/python -m tests.reliability.$$suite --json docs/reliability/$$suite.json || exit 1; done
 
 clean: ## remove the set-up
 	rm -rf $(VENV)

@@ -2,18 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
-from service import docs_page, errors, metrics_page, problems, schemas
-from service.batch_schemas import ResultLine
+from service import docs_page, errors, metrics_page, openapi, problems
 from service.batches import Batches
 from service.fleet import Fleet
-from service.gate.authentication import is_open
-from service.gate.caller import keys_are_on
 from service.gate.install import install_gate
 from service.inpaint import Inpainter
 from service.metrics import HttpMetrics
@@ -22,6 +20,8 @@ from service.routes import batches, health, inpaint, jobs, models, openai
 from service.settings import Settings
 from service.webhooks.deliverer import delivering
 from service.webhooks.description import describe_webhooks
+
+_PARTS = (inpaint, jobs, batches, openai, models, health, docs_page, metrics_page)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -42,41 +42,41 @@ def create_app(settings: Settings) -> FastAPI:
         title="captionfill",
         version="0.1.0",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # links name operations
         docs_url=None,
         redoc_url=None,
         # Its own spans would tell queries and addresses; ours are in service/tracing.py.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for routes in (inpaint, jobs, batches, openai, models, health, docs_page, metrics_page):
-        app.include_router(routes.router)
+    for part in _PARTS:
+        app.include_router(part.router)
     app.state.metrics = HttpMetrics()
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
     install_gate(app, settings, [app.state.metrics.observe])
-    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
+    app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
     return app
 
 
 async def _problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error.headers = {"Allow": ", ".join(_methods(request))}
     return problems.respond(request.scope, error)
 
 
-def _openapi(app: FastAPI, settings: Settings) -> dict[str, object]:
-    """FastAPI's document, the schemas that only hand-written responses name, and the gate."""
+def _methods(request: Request) -> list[str]:
+    """Every method of an address: Starlette names those of the first of its routes alone."""
+    return sorted(
+        method
+        for part in _PARTS
+        for route in part.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    )
+
+
+def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            routes=app.routes,
-            webhooks=app.webhooks.routes,
-        )
-        known = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (schemas.Problem, schemas.InpaintAnswer, schemas.JobStatus, ResultLine):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            known.update(schema.pop("$defs", {}))
-            known[model.__name__] = schema
-        schemas.drop_validation_errors(document)
-        schemas.describe_gate(document, is_open, keys=keys_are_on(settings))
-        app.openapi_schema = document
+        app.openapi_schema = openapi.build(app, settings)
     return app.openapi_schema

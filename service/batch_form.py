@@ -9,6 +9,7 @@ from service.forms import Part, unique
 from service.metadata import Row
 from service.requests import InpaintRequest
 from service.settings import Settings
+from service.window import parse_region
 
 COMMON = ("seed", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
@@ -36,9 +37,12 @@ def check_common(common: Mapping[str, bytes], settings: Settings) -> InpaintRequ
     """What is asked for with every picture alike; it has no picture yet.
 
     Raises:
-        InvalidField: a field that is bad for every one.
+        InvalidField, InvalidRegion: a field that is bad for every one.
     """
-    return InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+    asked = InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+    if asked.region is not None:
+        parse_region(asked.region)
+    return asked
 
 
 def request_for(item: Item, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:

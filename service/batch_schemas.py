@@ -5,9 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.jobs import State
-from service.requests import MAX_CAPTION
-from service.schemas import Problem
-from service.work import SEEDS
+from service.schemas import CAPTION, MODEL, PICTURE, PICTURE_TYPES, REGION, SEED, Problem, header
 
 ZIP = "application/zip"
 
@@ -58,6 +56,12 @@ FORM: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "additionalProperties": False,
+                "oneOf": [{"required": ["archive"]}, {"required": ["image"]}],
+                "dependentRequired": {
+                    "captions": ["archive"],
+                    "image": ["caption"],
+                    "caption": ["image"],
+                },
                 "properties": {
                     "archive": {
                         "type": "string",
@@ -67,59 +71,54 @@ FORM: dict[str, Any] = {
                     },
                     "captions": {
                         "type": "string",
+                        "contentMediaType": "application/json",
                         "description": "A JSON object of captions by file name, in the place of "
                         "the archive's own file.",
                         "examples": ['{"dog.jpg": "a dog runs through the grass"}'],
                     },
                     "image": {
                         "type": "array",
-                        "items": {"type": "string", "format": "binary"},
+                        "items": PICTURE,
                         "description": "Pictures, again and again.",
                     },
                     "caption": {
                         "type": "array",
-                        "items": {"type": "string", "minLength": 1, "maxLength": MAX_CAPTION},
+                        "items": CAPTION,
                         "description": "A caption for each picture, in the same order.",
                         "examples": [["a dog runs through the grass"]],
                     },
-                    "seed": {
-                        "type": "integer",
-                        "minimum": 0,
-                        "maximum": SEEDS - 1,
-                        "description": "Of every picture. Default: random.",
-                    },
-                    "region": {
-                        "type": "string",
-                        "pattern": r"^\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}$",
-                        "description": "x,y,width,height to fill in every picture. Default: the "
-                        "central half.",
-                        "examples": ["16,16,32,32"],
-                    },
-                    "model": {
-                        "type": "string",
-                        "maxLength": 200,
-                        "description": "Name of a bundle, from GET /v1/models.",
-                    },
+                    "seed": SEED,
+                    "region": REGION,
+                    "model": MODEL,
                 },
             },
             "encoding": {
                 "archive": {"contentType": ZIP},
-                "image": {"contentType": "image/png, image/jpeg, image/webp"},
+                "image": {"contentType": PICTURE_TYPES},
             },
         }
     },
 }
 
+_BATCH = {"batch": "$response.body#/id"}
 ACCEPTED: dict[str, Any] = {
     "description": "The batch was accepted, even where some of its pictures are refused.",
     "headers": {
-        "Location": {"schema": {"type": "string"}, "description": "the batch"},
-        "Retry-After": {"schema": {"type": "integer"}, "description": "seconds until a look"},
+        "Location": header("the batch", f"/batches/{'0' * 32}"),
+        "Retry-After": header("seconds until a look", 1, "integer"),
+    },
+    "links": {
+        "status": {"operationId": "batch_status", "parameters": _BATCH},
+        "result": {"operationId": "batch_result", "parameters": _BATCH},
+        "cancel": {"operationId": "cancel_batch", "parameters": _BATCH},
     },
 }
 
 RESULT: dict[str, Any] = {
     "description": "A zip: a PNG for each picture that is done, and results.jsonl, whose lines are "
     "ResultLine, one for every picture of the upload.",
+    "headers": {
+        "Content-Disposition": header("a name for the file", 'attachment; filename="batch.zip"')
+    },
     "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}},
 }

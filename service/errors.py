@@ -354,8 +354,8 @@ INPAINT: tuple[type[ServiceError], ...] = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
 )  # fmt: skip
 BATCH: tuple[type[ServiceError], ...] = (
-    BadRequest, UnsupportedBody, InvalidField, InvalidArchive, InvalidCaption, UnknownModel,
-    BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining, *COMMON,
+    BadRequest, UnsupportedBody, InvalidField, InvalidArchive, InvalidCaption, InvalidRegion,
+    UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining, *COMMON,
 )  # fmt: skip
 EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 

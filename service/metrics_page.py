@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
+from service import errors, schemas
 from service.metrics import HttpMetrics, scrape
 from service.queue_state import read_queue
 from service.settings import Settings
@@ -13,7 +14,15 @@ router = APIRouter()
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"description": "Figures for Prometheus.", "content": {"text/plain": {}}}},
+    responses={
+        200: {
+            "description": "Figures for Prometheus.",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}, "example": "captionfill_queue_up 1.0"}
+            },
+        },
+        **schemas.problems(errors.ServiceError),
+    },
 )
 async def metrics(request: Request) -> Response:
     """Tell the figures of the queue, as any process would, and of this process's requests.

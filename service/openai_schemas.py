@@ -4,8 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.requests import MAX_CAPTION
-from service.work import MAX_CANDIDATES, SEEDS
+from service.schemas import CAPTION, COUNT, MODEL, PICTURE, PICTURE_TYPES, SEED, Problem
 
 
 class EditedImage(BaseModel):
@@ -23,11 +22,28 @@ class ImagesResponse(BaseModel):
     size: str = Field(examples=["640x480"])
 
 
+class OpenAIError(BaseModel):
+    """What OpenAI's clients show of an error."""
+
+    message: str
+    type: Literal["invalid_request_error", "server_error"]
+    param: str | None = Field(description="the field that is wrong, where it is one")
+    code: str = Field(description="the last part of the problem's `type`")
+
+
+class OpenAIProblem(Problem):
+    """A problem document that has, besides, what OpenAI's clients look for."""
+
+    error: OpenAIError
+
+
 def _only(*values: str) -> dict[str, Any]:
-    return {"type": "string", "enum": list(values), "default": values[0]}
+    return {"type": "string", "enum": list(values), "default": values[0], "examples": [values[0]]}
 
 
-_PICTURE = {"type": "string", "format": "binary"}
+def _ignored(example: str) -> dict[str, Any]:
+    return {"type": "string", "description": "Ignored.", "examples": [example]}
+
 
 FORM: dict[str, Any] = {
     "required": True,
@@ -36,55 +52,49 @@ FORM: dict[str, Any] = {
             "schema": {
                 "type": "object",
                 "required": ["prompt"],
+                "additionalProperties": False,
+                "oneOf": [{"required": ["image"]}, {"required": ["image[]"]}],
                 "properties": {
-                    "image": {
-                        **_PICTURE,
-                        "description": "PNG, JPEG or WebP; one. `image[]` is the same.",
-                    },
+                    "image": {**PICTURE, "description": "PNG, JPEG or WebP; one."},
+                    "image[]": {**PICTURE, "description": "`image` by its other name."},
                     "mask": {
-                        **_PICTURE,
+                        **PICTURE,
                         "description": "Of the same size; its fully transparent pixels are filled. "
                         "They must lie in a square of at most three quarters of the picture's "
                         "shorter side. Default: the picture's own transparency.",
                     },
-                    "prompt": {
-                        "type": "string",
-                        "minLength": 1,
-                        "maxLength": MAX_CAPTION,
-                        "description": "What the picture shows.",
-                        "examples": ["a dog runs through the grass"],
-                    },
-                    "model": {
-                        "type": "string",
-                        "maxLength": 200,
-                        "description": "Name of a bundle, from GET /v1/models.",
-                    },
-                    "n": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": MAX_CANDIDATES,
-                        "default": 1,
-                    },
+                    "prompt": CAPTION,
+                    "model": MODEL,
+                    "n": {**COUNT, "description": "Candidates."},
                     "size": {
                         "type": "string",
                         "default": "auto",
+                        "pattern": "^(auto|[0-9]{1,5}x[0-9]{1,5})$",
                         "description": "auto, or the picture's own size.",
+                        "examples": ["auto"],
                     },
                     "seed": {
-                        "type": "integer",
-                        "minimum": 0,
-                        "maximum": SEEDS - 1,
+                        **SEED,
                         "description": "Ours, not OpenAI's: same input and seed, same answer.",
                     },
                     "response_format": _only("b64_json"),
                     "output_format": _only("png"),
                     "background": _only("auto", "opaque"),
-                    "stream": _only("false"),
-                    "user": {"type": "string", "description": "Ignored."},
-                    "quality": {"type": "string", "description": "Ignored."},
+                    "stream": _only("false", "False"),
+                    "partial_images": _only("0"),
+                    "output_compression": _only("100"),
+                    "user": _ignored("somebody"),
+                    "quality": _ignored("auto"),
+                    "input_fidelity": _ignored("high"),
+                    "moderation": _ignored("auto"),
+                    "safety_identifier": _ignored("somebody"),
                 },
             },
-            "encoding": {"image": {"contentType": "image/png, image/jpeg, image/webp"}},
+            "encoding": {
+                "image": {"contentType": PICTURE_TYPES},
+                "image[]": {"contentType": PICTURE_TYPES},
+                "mask": {"contentType": PICTURE_TYPES},
+            },
         }
     },
 }

@@ -7,7 +7,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.errors import BodyTooLarge, InvalidCaption, InvalidField, NotAcceptable
+from service.errors import (
+    BodyTooLarge,
+    InvalidCaption,
+    InvalidField,
+    InvalidWebhook,
+    NotAcceptable,
+)
 from service.settings import Settings
 from service.work import MAX_CANDIDATES, SEEDS
 
@@ -41,7 +47,8 @@ class InpaintRequest:
         """Check every field of a form.
 
         Raises:
-            InvalidField, InvalidCaption: a field is missing, unknown or out of range.
+            InvalidField, InvalidCaption, InvalidWebhook: a field is missing, unknown, empty or out
+                of range.
             BodyTooLarge: the picture has too many bytes.
         """
         for name in form.keys() - _FIELDS:
@@ -51,6 +58,8 @@ class InpaintRequest:
                 raise InvalidField(f"the field {name!r} is missing")
         if len(form["image"]) > settings.max_bytes:
             raise BodyTooLarge(f"at most {settings.max_bytes:,} bytes are taken")
+        if form.get("webhook") == b"":
+            raise InvalidWebhook("the webhook's address is empty")
         count = _number(form, "n", 1, MAX_CANDIDATES)
         return cls(
             image=form["image"],

@@ -1,6 +1,5 @@
 """The shapes of the API's JSON, and its OpenAPI description."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -14,7 +13,11 @@ from service.work import MAX_CANDIDATES, SEEDS
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
-    type: str = Field(examples=["/problems/queue-full"], description="a page about the problem")
+    type: str = Field(
+        pattern="^/problems/[a-z-]+$",
+        examples=["/problems/queue-full"],
+        description="a page about the problem",
+    )
     title: str
     status: int
     detail: str
@@ -127,6 +130,49 @@ class Readiness(BaseModel):
     workers: int
 
 
+# What the fields of several forms look like: neither blank nor with control characters.
+_NO_CONTROLS = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*"
+CAPTION: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_CAPTION,
+    "pattern": f"^{_NO_CONTROLS}[^\\s\\u0000-\\u001f\\u007f-\\u009f]{_NO_CONTROLS}$",
+    "description": "What the picture shows.",
+    "examples": ["a dog runs through the grass"],
+}
+PICTURE: dict[str, Any] = {
+    "type": "string",
+    "format": "binary",
+    "description": "PNG, JPEG or WebP, at least 64×64, 8 bits a channel.",
+}
+SEED: dict[str, Any] = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": SEEDS - 1,
+    "description": "Same input and seed, same answer. Default: random.",
+    "examples": [7],
+}
+REGION: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^\s*[0-9]{1,6}\s*(,\s*[0-9]{1,6}\s*){3}$",
+    "description": "x,y,width,height to fill. Default: the central half.",
+    "examples": ["16,16,32,32"],
+}
+COUNT: dict[str, Any] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_CANDIDATES,
+    "default": 1,
+    "description": "Candidates; more than one come as JSON.",
+    "examples": [2],
+}
+MODEL: dict[str, Any] = {
+    "type": "string",
+    "maxLength": 200,
+    "description": "Name of a bundle, from GET /v1/models.",
+    "examples": ["default"],
+}
+PICTURE_TYPES = "image/png, image/jpeg, image/webp"
 FORM: dict[str, Any] = {
     "required": True,
     "content": {
@@ -136,105 +182,113 @@ FORM: dict[str, Any] = {
                 "required": ["image", "caption"],
                 "additionalProperties": False,
                 "properties": {
-                    "image": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "PNG, JPEG or WebP, at least 64×64, 8 bits a channel.",
-                    },
-                    "caption": {
-                        "type": "string",
-                        "minLength": 1,
-                        "maxLength": MAX_CAPTION,
-                        "description": "What the picture shows.",
-                        "examples": ["a dog runs through the grass"],
-                    },
-                    "seed": {
-                        "type": "integer",
-                        "minimum": 0,
-                        "maximum": SEEDS - 1,
-                        "description": "Same input and seed, same answer. Default: random.",
-                        "examples": [7],
-                    },
-                    "region": {
-                        "type": "string",
-                        "pattern": r"^\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}$",
-                        "description": "x,y,width,height to fill. Default: the central half.",
-                        "examples": ["16,16,32,32"],
-                    },
-                    "n": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": MAX_CANDIDATES,
-                        "default": 1,
-                        "description": "Candidates; more than one come as JSON.",
-                    },
+                    "image": PICTURE,
+                    "caption": CAPTION,
+                    "seed": SEED,
+                    "region": REGION,
+                    "n": COUNT,
                     "compare": {
-                        "type": "string",
-                        "minLength": 1,
-                        "maxLength": MAX_CAPTION,
+                        **CAPTION,
                         "description": "A second caption: JSON with the fills by both.",
                         "examples": ["a cat runs through the grass"],
                     },
-                    "model": {
-                        "type": "string",
-                        "maxLength": 200,
-                        "description": "Name of a bundle, from GET /v1/models.",
-                    },
+                    "model": MODEL,
                     "webhook": {
                         "type": "string",
                         "format": "uri",
+                        "pattern": "^https?://",
                         "maxLength": 2048,
                         "description": "https address to call at the end; the answer is a job.",
+                        "examples": ["https://example.com/filled"],
                     },
                 },
             },
-            "encoding": {"image": {"contentType": "image/png, image/jpeg, image/webp"}},
+            "encoding": {"image": {"contentType": PICTURE_TYPES}},
         }
     },
 }
 
 
-def _header(description: str, kind: str = "string") -> dict[str, Any]:
-    return {"schema": {"type": kind}, "description": description}
+def header(
+    description: str, example: Any, kind: str = "string", *, always: bool = True
+) -> dict[str, Any]:
+    """A header of an answer, for OpenAPI; ``always``: no such answer is without it."""
+    return {
+        "schema": {"type": kind},
+        "description": description,
+        "required": always,
+        "example": example,
+    }
 
 
+EVENT_STREAM = "text/event-stream"
+_EVENT_ID = "^[0-9]{1,19}-[0-9]{1,19}$"
+_DIGEST = f"sha256:{'5e' * 32}"
+_ETAG = f'"{"1f" * 32}"'
+JOB_ID = {"pattern": "^[0-9a-f]{32}$", "examples": ["0" * 32]}
+
+
+# As PNG the facts are in headers; the JSON holds them itself, too.
 ANSWER: dict[str, Any] = {
     "description": "The filled picture at the upload's own size.",
     "headers": {
-        "ETag": _header("names the answer by everything that decides it"),
-        "X-Job-Id": _header("the job"),
-        "X-Seed": _header("of the first candidate", "integer"),
-        "X-Model": _header("name of the bundle"),
-        "X-Bundle-Digest": _header("digest of the bundle"),
-        "X-Queue-Ms": _header("spent in the queue", "number"),
-        "X-Inference-Ms": _header("of the whole batch", "number"),
-        "X-Batch-Size": _header("images in the batch", "integer"),
-        "X-Caption-Truncated": _header("whether the end of a caption was not read", "boolean"),
+        "ETag": header("names the answer by everything that decides it", _ETAG),
+        "X-Job-Id": header("the job", "0" * 32),
+        "X-Seed": header("of the first candidate", 7, "integer"),
+        "X-Model": header("name of the bundle", "default"),
+        "X-Bundle-Digest": header("digest of the bundle", _DIGEST),
+        "X-Queue-Ms": header("spent in the queue", 1.2, "number"),
+        "X-Inference-Ms": header("of the whole batch", 8.5, "number"),
+        "X-Batch-Size": header("images in the batch", 1, "integer"),
+        "X-Caption-Truncated": header(
+            "whether the end of a caption was not read", False, "boolean"
+        ),
     },
     "content": {
         PNG: {"schema": {"type": "string", "format": "binary"}},
         JSON: {"schema": {"$ref": "#/components/schemas/InpaintAnswer"}},
     },
 }
+_JOB = {"job": "$response.body#/id"}
 ACCEPTED: dict[str, Any] = {
     "description": "The job was accepted; come back for its result.",
     "headers": {
-        "Location": _header("the job"),
-        "Retry-After": _header("seconds after which to look", "integer"),
-        "Preference-Applied": _header("respond-async, where it was preferred"),
+        "Location": header("the job", f"/jobs/{'0' * 32}"),
+        "Retry-After": header("seconds after which to look", 1, "integer"),
+        "Preference-Applied": header(
+            "respond-async, where it was preferred", "respond-async", always=False
+        ),
     },
     "content": {JSON: {"schema": {"$ref": "#/components/schemas/JobStatus"}}},
+    "links": {
+        "status": {"operationId": "job_status", "parameters": _JOB},
+        "result": {"operationId": "job_result", "parameters": _JOB},
+        "events": {"operationId": "job_events", "parameters": _JOB},
+        "cancel": {"operationId": "cancel_job", "parameters": _JOB},
+    },
 }
 NOT_MODIFIED: dict[str, Any] = {
     "description": "The client has this very answer: nothing was queued.",
-    "headers": {"ETag": _header("of the answer")},
+    "headers": {"ETag": header("of the answer", _ETAG)},
 }
+# `itemSchema` comes with OpenAPI 3.2; FastAPI and others read it in 3.1 already.
 EVENTS: dict[str, Any] = {
     "description": "Server-sent events; the data of each is a JobStatus.",
     "content": {
-        "text/event-stream": {
-            "schema": {"type": "string"},
-            "example": 'id: 1700000000000-0\nevent: queued\ndata: {"state": "queued"}\n\n',
+        EVENT_STREAM: {
+            "itemSchema": {
+                "type": "object",
+                "required": ["event", "data"],
+                "properties": {
+                    "id": {"type": "string", "pattern": _EVENT_ID},
+                    "event": {"type": "string", "enum": [*State, "progress"]},
+                    "data": {
+                        "type": "string",
+                        "contentMediaType": JSON,
+                        "contentSchema": {"$ref": "#/components/schemas/JobStatus"},
+                    },
+                },
+            }
         }
     },
 }
@@ -242,14 +296,30 @@ _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "schema": {"type": "string"},
-    "description": "ETags of answers that the client has.",
+    "description": "ETags of answers that the client has; `*` for whichever.",
+    "examples": {"tag": {"value": _ETAG}, "any": {"value": "*"}},
 }
 RESULT_HEADERS: list[dict[str, Any]] = [_IF_NONE_MATCH]
+EVENTS_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "schema": {"type": "string", "pattern": _EVENT_ID},
+        "description": "Go on after this event.",
+        "example": "1700000000000-0",
+    }
+]
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+    },
     "description": "A name for this request: sent again, it gives the same job.",
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
 INPAINT_HEADERS: list[dict[str, Any]] = [
     {
@@ -271,64 +341,31 @@ INPAINT_HEADERS: list[dict[str, Any]] = [
 ]
 
 
-def problems(*kinds: type[errors.ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for some kinds of error, an example each, together by status."""
-    responses: dict[int | str, dict[str, Any]] = {}
-    for kind in kinds:
-        fresh = {"description": kind.title, "content": {errors.MEDIA_TYPE: _content()}}
-        response = responses.setdefault(kind.status, fresh)
-        response["content"][errors.MEDIA_TYPE]["examples"][kind.slug] = {
-            "value": errors.example(kind)
-        }
-    return responses
+def problems(
+    *kinds: type[errors.ServiceError], schema: str = "Problem"
+) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for some kinds of error, an example each, together by status.
 
-
-def drop_validation_errors(document: dict[str, Any]) -> None:
-    """Take out of an OpenAPI document the errors that FastAPI would answer by itself.
-
-    Every error is a problem document here, and a text in a path is never an invalid one.
+    Args:
+        kinds: of error.
+        schema: of the documents.
     """
-    for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
-    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
-        for operation in operations.values():
-            content = operation["responses"].get("422", {}).get("content", {})
-            if "application/json" in content:
-                del operation["responses"]["422"]
+    together: dict[int, dict[str, type[errors.ServiceError]]] = {}
+    for kind in kinds:
+        together.setdefault(kind.status, {})[kind.slug] = kind
+    return {status: _problem(list(named.values()), schema) for status, named in together.items()}
 
 
-def describe_gate(document: dict[str, Any], is_open: Callable[[str], bool], *, keys: bool) -> None:
-    """Add to an OpenAPI document what the gate does to every route that is not open to all."""
-    if keys:
-        document["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        }
-    kinds = [kind for kind in errors.GATE if keys or kind is not errors.KeyRequired]
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            _correct(operation["responses"])
-            if is_open(path):
-                continue
-            if keys:
-                operation["security"] = [{"bearer": []}, {"header": []}]
-            for status, response in problems(*kinds).items():
-                _merge(operation["responses"].setdefault(str(status), response), response)
-    for unused in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(unused, None)
-
-
-def _correct(responses: dict[str, Any]) -> None:
-    """Replace what FastAPI says of a parameter that does not fit by what is really answered."""
-    if "application/json" in responses.get("422", {}).get("content", {}):
-        responses["422"] = problems(errors.InvalidField)[422]
-
-
-def _merge(response: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add examples of more problems to those a response has already."""
-    content = response.setdefault("content", {}).setdefault(errors.MEDIA_TYPE, _content())
-    content["examples"].update(more["content"][errors.MEDIA_TYPE]["examples"])
-
-
-def _content() -> dict[str, Any]:
-    return {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+def _problem(kinds: list[type[errors.ServiceError]], schema: str) -> dict[str, Any]:
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{schema}"},
+        "examples": {kind.slug: {"value": errors.example(kind)} for kind in kinds},
+    }
+    response = {"description": kinds[0].title, "content": {errors.MEDIA_TYPE: content}}
+    told = [kind("").headers for kind in kinds]
+    headers = {
+        name: header("see the problem", value, always=all(name in one for one in told))
+        for one in told
+        for name, value in one.items()
+    }
+    return {**response, "headers": headers} if headers else response

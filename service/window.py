@@ -57,6 +57,17 @@ class Window:
         return self.left - self.side / 2, self.top - self.side / 2
 
 
+def parse_region(text: str) -> Region:
+    """Read ``x,y,width,height``, whatever the picture.
+
+    Raises:
+        InvalidRegion: not four whole numbers.
+    """
+    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
+        raise InvalidRegion("region must be x,y,width,height in whole pixels, such as 16,16,32,32")
+    return Region(*map(int, text.split(",")))
+
+
 def choose_region(text: str | None, size: tuple[int, int]) -> Region:
     """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` picture.
 
@@ -67,9 +78,7 @@ def choose_region(text: str | None, size: tuple[int, int]) -> Region:
     if text is None:
         side = min(size) // 2
         return Region((width - side) // 2, (height - side) // 2, side, side)
-    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
-        raise InvalidRegion("region must be x,y,width,height in whole pixels, such as 16,16,32,32")
-    region = Region(*map(int, text.split(",")))
+    region = parse_region(text)
     longest = min(size) * 3 // 4
     if min(region.width, region.height) < MIN_REGION:
         raise InvalidRegion(f"each side of the region must be at least {MIN_REGION} pixels")

@@ -26,7 +26,7 @@ from service.settings import Settings
 log = logging.getLogger("captionfill.api")
 router = APIRouter()
 
-BatchId = Annotated[str, Path(description="from Location", examples=["0" * 32])]
+BatchId = Annotated[str, Path(description="from Location", json_schema_extra=schemas.JOB_ID)]
 # An archive and its captions, or two parts for each picture; and what holds for all of them.
 _FEW_MORE = 8
 
@@ -84,7 +84,9 @@ async def batch_status(request: Request, batch: BatchId) -> batch_schemas.BatchS
 async def batch_result(
     request: Request,
     batch: BatchId,
-    partial: Annotated[bool, Query(description="take what is done by now")] = False,
+    partial: Annotated[
+        bool, Query(description="take what is done by now", examples=[True])
+    ] = False,
 ) -> Response:
     """Fetch the results of a batch as a zip, for as long as they are kept."""
     status = await _describe(request, await _load(request, batch))

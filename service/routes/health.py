@@ -1,6 +1,8 @@
 """Whether the service lives and can work, and what its problems mean."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse
 
 from service import errors, schemas
@@ -29,9 +31,17 @@ async def readyz(request: Request) -> schemas.Readiness:
 @router.get(
     "/problems/{slug}",
     response_class=PlainTextResponse,
-    responses=schemas.problems(errors.NoSuchPage),
+    responses={
+        200: {
+            "description": "What it means.",
+            "content": {"text/plain": {"example": errors.explain(errors.QueueFull)}},
+        },
+        **schemas.problems(errors.NoSuchPage),
+    },
 )
-async def problem(slug: str) -> str:
+async def problem(
+    slug: Annotated[str, Path(description="of a problem's `type`", examples=["queue-full"])],
+) -> str:
     """Explain a kind of problem: where the ``type`` of a problem document leads."""
     kind = errors.catalogue().get(slug)
     if kind is None:

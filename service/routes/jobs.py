@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
@@ -18,7 +18,9 @@ from service.routes import answers
 
 router = APIRouter()
 
-JobId = Annotated[str, Path(description="from Location or X-Job-Id", examples=["0" * 32])]
+JobId = Annotated[
+    str, Path(description="from Location or X-Job-Id", json_schema_extra=schemas.JOB_ID)
+]
 
 
 @router.get("/jobs/{job}", responses=schemas.problems(*errors.JOB))
@@ -67,19 +69,15 @@ async def cancel_job(request: Request, job: JobId) -> Response:
     "/jobs/{job}/events",
     response_class=StreamingResponse,
     responses={200: schemas.EVENTS, **schemas.problems(*errors.JOB, errors.InvalidHeader)},
+    openapi_extra={"parameters": schemas.EVENTS_HEADERS},
 )
-async def job_events(
-    request: Request,
-    job: JobId,
-    last_event_id: Annotated[
-        str | None, Header(description="go on after this event", examples=["1700000000000-0"])
-    ] = None,
-) -> Response:
+async def job_events(request: Request, job: JobId) -> Response:
     """Follow a job by server-sent events up to its end.
 
     Each event is named for the state it tells of. Those with an id can be replayed:
     `Last-Event-ID` goes on after one. `progress` events, without id, tell the place in the queue.
     """
+    last_event_id = request.headers.get("last-event-id")
     if last_event_id and not re.fullmatch(r"\d{1,19}-\d{1,19}", last_event_id, re.ASCII):
         raise errors.InvalidHeader("Last-Event-ID is not one of this stream")
     status = await _status(request, job)

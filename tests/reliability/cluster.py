@@ -100,12 +100,14 @@ class Cluster:
         self._hatched.append(worker)
         return worker
 
-    def wait_until_ready(self, workers: int = 1, seconds: float = 60.0) -> None:
-        """Wait until the API says that so many workers live."""
+    def wait_until_ready(
+        self, workers: int = 1, seconds: float = 60.0, address: str | None = None
+    ) -> None:
+        """Wait until the API, or the one at an address, says that so many workers live."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with suppress(httpx.TransportError):
-                answer = httpx.get(f"{self.address}/readyz", timeout=5)
+                answer = httpx.get(f"{address or self.address}/readyz", timeout=5)
                 if answer.status_code == 200 and answer.json()["workers"] >= workers:
                     return
             time.sleep(0.05)

@@ -94,6 +94,14 @@ def test_even_the_framework_s_errors_are_problem_documents(client, method, path,
     assert problem.json()["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/jobs/1", "DELETE, GET"), ("/admin/reload", "GET, POST"), ("/inpaint", "POST")],
+)
+def test_405_names_every_method_that_there_is(client, path, methods):
+    assert client.put(path).headers["allow"] == methods
+
+
 def test_an_unforeseen_error_tells_nothing_of_the_inside(client, picture, monkeypatch):
     monkeypatch.setattr("service.routes.inpaint.choose_media_type", lambda *_: 1 / 0)
     problem = post(client, picture)

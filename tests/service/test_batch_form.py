@@ -12,6 +12,7 @@ from service.errors import (
     InvalidCaption,
     InvalidEntry,
     InvalidField,
+    InvalidRegion,
 )
 from service.forms import Part
 from service.settings import Settings
@@ -87,3 +88,9 @@ def test_a_bad_picture_of_a_pair_is_refused_alone(name, data):
 def test_what_is_bad_for_every_picture_is_refused_once():
     with pytest.raises(InvalidField, match="seed"):
         check_common({"seed": b"x"}, Settings())
+
+
+def test_a_region_that_no_picture_could_have_is_refused_at_once():
+    with pytest.raises(InvalidRegion):
+        check_common({"region": b"left"}, Settings())
+    assert check_common({"region": b"0,0,900,900"}, Settings()).region == "0,0,900,900"

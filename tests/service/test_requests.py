@@ -1,6 +1,12 @@
 import pytest
 
-from service.errors import BodyTooLarge, InvalidCaption, InvalidField, NotAcceptable
+from service.errors import (
+    BodyTooLarge,
+    InvalidCaption,
+    InvalidField,
+    InvalidWebhook,
+    NotAcceptable,
+)
 from service.requests import JSON, PNG, InpaintRequest, check_caption, choose_media_type
 from service.settings import Settings
 
@@ -88,6 +94,12 @@ def test_several_pictures_come_as_json_where_that_is_welcome(accept):
 def test_several_pictures_do_not_fit_into_a_png():
     with pytest.raises(InvalidField, match="Accept: application/json"):
         choose_media_type("image/png", True)
+
+
+def test_an_empty_webhook_is_refused_and_not_taken_for_none():
+    form = {"image": b"i", "caption": b"c", "webhook": b""}
+    with pytest.raises(InvalidWebhook, match="empty"):
+        InpaintRequest.from_form(form, Settings())
 
 
 def test_the_fingerprint_of_a_request_covers_all_of_it():

@@ -1,0 +1,92 @@
+"""An example of every JSON answer, by the name of its shape, and made of it, so that it fits."""
+
+import base64
+
+from pydantic import BaseModel
+
+from service import batch_schemas, errors, openai_schemas, schemas
+from service.jobs import State
+
+_JOB, _BATCH = "0" * 32, "1" * 32
+_DIGEST = f"sha256:{'5e' * 32}"
+# The first bytes of a PNG: a whole one would fill the page.
+_PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+
+_STATUS = schemas.JobStatus(
+    id=_JOB,
+    state=State.QUEUED,
+    position=1,
+    estimate_seconds=0.5,
+    created=1_900_000_000.0,
+    deadline=1_900_003_600.0,
+    reason=None,
+    links=schemas.JobLinks(
+        self=f"/jobs/{_JOB}", result=f"/jobs/{_JOB}/result", events=f"/jobs/{_JOB}/events"
+    ),
+)
+_ANSWER = schemas.InpaintAnswer(
+    job_id=_JOB,
+    seeds=[7, 8],
+    images=[_PICTURE, _PICTURE],
+    scores=[0.31, 0.28],
+    comparison=schemas.Comparison(images=[_PICTURE, _PICTURE], levels=[12.5, 9.75]),
+    caption_truncated=False,
+    model="default",
+    bundle=_DIGEST,
+    queue_ms=1.2,
+    inference_ms=8.5,
+    batch_size=4,
+    region=(16, 16, 32, 32),
+    window=(0.0, 0.0, 64),
+)
+_REFUSED = errors.example(errors.UnsupportedPicture)
+_BATCH_STATUS = batch_schemas.BatchStatus(
+    id=_BATCH,
+    state="done",
+    total=2,
+    counts={"done": 1, "refused": 1},
+    items=[
+        batch_schemas.BatchItem(
+            index=1, name="dog.jpg", state=State.DONE, job_id=_JOB, problem=None
+        ),
+        batch_schemas.BatchItem(
+            index=2,
+            name="notes.txt",
+            state="refused",
+            job_id=None,
+            problem=schemas.Problem(**_REFUSED),
+        ),
+    ],
+    links=batch_schemas.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
+)
+_MODELS = schemas.ModelList(
+    data=[schemas.Model(id="default", digest=_DIGEST, default=True, workers=2)]
+)
+_RELOAD = schemas.Reload(
+    generation=3,
+    done=True,
+    workers=[
+        schemas.ReloadedWorker(
+            worker="host-1", generation=3, error=None, models={"default": _DIGEST}
+        )
+    ],
+)
+_IMAGES = openai_schemas.ImagesResponse(
+    created=1_900_000_000,
+    data=[openai_schemas.EditedImage(b64_json=_PICTURE)],
+    size="640x480",
+)
+
+EXAMPLES: dict[str, BaseModel] = {
+    type(example).__name__: example
+    for example in (
+        _STATUS,
+        _ANSWER,
+        _BATCH_STATUS,
+        _MODELS,
+        _RELOAD,
+        _IMAGES,
+        schemas.Health(),
+        schemas.Readiness(bundle=_DIGEST, workers=2),
+    )
+}

@@ -1,0 +1,95 @@
+"""A service with lies in it, which the contract suite must find: its negative control.
+
+`python -m tests.reliability.broken_api`, settings from the environment.
+"""
+
+import json
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.openapi_examples import EXAMPLES
+from service.server import server_config
+from service.settings import load_settings
+
+# What is wrong, by path: the check of schemathesis's, or of ours, that must say so.
+LIES = {
+    "GET /healthz": "status_code_conformance",
+    "GET /v1/models": "response_schema_conformance",
+    "GET /admin/reload": "ignored_auth",
+    "GET /readyz": "answer_is_sealed",
+    "GET /problems/{slug}": "not_a_server_error",
+    "GET /jobs/{job}": "problem_is_documented",
+    "POST /v1/images/edits": "pictures_are_whole",
+    "POST /batches": "negative_data_rejection",
+}
+Answer = tuple[Message, bytes]
+
+
+class Liar:
+    """Answers in the place of an application, and gets something wrong each time."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        start, body = _bend(scope["path"], messages[0], body)
+        names = [name for name in start["headers"] if name[0] != b"content-length"]
+        start["headers"] = [*names, (b"content-length", str(len(body)).encode())]
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+
+def _bend(path: str, start: Message, body: bytes) -> Answer:
+    good = start["status"] == 200
+    if path == "/healthz" and good:
+        start["status"] = 201
+    elif path == "/v1/models" and good:
+        models = json.loads(body)
+        for model in models["data"]:
+            del model["digest"]
+        body = json.dumps(models).encode()
+    elif path == "/admin/reload" and start["status"] == 401:
+        body = _put_json(start, 200, "Reload")
+    elif path == "/readyz":
+        _drop(start, b"x-content-type-options")
+    elif path.startswith("/problems/") and start["status"] == 404:
+        start["status"] = 500
+    elif path.startswith("/jobs/") and path.count("/") == 2 and start["status"] == 404:
+        body = body.replace(b"no-such-job", b"no-such-page")
+    elif path == "/v1/images/edits" and good:
+        answer = json.loads(body)
+        answer["data"][0]["b64_json"] = answer["data"][0]["b64_json"][:400]  # its end is missing
+        body = json.dumps(answer).encode()
+    elif path == "/batches" and start["status"] == 422:
+        body = _put_json(start, 202, "BatchStatus")
+        start["headers"] += [(b"location", b"/batches/1"), (b"retry-after", b"1")]
+    return start, body
+
+
+def _put_json(start: Message, status: int, shape: str) -> bytes:
+    """Make an answer look like a good one."""
+    _drop(start, b"content-type")
+    start["status"] = status
+    start["headers"].append((b"content-type", b"application/json"))
+    return EXAMPLES[shape].model_dump_json().encode()
+
+
+def _drop(start: Message, name: bytes) -> None:
+    start["headers"] = [header for header in start["headers"] if header[0].lower() != name]
+
+
+if __name__ == "__main__":
+    config = server_config(load_settings())
+    config.app = Liar(config.app)
+    uvicorn.Server(config).run()

@@ -1,0 +1,40 @@
+import pytest
+
+from tests.reliability.broken_api import LIES
+from tests.reliability.cluster import Cluster, free_port
+from tests.reliability.contract import examine, settings
+
+BRIEF = ("examples", "fuzzing")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cluster")
+    chosen, key = settings(folder)
+    with Cluster(folder, chosen) as cluster:
+        port = free_port()
+        cluster.api()
+        cluster.worker()
+        cluster._spawn("broken", ["-m", "tests.reliability.broken_api"], {"PORT": str(port)})
+        cluster.wait_until_ready()
+        cluster.wait_until_ready(address=f"http://127.0.0.1:{port}")
+        yield cluster.address, f"http://127.0.0.1:{port}", key
+
+
+def test_every_operation_answers_as_the_document_says(service):
+    good, _, key = service
+    findings = examine(good, key, examples=3, seed=1, phases=BRIEF)
+    assert findings.failures == {} and findings.errors == []
+    operations = {name.rpartition(" ")[0] for name in findings.answers}
+    assert len(operations) == 17 and findings.cases > 60
+    assert {"POST /inpaint 202", "POST /batches 202", "POST /v1/images/edits 200"} <= set(
+        findings.answers
+    )
+
+
+def test_every_lie_of_a_broken_service_is_found(service):
+    _, broken, key = service
+    findings = examine(broken, key, examples=8, seed=1, phases=BRIEF, only=list(LIES))
+    told = {tuple(name.split(": ")[:2]) for name in findings.failures}
+    assert set(LIES.items()) <= told
+    assert findings.broken(least=0)
