@@ -70,7 +70,8 @@ def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits
     archive = _open(file, limits)
     entries: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
     for info in archive.infolist():
-        if not info.is_dir():
+        # Not `is_dir`: it fails where nothing stands before a NUL in the name.
+        if not info.orig_filename.endswith("/"):
             entries[info.orig_filename].append(info)
     root, rows = ("", captions) if captions is not None else _captions(archive, entries)
     named = [Row(root + row.name, row.caption) for row in rows]

@@ -89,6 +89,11 @@ def test_a_nul_in_a_name_does_not_hide_what_follows():
     assert "its name" in problem(io.BytesIO(raw), "a.png\0.exe")
 
 
+def test_a_name_that_begins_with_a_zero_byte_is_refused():
+    raw = pack(("_a.png", b"A")).getvalue().replace(b"_a.png", b"\0a.png")
+    assert "its name" in problem(io.BytesIO(raw), "\0a.png")
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_is_there_twice_is_refused():
     assert "two" in problem(pack(("a.png", b"A"), ("a.png", b"B")), "a.png")

@@ -1,0 +1,99 @@
+"""What is fuzzed: each reader of the service that meets a client's bytes, as its routes call it."""
+
+import io
+import os
+import signal
+import time
+import zlib
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from service.archives import Limits, open_archive
+from service.errors import ServiceError
+from service.images import Picture, read_picture
+from service.inpaint import Canvas
+from service.masks import read_mask
+from service.metadata import Row
+from service.settings import Settings
+from service.work import FILL_BYTES
+from tests.reliability.fuzzing.seeds import SIDE
+
+MOST_PIXELS: int = Settings.model_fields["max_pixels"].default
+_LIMITS = Limits(pictures=256, picture_bytes=10 * 2**20, total_bytes=256 * 2**20)
+# Composing takes twenty times as long as reading: some small pictures stand for all.
+_COMPOSED_PIXELS, _COMPOSED_SHARE = 2**14, 4
+_ROWS = [Row(f"{i}.jpg", "a cat") for i in range(3)]
+
+
+def picture(data: bytes) -> str:
+    """As POST /inpaint reads it; what is taken must also be answered."""
+    found = read_picture(data, MOST_PIXELS)
+    width, height = found.size
+    if width * height > _COMPOSED_PIXELS or zlib.crc32(data) % _COMPOSED_SHARE:
+        return "taken"
+    [answer] = Canvas.open(data, None, MOST_PIXELS).complete(bytes(FILL_BYTES))
+    assert read_picture(answer, MOST_PIXELS).size == found.size
+    return "taken and answered"
+
+
+def mask(data: bytes) -> str:
+    """As POST /v1/images/edits reads it."""
+    read_mask(data, _canvas(), MOST_PIXELS)
+    return "taken"
+
+
+def archive(data: bytes) -> str:
+    """As POST /batches reads it, with captions of its own and without."""
+    taken = 0
+    for rows in (None, _ROWS):
+        try:
+            items = open_archive(io.BytesIO(data), rows, _LIMITS)
+        except ServiceError:
+            if rows is not None and not taken:
+                raise
+            continue
+        taken += sum(_is_read(item.read) for item in items)
+    return "taken" if taken else "no entry taken"
+
+
+def misbehaving(data: bytes) -> str:
+    """The control: a decoder with a crash, a wrong exception, a hang and a delay, on markers."""
+    if b"\xff\xff\xff\xff" in data:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if b"\x7f\xff\xff\xff" in data:
+        raise KeyError("marker")
+    if b"\x80\x00\x00\x00" in data:
+        time.sleep(3600)
+    if b"\x00\x00\x40\x00" in data:
+        _spin()
+    return "taken" if zlib.crc32(data) % 2 else "not taken"
+
+
+def _spin() -> None:
+    end = time.process_time() + 1.05
+    while time.process_time() < end:
+        pass
+
+
+def _is_read(read: Callable[[], bytes]) -> bool:
+    try:
+        read()
+    except ServiceError:
+        return False
+    return True
+
+
+@cache
+def _canvas() -> Picture:
+    return Picture(np.zeros((SIDE, SIDE, 3), np.uint8))
+
+
+# Name -> function, and the files it begins from.
+TARGETS: dict[str, tuple[Callable[[bytes], str], str]] = {
+    "picture": (picture, "picture"),
+    "mask": (mask, "mask"),
+    "archive": (archive, "archive"),
+    "control": (misbehaving, "control"),
+}
