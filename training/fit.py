@@ -32,6 +32,11 @@ def check_fit(
     """
     check_verdict(recipe, discriminator, objective)
     objective.check(discriminator)
+    if objective.draws > 1 and not hasattr(generator, "draw"):
+        raise ValueError(
+            f"objective {recipe.objective.kind!r} wants several fills of each hole, and generator "
+            f"{recipe.generator.kind!r} draws one"
+        )
     if recipe.optimizers.plateau and objective.progress is None:
         raise ValueError(
             "optimizers.plateau watches a figure that falls as training gets on, and objective "
