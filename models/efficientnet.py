@@ -120,7 +120,7 @@ def frozen_features(device: str) -> EfficientFeatures:
     Raises:
         FrozenWeightsError: the package is not installed, or its file is another one.
     """
-    with torch.device(device):
+    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         network = EfficientFeatures()
     if device != "meta":
         path = weights_path()
@@ -129,9 +129,9 @@ def frozen_features(device: str) -> EfficientFeatures:
         if hashlib.sha256(path.read_bytes()).hexdigest() != DIGEST:
             raise FrozenWeightsError(f"the weights in {PACKAGE} are not those of this version")
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(folded(saved, network))
-    layout = torch.channels_last
-    return network.to(memory_format=layout).eval().requires_grad_(False)  # type: ignore[call-overload, no-any-return]
+        network.load_state_dict(folded(saved, network), assign=True)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
 
 
 def folded(saved: dict[str, Tensor], network: EfficientFeatures) -> dict[str, Tensor]:

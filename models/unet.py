@@ -31,7 +31,8 @@ class UnetSettings:
         caption_code: channels the caption is turned into.
         latent: numbers of the noise that speak to every level at once.
         style: length of the vector that modulates every level.
-        width: channels of the encoder's first level, and of the decoder's last; a multiple of 8.
+        width: channels of the encoder's first level, and of the decoder's last; 8, or a multiple
+            of 16.
     """
 
     caption_dim: int = 384
@@ -155,6 +156,10 @@ class UnetGenerator(nn.Module):
         self.last = nn.Conv2d(w, 3, 3, padding=1)
         self.output = Clip()
         self.apply(init_kaiming)
+        # Blocks begin as wires and the picture as grey, or it would begin as black and white.
+        for up in self.ups:
+            nn.init.normal_(up.block.second.weight, 0.0, 0.01)
+        nn.init.normal_(self.last.weight, 0.0, 0.01)
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.

@@ -100,8 +100,9 @@ def train_scorer(
 
 def batch_loss(scorer: Scorer, kind: Kind, batch: Batch) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
-    seen = scorer.see_centres(kind.see(batch.images))
-    read = scorer.read_captions(batch.caption)
+    visible = kind.see(batch.images)
+    with torch.autocast(visible.device.type, torch.bfloat16):
+        seen, read = scorer.see_centres(visible), scorer.read_captions(batch.caption)
     there = contrast(seen, read, batch.caption)
     back = contrast(read, seen, batch.caption)
     return (there + back).mean() / 2

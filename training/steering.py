@@ -52,8 +52,9 @@ def build_steering() -> Scorer:
 def load_steering(device: str) -> Scorer:
     """Return the trained scorer, frozen; it belongs to no checkpoint."""
     saved = load((resources.files("training") / "weights" / WEIGHTS).read_bytes())
-    scorer = build_steering()
-    scorer.load_state_dict({name: value.float() for name, value in saved.items()})
+    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+        scorer = build_steering()
+    scorer.load_state_dict({name: value.float() for name, value in saved.items()}, assign=True)
     return scorer.to(device).eval().requires_grad_(False)
 
 

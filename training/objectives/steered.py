@@ -11,6 +11,7 @@ from torch.nn.functional import relu
 from models.projected import Looked
 from training import ranks
 from training.augment import corners
+from training.errors import RecipeError
 from training.objectives.base import Figures, PlainObjective, Scene, Terms, register
 from training.objectives.sharing import Shares
 from training.objectives.terms import hole_mean
@@ -131,7 +132,8 @@ class Steered(PlainObjective):
             terms["adversarial"] = -torch.stack([one.float().mean(1) for one in made]).mean(0)
         if s.features:
             terms["features"] = features_apart(real.looked, fake.looked)
-        if s.caption and real.caption.shape[1] == CAPTION_DIM:
+        if s.caption:
+            check_length(fake.caption)
             scorer = load_steering(str(fake.caption.device))
             seen = scorer.see_centres(caption_map(fake.looked))
             read = scorer.read_captions(fake.caption)
@@ -156,6 +158,15 @@ class Steered(PlainObjective):
             for name, length in state.items()
             if name.startswith("gradient/")
         }
+
+
+def check_length(caption: Tensor) -> None:
+    """Raise `RecipeError` where captions are not those that the scorer was trained on."""
+    if caption.shape[1] != CAPTION_DIM:
+        raise RecipeError(
+            f"objective.settings.caption needs caption vectors of {CAPTION_DIM} numbers; these "
+            f"have {caption.shape[1]}: set it to 0"
+        )
 
 
 def hinge(scores: list[Tensor], sign: float) -> Tensor:
