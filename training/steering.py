@@ -35,7 +35,7 @@ def caption_map(looked: Looked) -> Tensor:
     return torch.cat([coarse, *finer], dim=1)
 
 
-def build_steering() -> Scorer:
+def build_steering(caption_dim: int = CAPTION_DIM) -> Scorer:
     """Build the scorer that reads `caption_map`s."""
     pictures = nn.Sequential(
         nn.Conv2d(CHANNELS[2] + CHANNELS[1] + 3, WIDTH, 3, padding=1),
@@ -45,7 +45,7 @@ def build_steering() -> Scorer:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    return Scorer(pictures, WIDTH, CAPTION_DIM, CODE)
+    return Scorer(pictures, WIDTH, caption_dim, CODE)
 
 
 @lru_cache(maxsize=2)
