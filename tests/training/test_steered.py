@@ -67,7 +67,7 @@ def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
 
 
 def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
-    objective = Steered(SteeredSettings(spread=1.0))
+    objective = Steered(SteeredSettings(spread=1.0, warmup=0))
     real = scenes(noise())[0]
     truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
     differing = objective.pixels(real, torch.stack([truth + apart, truth - apart]))
