@@ -80,6 +80,8 @@ class Block(nn.Module):
         self.style = nn.Linear(style, 2 * channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.strength = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
+        self.apply(init_kaiming)
+        nn.init.normal_(self.second.weight, 0.0, 0.01)  # a block begins as a wire
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None = None) -> Tensor:
         """Change `(N, channels, H, W)` under styles `(N, S)` and noise `(N, 1, H, W)`."""
@@ -155,11 +157,8 @@ class UnetGenerator(nn.Module):
         )
         self.last = nn.Conv2d(w, 3, 3, padding=1)
         self.output = Clip()
-        self.apply(init_kaiming)
-        # Blocks begin as wires and the picture as grey, or it would begin as black and white.
-        for up in self.ups:
-            nn.init.normal_(up.block.second.weight, 0.0, 0.01)
-        nn.init.normal_(self.last.weight, 0.0, 0.01)
+        self.downs.apply(init_kaiming)
+        nn.init.normal_(self.last.weight, 0.0, 0.01)  # or it would begin as black and white
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.
@@ -191,7 +190,7 @@ class UnetGenerator(nn.Module):
         draws = len(noise)
         seen = [level.repeat(draws, 1, 1, 1) for level in self.encode(context, mask)]
         wide = self.decode(seen, caption.repeat(draws, 1), noise.flatten(0, 1))
-        return wide.unflatten(0, (draws, -1))
+        return wide.view(draws, -1, *wide.shape[1:])
 
     @staticmethod
     def without_margin(wide: Tensor) -> Tensor:
@@ -208,12 +207,12 @@ class UnetGenerator(nn.Module):
     def decode(self, seen: list[Tensor], caption: Tensor, noise: Tensor) -> Tensor:
         """Make the centre with its margin, `(N, 3, 36, 36)`, of what the encoder saw."""
         sizes = [self.settings.latent, *(side * side for side in SIDES)]
-        latent, *places = noise.split(sizes, dim=1)
+        latent, *places = torch.split(noise, sizes, dim=1)
         told = [self.caption(caption), latent, seen[-1].mean((2, 3))]
         style = self.mapping(torch.cat(told, dim=1))
         x = self.bottom(seen[-1], style)
-        for up, beside, place in zip(self.ups, seen[-2::-1], [None, *places], strict=True):
-            grid = None if place is None else place.unflatten(1, (1, int(len(place[0]) ** 0.5), -1))
+        grids = [p.reshape(-1, 1, side, side) for p, side in zip(places, SIDES, strict=True)]
+        for up, beside, grid in zip(self.ups, seen[-2::-1], [None, *grids], strict=True):
             x = up(x, beside, style, grid)
         wide: Tensor = self.output(self.last(leaky_relu(x, SLOPE)))
         return middle(wide, (WRITTEN - HOLE) // 2 - MARGIN)
