@@ -93,9 +93,9 @@ class ProjectedDiscriminator(nn.Module):
             for channels, stride in zip(CHANNELS, (2, 1, 1), strict=True)
         ]
         pixels = [
-            nn.Conv2d(3, p, 3, padding=1),
+            nn.Conv2d(3, p, 4, 2, 1),
             nn.Conv2d(p, 2 * p, 4, 2, 1),
-            nn.Conv2d(2 * p, 4 * p, 4, 2, 1),
+            nn.Conv2d(2 * p, 4 * p, 3, padding=1),
         ]
         self.heads = nn.ModuleList([Head(trunk, s.caption_dim) for trunk in [*trunks, pixels]])
 

@@ -32,10 +32,10 @@ def check_fit(
     """
     check_verdict(recipe, discriminator, objective)
     objective.check(discriminator)
-    if objective.draws > 1 and not hasattr(generator, "draw"):
+    if objective.draws and not hasattr(generator, "draw"):
         raise ValueError(
-            f"objective {recipe.objective.kind!r} wants several fills of each hole, and generator "
-            f"{recipe.generator.kind!r} draws one"
+            f"objective {recipe.objective.kind!r} wants fills with their margin, and generator "
+            f"{recipe.generator.kind!r} draws none"
         )
     if recipe.optimizers.plateau and objective.progress is None:
         raise ValueError(

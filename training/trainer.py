@@ -229,13 +229,13 @@ class Trainer:
     def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
         """Return the batch as it is, and with its holes filled by the generator."""
         generator, draws = self.players.generator, self.players.objective.draws
-        length = draws * generator.settings.noise_dim
+        length = max(draws, 1) * generator.settings.noise_dim
         noise = ranks.own_rows(
             lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
         wide = None
-        if draws == 1:
+        if not draws:
             fill = generator(context, batch.mask, batch.caption, noise)
         else:
             noises = torch.stack(noise.chunk(draws, dim=1))

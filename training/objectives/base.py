@@ -52,7 +52,7 @@ class Objective(Protocol):
         differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
-        draws: fills of each hole that are wanted in a generator's step.
+        draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
     """
 
     settings_type: ClassVar[type]
@@ -110,7 +110,7 @@ class PlainObjective:
     differentiates_twice: ClassVar[bool] = False
     progress: ClassVar[str | None] = None
     clip: float | None = None
-    draws: int = 1
+    draws: int = 0
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""

@@ -27,7 +27,8 @@ SPREAD_WEIGHT = (2 / (torch.pi * DRAWS * (DRAWS + 1))) ** 0.5 * (torch.pi / 4) *
 class SteeredSettings:
     """What the generator is told, each as the length of its gradient at the generator's output.
 
-    The pixels' is 1; a term with share 0 is neither computed nor logged.
+    The pixels' is 1: all the same way over large areas, it goes further than its length says. A
+    term with share 0 is neither computed nor logged.
 
     Attributes:
         adversarial: share of the discriminator's verdict.
@@ -40,12 +41,12 @@ class SteeredSettings:
         jitter: pixels by which the judged window is moved, either way.
     """
 
-    adversarial: float = Field(default=1.0, ge=0)
-    features: float = Field(default=0.5, ge=0)
-    caption: float = Field(default=0.5, ge=0)
+    adversarial: float = Field(default=4.0, ge=0)
+    features: float = Field(default=2.0, ge=0)
+    caption: float = Field(default=1.5, ge=0)
     spread: float = Field(default=0.4, ge=0, le=1)
     mismatch: float = Field(default=0.5, ge=0)
-    warmup: int = Field(default=2000, ge=0)
+    warmup: int = Field(default=1200, ge=0)
     jitter: int = Field(default=4, ge=0, le=8)
 
 
@@ -54,7 +55,6 @@ class Steered(PlainObjective):
     """Hinge adversary on pretrained features, Bendel's regulariser, contrast of captions."""
 
     settings_type = SteeredSettings
-    draws = DRAWS
 
     def __init__(self, settings: SteeredSettings) -> None:
         self.settings = settings
@@ -72,6 +72,11 @@ class Steered(PlainObjective):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
         if self.settings.jitter > int(discriminator.middle):  # type: ignore[arg-type]
             raise ValueError("objective.settings.jitter moves the judged window out of the picture")
+
+    @property
+    def draws(self) -> int:  # type: ignore[override]
+        """One fill of each hole until there is something to spread for."""
+        return DRAWS if self.listens else 1
 
     @property
     def listens(self) -> bool:
@@ -106,7 +111,7 @@ class Steered(PlainObjective):
     def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the pixels' terms and, after the warm-up, all others, each with its share."""
         if fake.draws is None:
-            raise ValueError("objective 'steered' needs several fills of each hole")
+            raise ValueError("objective 'steered' needs fills with their margin")
         terms = {"pixels": self.pixels(real, fake.draws)}
         if self.listens:
             terms |= self.judged(discriminator, real, fake)
