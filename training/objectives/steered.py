@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from models.efficientnet import PACKAGE, weights_path
 from models.projected import Looked
 from training import ranks
 from training.augment import corners
@@ -72,6 +73,9 @@ class Steered(PlainObjective):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
         if self.settings.jitter > int(discriminator.middle):  # type: ignore[arg-type]
             raise ValueError("objective.settings.jitter moves the judged window out of the picture")
+        # Read when the warm-up is over: too late to hear that it is not there.
+        if weights_path() is None:
+            raise ValueError(f"objective 'steered' needs the package {PACKAGE}")
 
     @property
     def draws(self) -> int:  # type: ignore[override]
