@@ -19,9 +19,10 @@ from models.geometry import centre, to_uint8
 from models.projected import ProjectedDiscriminator, ProjectedSettings
 from models.scorers import Scorer, ScorerSettings, plain_scorer
 from training.augment import corners
-from training.dataset import Batch, BatchSource, load_sets, mix, plain_batch
+from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.errors import RunError
 from training.manifest import Manifest
+from training.order import epoch_rows, shares
 from training.quality import need_extractor
 from training.recipe import Augment
 from training.shards import PictureSet, load_split
@@ -60,10 +61,17 @@ class Kind:
     Attributes:
         build: makes one, given the length of a caption vector.
         see: what it sees of whole pictures `(N, 3, 64, 64)`, -1 to 1.
+        once: whether it looks at each picture once, upright, and learns from what it remembers:
+            for what is slow to look through.
     """
 
     build: Callable[[int], Scorer]
     see: Callable[[Tensor], Tensor]
+    once: bool = False
+
+
+Pairs = Callable[[int], tuple[Tensor, Tensor]]
+"""A step to what is seen of its pictures, and their caption vectors."""
 
 
 def see_features(images: Tensor) -> Tensor:
@@ -90,7 +98,7 @@ def build_judge(caption_dim: int) -> Scorer:
 KINDS = {
     "plain": Kind(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), centre),
     "steering": Kind(build_steering, see_features),
-    "judge": Kind(build_judge, see_pooled),
+    "judge": Kind(build_judge, see_pooled, once=True),
 }
 
 
@@ -114,13 +122,12 @@ def train_scorer(
     sets = load_sets(data, "train")
     torch.manual_seed(schedule.seed)
     scorer = kind.build(sets[0].manifest.caption_dim).train()
-    augment = Augment(rotate=0.0, drop_caption=0.0)
-    source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
+    pairs = (remembered if kind.once else fresh)(kind, sets, schedule)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
     for step in range(schedule.steps):
         torch.manual_seed(mix(schedule.seed, step))
-        loss = batch_loss(scorer, kind, source.batch(step))
+        loss = pairs_loss(scorer, *pairs(step))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -146,14 +153,45 @@ def train_and_test(
     }
 
 
-def batch_loss(scorer: Scorer, kind: Kind, batch: Batch) -> Tensor:
+def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+    """Look at other crops, mirrored or not, each time."""
+    augment = Augment(rotate=0.0, drop_caption=0.0)
+    source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
+
+    def pairs(step: int) -> tuple[Tensor, Tensor]:
+        batch = source.batch(step)
+        return kind.see(batch.images), batch.caption
+
+    return pairs
+
+
+def remembered(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+    """Look at every picture once; of its captions one is drawn each time."""
+    seen = [
+        torch.cat([kind.see(plain_batch(one, rows).images) for rows in some.split(AT_ONCE)])
+        for one in sets
+        for some in [torch.arange(len(one))]
+    ]
+    parts = shares([len(one) for one in sets], schedule.batch_size, schedule.balance)
+
+    def pairs(step: int) -> tuple[Tensor, Tensor]:
+        visible, told = [], []
+        for number, (one, count) in enumerate(zip(sets, parts, strict=True)):
+            rows = epoch_rows(len(one), count, step, mix(schedule.seed, number))
+            some = one.take(rows)
+            chosen = caption_rows(some.caption_offsets, torch.rand(count))
+            visible.append(seen[number][rows])
+            told.append(some.caption_vectors[chosen].float())
+        return torch.cat(visible), torch.cat(told)
+
+    return pairs
+
+
+def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
-    visible = kind.see(batch.images)
     with torch.autocast(visible.device.type, torch.bfloat16):
-        seen, read = scorer.see_centres(visible), scorer.read_captions(batch.caption)
-    there = contrast(seen, read, batch.caption)
-    back = contrast(read, seen, batch.caption)
-    return (there + back).mean() / 2
+        seen, read = scorer.see_centres(visible), scorer.read_captions(caption)
+    return (contrast(seen, read, caption) + contrast(read, seen, caption)).mean() / 2
 
 
 @torch.inference_mode()

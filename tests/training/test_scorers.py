@@ -1,5 +1,7 @@
 """Scorers learn which caption goes with which centre."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -19,10 +21,12 @@ from training.scorers import (
 SMALL = Kind(lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), KINDS["plain"].see)
 
 
-def test_a_scorer_learns_its_pictures_and_is_read_back(prepared, tmp_path):
+@pytest.mark.parametrize("once", [False, True])
+def test_a_scorer_learns_its_pictures_and_is_read_back(once, prepared, tmp_path):
     losses = []
     schedule = Schedule(steps=60, batch_size=12, lr=5e-3)
-    scorer = train_scorer(SMALL, [prepared], schedule, lambda step, loss: losses.append(loss))
+    kind = replace(SMALL, once=once)
+    scorer = train_scorer(kind, [prepared], schedule, lambda step, loss: losses.append(loss))
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     (pictures,) = load_sets([prepared], "train")
     assert precision_at_1(scorer, SMALL, pictures) > 0.5  # by chance 1 in 24
