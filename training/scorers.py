@@ -214,6 +214,7 @@ def save_scorer(scorer: nn.Module, path: Path) -> None:
     """Write weights, halved to float16."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: halve(value) for name, value in scorer.state_dict().items()}, path)
+    path.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def load_scorer(kind: Kind, path: Path, caption_dim: int) -> Scorer:

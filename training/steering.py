@@ -4,6 +4,7 @@ It is trained on real pictures alone (`training.scorers`) and then never changes
 scorer that a bundle ships nor the one that evaluations judge by.
 """
 
+import hashlib
 from functools import lru_cache
 from importlib import resources
 
@@ -15,8 +16,10 @@ from torch.nn.functional import adaptive_avg_pool2d, cross_entropy
 from models.efficientnet import CHANNELS
 from models.projected import Looked
 from models.scorers import Scorer
+from training.errors import RunError
 
 WEIGHTS = "steering.safetensors"
+DIGEST = "06a0593dde46ead9c05ea640dee4ff8eae44156c73a0074d2298c38b890f023e"  # sha256 of the file
 CAPTION_DIM = 384
 CODE, WIDTH = 128, 256
 TEMPERATURE = 0.07  # Radford et al. 2021 begin with it
@@ -50,8 +53,15 @@ def build_steering(caption_dim: int = CAPTION_DIM) -> Scorer:
 
 @lru_cache(maxsize=2)
 def load_steering(device: str) -> Scorer:
-    """Return the trained scorer, frozen; it belongs to no checkpoint."""
-    saved = load((resources.files("training") / "weights" / WEIGHTS).read_bytes())
+    """Return the trained scorer, frozen; it belongs to no checkpoint.
+
+    Raises:
+        RunError: the file is another one than runs of this version were trained with.
+    """
+    data = (resources.files("training") / "weights" / WEIGHTS).read_bytes()
+    if hashlib.sha256(data).hexdigest() != DIGEST:
+        raise RunError(f"training/weights/{WEIGHTS} is not the file of this version")
+    saved = load(data)
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         scorer = build_steering()
     scorer.load_state_dict({name: value.float() for name, value in saved.items()}, assign=True)
