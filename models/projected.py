@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models.efficientnet import CHANNELS, frozen_features
@@ -70,7 +70,7 @@ class Head(nn.Module):
         """Score a map `(N, C, H, W)` under each caption, `(N, caption_dim)`: `(N, H × W)` each."""
         trunk = self.trunk(seen)
         plain = self.score(trunk).flatten(1)
-        pooled = trunk.mean((2, 3))
+        pooled = avg_pool2d(trunk, trunk.shape[-1]).flatten(1)  # its gradient keeps the layout
         return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
 
 
