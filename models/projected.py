@@ -14,6 +14,10 @@ from models.efficientnet import CHANNELS, frozen_features
 from models.geometry import SIZE
 from models.verdicts import Judgement
 
+# Captions are of length 1 and all rather near each other; so much longer they can be told apart
+# by layers that lengthen nothing.
+GAIN = 5.0
+
 
 @dataclass(frozen=True)
 class ProjectedSettings:
@@ -70,6 +74,7 @@ class Head(nn.Module):
         """Score a map `(N, C, H, W)` under each caption, `(N, caption_dim)`: `(N, H × W)` each."""
         trunk = self.trunk(seen)
         plain = self.score(trunk).flatten(1)
+        captions = tuple(caption * GAIN for caption in captions)
         pooled = avg_pool2d(trunk, trunk.shape[-1]).flatten(1)  # its gradient keeps the layout
         return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
 

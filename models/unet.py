@@ -208,6 +208,8 @@ class UnetGenerator(nn.Module):
         """Make the centre with its margin, `(N, 3, 36, 36)`, of what the encoder saw."""
         sizes = [self.settings.latent, *(side * side for side in SIDES)]
         latent, *places = torch.split(noise, sizes, dim=1)
+        # Of length 1 in the caption's space its numbers would be 1/20 of the noise's, and drown.
+        caption = caption * self.settings.caption_dim**0.5
         told = [self.caption(caption), latent, seen[-1].mean((2, 3))]
         style = self.mapping(torch.cat(told, dim=1))
         x = self.bottom(seen[-1], style)

@@ -44,7 +44,7 @@ class SteeredSettings:
 
     adversarial: float = Field(default=4.0, ge=0)
     features: float = Field(default=2.0, ge=0)
-    caption: float = Field(default=1.5, ge=0)
+    caption: float = Field(default=3.0, ge=0)
     spread: float = Field(default=0.4, ge=0, le=1)
     mismatch: float = Field(default=0.5, ge=0)
     warmup: int = Field(default=1200, ge=0)
