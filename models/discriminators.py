@@ -9,6 +9,7 @@ from models.began import Autoencoder, AutoencoderSettings
 from models.began_blog import BlogAutoencoder, BlogJudgeSettings
 from models.blocks import down_block, init_normal
 from models.dcgan import DcganDiscriminator, DcganJudgeSettings
+from models.projected import ProjectedDiscriminator, ProjectedSettings
 from models.registry import Builder, builder
 from models.verdicts import Judgement
 
@@ -94,4 +95,5 @@ DISCRIMINATORS: dict[str, Builder] = {
     "dcgan": builder(DcganDiscriminator, DcganJudgeSettings),
     "autoencoder": builder(Autoencoder, AutoencoderSettings),
     "began-blog": builder(BlogAutoencoder, BlogJudgeSettings),
+    "projected": builder(ProjectedDiscriminator, ProjectedSettings),
 }

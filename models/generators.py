@@ -12,6 +12,7 @@ from models.dcgan import DcganGenerator, DcganSettings
 from models.encoders import SqueezeEncoder
 from models.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.registry import Builder, builder
+from models.unet import UnetGenerator, UnetSettings
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,5 @@ GENERATORS: dict[str, Builder] = {
     "dcgan": builder(DcganGenerator, DcganSettings),
     "began": builder(BeganGenerator, BeganSettings),
     "began-blog": builder(BlogGenerator, BlogSettings),
+    "unet": builder(UnetGenerator, UnetSettings),
 }

@@ -41,6 +41,14 @@ class SourceName(StrEnum):
     FOLDER = "folder"
 
 
+class ScorerKind(StrEnum):
+    """The three scorers, see training.scorers."""
+
+    PLAIN = "plain"
+    STEERING = "steering"
+    JUDGE = "judge"
+
+
 class Checkpoint(StrEnum):
     """Which of a run's checkpoints."""
 
@@ -145,12 +153,42 @@ def export(
     evaluation: Annotated[
         list[Path] | None, typer.Option(help="JSON of evaluate, for the card; may be repeated.")
     ] = None,
+    scorer: Annotated[
+        Path | None, typer.Option(help="A plain scorer's weights, to rank fills with.")
+    ] = None,
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    typer.echo(f"{bundle}: {write(run, bundle, name, evaluation or [], checkpoint.value)}")
+    digest = write(run, bundle, name, evaluation or [], checkpoint.value, scorer=scorer)
+    typer.echo(f"{bundle}: {digest}")
+
+
+@app.command()
+def scorer(
+    kind: Annotated[ScorerKind, typer.Argument(help="Which one.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="safetensors file to write.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 1300,
+    seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
+) -> None:
+    """Train a scorer that tells how well a picture's centre fits a caption.
+
+    "plain" ranks fills in a bundle (export --scorer), "steering" is what the flagship is trained
+    against, "judge" is for evaluations alone.
+    """
+    from training.scorers import KINDS, Schedule, save_scorer, train_and_test
+
+    with step_progress(steps) as progress:
+        schedule = Schedule(steps=steps, seed=seed)
+        trained, precisions = train_and_test(
+            KINDS[kind.value], data, schedule, lambda step, loss: progress(step, {"loss": loss})
+        )
+    save_scorer(trained, out)
+    for source, precision in precisions.items():
+        typer.echo(f"{source}: R-precision@1 of 100 on held-out pictures {precision:.3f}")
+    typer.echo(out)
 
 
 @app.command()

@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from models.bundle import BundleConfig, save_bundle
+from models.scorers import ScorerSettings
 from training.card import add_figures, model_card
 from training.errors import RunError
 from training.loaded import NEWEST, load_run
 from training.manifest import Manifest
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
+from training.scorers import KINDS, load_scorer
+
+PLAIN = "plain"  # the scorer that a bundle may carry
 
 
 def export(
@@ -20,6 +25,8 @@ def export(
     name: str | None = None,
     evaluations: Sequence[Path] = (),
     which: str = NEWEST,
+    *,
+    scorer: Path | None = None,
 ) -> str:
     """Write a run's checkpoint as a bundle.
 
@@ -30,12 +37,13 @@ def export(
         evaluations: JSON files that `evaluate` wrote for these very weights; their tables go on
             the model card and their grids beside it.
         which: `newest` or `best` checkpoint.
+        scorer: weights of a `plain` scorer, for the bundle to rank fills with.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        RunError: no run or no checkpoint there, or of a system that fills no hole.
+        RunError: no run, checkpoint or scorer there, or of a system that fills no hole.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
     """
@@ -43,19 +51,22 @@ def export(
     if run.recipe.picture.hole == "all":
         raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
     manifests = [Manifest.load(Path(place)) for place in run.data]
+    caption_dim = manifests[0].caption_dim
     loaded = load_run(folder, which)
     generator = loaded.generator
     config = BundleConfig(
         name=name or run.recipe.name,
         generator=run.recipe.generator.kind,
-        settings={"caption_dim": manifests[0].caption_dim, **run.recipe.generator.settings},
+        settings={"caption_dim": caption_dim, **run.recipe.generator.settings},
         encoder=manifests[0].encoder,
         encoder_fingerprint=manifests[0].encoder_fingerprint,
-        caption_dim=manifests[0].caption_dim,
+        caption_dim=caption_dim,
         noise_dim=int(generator.settings.noise_dim),  # type: ignore[arg-type, union-attr]
         training=provenance(run, loaded.step, manifests),
+        scorer={"kind": PLAIN, "settings": asdict(ScorerSettings(caption_dim))} if scorer else None,
     )
-    digest = save_bundle(bundle, generator, config, model_card(config))
+    ranking = load_scorer(KINDS[PLAIN], scorer, caption_dim) if scorer else None
+    digest = save_bundle(bundle, generator, config, model_card(config), ranking)
     if evaluations:
         add_figures(bundle, digest, evaluations)
     return digest

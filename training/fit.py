@@ -32,6 +32,11 @@ def check_fit(
     """
     check_verdict(recipe, discriminator, objective)
     objective.check(discriminator)
+    if objective.draws and not hasattr(generator, "draw"):
+        raise ValueError(
+            f"objective {recipe.objective.kind!r} wants fills with their margin, and generator "
+            f"{recipe.generator.kind!r} draws none"
+        )
     if recipe.optimizers.plateau and objective.progress is None:
         raise ValueError(
             "optimizers.plateau watches a figure that falls as training gets on, and objective "

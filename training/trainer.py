@@ -207,11 +207,12 @@ class Trainer:
             loading += time.perf_counter() - asked
             last = turn == critic_steps - 1
             with self.autocast(), torch.set_grad_enabled(last):
-                real, fake = self.scenes(batch)
+                real, fake = players.objective.prepare(players.discriminator, *self.scenes(batch))
             # The last fill serves both players, so it alone keeps its graph.
-            detached = fake._replace(images=fake.images.detach())
             with self.autocast():
-                terms = players.objective.discriminator_terms(players.discriminator, real, detached)
+                terms = players.objective.discriminator_terms(
+                    players.discriminator, real, fake.detach()
+                )
             figures |= update(players.discriminator_optimizer, "discriminator", terms, step)
             players.objective.after_discriminator_step(players.discriminator)
         with self.autocast(), frozen(players.discriminator):
@@ -227,14 +228,21 @@ class Trainer:
 
     def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
         """Return the batch as it is, and with its holes filled by the generator."""
-        noise_dim = self.players.generator.settings.noise_dim
+        generator, draws = self.players.generator, self.players.objective.draws
+        length = max(draws, 1) * generator.settings.noise_dim
         noise = ranks.own_rows(
-            lambda rows: torch.randn(rows, noise_dim, device=self.device), len(batch.images)
+            lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
-        fill = self.players.generator(context, batch.mask, batch.caption, noise)
+        wide = None
+        if not draws:
+            fill = generator(context, batch.mask, batch.caption, noise)
+        else:
+            noises = torch.stack(noise.chunk(draws, dim=1))
+            wide = generator.draw(context, batch.mask, batch.caption, noises).float()
+            fill = generator.without_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
-        return Scene(*batch), Scene(composite, batch.mask, batch.caption)
+        return Scene(*batch), Scene(composite, batch.mask, batch.caption, wide)
 
     def follow(self, figures: Figures) -> Figures:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""

@@ -13,6 +13,7 @@ from training.errors import RunError
 from training.evaluation_set import EvaluationError
 from training.export import export
 from training.launch import resume, start
+from training.scorers import KINDS, save_scorer
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,15 @@ def test_the_bundle_fills(run, tmp_path):
     pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
     assert fills.shape == (2, 3, 32, 32)
+
+
+def test_the_bundle_carries_the_scorer_it_is_given_and_no_other_data_set_s(run, tmp_path):
+    for dim in (8, 12):
+        save_scorer(KINDS["plain"].build(dim), tmp_path / f"{dim}.safetensors")
+    export(run, tmp_path / "bundle", scorer=tmp_path / "8.safetensors")
+    assert load_bundle(tmp_path / "bundle").scorer is not None
+    with pytest.raises(RunError, match="no such scorer"):
+        export(run, tmp_path / "bundle", scorer=tmp_path / "12.safetensors")
 
 
 def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_path):

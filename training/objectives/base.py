@@ -26,11 +26,21 @@ class Scene(NamedTuple):
         images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
         mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
         caption: `(N, caption_dim)`.
+        draws: where an objective asks for several fills of each hole, all of them, with what margin
+            the generator gives them, `(D, N, 3, F, F)`; the composites hold the first.
+        looked: what `prepare` keeps of the images for both players; it has a `detach`.
     """
 
     images: Tensor
     mask: Tensor
     caption: Tensor
+    draws: Tensor | None = None
+    looked: Any = None
+
+    def detach(self) -> "Scene":
+        """Return the same without a gradient."""
+        draws, looked = (None if x is None else x.detach() for x in (self.draws, self.looked))
+        return Scene(self.images.detach(), self.mask, self.caption, draws, looked)
 
 
 class Objective(Protocol):
@@ -42,6 +52,7 @@ class Objective(Protocol):
         differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
+        draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
     """
 
     settings_type: ClassVar[type]
@@ -49,12 +60,17 @@ class Objective(Protocol):
     differentiates_twice: ClassVar[bool]
     progress: ClassVar[str | None]
     clip: float | None
+    draws: int
 
     def check(self, discriminator: nn.Module) -> None:
         """Raise `ValueError` with the reason where the objective and a network do not go together.
 
         Called when a recipe is loaded, with a network that has shapes but no numbers.
         """
+        ...
+
+    def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
+        """Do once what both players need of a batch; `fake` carries the generator's gradient."""
         ...
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
@@ -94,9 +110,14 @@ class PlainObjective:
     differentiates_twice: ClassVar[bool] = False
     progress: ClassVar[str | None] = None
     clip: float | None = None
+    draws: int = 0
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""
+
+    def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
+        """Prepare nothing."""
+        return real, fake
 
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
         """Leave the weights as the optimizer left them."""

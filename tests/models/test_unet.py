@@ -1,0 +1,57 @@
+"""The flagship's generator: one look, several draws, a margin."""
+
+import pytest
+import torch
+
+from models.generators import GENERATORS
+from models.unet import MARGIN
+
+SETTINGS = {"caption_dim": 12, "caption_code": 4, "latent": 4, "style": 8, "width": 8}
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    return GENERATORS["unet"](SETTINGS).eval()
+
+
+@pytest.fixture
+def seen():
+    torch.manual_seed(1)
+    context = torch.rand(2, 3, 64, 64) * 2 - 1
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[:, :, 16:48, 16:48] = 1
+    return context.masked_fill(mask > 0, 0), mask, torch.randn(2, 12)
+
+
+@torch.no_grad()
+def test_a_draw_without_its_margin_is_what_forward_gives(generator, seen):
+    noise = torch.randn(3, 2, generator.settings.noise_dim)
+    draws = generator.draw(*seen, noise)
+    assert draws.shape == (3, 2, 3, 32 + 2 * MARGIN, 32 + 2 * MARGIN)
+    third = generator(*seen, noise[2])
+    assert torch.allclose(generator.without_margin(draws[2]), third, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("part", ["caption", "latent", "finest place"])
+def test_caption_and_every_part_of_the_noise_change_the_fill(generator, seen, part):
+    context, mask, caption = seen
+    noise = torch.zeros(2, generator.settings.noise_dim)
+    before = generator(context, mask, caption, noise)
+    if part == "caption":
+        caption = caption + 1
+    else:
+        noise[:, 0 if part == "latent" else -20 * 40 - 20] = 5
+    moved = (generator(context, mask, caption, noise) - before).abs()
+    assert moved.max() > 1e-5
+    # A place has noise of its own: far from it, only what the norm spreads moves.
+    assert part != "finest place" or moved[..., 14:20, 14:20].max() > 2 * moved[..., :4, :4].max()
+
+
+@torch.no_grad()
+def test_a_picture_is_filled_the_same_beside_others(generator, seen):
+    noise = torch.randn(2, generator.settings.noise_dim)
+    together = generator(*seen, noise)
+    alone = generator(*(part[1:] for part in seen), noise[1:])
+    assert torch.allclose(together[1:], alone, atol=1e-5)

@@ -1,0 +1,55 @@
+"""Weighs terms by the length of their gradient at the generator's output."""
+
+import torch
+from torch import Tensor
+
+from training import ranks
+from training.objectives.base import Terms
+
+EVERY = 25  # steps between two measurements, each of which costs a backward pass to the output
+MEMORY = 0.9  # of the running mean of the lengths
+
+
+class Shares:
+    """Keeps each term's gradient at a given share of the reference term's.
+
+    After Esser et al. 2021, "Taming transformers" (VQGAN), eq. 7, at the output instead of the last
+    layer: otherwise the term with the largest numbers decides, and drowns the others.
+
+    Args:
+        reference: the term with weight 1.
+        shares: of each other term's gradient, in lengths of the reference's.
+    """
+
+    def __init__(self, reference: str, shares: dict[str, float]) -> None:
+        self.reference, self.shares = reference, shares
+        self.lengths: dict[str, float] = {}
+
+    def weigh(self, terms: Terms, output: Tensor, step: int) -> Terms:
+        """Return the terms, weighed by what was last measured.
+
+        Args:
+            terms: each `(N,)`, made of `output`.
+            output: the generator's, `(D, N, 3, F, F)`, with its graph; the first draw's gradient is
+                measured, which is the one that all terms see.
+            step: which decides whether to measure.
+        """
+        if step % EVERY == 0 or not terms.keys() <= self.lengths.keys():
+            self.measure(terms, output)
+        whole = self.lengths[self.reference]
+        return {
+            name: term
+            if name == self.reference
+            else term * (self.shares[name] * whole / max(self.lengths[name], 1e-12))
+            for name, term in terms.items()
+        }
+
+    def measure(self, terms: Terms, output: Tensor) -> None:
+        """Let the running means follow the gradients of this step."""
+        now = {}
+        for name, term in terms.items():
+            (slope,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
+            now[name] = float(slope[0].norm())
+        for name, length in ranks.mean(now).items():
+            before = self.lengths.get(name, length)
+            self.lengths[name] = MEMORY * before + (1 - MEMORY) * length

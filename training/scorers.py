@@ -1,0 +1,236 @@
+"""Trains caption-picture scorers on real pictures, by the symmetric contrastive loss.
+
+There are three, and none may do another's work: `plain` is what a bundle ships to rank fills,
+`steering` is what a generator is trained against (`training.steering`), and `judge` sees through a
+network that nothing is trained against, and does nothing but judge in evaluations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.bundle import halve
+from models.geometry import centre, to_uint8
+from models.projected import ProjectedDiscriminator, ProjectedSettings
+from models.scorers import Scorer, ScorerSettings, plain_scorer
+from training.augment import corners
+from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_batch
+from training.errors import RunError
+from training.manifest import Manifest
+from training.order import epoch_rows, shares
+from training.quality import need_extractor
+from training.recipe import Augment
+from training.shards import PictureSet, load_split
+from training.steering import build_steering, caption_map, contrast
+
+JITTER = 4  # pixels a window is moved, either way
+AT_ONCE = 32  # pictures that a frozen network sees at once: more do not fit a core's cache
+HELD_OUT_ROWS = 1000
+RANKED = 100
+JUDGE_FEATURES, JUDGE_WIDTH = 1280, 512
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a scorer is trained.
+
+    Attributes:
+        steps: of AdamW, the rate rising and falling once.
+        batch_size: pictures a step, which are each other's negatives.
+        lr: highest learning rate.
+        balance: how sets of pictures share a batch, as in a recipe.
+        seed: of weights and batches.
+    """
+
+    steps: int = 1300
+    batch_size: int = 256
+    lr: float = 1e-3
+    balance: float = 0.5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of scorer.
+
+    Attributes:
+        build: makes one, given the length of a caption vector.
+        see: what it sees of whole pictures `(N, 3, 64, 64)`, -1 to 1.
+        once: whether it looks at each picture once, upright, and learns from what it remembers:
+            for what is slow to look through.
+    """
+
+    build: Callable[[int], Scorer]
+    see: Callable[[Tensor], Tensor]
+    once: bool = False
+
+
+Pairs = Callable[[int], tuple[Tensor, Tensor]]
+"""A step to what is seen of its pictures, and their caption vectors."""
+
+
+def see_features(images: Tensor) -> Tensor:
+    """Look through the generators' adversary's frozen network, at a window moved a little."""
+    eye = ProjectedDiscriminator(ProjectedSettings())
+    moved = corners(1, 2 * JITTER, torch.default_generator)[0] - JITTER
+    row, column = (moved + eye.middle).tolist()
+    with torch.no_grad():
+        parts = [caption_map(eye.look(some, (row, column))) for some in images.split(AT_ONCE)]
+    return torch.cat(parts)
+
+
+def see_pooled(images: Tensor) -> Tensor:
+    """Look at the centres through the network of KID, `(N, 1280)`."""
+    return need_extractor()(to_uint8(centre(images))).clone()
+
+
+def build_judge(caption_dim: int) -> Scorer:
+    """Build the scorer that judges: a small perceptron on pooled features."""
+    layers = [nn.Linear(JUDGE_FEATURES, JUDGE_WIDTH), nn.LeakyReLU(0.2), nn.Dropout(0.2)]
+    return Scorer(nn.Sequential(*layers), JUDGE_WIDTH, caption_dim, JUDGE_WIDTH // 4)
+
+
+KINDS = {
+    "plain": Kind(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), centre),
+    "steering": Kind(build_steering, see_features),
+    "judge": Kind(build_judge, see_pooled, once=True),
+}
+
+
+def train_scorer(
+    kind: Kind,
+    data: Sequence[Path],
+    schedule: Schedule,
+    progress: Callable[[int, float], None],
+) -> Scorer:
+    """Train a scorer on the `train` splits of prepared folders, several captions a picture.
+
+    Args:
+        kind: one of `KINDS`.
+        data: prepared folders.
+        schedule: for how long.
+        progress: told the step and its loss.
+
+    Raises:
+        PreparedDataError: the data do not fit.
+    """
+    sets = load_sets(data, "train")
+    torch.manual_seed(schedule.seed)
+    scorer = kind.build(sets[0].manifest.caption_dim).train()
+    pairs = (remembered if kind.once else fresh)(kind, sets, schedule)
+    optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
+    for step in range(schedule.steps):
+        torch.manual_seed(mix(schedule.seed, step))
+        loss = pairs_loss(scorer, *pairs(step))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        rate.step()
+        progress(step + 1, float(loss.detach()))
+    return scorer.eval()
+
+
+def train_and_test(
+    kind: Kind,
+    data: Sequence[Path],
+    schedule: Schedule,
+    progress: Callable[[int, float], None],
+) -> tuple[Scorer, dict[str, float]]:
+    """Train a scorer, and measure it on each folder's held-out pictures (`precision_at_1`).
+
+    The arguments and errors are those of `train_scorer`.
+    """
+    scorer = train_scorer(kind, data, schedule, progress)
+    held_out = [load_split(place, Manifest.load(place).held_out) for place in data]
+    return scorer, {
+        pictures.manifest.source: precision_at_1(scorer, kind, pictures) for pictures in held_out
+    }
+
+
+def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+    """Look at other crops, mirrored or not, each time."""
+    augment = Augment(rotate=0.0, drop_caption=0.0)
+    source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
+
+    def pairs(step: int) -> tuple[Tensor, Tensor]:
+        batch = source.batch(step)
+        return kind.see(batch.images), batch.caption
+
+    return pairs
+
+
+def remembered(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+    """Look at every picture once; of its captions one is drawn each time."""
+    seen = [
+        torch.cat([kind.see(plain_batch(one, rows).images) for rows in some.split(AT_ONCE)])
+        for one in sets
+        for some in [torch.arange(len(one))]
+    ]
+    parts = shares([len(one) for one in sets], schedule.batch_size, schedule.balance)
+
+    def pairs(step: int) -> tuple[Tensor, Tensor]:
+        visible, told = [], []
+        for number, (one, count) in enumerate(zip(sets, parts, strict=True)):
+            rows = epoch_rows(len(one), count, step, mix(schedule.seed, number))
+            some = one.take(rows)
+            chosen = caption_rows(some.caption_offsets, torch.rand(count))
+            visible.append(seen[number][rows])
+            told.append(some.caption_vectors[chosen].float())
+        return torch.cat(visible), torch.cat(told)
+
+    return pairs
+
+
+def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
+    """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
+    with torch.autocast(visible.device.type, torch.bfloat16):
+        seen, read = scorer.see_centres(visible), scorer.read_captions(caption)
+    return (contrast(seen, read, caption) + contrast(read, seen, caption)).mean() / 2
+
+
+@torch.inference_mode()
+def precision_at_1(scorer: Scorer, kind: Kind, pictures: PictureSet) -> float:
+    """R-precision@1 of 100 on held-out pictures: how often the own caption comes out first.
+
+    Xu et al. 2018, "AttnGAN", §4.1, with the first caption of each picture, in the pictures' order;
+    where several pictures have the same one, any of them will do.
+    """
+    hits = []
+    for rows in torch.arange(min(len(pictures), HELD_OUT_ROWS)).split(RANKED):
+        batch = plain_batch(pictures, rows)
+        scores = scorer.see_centres(kind.see(batch.images)) @ scorer.read_captions(batch.caption).T
+        best = scores.argmax(1)
+        hits.append((batch.caption * batch.caption[best]).sum(1) > 0.999)
+    return float(torch.cat(hits).float().mean())
+
+
+def save_scorer(scorer: nn.Module, path: Path) -> None:
+    """Write weights, halved to float16."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: halve(value) for name, value in scorer.state_dict().items()}, path)
+    path.chmod(0o644)  # safetensors writes for the owner alone
+
+
+def load_scorer(kind: Kind, path: Path, caption_dim: int) -> Scorer:
+    """Read what `save_scorer` wrote, as float32, ready for inference.
+
+    Args:
+        kind: which it is.
+        path: of the file.
+        caption_dim: length of the caption vectors it is to read.
+
+    Raises:
+        RunError: it is not there, or is of another kind.
+    """
+    scorer = kind.build(caption_dim)
+    try:
+        scorer.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise RunError(f"no such scorer at {path}: {str(error).splitlines()[0]}") from error
+    return scorer.eval().requires_grad_(False)
