@@ -17,7 +17,7 @@ from service.batch_schemas import ResultLine
 from service.gate.authentication import is_open
 from service.gate.caller import keys_are_on
 from service.openai_schemas import OpenAIProblem
-from service.settings import Settings
+from service.settings import Settings, load_settings
 
 # Shapes that FastAPI does not meet, as the routes that answer with them write bytes.
 _MORE = (schemas.Problem, OpenAIProblem, schemas.InpaintAnswer, schemas.JobStatus, ResultLine)
@@ -120,5 +120,5 @@ def text(document: dict[str, Any]) -> str:
 if __name__ == "__main__":
     from service.app import create_app
 
-    with_keys = Settings(auth="on")
+    with_keys = load_settings(auth="on")
     sys.stdout.write(text(build(create_app(with_keys), with_keys)))
