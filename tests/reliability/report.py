@@ -13,7 +13,7 @@ def leave(suite: str, figures: dict[str, Any], place: Path | None) -> None:
     record = {
         "suite": suite,
         "date": datetime.now(UTC).date().isoformat(),
-        "command": " ".join(["python", "-m", f"tests.reliability.{suite}", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", f"tests.reliability.{suite}", *_arguments()]),
         "python": platform.python_version(),
         "figures": figures,
     }
@@ -21,3 +21,8 @@ def leave(suite: str, figures: dict[str, Any], place: Path | None) -> None:
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _arguments() -> list[str]:
+    """The command line, less where this machine keeps things."""
+    return [Path(one).name if Path(one).is_absolute() else one for one in sys.argv[1:]]
