@@ -1,0 +1,236 @@
+"""Whole requests that must be refused: broken forms, wrong types, bombs, wrong keys."""
+
+import io
+import json
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from service.errors import catalogue
+from tests.reliability.good import CAPTION, expect, pack
+from tests.reliability.samples import Sample
+from tests.reliability.wire import BOUNDARY, FORM, Client, form
+
+Fields = list[tuple[str, bytes | str]]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A request, and the statuses it may be answered with."""
+
+    path: str
+    body: bytes
+    statuses: tuple[int, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+
+    async def send(self, client: Client) -> None:
+        """Send it; the answer must be a problem that the documents know, of a status foreseen."""
+        headers = {"Content-Type": FORM, **self.headers} if self.body else self.headers
+        reply = await client.ask(self.method, self.path, self.body, headers)
+        expect(reply.status in self.statuses, f"{self.statuses}, not {reply.status} {reply.slug}")
+        kind = catalogue().get(reply.slug)
+        expect(kind is not None and kind.status == reply.status, f"a known problem: {reply.slug!r}")
+
+
+def broken_form(rng: random.Random, good: Sample) -> Bad:
+    """A form that is cut, has no name, no boundary, too many parts, or none."""
+    whole = form([("image", good.data), ("caption", CAPTION)])
+    body = rng.choice([
+        whole[: rng.randrange(1, len(whole) - 8)],
+        whole.replace(b'name="caption"', b'nome="caption"'),
+        whole.replace(BOUNDARY.encode(), b"another"),
+        form([(f"f{i}", "x") for i in range(2000)]),
+        b"--" + BOUNDARY.encode() + b"--\r\n",
+        rng.randbytes(rng.randint(1, 5000)),
+        whole.replace(b"Content-Disposition", b"X" * 20_000),
+    ])  # fmt: skip
+    return Bad("/inpaint", body, (400, 413, 422))
+
+
+def wrong_body_type(rng: random.Random, good: Sample) -> Bad:
+    """A body that is no form."""
+    kind, body = rng.choice([
+        ("application/json", json.dumps({"image": "x", "caption": CAPTION}).encode()),
+        ("application/x-www-form-urlencoded", b"caption=cat"),
+        ("multipart/form-data", b"no boundary"),
+        ("multipart/mixed; boundary=x", b"--x--"),
+        ("image/png", good.data),
+        ("\x7f;;=", b"x"),
+        (f"multipart/form-data; boundary={'b' * 500}", b"x"),
+    ])  # fmt: skip
+    path = rng.choice(["/inpaint", "/batches", "/v1/images/edits"])
+    return Bad(path, body, (415,), {"Content-Type": kind})
+
+
+def wrong_field(rng: random.Random, good: Sample) -> Bad:
+    """A field of a wrong type, out of range, unknown, or there twice."""
+    extra = rng.choice([
+        ("seed", "seven"), ("seed", "-1"), ("seed", "4294967296"), ("seed", "1e3"), ("seed", "٣"),
+        ("n", "0"), ("n", "9"), ("n", "9" * 4000), ("region", "0,0,inf,inf"), ("region", "1,1,3,9"),
+        ("region", "-8,-8,16,16"), ("region", "0,0,99999999999,8"), ("region", "60,60,900,16"),
+        ("exec", "rm -rf"), ("caption", "twice"), ("image", b"twice"), ("model", "../../etc"),
+        ("model", "none such"), ("compare", "\x00"), ("compare", " "), ("webhook", "ftp://x"),
+        ("webhook", "http://127.0.0.1/"), ("__proto__", "x"), ("seed", b"\xff\xfe"),
+    ])  # fmt: skip
+    return Bad("/inpaint", form([("image", good.data), ("caption", CAPTION), extra]), (422,))
+
+
+def wrong_caption(rng: random.Random, good: Sample) -> Bad:
+    caption = rng.choice([" \n", "a\0b", "\x1b[31m", "cat " * 3000, b"\xff\xfe\xfd", "é" * 1001])
+    return Bad("/inpaint", form([("image", good.data), ("caption", caption)]), (422,))
+
+
+def wrong_picture(rng: random.Random, good: Sample) -> Bad:
+    """A picture that is cut, broken, of another kind, or none at all."""
+    image = rng.choice([
+        b"", good.data[: len(good.data) // 2], rng.randbytes(3000), b"GIF89a" + bytes(900),
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7\n", b"\x89PNG\r\n\x1a\n",
+        png(64, 64, depth=16, rows=(b"\0" + bytes(384)) * 64), png(0, 0), png(1, 1, rows=bytes(4)),
+        b"RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", png(2**31 + 5, 64), png(64, 64),
+    ])  # fmt: skip
+    return Bad("/inpaint", form([("image", image), ("caption", CAPTION)]), (413, 415, 422))
+
+
+def picture_bomb(rng: random.Random, _: Sample) -> Bad:
+    """A small file that would unpack to hundreds of megabytes."""
+    path, image = rng.choice([("/inpaint", bomb) for bomb in _bombs()])
+    return Bad(path, form([("image", image), ("caption", CAPTION)]), (413, 415))
+
+
+def archive_bomb(rng: random.Random, _: Sample) -> Bad:
+    """A zip that unpacks to far more than it is, has too many entries, or lies about its size."""
+    body = form([("archive", rng.choice(_archive_bombs()))])
+    return Bad("/batches", body, (413, 422))
+
+
+def wrong_archive(rng: random.Random, good: Sample) -> Bad:
+    """A zip that is cut, has no captions, or none that can be read."""
+    whole = pack({"a.png": good.data, "metadata.jsonl": b'{"file_name": "a.png", "caption": "a"}'})
+    archive = rng.choice([
+        b"", whole[: len(whole) // 2], rng.randbytes(2000), b"PK\x05\x06" + bytes(18),
+        pack({"a.png": good.data}), pack({"metadata.jsonl": b"[" * 100_000, "a.png": b"x"}),
+        pack({"metadata.jsonl": b"{}\n", "a.png": b"x"}), pack({"metadata.csv": b"\xff\xfe\0"}),
+        pack({"metadata.jsonl": b'{"file_name": 1}'}), pack({}),
+    ])  # fmt: skip
+    return Bad("/batches", form([("archive", archive)]), (422,))
+
+
+def wrong_edit(rng: random.Random, good: Sample) -> Bad:
+    """An edit without a mask, with a wrong one, or with what this service has not."""
+    fields: Fields = [("image", good.data), ("prompt", CAPTION)]
+    mask = rng.choice([b"no picture", png(64, 64, rows=(b"\0" + bytes(192)) * 64), good.data[:90]])
+    fields += rng.choice([
+        [("mask", mask)], [("mask", mask), ("response_format", "url")], [("n", "99")],
+        [("image", good.data)], [("mask", mask), ("size", "1x1")], [("stream", "true")],
+    ])  # fmt: skip
+    return Bad("/v1/images/edits", form(fields), (415, 422))
+
+
+def wrong_key(rng: random.Random, good: Sample) -> Bad:
+    """No key, a wrong one, a long one, one in a wrong place, one with bytes that are no text."""
+    body = form([("image", good.data), ("caption", CAPTION)])
+    headers = rng.choice([
+        {"X-API-Key": ""}, {"X-API-Key": "cf_" + "A" * 43}, {"X-API-Key": "x" * 8000},
+        {"X-API-Key": "", "Authorization": "Bearer "}, {"X-API-Key": "é\xff"},
+        {"X-API-Key": "", "Authorization": "Basic Y2Y6Y2Y="}, {"X-API-Key": "' OR 1=1 --"},
+    ])  # fmt: skip
+    path = rng.choice(["/inpaint", "/batches", "/v1/images/edits", "/admin/reload"])
+    return Bad(path, body, (401,), {"Content-Type": FORM, **headers})
+
+
+def not_admin(rng: random.Random, _: Sample) -> Bad:
+    return Bad("/admin/reload", b"", (403,), method=rng.choice(["GET", "POST"]))
+
+
+def wrong_header(rng: random.Random, good: Sample) -> Bad:
+    """A header that cannot be used, or a website's script."""
+    headers, statuses = rng.choice([
+        ({"Idempotency-Key": "k" * 300}, (400,)), ({"Idempotency-Key": ""}, (400,)),
+        ({"Prefer": "wait=soon"}, (400,)), ({"Accept": "text/html"}, (406,)),
+        ({"Origin": "https://evil.example"}, (403,)), ({"Origin": "null"}, (403,)),
+    ])  # fmt: skip
+    return Bad(
+        "/inpaint", form([("image", good.data), ("caption", CAPTION)]), statuses,
+        {"Content-Type": FORM, **headers},
+    )  # fmt: skip
+
+
+def nothing_there(rng: random.Random, _: Sample) -> Bad:
+    """An address where there is nothing, or nothing for that method."""
+    names = [
+        "0" * 32,
+        "..%2f..%2fetc%2fpasswd",
+        "%00",
+        "%0d%0aX-Evil:1",
+        "a" * 5000,
+        "%F0%9F%90%88",
+    ]
+    paths = [
+        f"{base}/{rng.choice(names)}{end}"
+        for base, end in (("/jobs", ""), ("/jobs", "/result"), ("/jobs", "/events"))
+    ]
+    paths += [f"/batches/{rng.choice(names)}", f"/problems/{rng.choice(names)}"]
+    paths += ["/../../etc/passwd", "//", "/.git/config", "/inpaint/../admin", "/docs/../x", "/%"]
+    method = rng.choice(["GET", "DELETE", "PUT", "PATCH", "TRACE", "BREW"])
+    return Bad(rng.choice(paths), b"", (400, 404, 405), method=method)
+
+
+def png(width: int, height: int, depth: int = 8, rows: bytes = b"", extra: bytes = b"") -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(rows, 1))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + data + chunk(b"IEND", b"")
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def prepare() -> None:
+    """Make the bombs: that takes seconds, in which nothing else could be sent."""
+    _bombs()
+    _archive_bombs()
+
+
+@cache
+def _bombs() -> list[bytes]:
+    plain = (b"\0" + bytes(192)) * 64
+    much = zlib.compress(bytes(200_000_000), 1)
+    return [
+        png(50_000, 50_000, rows=bytes(1_000_000)),
+        png(8000, 8000, rows=bytes(192_008_000)),
+        png(64, 64, rows=plain, extra=chunk(b"zTXt", b"bomb\0\0" + much)),
+        png(64, 64, rows=plain, extra=chunk(b"iCCP", b"bomb\0\0" + much)),
+    ]
+
+
+@cache
+def _archive_bombs() -> list[bytes]:
+    row = b'{"file_name": "a.png", "caption": "a cat"}\n'
+    return [
+        _deflated({"metadata.jsonl": row * 1_000_000}),
+        pack({"metadata.jsonl": row, **{f"{i}.png": b"x" for i in range(2000)}}),
+        _deflated({"metadata.jsonl": row * 40, "a.png": bytes(9 * 2**20)}),
+        pack({"metadata.jsonl": row}) * 2000,
+    ]
+
+
+def _deflated(entries: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+FORMS: dict[str, Callable[[random.Random, Sample], Bad]] = {
+    make.__name__: make
+    for make in (
+        broken_form, wrong_body_type, wrong_field, wrong_caption, wrong_picture, picture_bomb,
+        archive_bomb, wrong_archive, wrong_edit, wrong_key, not_admin, wrong_header, nothing_there,
+    )
+}  # fmt: skip

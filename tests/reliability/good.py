@@ -1,0 +1,198 @@
+"""What good clients do, and that they get exactly what they asked for."""
+
+import asyncio
+import base64
+import io
+import json
+import random
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from tests.reliability.samples import Box, Sample, mask_for
+from tests.reliability.wire import FORM, Client, Reply, WrongError, form
+
+CAPTION = "a tabby cat on a windowsill"  # none of it may ever be found in a log
+_POLLS, _PAUSE = 600, 0.1
+
+
+class Visitor:
+    """One client's way through the service; every answer is checked to the pixel.
+
+    Seeds are above those that a painter takes for bad luck.
+    """
+
+    def __init__(self, client: Client, pictures: list[Sample], rng: random.Random) -> None:
+        self.client, self.rng = client, rng
+        self.sample = rng.choice(pictures)
+        self.others = rng.sample(pictures, 2)
+        self.seed = rng.randrange(1000, 2**32 - 100)
+
+    async def one_picture(self) -> None:
+        """POST /inpaint for a PNG, the region named or not."""
+        box = self.sample.centre() if self.rng.random() < 0.3 else self.sample.region(self.rng)
+        reply = await self._inpaint(box, {"Accept": "image/png"})
+        self.sample.check(reply.body, box, self.seed % 256)
+
+    async def candidates(self) -> None:
+        """POST /inpaint for several pictures, with another caption to compare."""
+        box = self.sample.region(self.rng)
+        count = self.rng.randint(2, 3)
+        reply = await self._inpaint(box, {}, {"n": str(count), "compare": "a dog"})
+        told = reply.json()
+        expect(told["seeds"] == [self.seed + i for i in range(count)], "seeds")
+        for brighter, images in enumerate((told["images"], told["comparison"]["images"])):
+            expect(len(images) == count, "number of pictures")
+            for at, image in enumerate(images):
+                level = (self.seed + at + brighter) % 256
+                self.sample.check(base64.b64decode(image), box, level)
+
+    async def later(self) -> None:
+        """A job, looked at until it is done; its result is fetched, then known by its ETag."""
+        box = self.sample.region(self.rng)
+        place = (await self._inpaint(box, {"Prefer": "respond-async"}, status=202)).headers[
+            "location"
+        ]
+        await self._until_done(place, lambda told: told["state"])
+        reply = await self._get(f"{place}/result")
+        self.sample.check(reply.body, box, self.seed % 256)
+        known = {"If-None-Match": reply.headers["etag"]}
+        again = await self.client.ask("GET", f"{place}/result", headers=known)
+        expect(again.status == 304, f"304, not {again.status}")
+
+    async def events(self) -> None:
+        """A job, followed by its events up to the end."""
+        box = self.sample.region(self.rng)
+        reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
+        story = await self._get(f"{reply.headers['location']}/events")
+        expect(b"event: done" in story.body, "an event for the end")
+
+    async def cancelled(self) -> None:
+        """A job, taken back: nothing of it is given out afterwards."""
+        box = self.sample.region(self.rng)
+        reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
+        place = reply.headers["location"]
+        gone = await self.client.ask("DELETE", place)
+        expect(gone.status == 204, f"204, not {gone.status}")
+        reply = await self.client.ask("GET", f"{place}/result")
+        expect(reply.status in (404, 410), f"404 or 410, not {reply.status}")
+
+    async def once(self) -> None:
+        """The same Idempotency-Key twice: one job, one answer."""
+        box = self.sample.region(self.rng)
+        key = {"Idempotency-Key": f"{self.rng.getrandbits(64):x}"}
+        first, second = [await self._inpaint(box, key) for _ in range(2)]
+        expect(first.headers["x-job-id"] == second.headers["x-job-id"], "one job")
+        self.sample.check(second.body, box, self.seed % 256)
+
+    async def archive(self) -> None:
+        """A zip of pictures, of which one is broken; the others come back in a zip."""
+        names = {f"{i}.png": sample for i, sample in enumerate(self.others)}
+        entries = {name: sample.data for name, sample in names.items()} | {"broken.png": b"no"}
+        rows = [{"file_name": name, "caption": CAPTION} for name in entries]
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        body = form([("archive", pack({**entries, "metadata.jsonl": lines})), self._seed])
+        await self._batch(body, refused=1)
+
+    async def pairs(self) -> None:
+        """A batch of pictures with a caption each."""
+        fields = [field for s in self.others for field in (("image", s.data), ("caption", CAPTION))]
+        await self._batch(form([*fields, self._seed]), refused=0)
+
+    async def edit(self) -> None:
+        """POST /v1/images/edits as OpenAI's clients do it."""
+        box = self.sample.region(self.rng)
+        fields = [("image", self.sample.data), ("mask", mask_for(self.sample, box))]
+        body = form([*fields, ("prompt", CAPTION), ("n", "2"), self._seed])
+        reply = await self._post("/v1/images/edits", body)
+        for at, image in enumerate(reply.json()["data"]):
+            png = base64.b64decode(image["b64_json"])
+            self.sample.check(png, box, (self.seed + at) % 256)
+
+    async def reading(self) -> None:
+        """Pages that tell of the service."""
+        path = self.rng.choice(
+            ["/healthz", "/readyz", "/v1/models", "/problems/queue-full", "/openapi.json", "/docs"]
+        )
+        await self._get(path)
+
+    @property
+    def _seed(self) -> tuple[str, str]:
+        return "seed", str(self.seed)
+
+    async def _inpaint(
+        self,
+        box: Box,
+        headers: Mapping[str, str],
+        fields: Mapping[str, str] | None = None,
+        status: int = 200,
+    ) -> Reply:
+        named = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
+        asked = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
+        body = form([*asked, *(fields or {}).items()], self.sample.name)
+        return await self._post("/inpaint", body, headers, status)
+
+    async def _post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None, status: int = 200
+    ) -> Reply:
+        reply = await self.client.ask("POST", path, body, {"Content-Type": FORM, **(headers or {})})
+        expect(reply.status == status, f"{status}, not {reply.status} {reply.slug}")
+        return reply
+
+    async def _get(self, path: str) -> Reply:
+        reply = await self.client.ask("GET", path)
+        expect(reply.status == 200, f"200, not {reply.status} {reply.slug}")
+        return reply
+
+    async def _until_done(self, place: str, state: Callable[[Any], str]) -> None:
+        for _ in range(_POLLS):
+            told = state((await self._get(place)).json())
+            if told == "done":
+                return
+            expect(told in ("queued", "running"), f"done, not {told}")
+            await asyncio.sleep(_PAUSE)
+        raise WrongError("not done in a minute")
+
+    async def _batch(self, body: bytes, refused: int) -> None:
+        place = (await self._post("/batches", body, status=202)).headers["location"]
+        await self._until_done(place, lambda told: told["state"])
+        result = await self._get(f"{place}/result")
+        with zipfile.ZipFile(io.BytesIO(result.body)) as archive:
+            lines = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]
+            expect(len(lines) == len(self.others) + refused, "a line for each picture")
+            for sample, line in zip(self.others, lines, strict=False):
+                sample.check(archive.read(line["file"]), sample.centre(), self.seed % 256)
+        expect(sum(line["state"] == "refused" for line in lines) == refused, "what is refused")
+
+
+def pack(entries: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def expect(fact: bool, what: str) -> None:
+    if not fact:
+        raise WrongError(f"expected {what}")
+
+
+# How often each way is taken.
+WEIGHTS: dict[Callable[[Visitor], Awaitable[None]], int] = {
+    Visitor.one_picture: 50,
+    Visitor.candidates: 10,
+    Visitor.later: 8,
+    Visitor.events: 3,
+    Visitor.cancelled: 3,
+    Visitor.once: 5,
+    Visitor.archive: 3,
+    Visitor.pairs: 3,
+    Visitor.edit: 7,
+    Visitor.reading: 8,
+}
+
+
+def choose(rng: random.Random) -> Callable[[Visitor], Awaitable[None]]:
+    """One way, by its weight."""
+    return rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]

@@ -1,0 +1,30 @@
+"""The memory suite, shortened; and a leak in each process, which it must see."""
+
+import numpy as np
+import pytest
+
+from tests.reliability.memory import Bounds, Course, measure
+
+# So few requests say little about a slope: a leak of 16 KiB each is 16 MiB a thousand.
+SHORT = Bounds(slope=8.0, growth=4.0)
+REQUESTS, SAMPLES = 400, 20
+
+
+def test_the_memory_of_api_and_worker_is_flat(tmp_path):
+    figures = measure(tmp_path, REQUESTS, SHORT, samples=SAMPLES)
+    assert figures["broken"] == [] and figures["answers"]["200"] > REQUESTS / 2
+
+
+def test_a_leak_in_either_process_is_seen(tmp_path):
+    figures = measure(tmp_path, REQUESTS, SHORT, "leak-api,leak-worker", samples=SAMPLES)
+    assert figures["broken"] == ["api grows", "worker grows"]
+
+
+@pytest.mark.parametrize(("leak", "flat"), [(0, True), (0.3, True), (1.0, False)])
+def test_the_whole_run_s_bounds_tell_a_leak_from_noise(leak, flat):
+    noise = np.random.default_rng(0).normal(0, 1, 100)
+    course = Course()
+    for part in range(1, 101):
+        sent = part * 200
+        course.add(sent, 90 + min(part, 20) + leak * sent / 1000 + noise[part - 1])
+    assert course.is_flat(Bounds()) == flat
