@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,7 @@ LIES = {
     "GET /jobs/{job}": "problem_is_documented",
     "POST /v1/images/edits": "pictures_are_whole",
     "POST /batches": "negative_data_rejection",
+    "GET /batches/{batch}": "object_level_authorization",
 }
 Answer = tuple[Message, bytes]
 
@@ -31,6 +33,7 @@ class Liar:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._batches: dict[str, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,10 +47,22 @@ class Liar:
         await self._app(scope, receive, keep)
         body = b"".join(message.get("body", b"") for message in messages[1:])
         start, body = _bend(scope["path"], messages[0], body)
+        body = self._gossip(scope, start, body)
         names = [name for name in start["headers"] if name[0] != b"content-length"]
         start["headers"] = [*names, (b"content-length", str(len(body)).encode())]
         await send(start)
         await send({"type": "http.response.body", "body": body})
+
+    def _gossip(self, scope: Scope, start: Message, body: bytes) -> bytes:
+        """Tell everybody with a key of a batch that its owner has once asked about."""
+        path = scope["path"]
+        if scope["method"] != "GET" or not re.fullmatch("/batches/[0-9a-f]{32}", path):
+            return body
+        if start["status"] == 200:
+            self._batches[path] = body
+        elif start["status"] == 404 and path in self._batches:
+            _put_json(start, 200, "BatchStatus")
+        return self._batches.get(path, body) if start["status"] == 200 else body
 
 
 def _bend(path: str, start: Message, body: bytes) -> Answer:

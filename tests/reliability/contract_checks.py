@@ -35,14 +35,15 @@ def pictures_are_whole(ctx, response, case):
     if response.status_code != 200 or case.operation.method.upper() == "HEAD":
         return
     kind = response.headers.get("content-type", [""])[0]
-    if kind == "application/zip":
-        assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None, "a broken zip"
-    for image in _pictures(kind, response.content):
-        with Image.open(io.BytesIO(image)) as opened:
-            opened.load()
-            size = opened.size
-        upload = case.body.get("image") if isinstance(case.body, dict) else None
-        assert not isinstance(upload, bytes) or size == size_of(upload), "another size"
+    try:
+        if kind == "application/zip":
+            assert zipfile.ZipFile(io.BytesIO(response.content)).testzip() is None, "a broken zip"
+        sizes = [_load(image) for image in _pictures(kind, response.content)]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise AssertionError(f"a broken picture: {error}") from error
+    upload = case.body.get("image") if isinstance(case.body, dict) else None
+    if isinstance(upload, bytes):
+        assert all(size == size_of(upload) for size in sizes), "another size"
 
 
 def answer_is_sealed(ctx, response, case):
@@ -57,6 +58,12 @@ def register() -> None:
     """Make them checks of schemathesis's, which runs all there are."""
     for check in (problem_is_documented, pictures_are_whole, answer_is_sealed):
         schemathesis.check(check)
+
+
+def _load(image: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(image)) as opened:
+        opened.load()
+        return opened.size
 
 
 def _pictures(kind: str, content: bytes) -> list[bytes]:
