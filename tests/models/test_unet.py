@@ -55,3 +55,16 @@ def test_a_picture_is_filled_the_same_beside_others(generator, seen):
     together = generator(*seen, noise)
     alone = generator(*(part[1:] for part in seen), noise[1:])
     assert torch.allclose(together[1:], alone, atol=1e-5)
+
+
+@torch.no_grad()
+def test_another_caption_moves_an_untrained_fill_about_as_far_as_another_latent(generator, seen):
+    context, mask, _ = seen
+    one, other = torch.nn.functional.normalize(torch.randn(2, 2, 12), dim=2)
+    noise = torch.zeros(2, generator.settings.noise_dim)
+    moved = noise.clone()
+    moved[:, :4] = torch.randn(2, 4)
+    fill = generator(context, mask, one, noise)
+    by_caption = (generator(context, mask, other, noise) - fill).abs().mean()
+    by_latent = (generator(context, mask, one, moved) - fill).abs().mean()
+    assert by_caption > 0.3 * by_latent
