@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.jobs import State
-from service.schemas import CAPTION, MODEL, PICTURE, PICTURE_TYPES, REGION, SEED, Problem, header
+from service.schemas import MODEL, PICTURE, PICTURE_TYPES, REGION, SEED, Problem, header
 
 ZIP = "application/zip"
 
@@ -83,8 +83,10 @@ FORM: dict[str, Any] = {
                     },
                     "caption": {
                         "type": "array",
-                        "items": CAPTION,
-                        "description": "A caption for each picture, in the same order.",
+                        "items": {"type": "string"},
+                        "description": "A caption for each picture, in the same order, as for "
+                        "POST /inpaint. One that cannot be taken is refused with its picture "
+                        "alone.",
                         "examples": [["a dog runs through the grass"]],
                     },
                     "seed": SEED,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from service.errors import InvalidField
+from service.errors import InvalidField, InvalidMask
 from service.forms import Part, unique
 from service.requests import InpaintRequest
 from service.settings import Settings
@@ -39,12 +39,15 @@ def read_edit(parts: Sequence[Part], settings: Settings) -> Edit:
 
     Raises:
         InvalidField, InvalidCaption: a field is missing, unknown or out of range.
+        InvalidMask: the mask is empty.
         BodyTooLarge: the picture has too many bytes.
     """
     pictures = [part for part in parts if part.name in _PICTURE]
     if len(pictures) != 1:
         raise InvalidField(f"image: {len(pictures)} pictures were sent; one is filled at a time")
     fields = unique([part for part in parts if part.name not in _PICTURE])
+    if fields.get("mask") == b"":
+        raise InvalidMask("the mask is an empty file")
     mask, size = fields.pop("mask", b""), fields.pop("size", b"auto")
     for name in fields.keys() - _RENAMED.keys() - _IGNORED:
         _check_fixed(name, fields[name])

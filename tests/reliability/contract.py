@@ -118,7 +118,7 @@ def _promised(schema: Any) -> set[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--examples", type=int, default=250)
+    parser.add_argument("--examples", type=int, default=220)
     parser.add_argument("--least", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--only", action="append", default=[], help="such as 'GET /healthz'")
@@ -126,7 +126,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         environment, users = settings(folder)
-        with Cluster(folder, environment) as cluster:
+        with Cluster(folder, environment, fsync="everysec") as cluster:
             cluster.api()
             cluster.worker()
             cluster.wait_until_ready()

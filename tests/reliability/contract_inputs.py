@@ -69,6 +69,8 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
     fitted = {name: _unwrap(value) for name, value in body.items()}
     if positive:
         _part(fitted)
+    if path == "/batches":
+        _keep_wrong(fitted)
     if positive or number % 4:
         _put_pictures(path, fitted, number)
     if _is_text(fitted, "region") and _REGION.fullmatch(fitted["region"]):
@@ -106,6 +108,18 @@ def _part(form: dict) -> None:
         form.pop("image[]", None)
 
 
+def _keep_wrong(form: dict) -> None:
+    """Keep wrong as it is sent what is wrong: of an empty list nothing is, and one is a list."""
+    for name, one in (("caption", CAPTION), ("image", picture(0))):
+        if form.get(name) == []:
+            form[name] = [one]
+    several = [form[name] for name in ("image", "caption") if name in form]
+    lengths = {len(value) if isinstance(value, list) else 1 for value in several}
+    lists = all(isinstance(value, list) for value in several)
+    if len(several) == 2 and len(lengths) == 1 and not lists and "archive" not in form:
+        del form["caption"]
+
+
 def _put_pictures(path: str, form: dict, number: int) -> None:
     if path == "/batches":
         _put_batch(form, number)
@@ -124,9 +138,8 @@ def _put_batch(form: dict, number: int) -> None:
     if _is_text(form, "captions"):
         form["captions"] = json.dumps({"dog.png": CAPTION, "cats/cat.jpg": CAPTION})
     captions, images = form.get("caption"), form.get("image")
-    if isinstance(captions, list) and isinstance(images, list) and "archive" not in form:
-        form["caption"] = captions or [CAPTION]
-        form["image"] = [picture(number + index) for index in range(len(form["caption"]))]
+    if isinstance(captions, list) and isinstance(images, list):
+        form["image"] = [picture(number + index) for index in range(len(captions))]
 
 
 def _is_text(form: dict, name: str) -> bool:

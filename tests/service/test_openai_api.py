@@ -65,6 +65,12 @@ def test_without_a_mask_the_picture_s_transparency_is_filled(ai, worker, noise, 
     assert (filled[hole] == [9, 9, 9, 255]).all()
 
 
+def test_an_empty_mask_is_refused_and_not_taken_for_none(ai, worker, picture):
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        ai.images.edit(image=picture, mask=b"", prompt="a cat")
+    assert refused.value.code == "invalid-mask" and refused.value.param == "mask"
+
+
 def test_several_candidates_come_in_one_answer(ai, worker, picture):
     answer = ai.images.edit(
         image=[picture], mask=mask(), prompt="a cat", n=3, extra_body={"seed": 1}
