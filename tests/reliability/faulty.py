@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,8 @@ from tests.reliability import painter_worker
 from tests.service.painter import Painter
 
 EVERY = 10
-LEAK = 16 * 1024
+# Little enough to be found only by a long run; a short one needs a flood.
+LEAK = int(os.environ.get("LEAK_KIB", "16")) * 1024
 _kept: list[bytes] = []
 _turns = count(1)
 
