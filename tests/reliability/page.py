@@ -9,33 +9,39 @@ PLACE = Path(__file__).resolve().parents[2] / "docs" / "reliability"
 
 INTRODUCTION = """# How reliable the service is, measured
 
-Each suite runs whole by name and shortened in `make test`; each has a negative control there that it
-must catch. The figures below are of whole runs on two cores beside other work, with Python processes
-on loopback: read times as upper bounds. They are written by `python -m tests.reliability.page` from the
-JSON files in [`reliability/`](reliability/), which hold everything that was measured.
+Each suite runs whole by name and shortened in `make test`; each has a negative
+control there that it must catch. The figures below are of whole runs on two
+cores beside other work, with Python processes on loopback: read times as upper
+bounds. They are written by `python -m tests.reliability.page` from the JSON
+files in [`reliability/`](reliability/), which hold everything that was
+measured.
 
-`make faults` runs faults, abuse, fuzz and memory, `make contract` the contract; both print their
-figures and end with an error where a bound is broken.
-"""
+`make faults` runs faults, abuse, fuzz and memory, `make contract` the contract;
+both print their figures and end with an error where a bound is broken."""
 
 WORDS = {
-    "faults": """Real API and worker processes around a real Valkey with `appendfsync always`; the
-model is a painter whose fills are known, so that every pixel of every answer is checked. *kills*: one of
-three workers dies by SIGKILL every second. *reclaim*: how long the job of a killed worker waits for
-its answer by an idle one, which takes 0.3 s for it. *api*: the API dies by SIGKILL again and again.
-*rolling*: API and workers are replaced under load, a new connection for each request, nobody asks
-twice. *queue-away*: Valkey dies by SIGKILL under load and is away for ten seconds. *poison*: one
-job in a batch of sixteen kills its model; *poison-kills-worker*: or the whole worker. *full*: how soon
-a full queue says so. Lost, wrong and twice stored must be 0. The control's workers lose one job in
-fifty on purpose.""",
-    "abuse": """Mixed requests, a third of them bad: broken bodies, early disconnects, slow clients, wrong
-types, bombs, traversal names, header floods. Every good one is checked pixel by pixel.""",
-    "fuzz": """Whatever reads a client's bytes, on mutated real files, in processes that may die of them.
-Nothing but the service's own errors may come out, within a second of CPU an input.""",
-    "memory": """Many requests of all kinds through one API and one worker; resident memory after the
-warm-up must stay flat. The control leaks on purpose.""",
-    "contract": """Schemathesis against the running service, all checks on, from the committed OpenAPI
-document. The control is a service with wrong statuses, types and headers.""",
+    "faults": """Real API and worker processes around a real Valkey with `appendfsync always`;
+the model is a painter whose fills are known, so that every pixel of every
+answer is checked. *kills*: one of three workers dies by SIGKILL every second.
+*reclaim*: how long the job of a killed worker waits for its answer by an idle
+one, which takes 0.3 s for it. *api*: the API dies by SIGKILL again and again.
+*rolling*: API and workers are replaced under load, a new connection for each
+request, nobody asks twice. *queue-away*: Valkey dies by SIGKILL under load and
+is away for ten seconds. *poison*: one job in a batch of sixteen kills its
+model; *poison-kills-worker*: or the whole worker. *full*: how soon a full queue
+says so. Lost, wrong and twice stored must be 0. The control's workers lose one
+job in fifty on purpose.""",
+    "abuse": """Mixed requests, a third of them bad: broken bodies, early disconnects, slow
+clients, wrong types, bombs, traversal names, header floods. Every good one is
+checked pixel by pixel.""",
+    "fuzz": """Whatever reads a client's bytes, on mutated real files, in processes that may
+die of them. Nothing but the service's own errors may come out, within a second
+of CPU an input.""",
+    "memory": """Many requests of all kinds through one API and one worker; resident memory after
+the warm-up must stay flat. The control leaks on purpose.""",
+    "contract": """Schemathesis against the running service, all checks on, from the committed
+OpenAPI document. The control is a service with wrong statuses, types and
+headers.""",
 }
 
 
