@@ -17,7 +17,8 @@ files in [`reliability/`](reliability/), which hold everything that was
 measured.
 
 `make faults` runs faults, abuse, fuzz and memory, `make contract` the contract;
-both print their figures and end with an error where a bound is broken."""
+both print their figures and end with an error where a bound is broken.
+"""
 
 WORDS = {
     "faults": """Real API and worker processes around a real Valkey with `appendfsync always`;
