@@ -16,6 +16,7 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image
+from schemathesis.transport.serialization import Binary
 
 from tests.service.painter import BAD_LUCK, POISON
 
@@ -81,7 +82,7 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
         fitted["webhook"] = "https://127.0.0.1:9/filled"  # nobody is there; the settings allow it
     if fitted.get("seed") in (BAD_LUCK, POISON):  # by these the painter misbehaves
         fitted["seed"] += 1
-    return fitted
+    return {name: _wrap(value) for name, value in fitted.items()}
 
 
 def fit_headers(headers: Mapping[str, str], body: object, *, positive: bool) -> dict[str, str]:
@@ -160,6 +161,13 @@ def _unwrap(value: object) -> object:
         return [_unwrap(one) for one in value]
     data = getattr(value, "data", value)
     return data if isinstance(data, bytes) else value
+
+
+def _wrap(value: object) -> object:
+    """As `_unwrap` found it: schemathesis takes plain bytes for what fits no schema."""
+    if isinstance(value, list):
+        return [_wrap(one) for one in value]
+    return Binary(value) if isinstance(value, bytes) else value
 
 
 def _noise(size: tuple[int, int]) -> Image.Image:
