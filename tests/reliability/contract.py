@@ -134,7 +134,7 @@ def main() -> int:
                 cluster.address, users, options.examples, options.seed, only=options.only
             )
     broken = findings.broken(options.least)
-    leave("contract", {**findings.figures(), "passed": not broken}, options.json)
+    leave("contract", {**findings.figures(), "broken": broken}, options.json)
     for line in broken:
         print(line, file=sys.stderr)
     return 1 if broken else 0

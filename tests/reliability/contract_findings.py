@@ -109,4 +109,4 @@ def _describe(case: Any, interaction: Any) -> str:
 def _shorten(value: Any) -> Any:
     if isinstance(value, list):
         return [_shorten(one) for one in value]
-    return f"{len(value)} bytes" if isinstance(value, bytes) else value
+    return f"{len(value.data)} bytes" if hasattr(value, "data") else value

@@ -16,12 +16,16 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image
+from schemathesis.transport.serialization import Binary
 
 from tests.service.painter import BAD_LUCK, POISON
 
 PLAIN = (("PNG", "RGB", (64, 64)), ("JPEG", "RGB", (90, 72)), ("WEBP", "RGB", (80, 64)),
          ("PNG", "L", (64, 100)), ("PNG", "P", (70, 70)))  # fmt: skip
 REGIONS = ("16,16,32,32", "0,0,16,16", "10, 20, 12,40", "60,60,4,4")  # inside 64×64
+# Fields that take any text; sent twice, they are refused.
+FREE = {"caption", "compare", "prompt", "user", "quality", "input_fidelity", "moderation",
+        "safety_identifier"}  # fmt: skip
 CAPTION = "a dog runs through the grass"
 _KEY = re.compile(r"[!-~]([ -~]*[!-~])?")
 _REGION = re.compile(r"\s*[0-9]{1,6}\s*(,\s*[0-9]{1,6}\s*){3}")
@@ -69,8 +73,7 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
     fitted = {name: _unwrap(value) for name, value in body.items()}
     if positive:
         _part(fitted)
-    if path == "/batches":
-        _keep_wrong(fitted)
+    _keep_wrong(path, fitted)
     if positive or number % 4:
         _put_pictures(path, fitted, number)
     if _is_text(fitted, "region") and _REGION.fullmatch(fitted["region"]):
@@ -81,7 +84,7 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
         fitted["webhook"] = "https://127.0.0.1:9/filled"  # nobody is there; the settings allow it
     if fitted.get("seed") in (BAD_LUCK, POISON):  # by these the painter misbehaves
         fitted["seed"] += 1
-    return fitted
+    return {name: _wrap(value) for name, value in fitted.items()}
 
 
 def fit_headers(headers: Mapping[str, str], body: object, *, positive: bool) -> dict[str, str]:
@@ -108,11 +111,18 @@ def _part(form: dict) -> None:
         form.pop("image[]", None)
 
 
-def _keep_wrong(form: dict) -> None:
-    """Keep wrong as it is sent what is wrong: of an empty list nothing is, and one is a list."""
-    for name, one in (("caption", CAPTION), ("image", picture(0))):
-        if form.get(name) == []:
-            form[name] = [one]
+def _keep_wrong(path: str, form: dict) -> None:
+    """Keep wrong as it is sent what is wrong.
+
+    Of an empty list nothing is sent, any value is a good text, and one of several a list of one.
+    """
+    for name, value in form.items():
+        if value == []:
+            form[name] = [picture(0) if name == "image" else CAPTION]
+        elif name in FREE and path != "/batches" and not isinstance(value, str):
+            form[name] = [*value, *value] if isinstance(value, list) else [value, value]
+    if path != "/batches":
+        return
     several = [form[name] for name in ("image", "caption") if name in form]
     lengths = {len(value) if isinstance(value, list) else 1 for value in several}
     lists = all(isinstance(value, list) for value in several)
@@ -160,6 +170,13 @@ def _unwrap(value: object) -> object:
         return [_unwrap(one) for one in value]
     data = getattr(value, "data", value)
     return data if isinstance(data, bytes) else value
+
+
+def _wrap(value: object) -> object:
+    """As `_unwrap` found it: schemathesis takes plain bytes for what fits no schema."""
+    if isinstance(value, list):
+        return [_wrap(one) for one in value]
+    return Binary(value) if isinstance(value, bytes) else value
 
 
 def _noise(size: tuple[int, int]) -> Image.Image:
