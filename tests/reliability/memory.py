@@ -65,8 +65,9 @@ class Course:
         first = int(len(self.mib) * WARM_UP)
         sent, mib = np.array(self.requests[first:]), np.array(self.mib[first:])
         one, other = np.triu_indices(len(sent), 1)
-        rises = (mib[other] - mib[one]) / (sent[other] - sent[one])
-        return float(np.median(rises)) * 1000
+        apart = sent[other] > sent[one]  # a batch may be answered at the end of two parts at once
+        one, other = one[apart], other[apart]
+        return float(np.median((mib[other] - mib[one]) / (sent[other] - sent[one]))) * 1000
 
     @property
     def growth(self) -> float:

@@ -7,7 +7,7 @@ from tests.reliability.memory import Bounds, Course, measure
 
 # So few requests are all warm-up: the API's heap grows by some ten MiB in that time.
 SHORT = Bounds(slope=80.0, growth=25.0)
-REQUESTS, SAMPLES = 240, 20
+REQUESTS, SAMPLES = 240, 12
 LEAK_KIB = "512"  # of most requests: a few hundred MiB a thousand
 
 
@@ -20,6 +20,11 @@ def test_a_leak_in_either_process_is_seen(tmp_path, monkeypatch):
     monkeypatch.setenv("LEAK_KIB", LEAK_KIB)
     figures = measure(tmp_path, REQUESTS, SHORT, "leak-api,leak-worker", samples=SAMPLES)
     assert figures["broken"] == ["api grows", "worker grows"]
+
+
+def test_two_samples_at_one_count_of_requests_do_not_matter():
+    course = Course([10, 20, 20, 30, 40], [50.0, 50.0, 50.0, 50.0, 50.0])
+    assert course.slope == 0
 
 
 @pytest.mark.parametrize(("leak", "flat"), [(0, True), (0.3, True), (1.0, False)])
