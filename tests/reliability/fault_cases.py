@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -167,22 +169,30 @@ def rolling(folder: Path, jobs: int, rolls: int) -> dict[str, Any]:
 
 
 async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) -> dict[str, Any]:
-    before = [child.process.pid for child in children]
-    seen = [set(before)]
+    """Replace all processes so many times, and ask all the while and so many times at least."""
+    generations = [{child.process.pid for child in children}]
+
+    def seeds() -> Iterator[int]:
+        for number in count():
+            if number >= jobs and len(generations) > rolls:
+                return
+            yield FIRST_SEED + number
+
     asking = asyncio.ensure_future(
-        storm(cluster.address, _seeds(jobs), at_once=16, retry=False, fresh_connections=True,
+        storm(cluster.address, seeds(), at_once=16, retry=False, fresh_connections=True,
               told=_progress(jobs))
     )  # fmt: skip
-    done = 0
+    children[0].replace()
+    children[1].replace()
     while not asking.done():
         for child in children:
             child.tend(time.monotonic())
         now = {child.process.pid for child in children}
-        if done < rolls and not (now & seen[-1] if done else False):
-            seen.append(now)
-            for child in children:
-                child.replace()
-            done += 1
+        if not now & generations[-1]:
+            generations.append(now)
+            if len(generations) <= rolls:
+                for child in children:
+                    child.replace()
         await asyncio.sleep(0.05)
     tally = await asking
     return {
@@ -191,8 +201,8 @@ async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) 
         "wrong": tally.wrong,
         "lost": tally.lost,
         "problems": dict(tally.problems),
-        "rolls": done,
-        "processes_replaced": len(set.union(*seen)) - len(children),
+        "rolls": len(generations) - 1,
+        "processes_replaced": len(set.union(*generations)) - len(children),
     }
 
 

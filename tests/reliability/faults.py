@@ -55,8 +55,8 @@ def broken(case: str, figures: Figures) -> list[str]:
         found.append("no worker was killed")
     if case == "api" and not figures["api_killed"]:
         found.append("the API was not killed")
-    if case == "rolling" and figures["processes_replaced"] < 2:
-        found.append("nothing was replaced")
+    if case == "rolling" and not 0 < 2 * figures["rolls"] == figures["processes_replaced"]:
+        found.append("not every process was replaced in each roll")
     if case == "reclaim" and figures["longest_in_leases"] > 3:
         found.append("a job waited for more than three leases")
     if case == "queue-away" and figures["readiness_while_away"] != [503]:
