@@ -23,7 +23,7 @@ def service(tmp_path_factory):
 
 def test_every_operation_answers_as_the_document_says(service):
     good, _, users = service
-    findings = examine(good, users, examples=2, seed=1, phases=BRIEF)
+    findings = examine(good, users, examples=4, seed=1, phases=BRIEF)
     assert findings.failures == {} and findings.errors == []
     operations = {name.rpartition(" ")[0] for name in findings.answers}
     assert len(operations) == 17 and findings.cases > 40
@@ -35,7 +35,7 @@ def test_every_operation_answers_as_the_document_says(service):
 def test_every_lie_of_a_broken_service_is_found(service):
     _, broken, users = service
     phases = (*BRIEF, "stateful")
-    findings = examine(broken, users, examples=6, seed=1, phases=phases, only=list(LIES))
+    findings = examine(broken, users, examples=12, seed=1, phases=phases, only=list(LIES))
     told = {tuple(name.split(": ")[:2]) for name in findings.failures}
     assert set(LIES.items()) <= told
     assert findings.broken(least=0)
