@@ -34,8 +34,11 @@ def test_every_operation_answers_as_the_document_says(service):
 
 def test_every_lie_of_a_broken_service_is_found(service):
     _, broken, users = service
-    phases = (*BRIEF, "stateful")
-    findings = examine(broken, users, examples=12, seed=1, phases=phases, only=list(LIES))
-    told = {tuple(name.split(": ")[:2]) for name in findings.failures}
+    phases, told = (*BRIEF, "stateful"), set()
+    for seed in range(1, 7):  # a lie about rare requests may want more of them
+        findings = examine(broken, users, examples=12, seed=seed, phases=phases, only=list(LIES))
+        told |= {tuple(name.split(": ")[:2]) for name in findings.failures}
+        assert findings.broken(least=0)
+        if set(LIES.items()) <= told:
+            break
     assert set(LIES.items()) <= told
-    assert findings.broken(least=0)
