@@ -54,7 +54,7 @@ class Worker:
         self._consumer = consumer
         self._load = load
         self._model = load()
-        self._fresh: Model | None = None
+        self._fresh: tuple[Model, int] | None = None
         self._batcher = batcher
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -231,25 +231,27 @@ class Worker:
         """Load the bundles anew beside the old ones where that was asked for since the start."""
         if self._generation is None:
             self._generation = generation
-        if generation == self._generation or self._reloading is not None:
+        busy = self._reloading is not None or self._fresh is not None
+        if busy or generation == self._generation:
             return
         self._reloading = threading.Thread(target=self._reload, args=[generation], daemon=True)
         self._reloading.start()
 
     def _reload(self, generation: int) -> None:
         try:
-            self._fresh = self._load()
-            self._error = None
+            self._fresh = (self._load(), generation)
         except StartError as error:  # the old bundles go on serving
             self._error = str(error)
             log.error("reload failed", extra={"reason": str(error)})  # noqa: TRY400
-        self._generation = generation
+            self._generation = generation
         self._reloading = None
 
     def _renew_model(self) -> None:
         """Change to newly loaded bundles, between two batches."""
         if self._fresh is not None:
-            old, self._model, self._fresh = self._model, self._fresh, None
+            old = self._model
+            self._model, self._generation = self._fresh
+            self._fresh, self._error = None, None
             old.close()
             log.info("reloaded", extra={"models": self._model.models})
 
