@@ -15,6 +15,7 @@ from service.batcher import Batcher
 from service.cli import main
 from service.consumer import Consumer
 from service.embedded import EmbeddedServer
+from service.keys import Keys
 from service.settings import Settings
 from service.worker import Worker
 from tests.service.painter import Painter
@@ -47,6 +48,18 @@ def settings(redis_url):
 def server(redis_url):
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         yield client
+
+
+@pytest.fixture
+def consumer(settings):
+    consumer = Consumer(settings)
+    consumer.join()
+    return consumer
+
+
+@pytest.fixture
+def keys(settings):
+    return Keys(settings.namespace)
 
 
 @pytest.fixture
