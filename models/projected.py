@@ -11,12 +11,18 @@ from torch.nn.functional import avg_pool2d, interpolate
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models.efficientnet import CHANNELS, frozen_features
+from models.errors import ModelsError
 from models.geometry import SIZE
+from models.steering import CAPTION_DIM, CODE, caption_map, load_steering
 from models.verdicts import Judgement
 
 # Captions are of length 1 and all rather near each other; so much longer they can be told apart
 # by layers that lengthen nothing.
 GAIN = 5.0
+
+
+class CaptionLengthError(ModelsError, ValueError):
+    """Caption vectors are not of the length that a frozen network was trained on."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,23 @@ class ProjectedSettings:
         resolution: side that the window is scaled to for the pretrained features; a multiple of 16.
         width: channels of each head.
         patch_width: channels after the pixel head's first convolution.
+        meaning: whether one more head reads pictures and captions as the frozen steering scorer
+            does; it was trained on captions of 384 numbers.
     """
 
-    caption_dim: int = 384
+    caption_dim: int = CAPTION_DIM
     window: int = 48
     resolution: int = 80
     width: int = 128
     patch_width: int = 32
+    meaning: bool = False
+
+    def __post_init__(self) -> None:
+        if self.meaning and self.caption_dim != CAPTION_DIM:
+            raise CaptionLengthError(
+                f"discriminator.settings.meaning needs caption vectors of {CAPTION_DIM} numbers; "
+                f"these have {self.caption_dim}"
+            )
 
 
 class Looked(NamedTuple):
@@ -44,14 +60,18 @@ class Looked(NamedTuple):
     Attributes:
         window: the middle of the pictures, `(N, 3, W, W)`, -1 to 1.
         features: of the pretrained network at strides 4, 8 and 16, each `(N, C, H, W)`.
+        code: what the steering scorer makes of them, `(N, 128)` of length 1; empty, `(N, 0)`,
+            where nobody asks.
     """
 
     window: Tensor
     features: tuple[Tensor, ...]
+    code: Tensor
 
     def detach(self) -> Looked:
         """Return the same without a gradient."""
-        return Looked(self.window.detach(), tuple(f.detach() for f in self.features))
+        features = tuple(f.detach() for f in self.features)
+        return Looked(self.window.detach(), features, self.code.detach())
 
 
 class Head(nn.Module):
@@ -79,6 +99,35 @@ class Head(nn.Module):
         return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
 
 
+class Meaning(nn.Module):
+    """Scores how a picture's code goes with a caption's, both of the frozen steering scorer.
+
+    That one knows captions from the first step, but can be fooled by patterns that nobody else
+    sees; this head learns what of its agreement is worth believing, from fills as well as from
+    real pictures with right and wrong captions.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            spectral_norm(nn.Linear(2 * CODE, width)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Linear(width, 1)),
+        )
+
+    def forward(self, code: Tensor, captions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Score codes `(N, 128)` under each caption, `(N, 384)`: `(N, 1)` each."""
+        scorer = load_steering(str(code.device))
+        scores = []
+        for caption in captions:
+            told = (caption.abs().sum(1, keepdim=True) > 0).to(code.dtype)
+            agreement = code * scorer.read_captions(caption) * told
+            # Both brought to numbers of about 1: codes are of length 1, their products smaller.
+            pair = torch.cat([agreement * CODE, code * CODE**0.5], dim=1)
+            scores.append(self.layers(pair))
+        return tuple(scores)
+
+
 class ProjectedDiscriminator(nn.Module):
     """Sauer et al. 2021, "Projected GANs converge faster", §3, on EfficientNet-Lite0.
 
@@ -103,30 +152,45 @@ class ProjectedDiscriminator(nn.Module):
             nn.Conv2d(2 * p, 4 * p, 3, padding=1),
         ]
         self.heads = nn.ModuleList([Head(trunk, s.caption_dim) for trunk in [*trunks, pixels]])
+        self.meaning = Meaning(w) if s.meaning else None
 
     @property
     def middle(self) -> int:
         """Where the window begins when it is not moved."""
         return (SIZE - self.settings.window) // 2
 
-    def look(self, images: Tensor, corner: tuple[int, int] | None = None) -> Looked:
+    def look(
+        self,
+        images: Tensor,
+        corner: tuple[int, int] | None = None,
+        resolution: int | None = None,
+        noise: Tensor | None = None,
+    ) -> Looked:
         """Look at the middle of pictures through the pretrained network.
 
         Args:
             images: `(N, 3, 64, 64)`, -1 to 1.
             corner: row and column where the window begins; the exact middle by default.
+            resolution: side that the window is scaled to, a multiple of 16; the settings' by
+                default.
+            noise: `(N, 3, window, window)`, added to what the pretrained network sees.
         """
         s = self.settings
         top, left = corner or (self.middle, self.middle)
         window = images[:, :, top : top + s.window, left : left + s.window].float()
-        size = (s.resolution, s.resolution)
-        larger = interpolate(window, size=size, mode="bilinear", align_corners=False)
+        side = resolution or s.resolution
+        seen = window if noise is None else window + noise
+        larger = interpolate(seen, size=(side, side), mode="bilinear", align_corners=False)
         larger = larger.contiguous(memory_format=torch.channels_last)
         # In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
         kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
         with torch.autocast(kind, enabled=False):
             features = frozen_features(str(images.device))(larger)
-        return Looked(window, features)
+            code = window.new_empty(len(window), 0)
+            if self.meaning is not None:
+                scorer = load_steering(str(images.device))
+                code = scorer.see_centres(caption_map(window, features))
+        return Looked(window, features, code)
 
     def scores(self, looked: Looked, *captions: Tensor) -> tuple[list[Tensor], ...]:
         """Judge what was looked at.
@@ -140,6 +204,8 @@ class ProjectedDiscriminator(nn.Module):
         """
         maps = [*looked.features, looked.window]
         by_head = [head(seen, captions) for head, seen in zip(self.heads, maps, strict=True)]
+        if self.meaning is not None:
+            by_head.append(self.meaning(looked.code, captions))
         return tuple([scores[i] for scores in by_head] for i in range(len(captions)))
 
     def forward(self, images: Tensor, caption: Tensor) -> Judgement:

@@ -1,7 +1,7 @@
 """Trains caption-picture scorers on real pictures, by the symmetric contrastive loss.
 
 There are three, and none may do another's work: `plain` is what a bundle ships to rank fills,
-`steering` is what a generator is trained against (`training.steering`), and `judge` sees through a
+`steering` is what a generator is trained against (`models.steering`), and `judge` sees through a
 network that nothing is trained against, and does nothing but judge in evaluations.
 """
 
@@ -18,7 +18,8 @@ from models.bundle import halve
 from models.geometry import centre, to_uint8
 from models.projected import ProjectedDiscriminator, ProjectedSettings
 from models.scorers import Scorer, ScorerSettings, plain_scorer
-from training.augment import corners
+from models.steering import build_steering, caption_map
+from training.contrast import contrast
 from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.errors import RunError
 from training.manifest import Manifest
@@ -26,9 +27,10 @@ from training.order import epoch_rows, shares
 from training.quality import need_extractor
 from training.recipe import Augment
 from training.shards import PictureSet, load_split
-from training.steering import build_steering, caption_map, contrast
+from training.views import RESOLUTIONS, View, draw_view
 
 JITTER = 4  # pixels a window is moved, either way
+MOST_NOISE = 0.1  # standard deviation, in units of -1 to 1
 AT_ONCE = 32  # pictures that a frozen network sees at once: more do not fit a core's cache
 HELD_OUT_ROWS = 1000
 RANKED = 100
@@ -61,12 +63,14 @@ class Kind:
     Attributes:
         build: makes one, given the length of a caption vector.
         see: what it sees of whole pictures `(N, 3, 64, 64)`, -1 to 1.
+        anew: what it sees of them while it is trained, another way each time; None for the same.
         once: whether it looks at each picture once, upright, and learns from what it remembers:
             for what is slow to look through.
     """
 
     build: Callable[[int], Scorer]
     see: Callable[[Tensor], Tensor]
+    anew: Callable[[Tensor], Tensor] | None = None
     once: bool = False
 
 
@@ -75,13 +79,23 @@ Pairs = Callable[[int], tuple[Tensor, Tensor]]
 
 
 def see_features(images: Tensor) -> Tensor:
-    """Look through the generators' adversary's frozen network, at a window moved a little."""
+    """Look through the generators' adversary's frozen network, straight, `(N, 155, 5, 5)`."""
+    return seen_from(images, lambda eye: View((eye.middle, eye.middle), eye.settings.resolution, 0))
+
+
+def see_features_anew(images: Tensor) -> Tensor:
+    """Look through it another way each time, as fills are looked at, and with more noise."""
+    noise = MOST_NOISE * float(torch.rand(()))
+    return seen_from(images, lambda eye: draw_view(eye, JITTER, RESOLUTIONS, noise))
+
+
+def seen_from(images: Tensor, view: Callable[[ProjectedDiscriminator], View]) -> Tensor:
+    """Return the caption maps of pictures `(N, 3, 64, 64)`, seen so."""
     eye = ProjectedDiscriminator(ProjectedSettings())
-    moved = corners(1, 2 * JITTER, torch.default_generator)[0] - JITTER
-    row, column = (moved + eye.middle).tolist()
+    chosen = view(eye)
     with torch.no_grad():
-        parts = [caption_map(eye.look(some, (row, column))) for some in images.split(AT_ONCE)]
-    return torch.cat(parts)
+        looks = [chosen.look(eye, some) for some in images.split(AT_ONCE)]
+    return torch.cat([caption_map(looked.window, looked.features) for looked in looks])
 
 
 def see_pooled(images: Tensor) -> Tensor:
@@ -97,7 +111,7 @@ def build_judge(caption_dim: int) -> Scorer:
 
 KINDS = {
     "plain": Kind(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), centre),
-    "steering": Kind(build_steering, see_features),
+    "steering": Kind(build_steering, see_features, see_features_anew),
     "judge": Kind(build_judge, see_pooled, once=True),
 }
 
@@ -157,10 +171,11 @@ def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
     """Look at other crops, mirrored or not, each time."""
     augment = Augment(rotate=0.0, drop_caption=0.0)
     source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
+    see = kind.anew or kind.see
 
     def pairs(step: int) -> tuple[Tensor, Tensor]:
         batch = source.batch(step)
-        return kind.see(batch.images), batch.caption
+        return see(batch.images), batch.caption
 
     return pairs
 

@@ -234,15 +234,16 @@ class Trainer:
             lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
+        asked = self.players.objective.asked(batch.caption)
         wide = None
         if not draws:
-            fill = generator(context, batch.mask, batch.caption, noise)
+            fill = generator(context, batch.mask, asked, noise)
         else:
             noises = torch.stack(noise.chunk(draws, dim=1))
-            wide = generator.draw(context, batch.mask, batch.caption, noises).float()
+            wide = generator.draw(context, batch.mask, asked, noises).float()
             fill = generator.without_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
-        return Scene(*batch), Scene(composite, batch.mask, batch.caption, wide)
+        return Scene(*batch), Scene(composite, batch.mask, asked, wide)
 
     def follow(self, figures: Figures) -> Figures:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""

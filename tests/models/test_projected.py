@@ -6,6 +6,7 @@ import torch
 from models import efficientnet
 from models.discriminators import DISCRIMINATORS
 from models.efficientnet import FrozenWeightsError, frozen_features
+from models.projected import CaptionLengthError
 
 SETTINGS = {"caption_dim": 12, "width": 4, "patch_width": 4, "resolution": 48}
 
@@ -47,6 +48,26 @@ def test_a_look_sees_its_window_alone(discriminator, images):
     )
     assert torch.equal(there[0][0], there[1][0])
     assert not torch.equal(moved[0][0], moved[1][0])
+
+
+def test_the_head_of_meanings_hears_a_caption_and_is_deaf_without_one(images):
+    torch.manual_seed(0)
+    discriminator = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4, "meaning": True})
+    looked = discriminator.look(images)
+    assert torch.allclose(looked.code.norm(dim=1), torch.ones(2))
+    some, other, none = (
+        discriminator.scores(looked, caption)[0][-1]
+        for caption in (torch.ones(2, 384), -torch.ones(2, 384), torch.zeros(2, 384))
+    )
+    assert some.shape == (2, 1)
+    assert not torch.equal(some, other)
+    assert not torch.equal(some, none)
+    assert not any("scorer" in name for name in discriminator.state_dict())
+
+
+def test_meanings_of_captions_of_another_length_are_refused():
+    with pytest.raises(CaptionLengthError, match="384 numbers; these have 12"):
+        DISCRIMINATORS["projected"]({**SETTINGS, "meaning": True})
 
 
 def test_missing_weights_are_one_clear_line(monkeypatch):

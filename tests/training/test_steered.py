@@ -5,10 +5,11 @@ import torch
 
 from models.discriminators import DISCRIMINATORS
 from models.geometry import hole_mask, paste
-from training.errors import RecipeError
+from models.steering import CAPTION_DIM
+from training.contrast import contrast
 from training.objectives.base import Scene
-from training.objectives.steered import Steered, SteeredSettings, other_captions
-from training.steering import CAPTION_DIM, contrast
+from training.objectives.sharing import Shares
+from training.objectives.steered import Steered, SteeredSettings, less_told, other_captions
 
 ROWS, DIM = 4, CAPTION_DIM
 
@@ -16,7 +17,7 @@ ROWS, DIM = 4, CAPTION_DIM
 @pytest.fixture(scope="module")
 def discriminator():
     torch.manual_seed(0)
-    settings = {"caption_dim": DIM, "width": 4, "patch_width": 4, "resolution": 48}
+    settings = {"caption_dim": DIM, "width": 4, "patch_width": 4, "meaning": True}
     return DISCRIMINATORS["projected"](settings)
 
 
@@ -106,13 +107,58 @@ def test_what_it_has_learnt_of_the_gradients_survives_a_resume(discriminator):
     assert other.shares.lengths.keys() == {"pixels", "adversarial", "features", "caption"}
 
 
-def test_captions_of_another_length_are_refused_in_one_line(discriminator):
-    objective, draws = Steered(SteeredSettings(warmup=0)), noise().requires_grad_(True)
-    real, fake = objective.prepare(discriminator, *scenes(draws))
-    short = torch.zeros(ROWS, 8)
-    with pytest.raises(RecipeError, match="have 8: set it to 0"):
-        objective.judged(
-            DISCRIMINATORS["projected"]({"caption_dim": 8, "width": 4, "patch_width": 4}),
-            real,
-            fake._replace(caption=short),
-        )
+def swapped(real, fake):
+    """The same, but that the first fill was asked for with the second picture's caption."""
+    asked = fake.caption.clone()
+    asked[0] = real.caption[1]
+    return real, fake._replace(caption=asked)
+
+
+def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, swap=1.0))
+    draws = noise().requires_grad_(True)
+    real, fake = objective.prepare(discriminator, *swapped(*scenes(draws)))
+    terms = objective.generator_terms(discriminator, real, fake)
+    for name in ("pixels", "features"):
+        assert terms[name][0] == 0
+        assert (terms[name][1:] != 0).all()
+    assert (terms["caption"] >= 0).all()
+
+
+def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
+    caption = captions(64)
+    assert torch.equal(Steered(SteeredSettings(warmup=1, swap=1.0)).asked(caption), caption)
+    torch.manual_seed(0)
+    asked = Steered(SteeredSettings(warmup=0, swap=0.25)).asked(caption)
+    other = (asked != caption).any(1)
+    assert 6 <= other.sum() <= 26
+    assert all((row == caption).all(1).any() for row in asked[other])
+
+
+def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, noise=0.0))
+    real, fake = objective.prepare(discriminator, *scenes(noise()))
+    assert less_told(real, fake._replace(looked=real.looked)).max() < 1e-5
+    far = fake.looked._replace(code=-torch.nn.functional.normalize(real.looked.code))
+    assert less_told(real, fake._replace(looked=far)).max() > 0
+
+
+def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
+    output = torch.ones(1, 2, 3, 4, 4, requires_grad=True)
+    shares = Shares("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
+    for step, left in ((0, 1.0), *((25 * n, 0.01) for n in range(1, 100))):
+        values = output.flatten(2).mean(2)[0]
+        terms = {"pixels": values, "caption": left * values, "features": left * values}
+        weighed = shares.weigh(terms, output, step)
+    pulls = {
+        name: torch.autograd.grad(term.mean(), output, retain_graph=True)[0].norm()
+        for name, term in weighed.items()
+    }
+    assert float(pulls["features"] / pulls["pixels"]) == pytest.approx(2.0, rel=0.02)
+    assert float(pulls["caption"] / pulls["pixels"]) == pytest.approx(0.02, rel=0.02)
+
+
+def test_steering_by_captions_needs_a_discriminator_that_reads_them():
+    plain = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4})
+    with pytest.raises(ValueError, match="meaning"):
+        Steered(SteeredSettings()).check(plain)

@@ -25,7 +25,7 @@ class Scene(NamedTuple):
     Attributes:
         images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
         mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
-        caption: `(N, caption_dim)`.
+        caption: `(N, caption_dim)`; of fills what they were asked for.
         draws: where an objective asks for several fills of each hole, all of them, with what margin
             the generator gives them, `(D, N, 3, F, F)`; the composites hold the first.
         looked: what `prepare` keeps of the images for both players; it has a `detach`.
@@ -67,6 +67,10 @@ class Objective(Protocol):
 
         Called when a recipe is loaded, with a network that has shapes but no numbers.
         """
+        ...
+
+    def asked(self, caption: Tensor) -> Tensor:
+        """Return the captions `(N, caption_dim)` that fills are asked for, given the pictures'."""
         ...
 
     def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
@@ -114,6 +118,10 @@ class PlainObjective:
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""
+
+    def asked(self, caption: Tensor) -> Tensor:
+        """Ask for what the pictures show."""
+        return caption
 
     def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
         """Prepare nothing."""

@@ -19,10 +19,14 @@ class Shares:
     Args:
         reference: the term with weight 1.
         shares: of each other term's gradient, in lengths of the reference's.
+        content: terms that can be satisfied. Their share is of the longest gradient they ever had:
+            measured by what is left of it, they would push as hard when there is nothing to want.
     """
 
-    def __init__(self, reference: str, shares: dict[str, float]) -> None:
-        self.reference, self.shares = reference, shares
+    def __init__(
+        self, reference: str, shares: dict[str, float], content: frozenset[str] = frozenset()
+    ) -> None:
+        self.reference, self.shares, self.content = reference, shares, content
         self.lengths: dict[str, float] = {}
 
     def weigh(self, terms: Terms, output: Tensor, step: int) -> Terms:
@@ -52,4 +56,5 @@ class Shares:
             now[name] = float(slope[0].norm())
         for name, length in ranks.mean(now).items():
             before = self.lengths.get(name, length)
-            self.lengths[name] = MEMORY * before + (1 - MEMORY) * length
+            after = MEMORY * before + (1 - MEMORY) * length
+            self.lengths[name] = max(after, before) if name in self.content else after

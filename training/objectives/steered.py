@@ -10,13 +10,13 @@ from torch.nn.functional import relu
 
 from models.efficientnet import PACKAGE, weights_path
 from models.projected import Looked
+from models.steering import load_steering
 from training import ranks
-from training.augment import corners
-from training.errors import RecipeError
+from training.contrast import SAME, contrast
 from training.objectives.base import Figures, PlainObjective, Scene, Terms, register
 from training.objectives.sharing import Shares
 from training.objectives.terms import hole_mean
-from training.steering import CAPTION_DIM, SAME, caption_map, contrast, load_steering
+from training.views import RESOLUTIONS, draw_view
 
 DRAWS = 2
 # Bendel et al. 2023, eq. 12 and 13, for two draws: the weight at which independent Gaussian draws
@@ -34,21 +34,28 @@ class SteeredSettings:
     Attributes:
         adversarial: share of the discriminator's verdict.
         features: share of the distance in pretrained features (Suvorov et al. 2021, LaMa, §2.2).
-        caption: share of the contrast of captions.
+        caption: share of the contrast of captions, as far as a fill fits its own less than the
+            real picture does.
         spread: reward, after the warm-up, for two draws that differ; 1 for as much as the
             posterior spreads.
         mismatch: weight of the discriminator's "fake" for real pictures with another's caption.
         warmup: generator steps on the pixels alone, which come several times as fast.
         jitter: pixels by which the judged window is moved, either way.
+        noise: standard deviation of what is added to it before the frozen network sees it, in
+            units of -1 to 1.
+        swap: share of the fills asked for with another picture's caption. Only whether they look
+            real and fit that caption is asked of them.
     """
 
     adversarial: float = Field(default=4.0, ge=0)
     features: float = Field(default=2.0, ge=0)
-    caption: float = Field(default=3.0, ge=0)
+    caption: float = Field(default=2.0, ge=0)
     spread: float = Field(default=0.4, ge=0, le=1)
     mismatch: float = Field(default=0.5, ge=0)
     warmup: int = Field(default=1200, ge=0)
     jitter: int = Field(default=4, ge=0, le=8)
+    noise: float = Field(default=0.05, ge=0, le=1)
+    swap: float = Field(default=0.2, ge=0, le=1)
 
 
 @register("steered")
@@ -61,7 +68,7 @@ class Steered(PlainObjective):
         self.settings = settings
         self.steps = 0
         shares = {name: getattr(settings, name) for name in ("adversarial", "features", "caption")}
-        self.shares = Shares(reference="pixels", shares=shares)
+        self.shares = Shares("pixels", shares, content=frozenset({"caption"}))
 
     def check(self, discriminator: nn.Module) -> None:
         """Refuse a discriminator that cannot look once for both players, or looks beyond the edge.
@@ -71,6 +78,8 @@ class Steered(PlainObjective):
         """
         if not hasattr(discriminator, "look"):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
+        if self.settings.caption and discriminator.meaning is None:
+            raise ValueError("objective.settings.caption needs discriminator.settings.meaning")
         if self.settings.jitter > int(discriminator.middle):  # type: ignore[arg-type]
             raise ValueError("objective.settings.jitter moves the judged window out of the picture")
         # Read when the warm-up is over: too late to hear that it is not there.
@@ -87,17 +96,26 @@ class Steered(PlainObjective):
         """Whether the pixels alone have had their steps."""
         return self.steps >= self.settings.warmup
 
+    def asked(self, caption: Tensor) -> Tensor:
+        """Ask for another picture's caption in a share of the rows."""
+        swap = self.settings.swap
+        if not self.listens or not swap:
+            return caption
+        other, exists = other_captions(caption)
+        chosen = ranks.own_rows(torch.rand, len(caption)).to(caption.device) < swap
+        told = caption.abs().sum(1) > 0
+        return torch.where((chosen & exists & told)[:, None], other, caption)
+
     def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
-        """Look at both through the frozen network, at the same place, once for both players."""
+        """Look at both through the frozen network, the same way, once for both players."""
         if not self.listens:
             return real, fake
-        jitter = self.settings.jitter
-        moved = corners(1, 2 * jitter, torch.default_generator)[0] - jitter
-        row, column = (moved + int(discriminator.middle)).tolist()  # type: ignore[arg-type]
+        s = self.settings
+        view = draw_view(discriminator, s.jitter, RESOLUTIONS, s.noise)  # type: ignore[arg-type]
         with torch.no_grad():
-            seen = discriminator.look(real.images, (row, column))
+            seen = view.look(discriminator, real.images)  # type: ignore[arg-type]
         return real._replace(looked=seen), fake._replace(
-            looked=discriminator.look(fake.images, (row, column))
+            looked=view.look(discriminator, fake.images)  # type: ignore[arg-type]
         )
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
@@ -106,7 +124,7 @@ class Steered(PlainObjective):
             return {}
         wrong, exists = other_captions(real.caption)
         right, mismatched = discriminator.scores(real.looked, real.caption, wrong)
-        (made,) = discriminator.scores(fake.looked, fake.caption)
+        (made,) = discriminator.scores(fake.looked, believed(real, fake))
         terms = {"real": hinge(right, -1.0), "fake": hinge(made, 1.0)}
         if self.settings.mismatch:
             terms["mismatch"] = hinge(mismatched, 1.0) * exists * self.settings.mismatch
@@ -116,7 +134,7 @@ class Steered(PlainObjective):
         """Return the pixels' terms and, after the warm-up, all others, each with its share."""
         if fake.draws is None:
             raise ValueError("objective 'steered' needs fills with their margin")
-        terms = {"pixels": self.pixels(real, fake.draws)}
+        terms = {"pixels": self.pixels(real, fake.draws) * own_caption(real, fake)}
         if self.listens:
             terms |= self.judged(discriminator, real, fake)
             terms = self.shares.weigh(terms, fake.draws, self.steps)
@@ -140,16 +158,13 @@ class Steered(PlainObjective):
         """Return the terms for which the composites were looked at."""
         s, terms = self.settings, {}
         if s.adversarial:
-            (made,) = discriminator.scores(fake.looked, fake.caption)
+            (made,) = discriminator.scores(fake.looked, believed(real, fake))
             terms["adversarial"] = -torch.stack([one.float().mean(1) for one in made]).mean(0)
         if s.features:
-            terms["features"] = features_apart(real.looked, fake.looked)
+            apart = features_apart(real.looked, fake.looked)
+            terms["features"] = apart * own_caption(real, fake)
         if s.caption:
-            check_length(fake.caption)
-            scorer = load_steering(str(fake.caption.device))
-            seen = scorer.see_centres(caption_map(fake.looked))
-            read = scorer.read_captions(fake.caption)
-            terms["caption"] = contrast(seen, read, fake.caption)
+            terms["caption"] = less_told(real, fake)
         return terms
 
     def after_step(self, figures: Mapping[str, float]) -> Figures:
@@ -172,13 +187,35 @@ class Steered(PlainObjective):
         }
 
 
-def check_length(caption: Tensor) -> None:
-    """Raise `RecipeError` where captions are not those that the scorer was trained on."""
-    if caption.shape[1] != CAPTION_DIM:
-        raise RecipeError(
-            f"objective.settings.caption needs caption vectors of {CAPTION_DIM} numbers; these "
-            f"have {caption.shape[1]}: set it to 0"
-        )
+def own_caption(real: Scene, fake: Scene) -> Tensor:
+    """Return 1 for each fill that was asked for with its picture's caption, else 0, `(N,)`."""
+    return (real.caption == fake.caption).all(1).float()
+
+
+def believed(real: Scene, fake: Scene) -> Tensor:
+    """Return the captions under which fills are judged: none for another picture's.
+
+    What surrounds the hole would give those away whatever the fill.
+    """
+    return fake.caption * own_caption(real, fake)[:, None]
+
+
+def less_told(real: Scene, fake: Scene) -> Tensor:
+    """How much harder fills are to tell by their captions than the real pictures are, `(N,)`.
+
+    The contrast of a fill above the real picture's, never below 0: a frozen scorer that is pleased
+    beyond what it makes of real pictures is being fooled. Where the caption is another picture's,
+    above the mean of the real ones.
+    """
+    scorer = load_steering(str(fake.caption.device))
+    told = (real.caption.abs().sum(1) > 0).float()
+    with torch.no_grad():
+        captions = scorer.read_captions(real.caption)
+        reached = contrast(real.looked.code, captions, real.caption)
+        mean = reached.sum() / told.sum().clamp_min(1)
+    aim = torch.where(own_caption(real, fake) > 0, reached, mean)
+    asked = scorer.read_captions(fake.caption)
+    return relu(contrast(fake.looked.code, asked, fake.caption) - aim) * told
 
 
 def hinge(scores: list[Tensor], sign: float) -> Tensor:
@@ -205,7 +242,7 @@ def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
         caption: `(N, caption_dim)`, of length 1 or 0; may be another rank's that is taken.
 
     Returns:
-        Captions `(N, caption_dim)`, and 1 for each picture that has one, else 0, `(N,)`.
+        Captions `(N, caption_dim)`, and whether a picture has one, bool `(N,)`.
     """
     everybody = ranks.all_rows(caption)
     near = caption @ everybody.T
@@ -214,4 +251,4 @@ def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
     chance = ranks.own_rows(lambda rows: torch.rand(rows, len(everybody)), len(caption))
     anybody = chance.to(near.device).masked_fill(~usable, -1.0).argmax(1)
     coin = ranks.own_rows(torch.rand, len(caption)).to(near.device) < 0.5
-    return everybody[torch.where(coin, hard, anybody)], usable.any(1).float()
+    return everybody[torch.where(coin, hard, anybody)], usable.any(1)
