@@ -34,7 +34,8 @@ def caption_map(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
         `(N, 155, H, W)`: the features of strides 16 and 8, and the colours themselves.
     """
     coarse = features[-1]
-    finer = [adaptive_avg_pool2d(x, coarse.shape[-2:]) for x in (features[1], window)]
+    height, width = coarse.shape[-2:]
+    finer = [adaptive_avg_pool2d(x, (height, width)) for x in (features[1], window)]
     return torch.cat([coarse, *finer], dim=1)
 
 

@@ -33,6 +33,8 @@ class UnetSettings:
         style: length of the vector that modulates every level.
         width: channels of the encoder's first level, and of the decoder's last; 8, or a multiple
             of 16.
+        guidance: how far past its caption a fill goes, away from the one without: 1 as trained.
+            It changes no weight, and `forward` alone heeds it.
     """
 
     caption_dim: int = 384
@@ -40,6 +42,7 @@ class UnetSettings:
     latent: int = 64
     style: int = 256
     width: int = 32
+    guidance: float = 1.0
 
     @property
     def noise_dim(self) -> int:
@@ -172,7 +175,7 @@ class UnetGenerator(nn.Module):
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        wide = self.decode(self.encode(context, mask), caption, noise)
+        wide = self.decode(self.encode(context, mask), caption, noise, self.settings.guidance)
         return self.without_margin(wide)
 
     def draw(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
@@ -204,20 +207,32 @@ class UnetGenerator(nn.Module):
             seen.append(down(seen[-1]))
         return seen
 
-    def decode(self, seen: list[Tensor], caption: Tensor, noise: Tensor) -> Tensor:
+    def decode(
+        self, seen: list[Tensor], caption: Tensor, noise: Tensor, guidance: float = 1.0
+    ) -> Tensor:
         """Make the centre with its margin, `(N, 3, 36, 36)`, of what the encoder saw."""
         sizes = [self.settings.latent, *(side * side for side in SIDES)]
         latent, *places = torch.split(noise, sizes, dim=1)
-        # Of length 1 in the caption's space its numbers would be 1/20 of the noise's, and drown.
-        caption = caption * self.settings.caption_dim**0.5
-        told = [self.caption(caption), latent, seen[-1].mean((2, 3))]
-        style = self.mapping(torch.cat(told, dim=1))
+        style = self.style(caption, latent, seen[-1])
+        if guidance != 1:
+            # Ho & Salimans 2022, "Classifier-free diffusion guidance", eq. 6, in the space of
+            # styles: all that a caption says goes through them, so that once is enough.
+            none = self.style(torch.zeros_like(caption), latent, seen[-1])
+            style = none + guidance * (style - none)
         x = self.bottom(seen[-1], style)
         grids = [p.reshape(-1, 1, side, side) for p, side in zip(places, SIDES, strict=True)]
         for up, beside, grid in zip(self.ups, seen[-2::-1], [None, *grids], strict=True):
             x = up(x, beside, style, grid)
         wide: Tensor = self.output(self.last(leaky_relu(x, SLOPE)))
         return middle(wide, (WRITTEN - HOLE) // 2 - MARGIN)
+
+    def style(self, caption: Tensor, latent: Tensor, coarsest: Tensor) -> Tensor:
+        """Turn captions, noise and the pooled context into styles `(N, style)`."""
+        # Of length 1 in the caption's space its numbers would be 1/20 of the noise's, and drown.
+        caption = caption * self.settings.caption_dim**0.5
+        told = [self.caption(caption), latent, coarsest.mean((2, 3))]
+        styles: Tensor = self.mapping(torch.cat(told, dim=1))
+        return styles
 
 
 def middle(x: Tensor, edge: int) -> Tensor:

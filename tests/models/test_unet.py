@@ -68,3 +68,19 @@ def test_another_caption_moves_an_untrained_fill_about_as_far_as_another_latent(
     by_caption = (generator(context, mask, other, noise) - fill).abs().mean()
     by_latent = (generator(context, mask, one, moved) - fill).abs().mean()
     assert by_caption > 0.3 * by_latent
+
+
+@torch.no_grad()
+def test_guidance_goes_from_no_caption_through_the_caption_and_beyond(generator, seen):
+    context, mask, caption = seen
+    noise = torch.randn(2, generator.settings.noise_dim)
+    plain, none = (generator(context, mask, c, noise) for c in (caption, torch.zeros_like(caption)))
+
+    def guided(guidance):
+        other = GENERATORS["unet"]({**SETTINGS, "guidance": guidance})
+        other.load_state_dict(generator.state_dict())
+        return other(context, mask, caption, noise)
+
+    assert torch.allclose(guided(0.0), none, atol=1e-6)
+    assert torch.allclose(guided(1.0), plain)
+    assert (guided(2.0) - none).abs().mean() > (plain - none).abs().mean()
