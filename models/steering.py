@@ -18,7 +18,7 @@ from models.efficientnet import CHANNELS, FrozenWeightsError
 from models.scorers import Scorer
 
 WEIGHTS = "steering.safetensors"
-DIGEST = "06a0593dde46ead9c05ea640dee4ff8eae44156c73a0074d2298c38b890f023e"  # sha256 of the file
+DIGEST = "2c7b75720d2088427a00df0ea287bf6426d441370b57590a06dab47b0cd023d0"  # sha256 of the file
 CAPTION_DIM = 384
 CODE, WIDTH = 128, 256
 
