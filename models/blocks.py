@@ -45,17 +45,33 @@ class Fire(nn.Module):
         return out
 
 
-def down_block(in_channels: int, out_channels: int, *, batch_norm: bool) -> nn.Sequential:
-    """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling)."""
+def down_block(
+    in_channels: int, out_channels: int, *, batch_norm: bool, epsilon: float = 1e-5
+) -> nn.Sequential:
+    """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling).
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        batch_norm: normalise what comes out.
+        epsilon: what batch norm adds to the variance.
+    """
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=not batch_norm)
     ]
     if batch_norm:
-        layers.append(nn.BatchNorm2d(out_channels))
+        layers.append(nn.BatchNorm2d(out_channels, epsilon))
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))
 
 
-def up_block(in_channels: int, out_channels: int, *, dropout: float | None = None) -> nn.Sequential:
+def up_block(
+    in_channels: int,
+    out_channels: int,
+    *,
+    dropout: float | None = None,
+    epsilon: float = 1e-5,
+    conv: type[nn.ConvTranspose2d] = nn.ConvTranspose2d,
+) -> nn.Sequential:
     """Build a strided 4×4 transposed convolution that doubles H and W.
 
     A kernel that its stride divides overlaps evenly, which keeps the checkerboard down.
@@ -64,10 +80,12 @@ def up_block(in_channels: int, out_channels: int, *, dropout: float | None = Non
         in_channels: channels that come in.
         out_channels: channels that go out.
         dropout: of whole channels, to begin with; None for a block that has none at all.
+        epsilon: what batch norm adds to the variance.
+        conv: how the transposed convolution is computed.
     """
     layers = [
-        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
-        nn.BatchNorm2d(out_channels),
+        conv(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels, epsilon),
         nn.ReLU(inplace=True),
     ]
     return nn.Sequential(*layers, *([] if dropout is None else [nn.Dropout2d(dropout)]))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.began import Autoencoder, AutoencoderSettings
 from models.began_blog import BlogAutoencoder, BlogJudgeSettings
 from models.blocks import down_block, init_normal
+from models.context_encoder import ContextJudge, ContextJudgeSettings
 from models.dcgan import DcganDiscriminator, DcganJudgeSettings
 from models.projected import ProjectedDiscriminator, ProjectedSettings
 from models.registry import Builder, builder
@@ -92,6 +93,7 @@ class ConvDiscriminator(nn.Module):
 
 DISCRIMINATORS: dict[str, Builder] = {
     "conv": builder(ConvDiscriminator, ConvSettings),
+    "context-encoder": builder(ContextJudge, ContextJudgeSettings),
     "dcgan": builder(DcganDiscriminator, DcganJudgeSettings),
     "autoencoder": builder(Autoencoder, AutoencoderSettings),
     "began-blog": builder(BlogAutoencoder, BlogJudgeSettings),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from models.began import BeganGenerator, BeganSettings
 from models.began_blog import BlogGenerator, BlogSettings
 from models.blocks import init_kaiming, init_normal, up_block
+from models.context_encoder import ContextEncoder, ContextEncoderSettings
 from models.dcgan import DcganGenerator, DcganSettings
 from models.encoders import SqueezeEncoder
 from models.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
@@ -89,6 +90,7 @@ class InpaintGenerator(nn.Module):
 GENERATORS: dict[str, Builder] = {
     "inpaint": builder(InpaintGenerator, InpaintSettings),
     "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
+    "context-encoder": builder(ContextEncoder, ContextEncoderSettings),
     "dcgan": builder(DcganGenerator, DcganSettings),
     "began": builder(BeganGenerator, BeganSettings),
     "began-blog": builder(BlogGenerator, BlogSettings),

@@ -17,6 +17,18 @@ class Judgement(NamedTuple):
     features: tuple[Tensor, ...]
 
 
+class Patches(NamedTuple):
+    """How real a discriminator finds each of several overlapping parts of each picture.
+
+    Attributes:
+        scores: `(N, places)`, higher is more real.
+        features: as a `Judgement` has them.
+    """
+
+    scores: Tensor
+    features: tuple[Tensor, ...]
+
+
 class Reconstruction(NamedTuple):
     """What an autoencoder makes of each picture; the nearer, the more real it finds it.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.geometry import paste
-from models.verdicts import Judgement
+from models.verdicts import Judgement, Patches, Reconstruction
 from training.objectives.base import Objective
 
 if TYPE_CHECKING:
@@ -87,9 +87,16 @@ def check_shapes(picture: Picture, generator: nn.Module, discriminator: nn.Modul
             verdict = discriminator(paste(context, mask, fill), caption)
         except RuntimeError as error:
             raise ValueError(f"the discriminator takes no {size}×{size} pictures") from error
-    wanted = (count,) if isinstance(verdict, Judgement) else context.shape
-    if verdict[0].shape != wanted:
+    if not has_shape(verdict, context):
         raise ValueError(f"the discriminator is not made for {size}×{size} pictures")
+
+
+def has_shape(verdict: Judgement | Patches | Reconstruction, pictures: Tensor) -> bool:
+    """Say whether a verdict is one on these pictures, from its shape."""
+    if isinstance(verdict, Patches):
+        return verdict.scores.ndim == 2 and len(verdict.scores) == len(pictures)
+    wanted = (len(pictures),) if isinstance(verdict, Judgement) else pictures.shape
+    return verdict[0].shape == wanted
 
 
 def length_of(network: Any, name: str) -> int:

@@ -37,6 +37,10 @@ TINY = {
     # Rates are halved and residuals vanish within the few steps.
     "began": [*BEGAN, "optimizers.plateau={ window = 1, patience = 1 }", "vanishing.steps=3"],
     "began-blog": [],
+    "context-encoder": [
+        "generator.settings={ width = 4, bottleneck = 16 }",
+        "discriminator.settings={ width = 4 }",
+    ],
     "dcgan": [*SMALL, *DCGAN],
     # The adversary joins after one step; the scorer of captions reads longer vectors than these.
     "flagship": [
@@ -91,7 +95,9 @@ def test_the_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
     assert "generator/adversarial" in page
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("flagship", "inpaint"))])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if n.startswith(("context", "flagship", "inpaint"))]
+)
 def test_every_run_that_fills_holes_becomes_a_bundle_that_does(name, whole, tmp_path):
     export(whole(name), tmp_path)
     pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)

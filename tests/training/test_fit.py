@@ -11,6 +11,17 @@ from training.recipe import load_recipe
     [
         ("dcgan", ["objective.settings.mismatch=0.5"], "this discriminator reads none"),
         ("dcgan", ["augment.rotate=0.1"], "rotate turns the hole"),
+        (
+            "dcgan",
+            ["discriminator={ kind = 'context-encoder' }"],
+            "'context-encoder' gives a patches",
+        ),
+        (
+            "context-encoder",
+            ["discriminator={ kind = 'dcgan' }"],
+            "needs a discriminator that gives",
+        ),
+        ("context-encoder", ["picture.hole=all"], r"makes 32×32 pixels.*\(all\) has 64×64"),
         ("dcgan", ["picture.hole=centre"], r"makes 64×64 pixels.*\(centre\) has 32×32"),
         ("dcgan", ["picture.size=32", "picture.view=centre"], "makes 64×64 pixels.*has 32×32"),
         ("dcgan", ["discriminator.settings.size=32"], "discriminator is not made for 64×64"),

@@ -1,6 +1,7 @@
 """Recipes are checked when they are loaded."""
 
 import pytest
+import torch
 from torch import nn
 
 from training.errors import RecipeError
@@ -38,6 +39,20 @@ def test_each_player_gets_the_optimizer_its_recipe_names():
     built = [build_optimizer(nn.Linear(2, 2), settings) for settings in players]
     assert [type(o).__name__ for o in built] == ["Adam", "RMSprop"]
     assert built[1].defaults["lr"] == 5e-5
+
+
+def test_a_fused_step_is_the_plain_one_but_for_rounding():
+    torch.manual_seed(0)
+    networks = [nn.Linear(20, 20) for _ in range(2)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    for network, fused in zip(networks, (False, True), strict=True):
+        optimizer = build_optimizer(network, Adam(lr=0.1, fused=fused))
+        for _ in range(3):
+            optimizer.zero_grad()
+            network(torch.ones(2, 20)).square().sum().backward()
+            optimizer.step()
+        assert bool(optimizer.defaults["fused"]) is fused
+    torch.testing.assert_close(networks[1].weight, networks[0].weight)
 
 
 @pytest.mark.parametrize(

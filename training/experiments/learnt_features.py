@@ -8,7 +8,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from models.discriminators import DISCRIMINATORS
 from models.geometry import to_float
-from models.verdicts import Judgement
+from models.verdicts import Reconstruction
 from training.loaded import LoadedRun
 from training.manifest import Manifest
 from training.players import network
@@ -42,11 +42,11 @@ def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
         verdict = discriminator(
             to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
         )
-        if isinstance(verdict, Judgement):
+        if isinstance(verdict, Reconstruction):
+            found.append(verdict.code.flatten(1).float().cpu())
+        else:
             pooled = [adaptive_max_pool2d(level, GRID).flatten(1) for level in verdict.features]
             found.append(torch.cat(pooled, dim=1).float().cpu())
-        else:
-            found.append(verdict.code.flatten(1).float().cpu())
     return torch.cat(found)
 
 
@@ -64,4 +64,4 @@ def caption_dim(loaded: LoadedRun) -> int:
 
 def described(discriminator: nn.Module) -> str:
     """Say what is taken for a discriminator's features."""
-    return FEATURES if discriminator.verdict is Judgement else CODE
+    return CODE if discriminator.verdict is Reconstruction else FEATURES

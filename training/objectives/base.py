@@ -48,7 +48,7 @@ class Objective(Protocol):
 
     Attributes:
         settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
-        verdict: what a discriminator must give: `Judgement` or `Reconstruction`.
+        verdict: what a discriminator must give: `Judgement`, `Patches` or `Reconstruction`.
         differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.

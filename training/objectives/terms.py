@@ -62,6 +62,11 @@ def hole_l2(real: Scene, fake: Scene) -> Tensor:
     return hole_mean((fake.images.float() - real.images.float()).square(), real.mask)
 
 
+def hole_l1(real: Scene, fake: Scene) -> Tensor:
+    """Mean absolute error over the hole alone, `(N,)`."""
+    return hole_mean((fake.images.float() - real.images.float()).abs(), real.mask)
+
+
 def hole_mean(error: Tensor, mask: Tensor) -> Tensor:
     """Mean of `(N, C, H, W)` over the hole `(N, 1, H, W)`, in all channels, `(N,)`."""
     return (error * mask).flatten(1).sum(1) / (error.shape[1] * mask.flatten(1).sum(1))

@@ -56,8 +56,13 @@ def shades(count, side=32):
 
 @pytest.mark.parametrize(
     ("name", "dimensions", "side"),
-    # Levels of 4, 8 and 16 channels at 4×4; a code of 64; four levels of a 64×64 judge.
-    [("dcgan", 28 * 16, 32), ("began", 64, 32), ("inpaint-gan", 60 * 16, 64)],
+    # Levels of 4, 8 and 16 channels at 4×4; a code of 64; four levels of two 64×64 judges.
+    [
+        ("dcgan", 28 * 16, 32),
+        ("began", 64, 32),
+        ("inpaint-gan", 60 * 16, 64),
+        ("context-encoder", 60 * 16, 64),
+    ],
 )
 def test_features_are_pooled_levels_or_the_code(name, dimensions, side, prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / name, prepared, name))
