@@ -156,12 +156,16 @@ def export(
     scorer: Annotated[
         Path | None, typer.Option(help="A plain scorer's weights, to rank fills with.")
     ] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="How far past its caption a fill goes; 1 is as trained.")
+    ] = None,
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    digest = write(run, bundle, name, evaluation or [], checkpoint.value, scorer=scorer)
+    more = {"scorer": scorer, "guidance": guidance}
+    digest = write(run, bundle, name, evaluation or [], checkpoint.value, **more)
     typer.echo(f"{bundle}: {digest}")
 
 

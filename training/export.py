@@ -27,6 +27,7 @@ def export(
     which: str = NEWEST,
     *,
     scorer: Path | None = None,
+    guidance: float | None = None,
 ) -> str:
     """Write a run's checkpoint as a bundle.
 
@@ -38,12 +39,14 @@ def export(
             the model card and their grids beside it.
         which: `newest` or `best` checkpoint.
         scorer: weights of a `plain` scorer, for the bundle to rank fills with.
+        guidance: how far past its caption a fill goes; as the recipe says by default.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        RunError: no run, checkpoint or scorer there, or of a system that fills no hole.
+        RunError: no run, checkpoint or scorer there, or of a system that fills no hole, or whose
+            generator knows no guidance.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
     """
@@ -54,10 +57,13 @@ def export(
     caption_dim = manifests[0].caption_dim
     loaded = load_run(folder, which)
     generator = loaded.generator
+    guided = {} if guidance is None else {"guidance": guidance}
+    if guided and not hasattr(generator.settings, "guidance"):
+        raise RunError(f"generator {run.recipe.generator.kind!r} knows no guidance")
     config = BundleConfig(
         name=name or run.recipe.name,
         generator=run.recipe.generator.kind,
-        settings={"caption_dim": caption_dim, **run.recipe.generator.settings},
+        settings={"caption_dim": caption_dim, **run.recipe.generator.settings, **guided},
         encoder=manifests[0].encoder,
         encoder_fingerprint=manifests[0].encoder_fingerprint,
         caption_dim=caption_dim,
