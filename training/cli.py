@@ -184,10 +184,13 @@ def scorer(
     """
     from training.scorers import KINDS, Schedule, save_scorer, train_and_test
 
-    with step_progress(steps) as progress:
-        schedule = Schedule(steps=steps, seed=seed)
+    with stage_progress() as progress:
         trained, precisions = train_and_test(
-            KINDS[kind.value], data, schedule, lambda step, loss: progress(step, {"loss": loss})
+            KINDS[kind.value],
+            data,
+            Schedule(steps=steps, seed=seed),
+            lambda step, loss: progress("training", step, steps),
+            progress,
         )
     save_scorer(trained, out)
     for source, precision in precisions.items():

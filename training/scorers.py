@@ -24,6 +24,7 @@ from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_ba
 from training.errors import RunError
 from training.manifest import Manifest
 from training.order import epoch_rows, shares
+from training.progress import StageProgress
 from training.quality import need_extractor
 from training.recipe import Augment
 from training.shards import PictureSet, load_split
@@ -74,6 +75,9 @@ class Kind:
     once: bool = False
 
 
+StepProgress = Callable[[int, float], None]
+"""Told the step and its loss."""
+
 Pairs = Callable[[int], tuple[Tensor, Tensor]]
 """A step to what is seen of its pictures, and their caption vectors."""
 
@@ -120,7 +124,8 @@ def train_scorer(
     kind: Kind,
     data: Sequence[Path],
     schedule: Schedule,
-    progress: Callable[[int, float], None],
+    progress: StepProgress,
+    looking: StageProgress = lambda stage, done, total: None,
 ) -> Scorer:
     """Train a scorer on the `train` splits of prepared folders, several captions a picture.
 
@@ -129,6 +134,7 @@ def train_scorer(
         data: prepared folders.
         schedule: for how long.
         progress: told the step and its loss.
+        looking: told how many pictures were looked at, where that is done once and before.
 
     Raises:
         PreparedDataError: the data do not fit.
@@ -136,7 +142,7 @@ def train_scorer(
     sets = load_sets(data, "train")
     torch.manual_seed(schedule.seed)
     scorer = kind.build(sets[0].manifest.caption_dim).train()
-    pairs = (remembered if kind.once else fresh)(kind, sets, schedule)
+    pairs = remembered(kind, sets, schedule, looking) if kind.once else fresh(kind, sets, schedule)
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
     for step in range(schedule.steps):
@@ -154,13 +160,14 @@ def train_and_test(
     kind: Kind,
     data: Sequence[Path],
     schedule: Schedule,
-    progress: Callable[[int, float], None],
+    progress: StepProgress,
+    looking: StageProgress = lambda stage, done, total: None,
 ) -> tuple[Scorer, dict[str, float]]:
     """Train a scorer, and measure it on each folder's held-out pictures (`precision_at_1`).
 
     The arguments and errors are those of `train_scorer`.
     """
-    scorer = train_scorer(kind, data, schedule, progress)
+    scorer = train_scorer(kind, data, schedule, progress, looking)
     held_out = [load_split(place, Manifest.load(place).held_out) for place in data]
     return scorer, {
         pictures.manifest.source: precision_at_1(scorer, kind, pictures) for pictures in held_out
@@ -180,13 +187,11 @@ def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
     return pairs
 
 
-def remembered(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+def remembered(
+    kind: Kind, sets: Sequence[PictureSet], schedule: Schedule, looking: StageProgress
+) -> Pairs:
     """Look at every picture once; of its captions one is drawn each time."""
-    seen = [
-        torch.cat([kind.see(plain_batch(one, rows).images) for rows in some.split(AT_ONCE)])
-        for one in sets
-        for some in [torch.arange(len(one))]
-    ]
+    seen = [look_through(kind, one, looking) for one in sets]
     parts = shares([len(one) for one in sets], schedule.batch_size, schedule.balance)
 
     def pairs(step: int) -> tuple[Tensor, Tensor]:
@@ -200,6 +205,15 @@ def remembered(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pa
         return torch.cat(visible), torch.cat(told)
 
     return pairs
+
+
+def look_through(kind: Kind, pictures: PictureSet, looking: StageProgress) -> Tensor:
+    """What a scorer sees of every picture, upright, in the pictures' order."""
+    count, seen = len(pictures), []
+    for rows in torch.arange(count).split(AT_ONCE):
+        seen.append(kind.see(plain_batch(pictures, rows).images))
+        looking(f"looking at {pictures.manifest.source}", int(rows[-1]) + 1, count)
+    return torch.cat(seen)
 
 
 def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:

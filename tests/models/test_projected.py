@@ -71,7 +71,7 @@ def test_meanings_of_captions_of_another_length_are_refused():
 
 
 def test_missing_weights_are_one_clear_line(monkeypatch):
-    monkeypatch.setattr(efficientnet, "weights_path", lambda: None)
+    monkeypatch.setattr(efficientnet, "weights_path", lambda weights: None)
     with pytest.raises(FrozenWeightsError, match=efficientnet.PACKAGE):
         frozen_features.__wrapped__("cpu")
 
