@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -201,21 +201,45 @@ def scorer(
 @app.command()
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="A bundle, or a run directory.")],
-    data: Annotated[Path, typer.Option("--data", help="A folder that prepare wrote.")],
-    split: Annotated[str, typer.Option(help="Which split of it, such as dev or val.")],
+    data: Data,
     json: Annotated[Path, typer.Option(help="Result; Markdown and a grid go beside it.")],
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Such as dev; by default what each folder holds out.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another bundle or run to compare with; repeat for several."),
+    ] = None,
+    judge: Annotated[
+        Path | None, typer.Option(help="Weights of another judge than the shipped one.")
+    ] = None,
+    measures: Annotated[
+        bool, typer.Option(help="Take the measures of docs/measures.md, or the methods' table.")
+    ] = True,
+    limit: Annotated[int | None, typer.Option(help="At most so many pictures of each.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise and the wrong captions.")] = 0,
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
-    """Measure a bundle beside the classical methods, on the same pictures in one run."""
+    """Measure a bundle beside the classical methods, on the same pictures in one run.
+
+    Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
+    """
+    from training.evaluate import Rivals, Settings
     from training.evaluate import evaluate as measure
 
-    with as_bundle(bundle, checkpoint) as folder, stage_progress() as progress:
-        table = measure(
-            folder, data, split, out_json=json, limit=limit, seed=seed, progress=progress
+    with ExitStack() as passing, stage_progress() as progress:
+        places = [bundle, *(against or [])]
+        folder, *others = [passing.enter_context(as_bundle(p, checkpoint)) for p in places]
+        result = measure(
+            folder,
+            data,
+            split,
+            out_json=json,
+            settings=Settings(limit=limit, seed=seed),
+            rivals=Rivals(judge, others) if measures or others else None,
+            progress=progress,
         )
-    typer.echo(table.to_markdown())
+    typer.echo(result.to_markdown())
 
 
 @app.command()

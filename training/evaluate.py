@@ -4,145 +4,176 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from models.bundle import load_bundle
-from models.geometry import SIZE, hide, hole_mask, to_float, to_uint8
-from training.baselines import TELEA
-from training.evaluation_set import EvaluationError, Pictures, choose_pictures
+from models.bundle import Bundle, load_bundle
+from training.evaluated import Evaluated, try_all
+from training.evaluation_set import EvaluationError
 from training.features import PACKAGE, FeatureExtractor, load_extractor
-from training.grids import save_grid
-from training.methods import (
-    NONE,
-    TRUE,
-    WRONG,
-    Progress,
-    all_methods,
-    fill_all,
-    median_time,
-    with_bundle,
-)
+from training.grids import picture_grid, stacked
+from training.judging import load_judge
+from training.manifest import Manifest
+from training.measures.one_set import measure_set
+from training.measures.subject import Rival, Subject
+from training.methods import NONE, TRUE, WRONG, Progress, bundle_filler
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
-from training.scores import REAL, Scores
+from training.result import Result
 from training.shards import load_split
 from training.table import EvaluationTable
 
-GRID_PICTURES = 16
 
+@dataclass(frozen=True)
+class Settings:
+    """How an evaluation is made.
 
-def evaluate(
-    bundle_folder: Path,
-    data: Path,
-    split: str,
-    *,
-    out_json: Path,
-    limit: int | None = None,
-    seed: int = 0,
-    batch_size: int = 32,
-    device: str = "cpu",
-    progress: Progress = lambda stage, done, total: None,
-) -> EvaluationTable:
-    """Measure a bundle and its alternatives; write JSON, Markdown and a picture grid.
-
-    Args:
-        bundle_folder: what `export` wrote.
-        data: what `prepare` wrote.
-        split: of the data, such as `dev`.
-        out_json: ends in `.json`; the Markdown (`.md`) and the grid (`.png`) go beside it.
-        limit: how many pictures, evenly spaced through the split; all where None.
+    Attributes:
+        limit: how many pictures of a set, evenly spaced; all where None.
         seed: picture *i* is filled with noise of seed + i; also of the wrong captions and of
             the subsets and resamples that spreads and intervals come from.
         batch_size: pictures at a time in the networks; times are always of one at a time.
         device: where the networks run.
-        progress: told how far each method is.
+    """
+
+    limit: int | None = None
+    seed: int = 0
+    batch_size: int = 32
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse a negative seed."""
+        if self.seed < 0:
+            raise EvaluationError(f"the seed must not be negative: {self.seed}")
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """What a bundle is measured by, besides the classical methods.
+
+    Attributes:
+        judge: weights of another judging scorer than the shipped one.
+        against: folders of other bundles.
+    """
+
+    judge: Path | None = None
+    against: Sequence[Path] = field(default_factory=tuple)
+
+
+def evaluate(
+    bundle_folder: Path,
+    data: Sequence[Path],
+    split: str | None,
+    *,
+    out_json: Path,
+    settings: Settings | None = None,
+    rivals: Rivals | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> Result:
+    """Measure a bundle and its alternatives; write JSON, Markdown and a picture grid.
+
+    Args:
+        bundle_folder: what `export` wrote.
+        data: folders that `prepare` wrote.
+        split: of the data, such as `dev`; what each holds out to choose models on where None.
+        out_json: ends in `.json`; the Markdown (`.md`) and the grid (`.png`) go beside it.
+        settings: how it is made.
+        rivals: what the measures of `training.bounds` are taken with; where None, they are not
+            taken, and the methods' table is all.
+        progress: told how far each stage is.
 
     Returns:
-        The table that was written.
+        What was written.
 
     Raises:
-        EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name,
-            a negative seed.
+        EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name.
         PreparedDataError: no such data or split, or its captions are of another encoder.
         BundleError: no such bundle, or it is damaged.
+        RunError: no such judge.
     """
     if out_json.suffix != ".json":
         raise EvaluationError(f"{out_json}: the name of the result must end in .json")
-    if seed < 0:
-        raise EvaluationError(f"the seed must not be negative: {seed}")
-    bundle = load_bundle(bundle_folder, device)
-    prepared = load_split(data, split, encoder_fingerprint=bundle.config.encoder_fingerprint)
-    pictures = choose_pictures(prepared, limit, seed)
-    count = len(pictures)
-    methods = all_methods(bundle, pictures, seed)
-    fills = {
-        name: fill_all(name, method, count, batch_size, progress)
-        for name, method in methods.items()
-    }
-    another_seed = with_bundle(bundle, pictures, pictures.vectors, seed + count)
-    reseeded = fill_all("another seed", another_seed, count, batch_size, progress)
-    extractor = load_extractor(device)
-    features = _features(extractor, pictures, fills, batch_size=batch_size, progress=progress)
-    scores = Scores(pictures, fills, features, seed)
-    rows = []
-    for done, (name, method) in enumerate(methods.items(), start=1):
-        rows.append(scores.row(name, median_time(method, count)))
-        progress("scores", done, len(methods))
-    table = EvaluationTable(
+    settings = settings or Settings()
+    bundle = load_bundle(bundle_folder, settings.device)
+    against = load_rivals(bundle, rivals.against if rivals else (), settings.device)
+    judge = load_judge(bundle.config.caption_dim, rivals.judge) if rivals else None
+    extractor = load_extractor(settings.device)
+    sets, figures = [], []
+    for folder in data:
+        which = split or Manifest.load(folder).held_out
+        done = try_all(
+            bundle_filler(bundle),
+            {name: rival.fill for name, rival in against.items()},
+            load_split(folder, which, encoder_fingerprint=bundle.config.encoder_fingerprint),
+            which,
+            extractor,
+            limit=settings.limit,
+            seed=settings.seed,
+            batch_size=settings.batch_size,
+            progress=progress,
+        )
+        sets.append(done)
+        if rivals:
+            subject = Subject(
+                done,
+                bundle,
+                bundle_filler(bundle),
+                against,
+                extractor,
+                judge,
+                settings.batch_size,
+                progress,
+            )
+            figures += measure_set(subject)
+    result = Result([table_of(bundle, done, extractor) for done in sets], figures)
+    write(result, sets, out_json)
+    return result
+
+
+def load_rivals(bundle: Bundle, folders: Sequence[Path], device: str) -> Mapping[str, Rival]:
+    """Load the bundles to compare with, by name.
+
+    Raises:
+        BundleError: no such bundle, or it is damaged.
+        EvaluationError: another sentence encoder's, or two of one name.
+    """
+    rivals: dict[str, Rival] = {}
+    for folder in folders:
+        other = load_bundle(folder, device)
+        name = f"{other.config.name} (another bundle)"
+        if other.config.encoder_fingerprint != bundle.config.encoder_fingerprint:
+            raise EvaluationError(f"{folder}: made with another sentence encoder")
+        if name in rivals:
+            raise EvaluationError(f"two bundles to compare with are called {other.config.name!r}")
+        rivals[name] = Rival(bundle_filler(other), other.digest)
+    return rivals
+
+
+def table_of(
+    bundle: Bundle, done: Evaluated, extractor: FeatureExtractor | None
+) -> EvaluationTable:
+    """The table of one set."""
+    count, scores = len(done.pictures), done.scores
+    rows = [scores.row(name, milliseconds) for name, milliseconds in done.milliseconds.items()]
+    return EvaluationTable(
         about={
             "bundle": bundle.config.name,
             "bundle digest": bundle.digest,
-            "data": f"{prepared.manifest.source}, {split}",
-            "data digest": prepared.digest,
-            **_about_pictures(pictures, len(prepared), seed),
-            **_about_features(extractor, count),
-            **_about_machine(),
+            **done.about(),
+            **about_features(extractor, count),
+            **about_machine(),
         },
         rows=[*rows, scores.real_row()],
         captions=[scores.caption_effect(other) for other in (WRONG, NONE)],
-        seed_moves=scores.distance_between(fills[TRUE], reseeded),
-        kid_missing=_why_no_kid(extractor, count),
+        seed_moves=scores.distance_between(done.fills[TRUE], done.reseeded),
+        kid_missing=why_no_kid(extractor, count),
     )
-    _write(table, out_json)
-    save_grid(out_json.with_suffix(".png"), *_grid(pictures, fills))
-    return table
 
 
-def _features(
-    extractor: FeatureExtractor | None,
-    pictures: Pictures,
-    fills: Mapping[str, Tensor],
-    *,
-    batch_size: int,
-    progress: Progress,
-) -> dict[str, Tensor]:
-    """Features of every method's composites and of the real pictures; none without extractor."""
-    if extractor is None:
-        return {}
-    features = {}
-    for name, fill in {**fills, REAL: pictures.centres}.items():
-        features[name] = extractor(pictures.composites(fill), batch_size)
-        progress("features", len(features), len(fills) + 1)
-    return features
-
-
-def _about_pictures(pictures: Pictures, available: int, seed: int) -> dict[str, str]:
-    same = sum(
-        pictures.captions[other] == caption
-        for other, caption in zip(pictures.others.tolist(), pictures.captions, strict=True)
-    )
-    return {
-        "pictures": f"{len(pictures)}, evenly spaced through {available}, central {SIZE}×{SIZE}",
-        "captions": "the first of each picture; the wrong one is the first of another picture, "
-        f"of another class where the data have classes ({same} read the same)",
-        "seed": str(seed),
-    }
-
-
-def _about_features(extractor: FeatureExtractor | None, count: int) -> dict[str, str]:
+def about_features(extractor: FeatureExtractor | None, count: int) -> dict[str, str]:
+    """The network of KID, for the record."""
     if extractor is None:
         return {"features": "none"}
     return {
@@ -152,35 +183,24 @@ def _about_features(extractor: FeatureExtractor | None, count: int) -> dict[str,
     }
 
 
-def _about_machine() -> dict[str, str]:
+def about_machine() -> dict[str, str]:
+    """What the times were measured on."""
     machine = platform.processor() or platform.machine()
     return {"machine": f"{machine}, {torch.get_num_threads()} threads, torch {torch.__version__}"}
 
 
-def _why_no_kid(extractor: FeatureExtractor | None, count: int) -> str:
+def why_no_kid(extractor: FeatureExtractor | None, count: int) -> str:
+    """Why KID was not measured; empty where it was."""
     if extractor is None:
         return f"needs the package {PACKAGE}"
     return "" if count >= KID_LEAST else f"needs {KID_LEAST} pictures"
 
 
-def _grid(pictures: Pictures, fills: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-    """Columns and row labels of the grid: the first pictures, unpicked."""
-    names = (TRUE, NONE, WRONG, TELEA)
-    columns = {
-        "context": to_uint8(hide(to_float(pictures.pixels), hole_mask())),
-        **{name: pictures.composites(fills[name]) for name in names},
-        "real": pictures.pixels,
-    }
-    labels = [
-        f"{caption} [wrong: {pictures.captions[other]}]"
-        for caption, other in zip(pictures.captions, pictures.others.tolist(), strict=True)
-    ]
-    shown = {name: column[:GRID_PICTURES] for name, column in columns.items()}
-    return shown, labels[:GRID_PICTURES]
-
-
-def _write(table: EvaluationTable, out_json: Path) -> None:
+def write(result: Result, sets: Sequence[Evaluated], out_json: Path) -> None:
+    """Write JSON, Markdown and grids."""
     out_json.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(table.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     out_json.write_text(text + "\n", encoding="utf-8")
-    out_json.with_suffix(".md").write_text(table.to_markdown(), encoding="utf-8")
+    out_json.with_suffix(".md").write_text(result.to_markdown(), encoding="utf-8")
+    grids = stacked([picture_grid(*done.grid()) for done in sets])
+    grids.save(out_json.with_suffix(".png"), format="PNG", optimize=True)

@@ -43,6 +43,11 @@ class Pictures:
         """The real centres, uint8 `(N, 3, 32, 32)`."""
         return centre(self.pixels)
 
+    def take(self, rows: Tensor) -> Pictures:
+        """Some of them, int64 `(n,)`; `others` goes on counting in the whole set."""
+        captions = [self.captions[row] for row in rows.tolist()]
+        return Pictures(self.pixels[rows], captions, self.vectors[rows], self.others[rows])
+
     def composites(self, fills: Tensor) -> Tensor:
         """The pictures with `fills`, uint8 `(N, 3, 32, 32)`, in their holes."""
         return paste(self.pixels, hole_mask(), fills)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,10 +96,10 @@ def load_mobilenet(device: str = "cpu") -> tuple[MobileNetV2, str] | None:
 
 
 def fold_norms(network: Network) -> Network:
-    """Make each batch norm part of the convolution before it: the same numbers, 1.6 times as fast."""
+    """Make each batch norm part of the convolution before it: the same, 1.6 times as fast."""
     for parent in list(network.modules()):
         children = list(parent.named_children())
-        for (before, conv), (after, norm) in zip(children, children[1:], strict=False):
+        for (before, conv), (after, norm) in pairwise(children):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, before, fuse_conv_bn_eval(conv, norm))
                 setattr(parent, after, nn.Identity())

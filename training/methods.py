@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import median
 
 import torch
@@ -25,8 +26,16 @@ Progress = Callable[[str, int, int | None], None]
 Method = Callable[[Tensor], Tensor]
 """Picture numbers, int64 `(n,)`, to their fills, uint8 `(n, 3, 32, 32)`."""
 
+Filler = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
+"""Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)` and a seed each, to their fills."""
 
-def all_methods(bundle: Bundle, pictures: Pictures, seed: int) -> dict[str, Method]:
+
+def bundle_filler(bundle: Bundle) -> Filler:
+    """Say how a bundle fills: the one place that chooses the engine of an evaluation."""
+    return partial(fill_centres, bundle)
+
+
+def all_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Method]:
     """Every row of the table that makes a fill, in the table's order."""
     mean = mean_centre(pictures.centres)
     # The classical methods get what the network gets: a picture whose hole is already blank.
@@ -38,7 +47,8 @@ def all_methods(bundle: Bundle, pictures: Pictures, seed: int) -> dict[str, Meth
         OTHER: lambda numbers: centre(pictures.pixels[pictures.others[numbers]]),
         **{name: _one_by_one(contexts, fill) for name, fill in CLASSICAL.items()},
         **{
-            name: with_bundle(bundle, pictures, caption, seed) for name, caption in captions.items()
+            name: with_captions(filler, pictures, caption, seed)
+            for name, caption in captions.items()
         },
     }
 
@@ -47,12 +57,12 @@ def _one_by_one(contexts: Tensor, fill: Callable[[Tensor], Tensor]) -> Method:
     return lambda numbers: torch.stack([fill(contexts[i]) for i in numbers.tolist()])
 
 
-def with_bundle(bundle: Bundle, pictures: Pictures, captions: Tensor, seed: int) -> Method:
-    """The bundle with one caption vector a picture, noise of seed + i for picture i."""
+def with_captions(filler: Filler, pictures: Pictures, captions: Tensor, seed: int) -> Method:
+    """Fills with one caption vector a picture, noise of seed + i for picture i."""
 
     def fill(numbers: Tensor) -> Tensor:
         seeds = [seed + i for i in numbers.tolist()]
-        return fill_centres(bundle, pictures.pixels[numbers], captions[numbers], seeds)
+        return filler(pictures.pixels[numbers], captions[numbers], seeds)
 
     return fill
 

@@ -233,10 +233,21 @@ def precision_at_1(scorer: Scorer, kind: Kind, pictures: PictureSet) -> float:
     hits = []
     for rows in torch.arange(min(len(pictures), HELD_OUT_ROWS)).split(RANKED):
         batch = plain_batch(pictures, rows)
-        scores = scorer.see_centres(kind.see(batch.images)) @ scorer.read_captions(batch.caption).T
-        best = scores.argmax(1)
-        hits.append((batch.caption * batch.caption[best]).sum(1) > 0.999)
+        seen = scorer.see_centres(kind.see(batch.images))
+        hits.append(own_first(seen, scorer.read_captions(batch.caption), batch.caption))
     return float(torch.cat(hits).float().mean())
+
+
+def own_first(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
+    """Tell of each picture whether its own caption fits it best of all, bool `(N,)`.
+
+    Args:
+        seen: codes of the pictures, `(N, code)`.
+        read: codes of their captions.
+        caption: the captions' vectors, `(N, D)`; where several are the same, any of them will do.
+    """
+    best = (seen @ read.T).argmax(1)
+    return (caption * caption[best]).sum(1) > 0.999
 
 
 def save_scorer(scorer: nn.Module, path: Path) -> None:

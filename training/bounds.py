@@ -1,0 +1,197 @@
+"""What a good bundle is measured by, and how good is good enough: data, and the verdict on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure and its two bounds.
+
+    Attributes:
+        title: for people.
+        definition: what is measured.
+        must: what must be reached; `None` where only `beyond` counts, or nothing does.
+        reach: what is reached for.
+        at_most: whether less is better.
+        beyond: what the whole 95% interval must lie above.
+        shown: format of the figure and its bounds.
+    """
+
+    title: str
+    definition: str
+    must: float | None = None
+    reach: float | None = None
+    at_most: bool = False
+    beyond: float | None = None
+    shown: str = ".3f"
+
+    def meets(self, bound: float | None, value: float) -> bool | None:
+        """Say whether a value meets a bound; `None` where there is none."""
+        if bound is None:
+            return None
+        return value <= bound if self.at_most else value >= bound
+
+    def must_met(self, value: float, low: float | None) -> bool | None:
+        """Say whether what must be reached is; `low` is the lower end of the interval."""
+        met = self.meets(self.must, value)
+        if self.beyond is None:
+            return met
+        return met is not False and low is not None and low > self.beyond
+
+    def reach_met(self, value: float, low: float | None) -> bool | None:
+        """Say whether what is reached for is: for that, what must be has to be, too."""
+        met = self.meets(self.reach, value)
+        return met and self.must_met(value, low) is not False
+
+    def must_words(self) -> str:
+        """What must be reached, in words."""
+        words = [self.words(self.must)] if self.must is not None else []
+        if self.beyond is not None:
+            words.append(f"interval above {self.beyond:{self.shown}}")
+        return ", ".join(words) or "–"
+
+    def words(self, bound: float | None) -> str:
+        """A bound in words."""
+        return "–" if bound is None else f"{'≤' if self.at_most else '≥'} {bound:{self.shown}}"
+
+
+def ratio(title: str, definition: str, must: float, reach: float) -> Measure:
+    """Make a measure of which less is better."""
+    return Measure(title, definition, must, reach, at_most=True)
+
+
+def decibels(title: str, definition: str, must: float, reach: float) -> Measure:
+    """Make a measure of a gain in PSNR."""
+    return Measure(title, definition, must, reach, shown="+.2f")
+
+
+LEAST = "the least of Telea's, Navier–Stokes' and the biharmonic method's"
+DRAW = "of a drawn fill (the first noise, the true caption)"
+PAIRED = "the mean of the paired differences with a bootstrap interval over the pictures"
+OTHER = "the other bundle's on the same pictures with the same captions"
+
+MEASURES = {
+    "kid_ratio": ratio(
+        "KID against the best classical",
+        f"KID of the composites {DRAW} divided by {LEAST}",
+        1 / 4,
+        1 / 8,
+    ),
+    "kid_ratio_second": ratio(
+        "KID by a second network",
+        f"the same on features of a network that was never used in training, of at most 1,000 "
+        f"pictures: KID of the composites {DRAW} divided by {LEAST}",
+        1 / 3,
+        1 / 6,
+    ),
+    "psnr_draw": decibels(
+        "hole-PSNR of a draw, dB above the best classical",
+        f"hole-PSNR {DRAW} less that of the classical method whose mean is highest; {PAIRED}",
+        -1,
+        0.5,
+    ),
+    "psnr_mean": decibels(
+        "hole-PSNR of the mean of 16 draws, dB above the best classical",
+        "the same for the mean of 16 fills of one picture that differ in their noise alone, "
+        f"rounded to 8 bits, on at most 400 pictures of the set, evenly spaced; {PAIRED}",
+        1,
+        2,
+    ),
+    "against_kid": ratio(
+        "KID against another bundle",
+        f"KID of the composites {DRAW} divided by {OTHER}",
+        1 / 2,
+        1 / 4,
+    ),
+    "against_psnr": decibels(
+        "hole-PSNR of a draw, dB above another bundle",
+        f"hole-PSNR {DRAW} less {OTHER}; {PAIRED}",
+        0,
+        1,
+    ),
+    "against_psnr_mean": decibels(
+        "hole-PSNR of the mean of 16 draws, dB above another bundle",
+        f"the same for the mean of 16 draws of either, on the pictures of `psnr_mean`; {PAIRED}",
+        0,
+        1,
+    ),
+    "seam": ratio(
+        "seam ratio (1 = real)",
+        f"seam ratio {DRAW}: the step across the hole's border over that of the real pictures",
+        1.15,
+        1.05,
+    ),
+    "diversity": Measure(
+        "diversity of draws",
+        "mean Euclidean distance between the features of all pairs of 4 fills of one picture "
+        "(the same caption, other noise), divided by the mean distance between the centres of "
+        "different real pictures of the set; features of the 32×32 alone; bootstrap interval over "
+        "the pictures, which are those of `psnr_mean`",
+        0.15,
+        0.3,
+    ),
+    "captions_help": Measure(
+        "captions help, %",
+        "how much nearer the fill with the true caption is to the real centre than the fill with "
+        "another picture's caption and the same noise, in Euclidean distance of features of the "
+        "32×32 alone, in per cent of the mean distance with the wrong caption; bootstrap interval "
+        "over the pictures",
+        None,
+        5,
+        beyond=0,
+        shown="+.2f",
+    ),
+    "captions_steer": Measure(
+        "captions steer: share of the way from floor to ceiling",
+        "R-precision@1 of 100 by a judge, a caption–picture scorer trained on real centres alone: "
+        "how often the judge puts a fill's own caption first among 100 (Xu et al. 2018), pictures "
+        "dealt into hundreds 20 times, two draws; the floor is that of fills without a caption, "
+        "the ceiling that of real centres, and the figure (true − floor) / (ceiling − floor); "
+        "bootstrap interval over the pictures",
+        1 / 3,
+        2 / 3,
+    ),
+    "class_words": Measure(
+        "class words steer",
+        "share of pictures in whose composite ImageNet's classifier (softmax over the 200 classes "
+        "of Tiny ImageNet) finds the true class likelier when its name was given than when "
+        "another class's was, the noise the same; a tie is half; Wilson's interval",
+        0.65,
+        0.85,
+    ),
+    "colour_words": Measure(
+        "colour words steer",
+        "share of captions that name the colour of their main thing or of what it wears, one a "
+        "picture, in which naming another colour instead moves the mean colour of the fill towards "
+        "it: in a*b* of CIELAB along the line between the two words' colours, or in L* where one "
+        "of the words is black or white; colours are the means over 4 fills, whose noise is the "
+        "same for both captions; a tie is half; Wilson's interval",
+        0.60,
+        0.75,
+        beyond=0.5,
+    ),
+    "milliseconds": Measure(
+        "milliseconds an image",
+        "median wall time of one image at a time in this process, the caption already embedded",
+        6,
+        3,
+        at_most=True,
+        shown=".1f",
+    ),
+    "ranking": Measure(
+        "the first ranked of 8 against a random one",
+        "the judge's score (cosine) of the fill that the bundle's own scorer puts first among 8 "
+        "draws, less the judge's mean score of the first 4 of them, which nobody chose; the mean "
+        "of the paired differences with a bootstrap interval over the pictures of `psnr_mean`",
+        beyond=0,
+        shown="+.4f",
+    ),
+    "ranking_precision": Measure(
+        "the same in R-precision@1",
+        "the same for R-precision@1 of 100 by the judge",
+        beyond=0,
+        shown="+.3f",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Single words that must show: class names and colours."""
