@@ -1,5 +1,7 @@
 """Verdicts are computed, and every measure is written with its bounds."""
 
+from pathlib import Path
+
 import pytest
 
 from training.bounds import MEASURES
@@ -38,3 +40,10 @@ def test_the_markdown_has_bounds_verdicts_and_definition():
     text = to_markdown([figure])
     assert "| dev | 0.200 | ≤ 0.250 | met | ≤ 0.125 | not met | 9 pictures |" in text
     assert MEASURES["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
+
+
+def test_the_page_of_measures_has_every_definition_and_bound():
+    page = (Path(__file__).parents[2] / "docs" / "measures.md").read_text(encoding="utf-8")
+    for name, measure in MEASURES.items():
+        bounds = f"(`{name}`) | {measure.must_words()} | {measure.words(measure.reach)} |"
+        assert bounds in page and f"**{measure.title}**: {measure.definition}." in page
