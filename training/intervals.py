@@ -32,6 +32,11 @@ def share_won(higher: Tensor, lower: Tensor) -> Interval:
     return wilson(float(wins(higher, lower).sum()), len(higher))
 
 
+def told(share: Interval) -> str:
+    """A share and its interval in words."""
+    return f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"
+
+
 def bootstrap_ratio(above: Tensor, below: Tensor, seed: int = 0) -> Interval:
     """Return mean(above) / mean(below) and its percentile-bootstrap interval.
 

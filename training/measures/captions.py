@@ -44,9 +44,9 @@ def captions_steer(
         for draws in (seen.true, seen.none)
     )
     ceiling = precision(scorer, seen.real, vectors, seed)
+    if ceiling.mean() <= none.mean():
+        return unmeasured("captions_steer", data, "the judge knows no more of real centres")
     way = bootstrap_ratio(true - none, ceiling - none, seed)
-    if float(ceiling.mean()) <= float(none.mean()):
-        return unmeasured("captions_steer", data, "the judge knows no more of the real centres")
     ends = {"R-precision@1, true": true, "no caption (floor)": none, "real (ceiling)": ceiling}
     beside = {name: float(some.mean()) for name, some in ends.items()}
     counted = f"{len(vectors):,} pictures, 2 draws, {PARTITIONS} partitions"

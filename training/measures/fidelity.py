@@ -12,7 +12,7 @@ from training.baselines import CLASSICAL
 from training.evaluation_set import evenly_spaced
 from training.features import FeatureExtractor
 from training.figures import Figure, measured, unmeasured
-from training.measures.subject import DRAWS, Subject
+from training.measures.subject import Subject
 from training.methods import TRUE
 from training.metrics import KID_LEAST, Kid, bootstrap_interval, hole_psnr, kid, seam_ratio
 from training.scores import REAL
@@ -39,6 +39,8 @@ def kid_ratio(
     if len(known) < len(kids):
         return unmeasured(measure, data, f"needs features of {KID_LEAST} pictures")
     best = min((name for name in known if name != TRUE), key=lambda name: known[name].mean)
+    if known[best].mean <= 0:  # the estimator is unbiased, so of a few pictures it may be
+        return unmeasured(measure, data, f"too few pictures: KID of {best} is not above 0")
     beside = {f"KID ×10³, {name}": told(one) for name, one in known.items()}
     value = known[TRUE].mean / known[best].mean
     return Figure(measure, data, value, counted, network=network, beside=beside)
@@ -63,7 +65,7 @@ def second_kid(subject: Subject) -> Figure:
     """KID by EfficientNet-Lite2."""
     name = "kid_ratio_second"
     try:
-        extractor = load_second_extractor()
+        extractor = load_second_extractor(subject.device)
     except FrozenWeightsError as error:
         return unmeasured(name, subject.done.name, str(error))
     rows = evenly_spaced(len(subject.pictures), SECOND_PICTURES)
@@ -136,7 +138,9 @@ def against(subject: Subject, rival: str, draws: Tensor) -> list[Figure]:
     counted = f"{len(centres):,} pictures"
     kids = {which: done.scores.kid(which) for which in (TRUE, rival)}
     network = seen_by(subject.extractor) if subject.extractor else ""
-    their_mean = mean_of(subject.draw(fill, f"{rival}, {DRAWS} draws", theirs[None]))
+    their_draws = subject.draw(fill, f"{rival}, draws", theirs[None, rows], count=2)
+    if not torch.equal(*their_draws):  # else it knows no noise, and there is no more to draw
+        their_draws = subject.draw(fill, f"{rival}, draws", their_draws)
     return [
         kid_ratio("against_kid", name, kids, counted, network),
         psnr_gain("against_psnr", name, done.fills[TRUE], {rival: theirs}, centres, seed=seed),
@@ -144,7 +148,7 @@ def against(subject: Subject, rival: str, draws: Tensor) -> list[Figure]:
             "against_psnr_mean",
             name,
             mean_of(draws),
-            {rival: their_mean},
+            {rival: mean_of(their_draws)},
             centres[rows],
             seed=seed,
         ),

@@ -19,7 +19,7 @@ from training.measures.fidelity import (
 from training.measures.ranking import NAMES, ranking
 from training.measures.spread import diversity_of_draws
 from training.measures.subject import DRAWS, Seen, Subject, see
-from training.methods import TRUE
+from training.methods import TIMED_PICTURES, TRUE
 from training.words.class_moves import class_words
 from training.words.colour_moves import colour_words
 
@@ -30,7 +30,7 @@ NO_JUDGE = "no judge reads these captions: train one (captionfill-train scorer j
 def measure_set(subject: Subject) -> list[Figure]:
     """Take every measure that can be taken of this set."""
     done = subject.done
-    first = torch.stack([done.fills[TRUE], done.reseeded])
+    first = torch.stack([done.fills[TRUE], done.reseeded])[:, subject.drawn]
     draws = subject.draw(subject.fill, f"{DRAWS} draws", first)
     figures = [
         first_kid(subject),
@@ -49,7 +49,8 @@ def measure_set(subject: Subject) -> list[Figure]:
 
 def milliseconds(subject: Subject) -> Figure:
     """How long one image takes."""
-    return Figure("milliseconds", subject.done.name, subject.done.milliseconds[TRUE], "50 pictures")
+    counted = f"{min(len(subject.pictures), TIMED_PICTURES)} pictures"
+    return Figure("milliseconds", subject.done.name, subject.done.milliseconds[TRUE], counted)
 
 
 def looked_at(subject: Subject, draws: Tensor) -> list[Figure]:

@@ -62,6 +62,11 @@ class Subject:
         return evenly_spaced(len(self.pictures), DRAWN_PICTURES)
 
     @property
+    def device(self) -> str:
+        """Where the networks run."""
+        return str(next(self.bundle.generator.parameters()).device)
+
+    @property
     def why_blind(self) -> str:
         """Why there are no features."""
         return f"needs the package {PACKAGE}"
@@ -83,13 +88,13 @@ class Subject:
         Args:
             fill: of the bundle.
             stage: what to call it.
-            first: the first fills, uint8 `(k, N, 3, 32, 32)`, which there are already.
+            first: the first draws, uint8 `(k, M, 3, 32, 32)`, which there are already.
             count: how many draws of a picture, with those.
 
         Returns:
             uint8 `(count, M, 3, 32, 32)`.
         """
-        rows, draws = self.drawn, [*first[:, self.drawn]]
+        rows, draws = self.drawn, [*first]
         some = self.pictures.take(rows)
         for number in range(len(first), count):
             start = self.done.seed + number * len(self.pictures)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.dataset import captions_of
 from training.features import load_mobilenet, prepared
 from training.figures import Figure, measured, unmeasured
-from training.intervals import share_won
+from training.intervals import share_won, told
 from training.measures.subject import Subject
 from training.methods import TRUE, WRONG
 from training.shards import PreparedSplit
@@ -26,7 +26,7 @@ def class_words(subject: Subject) -> list[Figure]:
     classes = imagenet_rows(class_captions(done.prepared))
     labels = [done.prepared.labels[row] for row in done.rows.tolist()]
     named = [label in classes for label in labels]
-    found = load_mobilenet()
+    found = load_mobilenet(subject.device)
     if found is None:
         return [unmeasured(NAME, done.name, subject.why_blind)]
     both = [named[i] and named[other] for i, other in enumerate(pictures.others.tolist())]
@@ -45,7 +45,7 @@ def class_words(subject: Subject) -> list[Figure]:
     }
     chances = {}
     for stage, pixels in looks.items():
-        chances[stage] = classify(pixels, outputs, subject.batch_size)
+        chances[stage] = classify(found[0], pixels, outputs, subject.batch_size)
         subject.tell("classes", len(chances), len(looks))
     network, digest = f"MobileNetV2 (ImageNet) at {CLASSIFIED_AT}×{CLASSIFIED_AT}", found[1]
     return [judged(done.name, chances, own, other, f"{network}, {digest}")]
@@ -76,9 +76,7 @@ def judged(
         f"{len(own):,} pairs",
         network=network,
         beside={
-            "the other class rises when it is named": backwards.mean,
-            "from": backwards.low,
-            "to": backwards.high,
+            "the other class rises when it is named": told(backwards),
             "classes told apart": float(true.shape[1]),
             "the true class is the first choice, named": first["own"],
             "another named": first["other"],
@@ -88,14 +86,11 @@ def judged(
 
 
 @torch.inference_mode()
-def classify(pixels: Tensor, outputs: Tensor, batch_size: int) -> Tensor:
+def classify(network: nn.Module, pixels: Tensor, outputs: Tensor, batch_size: int) -> Tensor:
     """Probabilities of some of ImageNet's classes, `(N, C)`, of pictures uint8 `(N, 3, H, W)`."""
-    found = load_mobilenet()
-    assert found is not None
-    network = found[0]
+    device = next(network.parameters()).device
     parts = [
-        network.classifier(network.features(prepared(some, CLASSIFIED_AT)).mean((2, 3)))
-        for some in pixels.split(batch_size)
+        network(prepared(some.to(device), CLASSIFIED_AT)).cpu() for some in pixels.split(batch_size)
     ]
     return torch.cat(parts)[:, outputs].softmax(1)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from torchvision.models import MobileNet_V2_Weights
 
+WNID = re.compile(r"n\d{8}")
 # As `training.sources.tiny_imagenet` words a class.
 WORDING = re.compile(r"^(?:(?:a photo of|a picture showing|a close view of) )?(?:an? )?(.+)$")
 
@@ -34,6 +35,7 @@ def imagenet_rows(captions: Mapping[str, Sequence[str]]) -> dict[str, int]:
     found = {
         wnid: {row for text in texts for row in outputs.get(bare(text), [])}
         for wnid, texts in sorted(captions.items())
+        if WNID.fullmatch(wnid)
     }
     sure = {wnid: min(rows) for wnid, rows in found.items() if len(rows) == 1}
     for wnid, rows in found.items():

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.captions import CaptionEncoder, EncoderError
 from training.dataset import captions_of
 from training.figures import Figure, measured, unmeasured
-from training.intervals import share_won
+from training.intervals import share_won, told
 from training.measures.subject import Subject
 from training.methods import Filler
 from training.words.colours import Swap, moved_towards, swap_colour
@@ -40,7 +40,7 @@ def colour_words(subject: Subject) -> list[Figure]:
         subject.pictures.pixels[numbers],
         list(swaps.values()),
         seed=done.seed,
-        told=lambda count: subject.tell("colours", count, len(swaps)),
+        progress=lambda count: subject.tell("colours", count, len(swaps)),
     )
     return [judged(done.name, list(swaps.values()), moves)]
 
@@ -61,7 +61,7 @@ def colour_moves(
     swaps: Sequence[Swap],
     *,
     seed: int,
-    told: Callable[[int], None] = lambda count: None,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> Tensor:
     """How far each fill's mean colour goes towards the other word's, `(N,)`.
 
@@ -71,7 +71,7 @@ def colour_moves(
         pixels: of the pictures, uint8 `(N, 3, 64, 64)`.
         swaps: N of them.
         seed: of the noise, the same for both captions.
-        told: how many are done.
+        progress: told how many are done.
     """
     as_is = encode([swap.caption for swap in swaps])
     instead = encode([swap.other for swap in swaps])
@@ -84,7 +84,7 @@ def colour_moves(
             for caption in (as_is[number], instead[number])
         )
         moves.append(moved_towards(before, after, swap))
-        told(number + 1)
+        progress(number + 1)
     return torch.tensor(moves, dtype=torch.float64)
 
 
@@ -107,7 +107,6 @@ def judged(data: str, swaps: Sequence[Swap], moves: Tensor) -> Figure:
         some = moves[torch.tensor(which)]
         if len(some):
             share = share_won(some, torch.zeros_like(some))
-            ends = f"[{share.low:.3f}, {share.high:.3f}]"
-            beside[kind] = f"{share.mean:.3f} {ends} of {len(some)}"
+            beside[kind] = f"{told(share)} of {len(some)}"
     share = share_won(moves, torch.zeros_like(moves))
     return measured(NAME, data, share, f"{len(moves):,} pairs, {NOISES} noises", beside=beside)
