@@ -117,14 +117,14 @@ def evaluate(
         sets.append(done)
         if rivals:
             subject = Subject(
-                done,
-                bundle,
-                bundle_filler(bundle),
-                against,
-                extractor,
-                judge,
-                settings.batch_size,
-                progress,
+                done=done,
+                bundle=bundle,
+                fill=bundle_filler(bundle),
+                rivals=against,
+                extractor=extractor,
+                judge=judge,
+                batch_size=settings.batch_size,
+                progress=progress,
             )
             figures += measure_set(subject)
     result = Result([table_of(bundle, done, extractor) for done in sets], figures)
