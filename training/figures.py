@@ -123,7 +123,7 @@ def to_markdown(figures: Sequence[Figure]) -> str:
             "## Measures",
             markdown_table(HEADINGS, [figure.cells() for figure in ordered]),
             "### What they are made of",
-            "\n".join(made_of(figure) for figure in ordered if figure.value is not None),
+            "\n".join(filter(None, map(made_of, ordered))),
             "### What is measured",
             "\n".join(definitions),
         ]
@@ -131,12 +131,12 @@ def to_markdown(figures: Sequence[Figure]) -> str:
 
 
 def made_of(figure: Figure) -> str:
-    """Return a line with the numbers a figure is made of, and who saw."""
+    """Return a line with the numbers a figure is made of, and who saw; empty of one number."""
     parts = [f"{name} {number(value)}" for name, value in figure.beside.items()]
-    seen = [f"seen by {figure.network}"] if figure.network else []
-    return f"- {figure.about.title}, {figure.data}: {'; '.join([*parts, *seen]) or 'itself'}."
+    parts += [f"seen by {figure.network}"] if figure.network else []
+    return f"- {figure.about.title}, {figure.data}: {'; '.join(parts)}." if parts else ""
 
 
 def number(value: float | str) -> str:
     """A number with four digits that count; a text as it is."""
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return value if isinstance(value, str) else f"{value:#.4g}"
