@@ -15,7 +15,7 @@ from training.manifest import file_digest
 from training.scorers import KINDS, Scorer, load_scorer
 
 WEIGHTS = "judge.safetensors"
-DIGEST = ""
+DIGEST = "09b9e44c4800066e400c5e3f5a0e6901a0d802eea7c2cbf27303239c856e23f3"
 CAPTION_DIM = 384  # what the shipped one reads
 
 
@@ -34,7 +34,7 @@ def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
         path: of its weights; the shipped one where None.
 
     Returns:
-        It, or `None` where the shipped one reads captions of another length.
+        It, or `None` where there is no other and the shipped one reads captions of another length.
 
     Raises:
         RunError: it is not there, of another kind, or not the one that this version ships.
