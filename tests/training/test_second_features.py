@@ -1,13 +1,18 @@
 """EfficientNet-Lite2, the second network that KID is told by."""
 
+from io import BytesIO
+from itertools import islice
+
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
 from models.efficientnet import scaled, weights_path
 from training.features import load_mobilenet, prepared
 from training.second_features import LITE2, load_second_extractor, signed
-from training.shards import load_split
-from training.words.class_moves import class_captions
+from training.sources.base import Example
+from training.sources.tiny_imagenet import read_tiny_imagenet
 from training.words.class_names import imagenet_rows
 
 needs_weights = pytest.mark.skipif(weights_path(LITE2) is None, reason=f"needs {LITE2.package}")
@@ -32,17 +37,17 @@ def test_features_do_not_depend_on_the_batch_and_loading_draws_no_numbers():
 
 @needs_weights
 @pytest.mark.data
-def test_both_networks_know_what_they_see(real_data, tmp_path):
-    from training.prepare import prepare
-
-    prepare("tiny-imagenet", real_data / "tiny-imagenet-200", tmp_path / "out", limit=100)
-    pictures = load_split(tmp_path / "out", "val")
-    classes = imagenet_rows(class_captions(pictures))
+def test_both_networks_know_what_they_see(real_data):
+    read = read_tiny_imagenet(real_data / "tiny-imagenet-200")
+    known = (e for e in read if isinstance(e, Example))
+    some = [(e.label, e.captions, e.read()) for e in islice(known, 0, 12000, 240)]
+    pictures = torch.stack([pil_to_tensor(Image.open(BytesIO(p)).convert("RGB")) for *_, p in some])
+    classes = imagenet_rows({label: captions for label, captions, _ in some})
     outputs = torch.tensor(list(classes.values()))
-    own = torch.tensor([list(classes).index(label) for label in pictures.labels])
+    own = torch.tensor([list(classes).index(label) for label, *_ in some])
     lite2, (mobilenet, _) = load_second_extractor().network, load_mobilenet()
     with torch.inference_mode():
-        seen = lite2.classifier(lite2(signed(pictures.images)))[:, outputs]
-        other = mobilenet(prepared(pictures.images, 160))[:, outputs]
+        seen = lite2.classifier(lite2(signed(pictures)))[:, outputs]
+        other = mobilenet(prepared(pictures, 160))[:, outputs]
     for scores in (seen, other):
-        assert (scores.argmax(1) == own).float().mean() > 0.35
+        assert (scores.argmax(1) == own).float().mean() > 0.5  # by chance 1 in 48
