@@ -24,10 +24,11 @@ pytestmark = pytest.mark.skipif(
 SMALL = {
     "inpaint": {"width": 8, "decoder_width": 8, "caption_code": 8, "noise_dim": 8},
     "inpaint-began": {},
+    "context-encoder": {"width": 8, "bottleneck": 16},
     "dcgan": {"size": 32, "width": 16},
     "began": {"size": 32},
     "began-blog": {},
-    "unet": {"width": 16, "style": 32, "caption_code": 8},
+    "unet": {"width": 16, "style": 32, "caption_code": 8, "guidance": 1.5},
 }
 
 
