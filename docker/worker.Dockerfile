@@ -21,6 +21,7 @@ RUN useradd --create-home --uid "$UID" captionfill
 ARG PIP_EXTRA_INDEX_URL
 RUN pip install "torch>=2.6"
 
+# With them comes OpenVINO, which fills where CAPTIONFILL_DEVICE is a CPU; on a GPU torch does.
 # Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 WORKDIR /src
 COPY pyproject.toml ./

@@ -23,9 +23,34 @@ def seeded_noise(seeds: Sequence[int], noise_dim: int) -> Tensor:
     return torch.stack(rows) if rows else torch.zeros(0, noise_dim)
 
 
+def generator_inputs(
+    pixels: Tensor,
+    captions: Tensor,
+    seeds: Sequence[int],
+    noise_dim: int,
+    device: torch.device | str = "cpu",
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Make what a generator takes of what a caller has; row by row, with no neighbour's part in it.
+
+    Args:
+        pixels: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
+        captions: float `(N, caption_dim)`; zeros for no caption.
+        seeds: one a picture.
+        noise_dim: length of a noise vector.
+        device: where the result goes.
+
+    Returns:
+        Context `(N, 3, 64, 64)`, mask `(N, 1, 64, 64)`, captions and noise `(N, noise_dim)`.
+    """
+    mask = hole_mask(len(pixels), device)
+    context = hide(to_float(pixels.to(device)), mask)
+    noise = seeded_noise(seeds, noise_dim).to(device)
+    return context, mask, captions.to(device), noise
+
+
 @torch.inference_mode()
 def fill_centres(bundle: Bundle, pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Fill the hole of each picture, as one batch.
+    """Fill the hole of each picture, as one batch in torch (`models.engine` is what serves).
 
     Args:
         bundle: the generator to use.
@@ -37,7 +62,5 @@ def fill_centres(bundle: Bundle, pixels: Tensor, captions: Tensor, seeds: Sequen
         uint8 `(N, 3, 32, 32)` on the CPU.
     """
     device = next(bundle.generator.parameters()).device
-    mask = hole_mask(len(pixels), device)
-    context = hide(to_float(pixels.to(device)), mask)
-    noise = seeded_noise(seeds, bundle.config.noise_dim).to(device)
-    return to_uint8(bundle.generator(context, mask, captions.to(device), noise)).cpu()
+    inputs = generator_inputs(pixels, captions, seeds, bundle.config.noise_dim, device)
+    return to_uint8(bundle.generator(*inputs)).cpu()

@@ -1,20 +1,12 @@
 """Scorers: how well a picture's centre fits a caption, `scorer(centres, caption) -> score`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from models.errors import ModelsError
-from models.geometry import centre, to_float
 from models.registry import Builder, builder
-
-if TYPE_CHECKING:  # the bundle imports this module
-    from models.bundle import Bundle
 
 
 class ScorerError(ModelsError):
@@ -96,26 +88,3 @@ def plain_scorer(settings: ScorerSettings) -> Scorer:
 
 # A bundle names its scorer, as it names its generator.
 SCORERS: dict[str, Builder] = {"plain": builder(plain_scorer, ScorerSettings)}
-
-
-@torch.inference_mode()
-def score_fills(bundle: Bundle, pixels: Tensor, captions: Tensor) -> Tensor:
-    """Score filled pictures against their captions, to rank several fills of one hole.
-
-    Args:
-        bundle: one that carries a scorer.
-        pixels: uint8 `(N, 3, 64, 64)`, composites; the centre alone is read.
-        captions: float `(N, caption_dim)`.
-
-    Returns:
-        float32 `(N,)` on the CPU, -1 to 1; higher fits better. Comparable within one bundle.
-
-    Raises:
-        ScorerError: the bundle carries none.
-    """
-    if bundle.scorer is None:
-        raise ScorerError(f"bundle {bundle.config.name!r} carries no scorer")
-    device = next(bundle.scorer.parameters()).device
-    centres = to_float(centre(pixels).to(device))
-    scores: Tensor = bundle.scorer(centres, captions.to(device)).float().cpu()
-    return scores.clamp(-1, 1)

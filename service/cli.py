@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,9 +31,16 @@ BundleFolder = Annotated[
     Path | None, typer.Option("--bundle", help="Bundle to load; the shipped one by default.")
 ]
 
+EngineKind = Annotated[
+    Literal["auto", "torch", "openvino", "openvino-f32"] | None,
+    typer.Option("--engine", help="What fills; auto is OpenVINO on a CPU where it can."),
+]
+
 
 @app.command()
-def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> None:
+def serve(
+    host: Host = None, port: Port = None, bundle: BundleFolder = None, engine: EngineKind = None
+) -> None:
     """Run the whole service on this machine: queue, worker and API.
 
     Without REDIS_URL an embedded Valkey is started, with its data and all logs in .captionfill/
@@ -43,7 +50,7 @@ def serve(host: Host = None, port: Port = None, bundle: BundleFolder = None) -> 
     from service.gate.authentication import check_keys
     from service.supervisor import serve as run
 
-    settings = load_settings(host=host, port=port, bundle=bundle)
+    settings = load_settings(host=host, port=port, bundle=bundle, engine=engine)
     check_keys(settings)
     run(settings, lambda line: print(line, flush=True))
 
@@ -68,7 +75,7 @@ def api(host: Host = None, port: Port = None) -> None:
 
 
 @app.command()
-def worker(bundle: BundleFolder = None) -> None:
+def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     """Run one worker: load the bundle, take jobs from the queue at REDIS_URL, fill them.
 
     Start as many as there are devices. SIGTERM or Ctrl-C lets it finish the batch in hand.
@@ -83,12 +90,13 @@ def worker(bundle: BundleFolder = None) -> None:
     from service.tracing import set_up_tracing
     from service.worker import Worker
 
-    settings = load_settings(bundle=bundle)
+    settings = load_settings(bundle=bundle, engine=engine)
     set_up_logs()
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
     places = settings.bundle_folders, settings.device, settings.model_seconds
-    process = Worker(Consumer(settings), lambda: ModelProcess(*places), policy)
+    how = settings.engine, settings.threads
+    process = Worker(Consumer(settings), lambda: ModelProcess(*places, *how), policy)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     process.run(lambda: tell_ready(settings.ready_fd))
@@ -108,6 +116,7 @@ def fill(
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
     ] = None,
     bundle: BundleFolder = None,
+    engine: EngineKind = None,
 ) -> None:
     """Fill a picture without a server, or every picture of a folder with a captions file.
 
@@ -122,7 +131,7 @@ def fill(
         raise typer.BadParameter("a picture needs a caption, a folder brings its own")
     from service.local import LocalFiller
 
-    filler = LocalFiller(load_settings(bundle=bundle), region, seed)
+    filler = LocalFiller(load_settings(bundle=bundle, engine=engine), region, seed)
     if caption is None:
         filler.fill_folder(photo, output)
     else:

@@ -25,7 +25,7 @@ class Fleet:
         return self._beats
 
     async def resolve(self, model: str) -> tuple[str, str]:
-        """The name and the digest of a bundle; the default's for no name.
+        """The name and the edition of a bundle, its digest and engine; the default's for no name.
 
         While no worker lives nothing is known, and any name goes: the job waits for a worker.
 
@@ -38,9 +38,9 @@ class Fleet:
         newest = max(beats.values(), key=lambda beat: beat.generation)
         name = model or newest.default
         if name in newest.models:
-            return name, newest.models[name]
+            return name, newest.edition(name)
         for beat in beats.values():
             if name in beat.models:
-                return name, beat.models[name]
+                return name, beat.edition(name)
         known = sorted({name for beat in beats.values() for name in beat.models})
         raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")

@@ -77,7 +77,7 @@ class Prepared:
     """A request that has been looked at in full, and what it asks of the model.
 
     Attributes:
-        name: SHA-256 over picture, region, captions, seed and count; with a bundle's digest it
+        name: SHA-256 over picture, region, captions, seed and count; with a bundle's edition it
             names the answer.
         fingerprint: SHA-256 over the request as it was sent.
     """
@@ -146,7 +146,7 @@ class Inpainter:
         Raises:
             ServiceError: whatever is wrong with picture, region or model.
         """
-        model, digest = await self._fleet.resolve(request.model)
+        model, edition = await self._fleet.resolve(request.model)
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
         self._check_answer_size(canvas.picture, request)
         work = Work(
@@ -156,7 +156,7 @@ class Inpainter:
             count=request.count,
             other=request.other,
             model=model,
-            digest=digest,
+            edition=edition,
             nonce=secrets.token_hex(8) if afresh else "",
         )
         name = _name_of(request, canvas.region, work)

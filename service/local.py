@@ -28,7 +28,8 @@ class LocalFiller:
     @cached_property
     def predictor(self) -> Predictor:
         """Loaded when the first picture has been found good: it takes seconds."""
-        return Predictor.load(self.settings.bundle, self.settings.device)
+        settings = self.settings
+        return Predictor.load(settings.bundle, settings.device, settings.engine)
 
     def fill_photo(self, photo: Path, caption: str, output: Path) -> None:
         """Fill one picture and write it as PNG.

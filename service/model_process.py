@@ -6,6 +6,7 @@ death, to start another process, and to try each job alone. It also keeps leases
 model computes, ends one that hangs, and loads new bundles beside the old.
 """
 
+import logging
 import signal
 import socket
 import subprocess
@@ -17,7 +18,10 @@ from typing import Any, Protocol
 
 from service.errors import StartError
 from service.frames import pack, pack_fills, pack_works, unpack, unpack_fills, unpack_works
+from service.logs import set_up_logs
 from service.work import Fill, Work
+
+log = logging.getLogger("captionfill.worker")
 
 _LOAD_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
@@ -31,6 +35,7 @@ class Fills(Protocol):
     """What the process is to hold: a model that does not die."""
 
     models: dict[str, str]
+    engines: dict[str, str]
     default: str
 
     def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
@@ -43,24 +48,34 @@ class ModelProcess:
     Attributes:
         module: what the process runs.
         models: digest of each bundle by its name.
+        engines: what computes each bundle, by its name.
         default: name of the bundle for work that names none.
     """
 
     module = "service.model_process"
 
-    def __init__(self, folders: Sequence[Path], device: str, seconds: float) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        device: str,
+        seconds: float,
+        engine: str = "auto",
+        threads: int = 1,
+    ) -> None:
         """Start the process and wait until its bundles are loaded.
 
         Args:
             folders: of the bundles; the first is the default.
             device: torch device.
             seconds: a batch that takes longer is taken for hung.
+            engine: as the setting of that name.
+            threads: as the setting of that name.
 
         Raises:
             StartError: a bundle cannot be used.
         """
         self._seconds = seconds
-        self._start(folders, device)
+        self._start([device, engine, str(threads), *map(str, folders)])
 
     def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
         """Fill every piece of work.
@@ -87,14 +102,13 @@ class ModelProcess:
             self._process.kill()
             self._process.wait()
 
-    def _start(self, folders: Sequence[Path], device: str) -> None:
+    def _start(self, arguments: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", self.module]
-        places = [str(theirs.fileno()), device, *map(str, folders)]
+        command = [sys.executable, "-m", self.module, str(theirs.fileno()), *arguments]
         with theirs:
             # Not the terminal's Ctrl-C but the end of the connection ends it, after its batch.
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, *places],
+                command,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -105,7 +119,9 @@ class ModelProcess:
             self.close()
             raise StartError(head["error"])
         self.models: dict[str, str] = head["models"]
+        self.engines: dict[str, str] = head["engines"]
         self.default: str = head["default"]
+        log.info("bundles loaded", extra={"models": self.models, "engines": self.engines})
 
     def _first_words(self) -> dict[str, Any]:
         try:
@@ -114,7 +130,10 @@ class ModelProcess:
                 return {"error": f"the bundles were not loaded in {_LOAD_SECONDS:g} s"}
             head: dict[str, Any] = unpack(self._connection.recv_bytes())[0]
         except (OSError, EOFError):
-            return {"error": f"the model did not start: {self._manner_of_death()}"}
+            return {
+                "error": f"the model did not start: {self._manner_of_death()}; "
+                "CAPTIONFILL_ENGINE=torch does without OpenVINO"
+            }
         return head
 
     def _manner_of_death(self) -> str:
@@ -139,7 +158,8 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
         except StartError as error:
             connection.send_bytes(pack({"error": str(error)}))
             return
-        connection.send_bytes(pack({"models": model.models, "default": model.default}))
+        head = {"models": model.models, "engines": model.engines, "default": model.default}
+        connection.send_bytes(pack(head))
         while True:
             try:
                 works = unpack_works(connection.recv_bytes())
@@ -148,13 +168,15 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
                 return
 
 
-def main(descriptor: int, device: str, folders: Sequence[str]) -> None:
+def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:
     """Hold bundles."""
+    set_up_logs()
     # Imported here: the worker's own process, which reads this module too, does without torch.
     from service.predictor import Predictors  # noqa: PLC0415
 
-    answer(descriptor, lambda: Predictors.load([Path(folder) for folder in folders], device))
+    places = [Path(folder) for folder in folders]
+    answer(descriptor, lambda: Predictors.load(places, device, engine, threads))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])

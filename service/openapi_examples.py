@@ -33,6 +33,7 @@ _ANSWER = schemas.InpaintAnswer(
     caption_truncated=False,
     model="default",
     bundle=_DIGEST,
+    engine="openvino-bf16",
     queue_ms=1.2,
     inference_ms=8.5,
     batch_size=4,
@@ -60,7 +61,11 @@ _BATCH_STATUS = batch_schemas.BatchStatus(
     links=batch_schemas.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
 )
 _MODELS = schemas.ModelList(
-    data=[schemas.Model(id="default", digest=_DIGEST, default=True, workers=2)]
+    data=[
+        schemas.Model(
+            id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
+        )
+    ]
 )
 _RELOAD = schemas.Reload(
     generation=3,
@@ -87,6 +92,6 @@ EXAMPLES: dict[str, BaseModel] = {
         _RELOAD,
         _IMAGES,
         schemas.Health(),
-        schemas.Readiness(bundle=_DIGEST, workers=2),
+        schemas.Readiness(bundle=_DIGEST, engine="openvino-bf16", workers=2),
     )
 }

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.bundle import Bundle, load_bundle
+from models.bundle import load_bundle
 from models.captions import CaptionEncoder
+from models.engine import Engine, load_engine
 from models.errors import ModelsError
 from models.geometry import SIZE, hole_mask, paste
-from models.sampling import fill_centres
-from models.scorers import score_fills
 from service.errors import StartError
 from service.work import Fill, Work
 
@@ -24,32 +23,40 @@ _CAPTIONS_KEPT = 4096
 
 
 class Predictor:
-    """A bundle and its sentence encoder, ready to fill.
+    """An engine with its bundle, and the bundle's sentence encoder, ready to fill.
 
-    Captions are embedded one at a time, and on a CPU every image runs alone, whatever batch it
-    came in: its answer is then the same bit for bit, and a small generator loses no speed by it.
-    On other devices a batch is one tensor, and answers may differ by one 8-bit level.
+    Captions are embedded one at a time, whatever batch they came in; what a batch of images is to
+    the engine is its own business, and it says what may differ by it.
     """
 
-    def __init__(self, bundle: Bundle, encoder: CaptionEncoder) -> None:
+    def __init__(self, engine: Engine, encoder: CaptionEncoder) -> None:
+        bundle = engine.bundle
         bundle.check_encoder(encoder)
-        self.bundle = bundle
-        self.encoder = encoder
+        self.engine = engine
         self.name, self.digest = bundle.config.name, bundle.digest
-        self._one_by_one = next(bundle.generator.parameters()).device.type == "cpu"
         self._embed = lru_cache(_CAPTIONS_KEPT)(lambda caption: encoder.encode([caption]))
         self._is_cut = lru_cache(_CAPTIONS_KEPT)(encoder.is_truncated)
 
     @classmethod
-    def load(cls, folder: Path, device: str = "cpu") -> Self:
+    def load(
+        cls, folder: Path, device: str = "cpu", engine: str = "auto", threads: int = 1
+    ) -> Self:
         """Load a bundle and the encoder it was trained with.
 
+        Args:
+            folder: the bundle's.
+            device: torch device.
+            engine: as `models.engine.load_engine` takes it, and `threads` too.
+            threads: how many images are filled at one time.
+
         Raises:
-            StartError: the bundle or the encoder cannot be used, or the device is not there.
+            StartError: the bundle or the encoder cannot be used, the device is not there, or the
+                engine cannot be had.
         """
         with _starting(device):
             bundle = load_bundle(folder, device)
-            return cls(bundle, CaptionEncoder.load(bundle.config.encoder, device))
+            encoder = CaptionEncoder.load(bundle.config.encoder, device)
+            return cls(load_engine(bundle, engine, threads), encoder)
 
     def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
         """Fill every candidate of every piece of work; a bad piece fails alone.
@@ -57,31 +64,27 @@ class Predictor:
         Returns:
             For each piece its fills, uint8 `(count, 32, 32, 3)` as bytes, or its exception.
         """
-        if self._one_by_one or len(works) == 1:
-            return [self._alone(work) for work in works]
         try:
-            fills = self._fill([_inputs(work) for work in works])
-            parts = torch.split(fills, [work.images for work in works])
-            return [self._finish(work, part) for work, part in zip(works, parts, strict=True)]
-        except Exception:  # one of them is bad: find out which
-            return [self._alone(work) for work in works]
-
-    def _alone(self, work: Work) -> Fill | Exception:
-        try:
-            pixels, captions, seeds = _inputs(work)
-            step = 1 if self._one_by_one else work.images
-            parts = [slice(i, i + step) for i in range(0, work.images, step)]
-            fills = [self._fill([(pixels[p], captions[p], seeds[p])]) for p in parts]
-            return self._finish(work, torch.cat(fills))
+            return self._fill(works)
         except Exception as error:
-            return error
+            if len(works) == 1:
+                return [error]
+            return [self.predict([work])[0] for work in works]  # find out which of them is bad
 
-    def _fill(self, inputs: Sequence[tuple[Tensor, list[str], list[int]]]) -> Tensor:
-        pixels, captions, seeds = zip(*inputs, strict=True)
-        vectors = torch.cat([self._embed(caption) for caption in chain.from_iterable(captions)])
-        return fill_centres(
-            self.bundle, torch.cat(pixels), vectors, list(chain.from_iterable(seeds))
-        )
+    def _fill(self, works: Sequence[Work]) -> list[Fill | Exception]:
+        pixels, vectors, seeds = zip(*(self._inputs(work) for work in works), strict=True)
+        fills = self.engine.fill(torch.cat(pixels), torch.cat(vectors), list(chain(*seeds)))
+        parts = torch.split(fills, [work.images for work in works])
+        return [self._finish(work, part) for work, part in zip(works, parts, strict=True)]
+
+    def _inputs(self, work: Work) -> tuple[Tensor, Tensor, list[int]]:
+        """Every image of the work: its candidates, then those by the other caption."""
+        captions = [work.caption] * work.count
+        seeds = work.seeds
+        if work.other is not None:
+            captions, seeds = captions + [work.other] * work.count, seeds + seeds
+        vectors = torch.cat([self._embed(caption) for caption in captions])
+        return _window(work).expand(work.images, -1, -1, -1), vectors, seeds
 
     def _finish(self, work: Work, fills: Tensor) -> Fill:
         """Put the candidates in order, the best first where the bundle can tell."""
@@ -98,16 +101,16 @@ class Predictor:
             truncated=cut,
             model=self.name,
             bundle=self.digest,
+            engine=self.engine.name,
         )
 
     def _scores(self, work: Work, fills: Tensor) -> list[float]:
-        if self.bundle.scorer is None:
+        if self.engine.bundle.scorer is None:
             return []
-        captions = self._embed(work.caption)
+        captions = self._embed(work.caption).expand(len(fills), -1)
         windows = _window(work).expand(len(fills), -1, -1, -1)
         composites = paste(windows, hole_mask(), fills)
-        rows = [score_fills(self.bundle, row.unsqueeze(0), captions) for row in composites]
-        return [float(score) for score in torch.cat(rows)]
+        return [float(score) for score in self.engine.score(composites, captions)]
 
 
 class Predictors:
@@ -117,10 +120,13 @@ class Predictors:
         self._by_name = {one.name: one for one in predictors}
         self.default = predictors[0].name
         self.models = {one.name: one.digest for one in predictors}
+        self.engines = {one.name: one.engine.name for one in predictors}
 
     @classmethod
-    def load(cls, folders: Sequence[Path], device: str = "cpu") -> Self:
-        """Load bundles; the first is the default.
+    def load(
+        cls, folders: Sequence[Path], device: str = "cpu", engine: str = "auto", threads: int = 1
+    ) -> Self:
+        """Load bundles, each as `Predictor.load` does; the first is the default.
 
         Raises:
             StartError: one cannot be used, or two share a name.
@@ -133,7 +139,7 @@ class Predictors:
                 name = bundle.config.encoder
                 encoder = encoders.get(name) or CaptionEncoder.load(name, device)
                 encoders[name] = encoder
-                loaded.append(Predictor(bundle, encoder))
+                loaded.append(Predictor(load_engine(bundle, engine, threads), encoder))
             if loaded[-1].name in [one.name for one in loaded[:-1]]:
                 raise StartError(f"two bundles are called {loaded[-1].name!r}")
         return cls(loaded)
@@ -164,15 +170,6 @@ def _starting(device: str) -> Iterator[None]:
 def _window(work: Work) -> Tensor:
     window = np.frombuffer(work.window, np.uint8).reshape(SIZE, SIZE, 3).copy()
     return torch.from_numpy(window).permute(2, 0, 1)
-
-
-def _inputs(work: Work) -> tuple[Tensor, list[str], list[int]]:
-    """Every image of the work: its candidates, then those by the other caption, seed by seed."""
-    captions = [work.caption] * work.count
-    seeds = work.seeds
-    if work.other is not None:
-        captions, seeds = captions + [work.other] * work.count, seeds + seeds
-    return _window(work).expand(work.images, -1, -1, -1), captions, seeds
 
 
 def _to_bytes(fills: Tensor) -> bytes:

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis.asyncio
@@ -25,7 +25,7 @@ from service.jobs import Job, Lane, State, Status
 from service.keys import ALIVE_MS, CONNECTION, GROUP, Keys
 from service.scripts import script
 from service.settings import Settings
-from service.work import Failure, Outcome, Result
+from service.work import Failure, Outcome, Result, edition
 
 # How long to trust that a bell will ring before looking.
 _LOOK_SECONDS = 2.0
@@ -51,12 +51,17 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a live worker says of itself: its bundles by name, with their digests."""
+    """What a live worker says of itself: its bundles by name, with their digests and engines."""
 
     models: Mapping[str, str]
     default: str
     generation: int
     error: str | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)
+
+    def edition(self, name: str) -> str:
+        """The digest and the engine of a bundle it has."""
+        return edition(self.models[name], self.engines.get(name, ""))
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,13 @@ class Queue:
         now = seconds * 1000 + microseconds // 1000
         parsed = {name.decode(): json.loads(beat) for name, beat in beats.items()}
         return {
-            name: Beat(beat["models"], beat["default"], beat["generation"], beat.get("error"))
+            name: Beat(
+                beat["models"],
+                beat["default"],
+                beat["generation"],
+                beat.get("error"),
+                beat.get("engines", {}),  # an older version's worker does not tell
+            )
             for name, beat in parsed.items()
             if now - beat["at"] < ALIVE_MS
         }

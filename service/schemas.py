@@ -50,6 +50,7 @@ class InpaintAnswer(BaseModel):
     )
     model: str = Field(description="name of the bundle that filled")
     bundle: str = Field(description="its digest")
+    engine: str = Field(description="what computed it; another gives other bits")
     queue_ms: float
     inference_ms: float = Field(description="of the whole batch")
     batch_size: int = Field(description="images in the batch")
@@ -90,6 +91,7 @@ class Model(BaseModel):
     digest: str
     default: bool
     workers: int = Field(description="live workers that have it")
+    engines: list[str] = Field(description="what computes it there: `torch`, `openvino-bf16`, …")
 
 
 class ModelList(BaseModel):
@@ -127,6 +129,7 @@ class Readiness(BaseModel):
 
     status: str = "ready"
     bundle: str = Field(description="digest of the loaded bundle; the first where there are more")
+    engine: str = Field(description="what computes it")
     workers: int
 
 
@@ -237,6 +240,7 @@ ANSWER: dict[str, Any] = {
         "X-Seed": header("of the first candidate", 7, "integer"),
         "X-Model": header("name of the bundle", "default"),
         "X-Bundle-Digest": header("digest of the bundle", _DIGEST),
+        "X-Engine": header("what computed it; another gives other bits", "openvino-bf16"),
         "X-Queue-Ms": header("spent in the queue", 1.2, "number"),
         "X-Inference-Ms": header("of the whole batch", 8.5, "number"),
         "X-Batch-Size": header("images in the batch", 1, "integer"),

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, description="that `captionfill serve` starts")
     device: str = "cpu"
+    engine: Literal["auto", "torch", "openvino", "openvino-f32"] = Field(
+        "auto", description="what fills; auto is OpenVINO on a CPU where it can, else torch"
+    )
+    threads: int = Field(1, ge=1, description="images OpenVINO fills at one time, a thread each")
     data_folder: Path = Path(".captionfill")
     namespace: str = Field("captionfill", min_length=1, description="prefix of every Redis key")
 

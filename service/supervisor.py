@@ -77,6 +77,7 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "HOST": settings.host,
         "PORT": str(settings.port),
         "BUNDLE": str(settings.bundle),
+        "ENGINE": settings.engine,
     }
     return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
 

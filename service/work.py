@@ -17,6 +17,11 @@ WINDOW_BYTES, FILL_BYTES = 64 * 64 * 3, 32 * 32 * 3
 Fields = Mapping[str, bytes | str | int | float]
 
 
+def edition(bundle: str, engine: str) -> str:
+    """What decides the bits of a fill beside its work: a bundle's digest, and its engine."""
+    return f"{bundle} {engine}".rstrip()
+
+
 @dataclass(frozen=True)
 class Work:
     """One window to fill, for whoever asked for it.
@@ -28,7 +33,8 @@ class Work:
         count: how many candidates to make, 1 to 8.
         other: a second caption to fill by with the same seeds, for comparison.
         model: the bundle's name; empty for the worker's default.
-        digest: the bundle's digest as far as is known, so that another bundle is other work.
+        edition: the bundle's digest and its engine as far as they are known, so that by another
+            bundle or engine it is other work.
         nonce: makes it work of its own, where the client wants no kept answer.
     """
 
@@ -38,14 +44,14 @@ class Work:
     count: int = 1
     other: str | None = field(default=None, repr=False)
     model: str = ""
-    digest: str = ""
+    edition: str = ""
     nonce: str = ""
 
     @cached_property
     def id(self) -> str:
         """SHA-256 over everything that decides the answer: equal work has one name."""
         facts = [self.caption, self.other, self.seed, self.count]
-        facts += [self.model, self.digest, self.nonce]
+        facts += [self.model, self.edition, self.nonce]
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
         return named.hexdigest()
@@ -69,7 +75,7 @@ class Work:
             "seed": self.seed,
             "count": self.count,
             "model": self.model,
-            "digest": self.digest,
+            "edition": self.edition,
             "nonce": self.nonce,
             **compared,
         }
@@ -85,7 +91,7 @@ class Work:
             count=int(fields[b"count"]),
             other=None if other is None else other.decode(),
             model=fields[b"model"].decode(),
-            digest=fields[b"digest"].decode(),
+            edition=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
         )
 
@@ -103,6 +109,7 @@ class Fill:
         truncated: whether the encoder could not read a caption to its end.
         model: name of the bundle.
         bundle: digest of the bundle.
+        engine: what computed it; the same bundle gives other bits by another.
     """
 
     fills: bytes = field(repr=False)
@@ -112,6 +119,12 @@ class Fill:
     others: bytes = field(default=b"", repr=False)
     scores: Sequence[float] = ()
     truncated: bool = False
+    engine: str = ""
+
+    @property
+    def edition(self) -> str:
+        """By what it was made."""
+        return edition(self.bundle, self.engine)
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,7 @@ class Result:
             "truncated": fill.truncated,
             "model": fill.model,
             "bundle": fill.bundle,
+            "engine": fill.engine,
             "queue_ms": self.queue_ms,
             "inference_ms": self.inference_ms,
             "batch_size": self.batch_size,

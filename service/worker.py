@@ -28,6 +28,7 @@ class Model(Protocol):
     """What a worker needs of a model."""
 
     models: dict[str, str]
+    engines: dict[str, str]
     default: str
 
     def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
@@ -221,6 +222,7 @@ class Worker:
     def _facts(self) -> Mapping[str, Any]:
         return {
             "models": self._model.models,
+            "engines": self._model.engines,
             "default": self._model.default,
             "generation": self._generation or 0,
             "pace": self._pace,

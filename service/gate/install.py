@@ -16,7 +16,7 @@ _ASKED = (
 )  # fmt: skip
 _TOLD = (
     "ETag", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "X-Job-Id",
-    "X-Seed", "X-Bundle-Digest", "X-Queue-Ms", "X-Inference-Ms", "X-Batch-Size",
+    "X-Seed", "X-Bundle-Digest", "X-Engine", "X-Queue-Ms", "X-Inference-Ms", "X-Batch-Size",
 )  # fmt: skip
 
 

@@ -18,12 +18,12 @@ from service.window import Window
 _CACHING = "private, no-cache"
 
 
-def etag(name: str, bundle: str, media_type: str) -> str:
+def etag(name: str, edition: str, media_type: str) -> str:
     """The entity tag of an answer: content-addressed over everything that decides the pictures.
 
     The JSON tells times that differ from one making to the next: its tag is a weak one.
     """
-    facts = hashlib.sha256(f"{name}\n{bundle}\n{media_type}".encode()).hexdigest()
+    facts = hashlib.sha256(f"{name}\n{edition}\n{media_type}".encode()).hexdigest()
     return f'"{facts}"' if media_type == PNG else f'W/"{facts}"'
 
 
@@ -82,6 +82,7 @@ def describe(answer: Answer) -> schemas.InpaintAnswer:
         caption_truncated=fill.truncated,
         model=fill.model,
         bundle=fill.bundle,
+        engine=fill.engine,
         queue_ms=result.queue_ms,
         inference_ms=result.inference_ms,
         batch_size=result.batch_size,
@@ -110,13 +111,14 @@ def pending(ticket: Ticket) -> dict[str, object]:
 def _headers(answer: Answer, media_type: str) -> dict[str, str]:
     result, fill = answer.result, answer.result.fill
     return {
-        "ETag": etag(answer.name, fill.bundle, media_type),
+        "ETag": etag(answer.name, fill.edition, media_type),
         "Cache-Control": _CACHING,
         "Vary": "Accept",
         "X-Job-Id": answer.job,
         "X-Seed": str(fill.seeds[0]),
         "X-Model": fill.model,
         "X-Bundle-Digest": fill.bundle,
+        "X-Engine": fill.engine,
         "X-Queue-Ms": f"{result.queue_ms:g}",
         "X-Inference-Ms": f"{result.inference_ms:g}",
         "X-Batch-Size": str(result.batch_size),

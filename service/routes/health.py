@@ -25,7 +25,11 @@ async def readyz(request: Request) -> schemas.Readiness:
     if not beats:
         raise errors.NotReady("no worker has been heard of in the last seconds")
     newest = max(beats.values(), key=lambda beat: beat.generation)
-    return schemas.Readiness(bundle=newest.models[newest.default], workers=len(beats))
+    return schemas.Readiness(
+        bundle=newest.models[newest.default],
+        engine=newest.engines.get(newest.default, ""),
+        workers=len(beats),
+    )
 
 
 @router.get(

@@ -52,8 +52,8 @@ async def inpaint(request: Request) -> Response:
         check_target(asked.webhook, settings)
     afresh = wants_afresh(request.headers)
     prepared = await inpainter.prepare(asked, key, afresh=afresh)
-    if prepared.work.digest and not afresh:
-        tag = answers.etag(prepared.name, prepared.work.digest, media_type)
+    if prepared.work.edition and not afresh:
+        tag = answers.etag(prepared.name, prepared.work.edition, media_type)
         if (spared := answers.unchanged(request, tag)) is not None:
             return spared
     if asked.webhook or preference.background:

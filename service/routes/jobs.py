@@ -47,7 +47,7 @@ async def job_result(request: Request, job: JobId) -> Response:
     media_type = choose_media_type(
         request.headers.get("accept"), len(answer.images) + len(answer.others) > 1
     )
-    tag = answers.etag(answer.name, answer.result.fill.bundle, media_type)
+    tag = answers.etag(answer.name, answer.result.fill.edition, media_type)
     return answers.unchanged(request, tag) or answers.write(answer, media_type)
 
 

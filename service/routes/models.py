@@ -25,6 +25,13 @@ async def models(request: Request) -> schemas.ModelList:
                 digest=digest,
                 default=name in defaults,
                 workers=sum(beat.models.get(name) == digest for beat in beats),
+                engines=sorted(
+                    {
+                        beat.engines[name]
+                        for beat in beats
+                        if beat.models.get(name) == digest and name in beat.engines
+                    }
+                ),
             )
             for name, digest in order
         ]

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from models.bundle import BundleError, load_bundle, save_bundle
+from models.engine import TorchEngine
 from models.generators import GENERATORS
-from models.scorers import SCORERS, ScorerError, score_fills
+from models.scorers import SCORERS, ScorerError
 from tests.models.test_bundle import CONFIG, SETTINGS
 
 SCORER = {"kind": "plain", "settings": {"caption_dim": 12, "width": 4, "code": 8}}
@@ -32,11 +33,11 @@ def test_a_scorer_comes_back_with_its_bundle_and_scores_each_fill_alone(folder):
     bundle = load_bundle(folder)
     pixels = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)
     captions = torch.randn(3, 12)
-    scores = score_fills(bundle, pixels, captions)
+    scores = TorchEngine(bundle).score(pixels, captions)
     assert scores.shape == (3,)
     assert scores.abs().max() <= 1
-    alone = score_fills(bundle, pixels[1:2], captions[1:2])
-    assert torch.allclose(alone, scores[1:2], atol=1e-5)
+    alone = TorchEngine(bundle).score(pixels[1:2], captions[1:2])
+    assert torch.equal(alone, scores[1:2])
 
 
 def test_a_score_reads_the_centre_alone(folder):
@@ -46,8 +47,9 @@ def test_a_score_reads_the_centre_alone(folder):
     changed = pixels.clone()
     changed[:, :, 20:40, 20:40] = 0
     captions = torch.randn(1, 12)
-    score = {name: score_fills(load_bundle(folder), p, captions) for name, p in
-             {"as it is": pixels, "other": other, "changed": changed}.items()}  # fmt: skip
+    engine = TorchEngine(load_bundle(folder))
+    pictures = {"as it is": pixels, "other": other, "changed": changed}
+    score = {name: engine.score(some, captions) for name, some in pictures.items()}
     assert torch.equal(score["as it is"], score["other"])
     assert not torch.equal(score["as it is"], score["changed"])
 
@@ -73,4 +75,4 @@ def test_a_bundle_without_a_scorer_says_so(tmp_path):
     save(tmp_path)
     pixels = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     with pytest.raises(ScorerError, match="'small' carries no scorer"):
-        score_fills(load_bundle(tmp_path), pixels, torch.zeros(1, 12))
+        TorchEngine(load_bundle(tmp_path)).score(pixels, torch.zeros(1, 12))

@@ -18,6 +18,7 @@ class Painter:
 
     def __init__(self, seconds=0.0):
         self.models, self.default = {"painter": DIGEST}, "painter"
+        self.engines = {"painter": "brush"}
         self.seconds = seconds
 
     def predict(self, works):
@@ -33,7 +34,7 @@ class Painter:
         if work.seed == POISON:
             os.kill(os.getpid(), signal.SIGKILL)
         others = paint(work.seeds, 1) if work.other is not None else b""
-        return Fill(paint(work.seeds), work.seeds, "painter", DIGEST, others)
+        return Fill(paint(work.seeds), work.seeds, "painter", DIGEST, others, engine="brush")
 
 
 def paint(seeds, brighter=0):

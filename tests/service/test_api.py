@@ -44,6 +44,7 @@ def test_the_answer_is_the_picture_with_its_centre_filled(client, worker, pictur
 def test_the_headers_say_how_it_was_made(client, worker, picture):
     headers = post(client, picture, seed=7).headers
     assert (headers["x-seed"], headers["x-bundle-digest"]) == ("7", "sha256:painter")
+    assert headers["x-engine"] == "brush"
     assert len(headers["x-job-id"]) == 32 and int(headers["x-batch-size"]) >= 1
     assert float(headers["x-queue-ms"]) >= 0 and float(headers["x-inference-ms"]) >= 0
 
@@ -150,7 +151,12 @@ def test_readiness_names_the_bundle(client, worker):
         if answer.status_code == 200:
             break
         time.sleep(0.05)
-    assert answer.json() == {"status": "ready", "bundle": "sha256:painter", "workers": 1}
+    assert answer.json() == {
+        "status": "ready",
+        "bundle": "sha256:painter",
+        "engine": "brush",
+        "workers": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_equal_work_has_one_name_and_every_part_of_it_counts():
     work = Work(b"w", "a", 1)
     others = [
         Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
-        Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, digest="d"),
+        Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, edition="d"),
         Work(b"w", "a", 1, nonce="n"),
     ]  # fmt: skip
     assert Work(b"w", "a", 1).id == work.id

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.engine import TorchEngine
 from service.errors import StartError
 from service.predictor import Predictor, Predictors
 from service.work import Work
@@ -21,24 +22,38 @@ def test_a_batch_gives_each_job_what_it_gets_alone(predictor):
     assert predictor.predict(jobs) == [predictor.predict([one])[0] for one in jobs]
 
 
-def test_a_batch_as_one_tensor_differs_by_one_level_at_most(predictor, monkeypatch):
+@pytest.fixture
+def as_one_tensor(predictor, monkeypatch):
+    """The predictor as on a GPU, where a batch is one tensor."""
+
+    class Together(TorchEngine):
+        def _run(self, network, *batch):
+            return network(*batch)
+
+    monkeypatch.setattr(predictor, "engine", Together(predictor.engine.bundle))
+
+
+def levels(fills):
+    return np.frombuffer(b"".join(fill.fills for fill in fills), np.uint8).astype(int)
+
+
+def test_a_batch_as_one_tensor_differs_by_one_level_at_most(tiny_bundle, predictor, as_one_tensor):
     jobs = [job(seed, count=2) for seed in range(4)]
-    alone = predictor.predict(jobs)
-    monkeypatch.setattr(predictor, "_one_by_one", False)
-    together = predictor.predict(jobs)
-    levels = [
-        np.frombuffer(b"".join(fill.fills for fill in fills), np.uint8).astype(int)
-        for fills in (alone, together)
-    ]
-    assert abs(levels[0] - levels[1]).max() <= 1
+    alone = Predictor.load(tiny_bundle, engine="torch").predict(jobs)
+    assert abs(levels(alone) - levels(predictor.predict(jobs))).max() <= 1
 
 
-@pytest.mark.parametrize("one_by_one", [True, False])
-def test_a_bad_job_fails_alone(predictor, monkeypatch, one_by_one):
-    monkeypatch.setattr(predictor, "_one_by_one", one_by_one)
+def a_bad_job_fails_alone(predictor):
     good, bad, other = predictor.predict([job(1), Work(b"short", "a", 1), job(2)])
-    assert isinstance(bad, Exception)
-    assert len(good.fills) == len(other.fills) == 3072
+    return isinstance(bad, Exception) and len(good.fills) == len(other.fills) == 3072
+
+
+def test_a_bad_job_fails_alone(predictor):
+    assert a_bad_job_fails_alone(predictor)
+
+
+def test_a_bad_job_fails_alone_where_a_batch_is_one_tensor(predictor, as_one_tensor):
+    assert a_bad_job_fails_alone(predictor)
 
 
 def test_a_candidate_is_what_its_own_seed_gives(predictor):
@@ -108,3 +123,21 @@ def test_a_missing_bundle_is_one_clear_line(tmp_path):
 def test_a_device_that_is_not_there_is_one_clear_line(tiny_bundle):
     with pytest.raises(StartError):
         Predictor.load(tiny_bundle, "nonsense")
+
+
+def test_a_fill_tells_the_engine_that_made_it(tiny_bundle, predictor):
+    assert predictor.predict([job(1)])[0].engine.startswith("openvino-")
+    slow = Predictor.load(tiny_bundle, engine="torch")
+    assert slow.predict([job(1)])[0].engine == "torch"
+
+
+def test_threads_change_no_bit_of_any_answer(scored_bundle):
+    jobs = [job(seed, count=2, caption=f"picture {seed}") for seed in range(5)]
+    one, three = (Predictor.load(scored_bundle, threads=threads) for threads in (1, 3))
+    assert one.predict(jobs) == three.predict(jobs)
+
+
+def test_an_engine_that_cannot_be_had_is_one_clear_line(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("models.engine.is_installed", lambda: False)
+    with pytest.raises(StartError, match="engine 'openvino' needs the package openvino"):
+        Predictor.load(tiny_bundle, engine="openvino")
