@@ -218,6 +218,9 @@ def evaluate(
     ] = True,
     limit: Annotated[int | None, typer.Option(help="At most so many pictures of each.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise and the wrong captions.")] = 0,
+    engine: Annotated[
+        str, typer.Option(help="What fills: auto, torch, openvino or openvino-f32.")
+    ] = "auto",
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
     """Measure a bundle beside the classical methods, on the same pictures in one run.
@@ -235,7 +238,7 @@ def evaluate(
             data,
             split,
             out_json=json,
-            settings=Settings(limit=limit, seed=seed),
+            settings=Settings(limit=limit, seed=seed, engine=engine),
             rivals=Rivals(judge, others) if measures or others else None,
             progress=progress,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from models.bundle import Bundle, load_bundle
+from models.engine import Engine, load_engine
 from training.evaluated import Evaluated, try_all
 from training.evaluation_set import EvaluationError
 from training.features import PACKAGE, FeatureExtractor, load_extractor
@@ -19,7 +20,7 @@ from training.judging import load_judge
 from training.manifest import Manifest
 from training.measures.one_set import measure_set
 from training.measures.subject import Rival, Subject
-from training.methods import NONE, TRUE, WRONG, Progress, bundle_filler
+from training.methods import NONE, TRUE, WRONG, Progress
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
 from training.result import Result
 from training.shards import load_split
@@ -36,12 +37,14 @@ class Settings:
             the subsets and resamples that spreads and intervals come from.
         batch_size: pictures at a time in the networks; times are always of one at a time.
         device: where the networks run.
+        engine: what computes the fills: `models.engine.load_engine`'s kind.
     """
 
     limit: int | None = None
     seed: int = 0
     batch_size: int = 32
     device: str = "cpu"
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse a negative seed."""
@@ -96,15 +99,16 @@ def evaluate(
     if out_json.suffix != ".json":
         raise EvaluationError(f"{out_json}: the name of the result must end in .json")
     settings = settings or Settings()
-    bundle = load_bundle(bundle_folder, settings.device)
-    against = load_rivals(bundle, rivals.against if rivals else (), settings.device)
+    engine = load_engine(load_bundle(bundle_folder, settings.device), settings.engine)
+    bundle = engine.bundle
+    against = load_rivals(bundle, rivals.against if rivals else (), settings)
     judge = load_judge(bundle.config.caption_dim, rivals.judge) if rivals else None
     extractor = load_extractor(settings.device)
     sets, figures = [], []
     for folder in data:
         which = split or Manifest.load(folder).held_out
         done = try_all(
-            bundle_filler(bundle),
+            engine.fill,
             {name: rival.fill for name, rival in against.items()},
             load_split(folder, which, encoder_fingerprint=bundle.config.encoder_fingerprint),
             which,
@@ -118,8 +122,7 @@ def evaluate(
         if rivals:
             subject = Subject(
                 done=done,
-                bundle=bundle,
-                fill=bundle_filler(bundle),
+                engine=engine,
                 rivals=against,
                 extractor=extractor,
                 judge=judge,
@@ -127,12 +130,12 @@ def evaluate(
                 progress=progress,
             )
             figures += measure_set(subject)
-    result = Result([table_of(bundle, done, extractor) for done in sets], figures)
+    result = Result([table_of(engine, done, extractor) for done in sets], figures)
     write(result, sets, out_json)
     return result
 
 
-def load_rivals(bundle: Bundle, folders: Sequence[Path], device: str) -> Mapping[str, Rival]:
+def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> Mapping[str, Rival]:
     """Load the bundles to compare with, by name.
 
     Raises:
@@ -141,26 +144,27 @@ def load_rivals(bundle: Bundle, folders: Sequence[Path], device: str) -> Mapping
     """
     rivals: dict[str, Rival] = {}
     for folder in folders:
-        other = load_bundle(folder, device)
+        other = load_bundle(folder, settings.device)
         name = f"{other.config.name} (another bundle)"
         if other.config.encoder_fingerprint != bundle.config.encoder_fingerprint:
             raise EvaluationError(f"{folder}: made with another sentence encoder")
         if name in rivals:
             raise EvaluationError(f"two bundles to compare with are called {other.config.name!r}")
-        rivals[name] = Rival(bundle_filler(other), other.digest)
+        rivals[name] = Rival(load_engine(other, settings.engine).fill, other.digest)
     return rivals
 
 
 def table_of(
-    bundle: Bundle, done: Evaluated, extractor: FeatureExtractor | None
+    engine: Engine, done: Evaluated, extractor: FeatureExtractor | None
 ) -> EvaluationTable:
     """The table of one set."""
     count, scores = len(done.pictures), done.scores
     rows = [scores.row(name, milliseconds) for name, milliseconds in done.milliseconds.items()]
     return EvaluationTable(
         about={
-            "bundle": bundle.config.name,
-            "bundle digest": bundle.digest,
+            "bundle": engine.bundle.config.name,
+            "bundle digest": engine.bundle.digest,
+            "engine": engine.name,
             **done.about(),
             **about_features(extractor, count),
             **about_machine(),

@@ -26,7 +26,7 @@ from training.methods import (
 from training.scores import REAL, Scores
 from training.shards import PreparedSplit
 
-GRID_PICTURES = 16
+GRID_PICTURES = 24
 Grid = tuple[dict[str, Tensor], list[str]]
 
 

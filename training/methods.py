@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from statistics import median
 
 import torch
 from torch import Tensor
 
-from models.bundle import Bundle
 from models.geometry import centre, hide, hole_mask
-from models.sampling import fill_centres
 from training.baselines import CLASSICAL, mean_centre
 from training.evaluation_set import Pictures
 
@@ -28,11 +25,6 @@ Method = Callable[[Tensor], Tensor]
 
 Filler = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
 """Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)` and a seed each, to their fills."""
-
-
-def bundle_filler(bundle: Bundle) -> Filler:
-    """Say how a bundle fills: the one place that chooses the engine of an evaluation."""
-    return partial(fill_centres, bundle)
 
 
 def all_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Method]:

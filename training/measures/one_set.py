@@ -31,7 +31,7 @@ def measure_set(subject: Subject) -> list[Figure]:
     """Take every measure that can be taken of this set."""
     done = subject.done
     first = torch.stack([done.fills[TRUE], done.reseeded])[:, subject.drawn]
-    draws = subject.draw(subject.fill, f"{DRAWS} draws", first)
+    draws = subject.draw(subject.engine.fill, f"{DRAWS} draws", first)
     figures = [
         first_kid(subject),
         second_kid(subject),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.scorers import score_fills
 from training.figures import Figure, measured, unmeasured
 from training.judging import Judge
 from training.measures.captions import precision
@@ -36,7 +35,7 @@ def ranking(subject: Subject, judge: Judge, draws: Tensor, seen: Tensor) -> list
 def first_ranked(subject: Subject, draws: Tensor) -> Tensor:
     """Of K fills of every picture, the one that the bundle scores highest, `(M, 3, 32, 32)`."""
     some = subject.pictures.take(subject.drawn)
-    scores = [score_fills(subject.bundle, some.composites(d), some.vectors) for d in draws]
+    scores = [subject.engine.score(some.composites(d), some.vectors) for d in draws]
     return draws[torch.stack(scores).argmax(0), torch.arange(len(some))]
 
 

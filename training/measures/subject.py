@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from models.bundle import Bundle
+from models.engine import Engine
 from training.evaluated import Evaluated
 from training.evaluation_set import Pictures, evenly_spaced
 from training.features import PACKAGE, FeatureExtractor
@@ -33,8 +34,7 @@ class Subject:
 
     Attributes:
         done: what every method made of the set.
-        bundle: for its scorer and its caption encoder.
-        fill: how the bundle fills.
+        engine: what fills, and ranks where the bundle carries a scorer.
         rivals: other bundles, by the name of their method.
         extractor: MobileNetV2's features; `None` where its package is not installed.
         judge: the judging scorer; `None` where there is none for these captions.
@@ -43,8 +43,7 @@ class Subject:
     """
 
     done: Evaluated
-    bundle: Bundle
-    fill: Filler
+    engine: Engine
     rivals: Mapping[str, Rival]
     extractor: FeatureExtractor | None
     judge: Judge | None
@@ -62,6 +61,11 @@ class Subject:
         return evenly_spaced(len(self.pictures), DRAWN_PICTURES)
 
     @property
+    def bundle(self) -> Bundle:
+        """For its caption encoder, and whether it has a scorer."""
+        return self.engine.bundle
+
+    @property
     def device(self) -> str:
         """Where the networks run."""
         return str(next(self.bundle.generator.parameters()).device)
@@ -77,7 +81,7 @@ class Subject:
 
     def fill_again(self, stage: str, captions: Tensor, seed: int) -> Tensor:
         """Fill every picture, noise of seed + i for picture *i*."""
-        method = with_captions(self.fill, self.pictures, captions, seed)
+        method = with_captions(self.engine.fill, self.pictures, captions, seed)
         return fill_all(stage, method, len(self.pictures), self.batch_size, self.tell)
 
     def draw(self, fill: Filler, stage: str, first: Tensor, count: int = DRAWS) -> Tensor:
