@@ -19,8 +19,13 @@ TERMS = {
     "folder": "the user's own pictures: their terms apply",
 }
 
+USUAL_NOTES = """## What it is not for
 
-def model_card(config: BundleConfig) -> str:
+Small pictures and little training make blurry fills. Do not take a fill for what was there, do not
+use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail."""
+
+
+def model_card(config: BundleConfig, notes: str = USUAL_NOTES) -> str:
     """Write the card that goes with a bundle; figures are added by whoever measures them."""
     training = config.training
     data = "\n".join(
@@ -48,10 +53,7 @@ surroundings and a caption; made by `captionfill-train export`.
 
 A bundle trained on data with such terms may be used within them only.
 
-## What it is not for
-
-Small pictures and little training make blurry fills. Do not take a fill for what was there, do not
-use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail.
+{notes}
 
 ## Training
 

@@ -159,12 +159,15 @@ def export(
     guidance: Annotated[
         float | None, typer.Option(help="How far past its caption a fill goes; 1 is as trained.")
     ] = None,
+    notes: Annotated[
+        Path | None, typer.Option(help="Markdown to put on the card, for the usual warnings.")
+    ] = None,
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    more = {"scorer": scorer, "guidance": guidance}
+    more = {"scorer": scorer, "guidance": guidance, "notes": notes}
     digest = write(run, bundle, name, evaluation or [], checkpoint.value, **more)
     typer.echo(f"{bundle}: {digest}")
 

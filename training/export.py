@@ -8,7 +8,7 @@ from typing import Any
 
 from models.bundle import BundleConfig, save_bundle
 from models.scorers import ScorerSettings
-from training.card import add_figures, model_card
+from training.card import USUAL_NOTES, add_figures, model_card
 from training.errors import RunError
 from training.loaded import NEWEST, load_run
 from training.manifest import Manifest
@@ -28,6 +28,7 @@ def export(
     *,
     scorer: Path | None = None,
     guidance: float | None = None,
+    notes: Path | None = None,
 ) -> str:
     """Write a run's checkpoint as a bundle.
 
@@ -40,12 +41,14 @@ def export(
         which: `newest` or `best` checkpoint.
         scorer: weights of a `plain` scorer, for the bundle to rank fills with.
         guidance: how far past its caption a fill goes; as the recipe says by default.
+        notes: Markdown of what a person must know of these weights and no program can tell; on the
+            card in the place of the usual warnings.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        RunError: no run, checkpoint or scorer there, or of a system that fills no hole, or whose
+        RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or whose
             generator knows no guidance.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
@@ -72,10 +75,19 @@ def export(
         scorer={"kind": PLAIN, "settings": asdict(ScorerSettings(caption_dim))} if scorer else None,
     )
     ranking = load_scorer(KINDS[PLAIN], scorer, caption_dim) if scorer else None
-    digest = save_bundle(bundle, generator, config, model_card(config), ranking)
+    card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
+    digest = save_bundle(bundle, generator, config, card, ranking)
     if evaluations:
         add_figures(bundle, digest, evaluations)
     return digest
+
+
+def read_notes(place: Path) -> str:
+    """Read what is to go on the card."""
+    try:
+        return place.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"no notes at {place}: {error}") from error
 
 
 def provenance(run: RunDir, step: int, manifests: list[Manifest]) -> dict[str, Any]:

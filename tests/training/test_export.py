@@ -58,6 +58,14 @@ def test_guidance_is_the_bundle_s_where_its_generator_knows_any(run, prepared, t
     assert load_bundle(tmp_path / "bundle").generator.settings.guidance == 1.5
 
 
+def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path):
+    (tmp_path / "notes.md").write_text("## Beware\n\nIt dreams of dogs.\n")
+    export(run, tmp_path / "bundle", notes=tmp_path / "notes.md")
+    assert "\n## Beware\n\nIt dreams of dogs.\n" in (tmp_path / "bundle/README.md").read_text()
+    with pytest.raises(RunError, match="no notes at"):
+        export(run, tmp_path / "bundle", notes=tmp_path / "none.md")
+
+
 def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_path):
     export(run, tmp_path)
     config = (tmp_path / "config.json").read_text()
