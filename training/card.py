@@ -22,7 +22,8 @@ TERMS = {
 USUAL_NOTES = """## What it is not for
 
 Small pictures and little training make blurry fills. Do not take a fill for what was there, do not
-use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail."""
+use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail.
+""".strip()
 
 
 def model_card(config: BundleConfig, notes: str = USUAL_NOTES) -> str:

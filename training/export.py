@@ -48,8 +48,8 @@ def export(
         The bundle's digest.
 
     Raises:
-        RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or whose
-            generator knows no guidance.
+        RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
+            whose generator knows no guidance.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
     """
