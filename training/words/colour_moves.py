@@ -35,7 +35,7 @@ def colour_words(subject: Subject) -> list[Figure]:
         return [unmeasured(NAME, done.name, str(error))]
     numbers = torch.tensor(list(swaps))
     moves = colour_moves(
-        subject.fill,
+        subject.engine.fill,
         encoder.encode,
         subject.pictures.pixels[numbers],
         list(swaps.values()),
