@@ -9,6 +9,7 @@ from PIL import Image
 
 import training.evaluate
 from models.bundle import BundleConfig, save_bundle
+from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from models.generators import GENERATORS
 from training.bounds import MEASURES
 from training.errors import TrainingError
@@ -19,51 +20,60 @@ from training.shards import shard_schema
 
 COUNT, SIZE, DIM, NOISE = 6, 72, 8, 4
 FINGERPRINT = "sha256:test"
+NAMED = ("red", "blue", "green", "yellow")
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (90, 90, 90)]
 
 
 def png(folder: Path, number: int) -> bytes:
     image = Image.linear_gradient("L").resize((SIZE, SIZE)).rotate(60 * number)
     tinted = Image.composite(
-        image.convert("RGB"), Image.new("RGB", image.size, COLOURS[number]), image
+        image.convert("RGB"), Image.new("RGB", image.size, COLOURS[number % len(COLOURS)]), image
     )
     tinted.save(folder / "one.png")
     return (folder / "one.png").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    """Six small pictures with two captions each, as `prepare` lays them out."""
-    folder = tmp_path_factory.mktemp("data")
+def lay_out(folder: Path, captions: list[list[str]], dim: int, encoder: str, mark: str) -> Path:
+    """Write small pictures with captions and made-up vectors as `prepare` lays them out."""
     draws = torch.Generator().manual_seed(0)
     rows = [
         {
             "image": {"bytes": png(folder, number), "path": f"{number}.png"},
             "file_name": f"{number}.png",
             "label": "",
-            "captions": [f"picture {number}", "something else"],
-            "caption_vectors": torch.randn(2, DIM, generator=draws).half().numpy().tolist(),
+            "captions": some,
+            "caption_vectors": torch.randn(len(some), dim, generator=draws).half().numpy().tolist(),
         }
-        for number in range(COUNT)
+        for number, some in enumerate(captions)
     ]
     shard = folder / "dev-00000-of-00001.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(DIM)), shard)
+    pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(dim)), shard)
     shards = {shard.name: file_digest(shard)}
-    counts = {"dev": {"images": COUNT, "captions": 2 * COUNT}}
-    Manifest(
-        "0", "folder", SIZE, "test", FINGERPRINT, DIM, 7, counts, [], shards, "sha256:data"
-    ).save(folder)
+    counts = {"dev": {"images": len(captions), "captions": sum(map(len, captions))}}
+    Manifest("0", "folder", SIZE, encoder, mark, dim, 7, counts, [], shards, "sha256:data").save(
+        folder
+    )
+    return folder
+
+
+def small_bundle(folder: Path, dim: int, encoder: str, mark: str) -> Path:
+    settings = {"caption_dim": dim, "noise_dim": NOISE, "width": 8, "decoder_width": 4}
+    torch.manual_seed(0)
+    config = BundleConfig("tiny", "inpaint", settings, encoder, mark, dim, NOISE, {})
+    save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
     return folder
 
 
 @pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Six small pictures with two captions each."""
+    captions = [[f"picture {number}", "something else"] for number in range(COUNT)]
+    return lay_out(tmp_path_factory.mktemp("data"), captions, DIM, "test", FINGERPRINT)
+
+
+@pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("bundle")
-    settings = {"caption_dim": DIM, "noise_dim": NOISE, "width": 8, "decoder_width": 4}
-    torch.manual_seed(0)
-    config = BundleConfig("tiny", "inpaint", settings, "test", FINGERPRINT, DIM, NOISE, {})
-    save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
-    return folder
+    return small_bundle(tmp_path_factory.mktemp("bundle"), DIM, "test", FINGERPRINT)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +157,20 @@ def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, 
     )
     assert found["against_psnr_mean"]["value"] == found["against_psnr"]["value"] == 0
     assert found["captions_steer"]["missing"].startswith("no judge")
+
+
+def test_colours_named_in_captions_are_measured_with_the_sentence_encoder(tmp_path):
+    encoder = CaptionEncoder.load(DEFAULT_ENCODER)
+    about = (encoder.dimension, DEFAULT_ENCODER, encoder.fingerprint)
+    captions = [[f"A {colour} dog runs past {n} cats"] for n in "123" for colour in NAMED]
+    for name in ("data", "bundle"):
+        (tmp_path / name).mkdir()
+    folder = lay_out(tmp_path / "data", captions, *about)
+    place = small_bundle(tmp_path / "bundle", *about)
+    result = evaluate(place, [folder], None, out_json=tmp_path / "c.json", rivals=Rivals())
+    (colours,) = (f for f in result.figures if f.measure == "colour_words")
+    assert colours.counted.startswith("12 pairs")
+    assert 0 <= colours.interval.low <= colours.value <= colours.interval.high <= 1
 
 
 @pytest.mark.parametrize(
