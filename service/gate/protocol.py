@@ -28,6 +28,8 @@ from service.settings import Settings
 log = logging.getLogger("captionfill.api")
 
 _LINGER_SECONDS = 1.0
+# What a client that has just connected has to begin its request when the server ends.
+_FIRST_WORDS_SECONDS = 0.5
 
 
 def guarded_protocol(
@@ -85,6 +87,17 @@ class GuardedProtocol(H11Protocol):
         if not self._refused:
             super().data_received(data)
             self._watch_headers()
+
+    def shutdown(self) -> None:
+        """End after the answer that is due, as uvicorn does; but not before anything was asked.
+
+        A connection may be taken in a moment before the server ends, with its request on the way:
+        closed at once, as if it were idle, it would lose that request.
+        """
+        if self.cycle is None:
+            self.loop.call_later(_FIRST_WORDS_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """The client takes its answer on too slowly: from here on, its time runs."""

@@ -28,6 +28,7 @@ def api(tmp_path):
         connection.request("GET", path)
         return connection.getresponse()
 
+    ask.port = port
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -50,3 +51,14 @@ def test_it_tells_neither_its_server_nor_its_faults(api):
     answer = ask("/readyz")
     assert answer.status == 503 and b"/problems/queue-unavailable" in answer.read()
     assert answer.getheader("server") is None and answer.getheader("retry-after")
+
+
+def test_a_request_on_its_way_when_the_server_ends_is_answered(api):
+    process, ask = api
+    with socket.create_connection(("127.0.0.1", ask.port), timeout=10) as late:
+        time.sleep(0.2)  # it is taken in, and has said nothing yet
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        late.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert late.recv(100).startswith(b"HTTP/1.1 200")
+    assert process.wait(15) == 0
