@@ -77,14 +77,15 @@ class Engine:
 
     Attributes:
         device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
-        precision: `fp32`, or `bf16` for autocast.
+        precision: `fp32`; `bf16` for autocast; `auto` for the latter where the device has it in
+            hardware. A run keeps to what it began with.
         channels_last: memory layout of pictures and convolutions.
         compile: run both networks through torch.compile.
         threads: CPU threads; 0 leaves torch's choice.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     channels_last: bool = False
     compile: bool = False
     threads: int = Field(default=0, ge=0)
