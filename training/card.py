@@ -60,13 +60,23 @@ A bundle trained on data with such terms may be used within them only.
 
 {training["steps"]:,} steps, {training["pictures_seen"]:,} pictures seen; code
 `{training["revision"]}`. The whole recipe is in `config.json`.
-{stages(training["changes"])}"""
+{stages(training["changes"])}{before(training.get("begun_with"))}"""
 
 
 def stages(changes: list[dict[str, Any]]) -> str:
     """Return the changes that were made in the middle of the run, a line each."""
     lines = [f"- from step {c['step']:,}: `{'`, `'.join(c['set'])}`" for c in changes]
     return "\n".join(["\nThe recipe was changed on the way:\n", *lines, ""]) if lines else ""
+
+
+def before(begun_with: dict[str, Any] | None) -> str:
+    """Return what bundles the weights went through before this run, the newest first."""
+    lines = []
+    while begun_with:
+        steps, seen = begun_with["steps"], begun_with["pictures_seen"]
+        lines.append(f"- `{begun_with['digest']}`, of {steps:,} steps, {seen:,} pictures seen")
+        begun_with = begun_with.get("begun_with")
+    return "\n".join(["\nThe generator began with that of a bundle:\n", *lines, ""]) if lines else ""
 
 
 def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:

@@ -42,10 +42,11 @@ class SourceName(StrEnum):
 
 
 class ScorerKind(StrEnum):
-    """The three scorers, see training.scorers."""
+    """The four scorers, see training.scorers."""
 
     PLAIN = "plain"
     STEERING = "steering"
+    HOLE = "hole"
     JUDGE = "judge"
 
 
@@ -110,6 +111,10 @@ def train(
     # torchrun takes --run, even after the module's name, for its own --run-path cut short.
     run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
+    begin_with: Annotated[
+        Path | None,
+        typer.Option("--from", help="A bundle whose weights the generator begins with."),
+    ] = None,
 ) -> None:
     """Train a recipe in a new run directory.
 
@@ -121,7 +126,7 @@ def train(
 
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:
-        start(chosen, data, run, progress)
+        start(chosen, data, run, progress, begin_with=begin_with)
     if leads():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
@@ -182,8 +187,8 @@ def scorer(
 ) -> None:
     """Train a scorer that tells how well a picture's centre fits a caption.
 
-    "plain" ranks fills in a bundle (export --scorer), "steering" is what the flagship is trained
-    against, "judge" is for evaluations alone.
+    "plain" ranks fills in a bundle (export --scorer), "steering" and "hole" are what the flagship
+    is trained against, "judge" is for evaluations alone.
     """
     from training.scorers import KINDS, Schedule, save_scorer, train_and_test
 

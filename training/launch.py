@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,9 @@ from training import ranks
 from training.checkpoint import newest_step
 from training.dataset import BatchSource, load_held_out, load_sets
 from training.errors import RunError
+from training.origin import Origin, begin, find_origin
 from training.players import build_players, pick_device
+from training.precision import chosen
 from training.progress import leads, say
 from training.recipe import Recipe
 from training.rundir import RunDir
@@ -29,8 +32,9 @@ def start(
     folder: Path,
     progress: OnStep,
     on_finding: OnFinding = say,
+    begin_with: Path | None = None,
 ) -> RunDir:
-    """Train a recipe from scratch in a new run directory.
+    """Train a recipe in a new run directory.
 
     Args:
         recipe: what to train.
@@ -38,20 +42,27 @@ def start(
         folder: of the run; must not hold one.
         progress: told the step and its figures.
         on_finding: told what a guard warns of; by default a line on stderr.
+        begin_with: a bundle whose weights the generator begins with, instead of at random.
 
     Raises:
         PreparedDataError: the data do not fit.
-        RunError: the folder holds a run already, or a guard stopped it.
+        RunError: the folder holds a run already, the bundle is none or another generator's, or a
+            guard stopped it.
         NonFiniteError: a loss term stopped being finite.
     """
     ranks.join(recipe.engine.device, recipe.run.batch_size)
+    recipe = settled(recipe)
     sets = load_sets(data, "train", recipe.picture.window, blocks_kept(recipe))
+    origin = None
+    if begin_with is not None:
+        encoder = sets[0].manifest.encoder_fingerprint
+        origin = find_origin(begin_with, recipe, encoder).as_record()
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
-    run = RunDir(folder, recipe, digests)
+    run = RunDir(folder, recipe, digests, origin=origin)
     with ExitStack() as stack:
 
         def make() -> None:
-            RunDir.create(folder, recipe, digests)
+            RunDir.create(folder, recipe, digests, origin)
             stack.enter_context(run.locked())
 
         ranks.follow(make)
@@ -96,6 +107,13 @@ def resume(
     return run
 
 
+def settled(recipe: Recipe) -> Recipe:
+    """Return the recipe with the precision that `auto` is here, for a run to keep to."""
+    engine = recipe.engine
+    precision = chosen(engine.precision, pick_device(engine).type)
+    return replace(recipe, engine=replace(engine, precision=precision))
+
+
 def blocks_kept(recipe: Recipe) -> int:
     """Return how many blocks of each set a process keeps in memory; 0 has the sets there whole.
 
@@ -130,6 +148,8 @@ def train(run: RunDir, sets: Sequence[PictureSet], progress: OnStep, on_finding:
     sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
     if ranks.follow(lambda: newest_step(run.checkpoints)):
         trainer.resume()
+    elif run.origin is not None:
+        begin(players, Origin(**run.origin))
 
     def samples(step: int) -> None:
         if leads():

@@ -27,12 +27,14 @@ class RunDir:
         recipe: as resolved when the run was started.
         data: folders of prepared data, with their digests.
         changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
+        origin: the bundle that it began with (`training.origin`); None where it began at random.
     """
 
     folder: Path
     recipe: Recipe
     data: dict[str, str]
     changes: tuple[dict[str, Any], ...] = ()
+    origin: dict[str, Any] | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -45,7 +47,13 @@ class RunDir:
         return self.folder / "samples"
 
     @classmethod
-    def create(cls, folder: Path, recipe: Recipe, data: dict[str, str]) -> "RunDir":
+    def create(
+        cls,
+        folder: Path,
+        recipe: Recipe,
+        data: dict[str, str],
+        origin: dict[str, Any] | None = None,
+    ) -> "RunDir":
         """Start a run directory.
 
         Raises:
@@ -53,7 +61,7 @@ class RunDir:
         """
         if (folder / RECORD).exists():
             raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
-        run = cls(folder, recipe, data)
+        run = cls(folder, recipe, data, origin=origin)
         run.samples.mkdir(parents=True, exist_ok=True)
         run.write()
         return run
@@ -68,7 +76,8 @@ class RunDir:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             changes = tuple(record.get("changes", ()))
-            return cls(folder, parse_recipe(record["recipe"]), record["data"], changes)
+            recipe, origin = parse_recipe(record["recipe"]), record.get("origin")
+            return cls(folder, recipe, record["data"], changes, origin)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
 
@@ -102,6 +111,7 @@ class RunDir:
             "recipe": as_table(self.recipe),
             "changes": self.changes,
             "data": self.data,
+            "origin": self.origin,
             **environment(),
         }
         text = json.dumps(record, indent=2) + "\n"
