@@ -1,5 +1,6 @@
 """The flagship's generator: a U-Net that reads the caption and noise at every level."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,9 @@ class UnetSettings:
             of 16.
         guidance: how far past its caption a fill goes, away from the one without: 1 as trained.
             It changes no weight, and `forward` alone heeds it.
+        temperature: standard deviation of the noise a fill is made of: 1 as trained, less for
+            fills nearer to their mean and to each other (Kingma & Dhariwal 2018, "Glow", §6.3).
+            As with guidance, no weight is another for it.
     """
 
     caption_dim: int = 384
@@ -43,6 +47,7 @@ class UnetSettings:
     style: int = 256
     width: int = 32
     guidance: float = 1.0
+    temperature: float = 1.0
 
     @property
     def noise_dim(self) -> int:
@@ -175,25 +180,29 @@ class UnetGenerator(nn.Module):
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        wide = self.decode(self.encode(context, mask), caption, noise, self.settings.guidance)
+        s, seen = self.settings, self.encode(context, mask)
+        wide = self.decode(seen, caption, noise * s.temperature, s.guidance)
         return self.without_margin(wide)
 
-    def draw(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
+    def draw(
+        self, context: Tensor, mask: Tensor, caption: Tensor, noises: Sequence[Tensor]
+    ) -> tuple[Tensor, ...]:
         """Fill each hole several times, with a margin; what is seen is looked at once.
 
         Args:
             context: as `forward` takes it.
             mask: as `forward` takes it.
             caption: as `forward` takes it.
-            noise: `(D, N, noise_dim)`.
+            noises: for each draw `(M, noise_dim)`, M ≤ N: it fills the first M holes.
 
         Returns:
-            `(D, N, 3, 36, 36)`, -1 to 1: the centre and 2 visible pixels on each side of it.
+            For each draw `(M, 3, 36, 36)`, -1 to 1: the centre and 2 visible pixels on each side
+            of it.
         """
-        draws = len(noise)
-        seen = [level.repeat(draws, 1, 1, 1) for level in self.encode(context, mask)]
-        wide = self.decode(seen, caption.repeat(draws, 1), noise.flatten(0, 1))
-        return wide.view(draws, -1, *wide.shape[1:])
+        counts = [len(noise) for noise in noises]
+        seen = [join(level, counts) for level in self.encode(context, mask)]
+        wide = self.decode(seen, join(caption, counts), torch.cat(list(noises)))
+        return wide.split(counts)
 
     @staticmethod
     def without_margin(wide: Tensor) -> Tensor:
@@ -233,6 +242,11 @@ class UnetGenerator(nn.Module):
         told = [self.caption(caption), latent, coarsest.mean((2, 3))]
         styles: Tensor = self.mapping(torch.cat(told, dim=1))
         return styles
+
+
+def join(x: Tensor, counts: Sequence[int]) -> Tensor:
+    """Return the first rows of `(N, …)`, so many of them for each count, one after the other."""
+    return torch.cat([x[:count] for count in counts])
 
 
 def middle(x: Tensor, edge: int) -> Tensor:

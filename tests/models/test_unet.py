@@ -26,11 +26,13 @@ def seen():
 
 @torch.no_grad()
 def test_a_draw_without_its_margin_is_what_forward_gives(generator, seen):
-    noise = torch.randn(3, 2, generator.settings.noise_dim)
-    draws = generator.draw(*seen, noise)
-    assert draws.shape == (3, 2, 3, 32 + 2 * MARGIN, 32 + 2 * MARGIN)
-    third = generator(*seen, noise[2])
-    assert torch.allclose(generator.without_margin(draws[2]), third, atol=1e-5)
+    first, second, third = torch.randn(3, 2, generator.settings.noise_dim)
+    draws = generator.draw(*seen, [first, second, third[:1]])
+    assert [len(draw) for draw in draws] == [2, 2, 1]
+    assert draws[0].shape[1:] == (3, 32 + 2 * MARGIN, 32 + 2 * MARGIN)
+    for draw, noise in zip(draws, (first, second, third), strict=True):
+        plain = generator(*seen, noise)[: len(draw)]
+        assert torch.allclose(generator.without_margin(draw), plain, atol=1e-5)
 
 
 @torch.no_grad()
@@ -68,6 +70,14 @@ def test_another_caption_moves_an_untrained_fill_about_as_far_as_another_latent(
     by_caption = (generator(context, mask, other, noise) - fill).abs().mean()
     by_latent = (generator(context, mask, one, moved) - fill).abs().mean()
     assert by_caption > 0.3 * by_latent
+
+
+@torch.no_grad()
+def test_a_lower_temperature_is_less_noise(generator, seen):
+    noise = torch.randn(2, generator.settings.noise_dim)
+    cool = GENERATORS["unet"]({**SETTINGS, "temperature": 0.5}).eval()
+    cool.load_state_dict(generator.state_dict())
+    assert torch.allclose(cool(*seen, noise), generator(*seen, noise / 2))
 
 
 @torch.no_grad()

@@ -26,20 +26,21 @@ class Scene(NamedTuple):
         images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
         mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
         caption: `(N, caption_dim)`; of fills what they were asked for.
-        draws: where an objective asks for several fills of each hole, all of them, with what margin
-            the generator gives them, `(D, N, 3, F, F)`; the composites hold the first.
+        draws: where an objective asks for fills with what margin the generator gives them: those
+            in the composites, `(N, 3, F, F)`, then others of the first M holes, `(M, 3, F, F)`.
         looked: what `prepare` keeps of the images for both players; it has a `detach`.
     """
 
     images: Tensor
     mask: Tensor
     caption: Tensor
-    draws: Tensor | None = None
+    draws: tuple[Tensor, ...] | None = None
     looked: Any = None
 
     def detach(self) -> "Scene":
         """Return the same without a gradient."""
-        draws, looked = (None if x is None else x.detach() for x in (self.draws, self.looked))
+        draws = None if self.draws is None else tuple(draw.detach() for draw in self.draws)
+        looked = None if self.looked is None else self.looked.detach()
         return Scene(self.images.detach(), self.mask, self.caption, draws, looked)
 
 
@@ -53,6 +54,7 @@ class Objective(Protocol):
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
         draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
+        redrawn: share of the holes, the first of a batch, that get the second fill and further ones.
     """
 
     settings_type: ClassVar[type]
@@ -61,6 +63,7 @@ class Objective(Protocol):
     progress: ClassVar[str | None]
     clip: float | None
     draws: int
+    redrawn: float
 
     def check(self, discriminator: nn.Module) -> None:
         """Raise `ValueError` with the reason where the objective and a network do not go together.
@@ -115,6 +118,7 @@ class PlainObjective:
     progress: ClassVar[str | None] = None
     clip: float | None = None
     draws: int = 0
+    redrawn: float = 1.0
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""

@@ -34,8 +34,7 @@ class Shares:
 
         Args:
             terms: each `(N,)`, made of `output`.
-            output: the generator's, `(D, N, 3, F, F)`, with its graph; the first draw's gradient is
-                measured, which is the one that all terms see.
+            output: the generator's that all terms see, `(N, 3, F, F)`, with its graph.
             step: which decides whether to measure.
         """
         if step % EVERY == 0 or not terms.keys() <= self.lengths.keys():
@@ -53,7 +52,7 @@ class Shares:
         now = {}
         for name, term in terms.items():
             (slope,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
-            now[name] = float(slope[0].norm())
+            now[name] = float(slope.norm())
         for name, length in ranks.mean(now).items():
             before = self.lengths.get(name, length)
             after = MEMORY * before + (1 - MEMORY) * length
