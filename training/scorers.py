@@ -1,8 +1,9 @@
 """Trains caption-picture scorers on real pictures, by the symmetric contrastive loss.
 
-There are three, and none may do another's work: `plain` is what a bundle ships to rank fills,
-`steering` is what a generator is trained against (`models.steering`), and `judge` sees through a
-network that nothing is trained against, and does nothing but judge in evaluations.
+There are four, and none may do another's work: `plain` is what a bundle ships to rank fills,
+`steering` (`models.steering`) and `hole` (`training.hole_scorer`) are what a generator is trained
+against, and `judge` sees through a network that nothing is trained against, and does nothing but
+judge in evaluations.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +23,10 @@ from models.steering import build_steering, caption_map
 from training.contrast import contrast
 from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.errors import RunError
+from training.hole_scorer import HoleView, draw_hole_view
 from training.manifest import Manifest
 from training.order import epoch_rows, shares
+from training.precision import AUTO, autocast
 from training.progress import StageProgress
 from training.quality import need_extractor
 from training.recipe import Augment
@@ -107,6 +110,22 @@ def seen_from(images: Tensor, view: Callable[[ProjectedDiscriminator], View]) ->
     return torch.cat([caption_map(looked.window, looked.features) for looked in looks])
 
 
+def see_hole(images: Tensor) -> Tensor:
+    """Look through the same network into the hole alone, straight, `(N, 155, 4, 4)`."""
+    return hole_maps(images, HoleView())
+
+
+def see_hole_anew(images: Tensor) -> Tensor:
+    """Look into the hole another way each time."""
+    return hole_maps(images, draw_hole_view(MOST_NOISE * float(torch.rand(()))))
+
+
+def hole_maps(images: Tensor, view: HoleView) -> Tensor:
+    """Return the caption maps of the holes of pictures `(N, 3, 64, 64)`, seen so."""
+    with torch.no_grad():
+        return torch.cat([view.look(some) for some in images.split(AT_ONCE)])
+
+
 def see_pooled(images: Tensor) -> Tensor:
     """Look at the centres through the network of KID, `(N, 1280)`."""
     return need_extractor()(to_uint8(centre(images))).clone()
@@ -121,6 +140,7 @@ def build_judge(caption_dim: int) -> Scorer:
 KINDS = {
     "plain": Kind(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), see_centre),
     "steering": Kind(build_steering, see_features, see_features_anew),
+    "hole": Kind(build_steering, see_hole, see_hole_anew),
     "judge": Kind(build_judge, see_pooled, once=True),
 }
 
@@ -223,7 +243,7 @@ def look_through(kind: Kind, pictures: PictureSet, looking: StageProgress) -> Te
 
 def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
-    with torch.autocast(visible.device.type, torch.bfloat16):
+    with autocast(AUTO, visible.device.type):
         seen, read = scorer.see_centres(visible), scorer.read_captions(caption)
     return (contrast(seen, read, caption) + contrast(read, seen, caption)).mean() / 2
 

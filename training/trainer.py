@@ -23,6 +23,7 @@ from training.keeping import BEST_STATE, Keeper
 from training.loading import Loader
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
+from training.precision import autocast
 from training.progress import leads
 from training.recipe import Recipe
 from training.rollback import forget_trouble
@@ -239,8 +240,11 @@ class Trainer:
         if not draws:
             fill = generator(context, batch.mask, asked, noise)
         else:
-            noises = torch.stack(noise.chunk(draws, dim=1))
-            wide = generator.draw(context, batch.mask, asked, noises).float()
+            again = max(1, round(self.players.objective.redrawn * len(noise)))
+            first, *others = noise.chunk(draws, dim=1)
+            noises = [first, *(other[:again] for other in others)]
+            drawn = generator.draw(context, batch.mask, asked, noises)
+            wide = tuple(draw.float() for draw in drawn)
             fill = generator.without_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
         return Scene(*batch), Scene(composite, batch.mask, asked, wide)
@@ -275,11 +279,7 @@ class Trainer:
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the recipe's precision as a context."""
-        bf16 = self.recipe.engine.precision == "bf16"
-        context: AbstractContextManager[None] = torch.autocast(
-            self.device.type, torch.bfloat16, enabled=bf16
-        )
-        return context
+        return autocast(self.recipe.engine.precision, self.device.type)
 
 
 def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: int) -> Figures:

@@ -5,7 +5,7 @@ import torch
 
 from models.discriminators import DISCRIMINATORS
 from models.geometry import hole_mask, paste
-from models.steering import CAPTION_DIM
+from models.steering import CAPTION_DIM, load_steering
 from training.contrast import contrast
 from training.objectives.base import Scene
 from training.objectives.sharing import Shares
@@ -28,15 +28,18 @@ def captions(rows=ROWS, dim=DIM, seed=0):
 
 
 def scenes(draws):
-    """Real pictures and composites of the given draws, `(2, N, 3, 36, 36)`."""
+    """Real pictures and composites of the first draws, each `(N, 3, 36, 36)` or fewer rows."""
     mask, caption = hole_mask(ROWS), captions()
     images = torch.rand(ROWS, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    composite = paste(images, mask, draws[0, ..., 2:-2, 2:-2])
+    composite = paste(images, mask, draws[0][..., 2:-2, 2:-2])
     return Scene(images, mask, caption), Scene(composite, mask, caption, draws)
 
 
 def noise(seed=2):
-    return torch.randn(2, ROWS, 3, 36, 36, generator=torch.Generator().manual_seed(seed)) * 0.5
+    """Two draws of each hole, with their graph."""
+    rng = torch.Generator().manual_seed(seed)
+    draws = torch.randn(2, ROWS, 3, 36, 36, generator=rng) * 0.5
+    return tuple(draw.requires_grad_(True) for draw in draws)
 
 
 def judged(objective, discriminator, draws):
@@ -46,7 +49,7 @@ def judged(objective, discriminator, draws):
 
 def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminator):
     objective = Steered(SteeredSettings(warmup=1))
-    draws = noise().requires_grad_(True)
+    draws = noise()
     assert judged(objective, discriminator, draws).keys() == {"pixels"}
     objective.after_step({})
     terms = judged(objective, discriminator, draws)
@@ -56,10 +59,10 @@ def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminato
 
 def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
     settings = SteeredSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
-    objective, draws = Steered(settings), noise().requires_grad_(True)
+    objective, draws = Steered(settings), noise()
     terms = judged(objective, discriminator, draws)
     slopes = {
-        name: torch.autograd.grad(term.mean(), draws, retain_graph=True)[0][0].norm()
+        name: torch.autograd.grad(term.mean(), draws[0], retain_graph=True)[0].norm()
         for name, term in terms.items()
     }
     shares = [float(slopes[name] / slopes["pixels"]) for name in ("adversarial", "features")]
@@ -71,9 +74,31 @@ def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
     objective = Steered(SteeredSettings(spread=1.0, warmup=0))
     real = scenes(noise())[0]
     truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
-    differing = objective.pixels(real, torch.stack([truth + apart, truth - apart]))
-    assert (differing < objective.pixels(real, torch.stack([truth, truth]))).all()
-    assert (differing < objective.pixels(real, torch.stack([truth + apart, truth + apart]))).all()
+    differing = objective.pixels(real, (truth + apart, truth - apart))
+    assert (differing < objective.pixels(real, (truth, truth))).all()
+    assert (differing < objective.pixels(real, (truth + apart, truth + apart))).all()
+
+
+def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in_all():
+    objective = Steered(SteeredSettings(warmup=0))
+    first, second = noise()
+    real = scenes([first])[0]
+    all_twice, half = (
+        objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2)
+    )
+    assert (half[ROWS // 2 :] == 0).all()
+    assert torch.allclose(half[: ROWS // 2], 2 * all_twice[: ROWS // 2])
+
+
+def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, ahead=1))
+    assert objective.draws == 1
+    real, fake = objective.prepare(discriminator, *scenes(noise()[:1]))
+    assert objective.discriminator_terms(discriminator, real, fake).keys() > {"real", "fake"}
+    assert objective.generator_terms(discriminator, real, fake) == {}
+    objective.after_step({})
+    assert objective.draws == 2
+    assert judged(objective, discriminator, noise()).keys() > {"pixels"}
 
 
 def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
@@ -99,7 +124,7 @@ def test_contrast_is_least_for_the_own_caption_and_nothing_without_one():
 
 def test_what_it_has_learnt_of_the_gradients_survives_a_resume(discriminator):
     objective = Steered(SteeredSettings(warmup=0))
-    judged(objective, discriminator, noise().requires_grad_(True))
+    judged(objective, discriminator, noise())
     objective.after_step({})
     other = Steered(SteeredSettings(warmup=0))
     other.load_state_dict(objective.state_dict())
@@ -116,7 +141,7 @@ def swapped(real, fake):
 
 def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminator):
     objective = Steered(SteeredSettings(warmup=0, swap=1.0))
-    draws = noise().requires_grad_(True)
+    draws = noise()
     real, fake = objective.prepare(discriminator, *swapped(*scenes(draws)))
     terms = objective.generator_terms(discriminator, real, fake)
     for name in ("pixels", "features"):
@@ -137,17 +162,17 @@ def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
 
 def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):
     objective = Steered(SteeredSettings(warmup=0, noise=0.0))
-    real, fake = objective.prepare(discriminator, *scenes(noise()))
-    assert less_told(real, fake._replace(looked=real.looked)).max() < 1e-5
-    far = fake.looked._replace(code=-torch.nn.functional.normalize(real.looked.code))
-    assert less_told(real, fake._replace(looked=far)).max() > 0
+    real, _ = objective.prepare(discriminator, *scenes(noise()))
+    scorer, code, caption = load_steering("cpu"), real.looked.code, real.caption
+    assert less_told(scorer, code, code, caption, caption).max() < 1e-5
+    assert less_told(scorer, code, -code, caption, caption).max() > 0
 
 
 def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
-    output = torch.ones(1, 2, 3, 4, 4, requires_grad=True)
+    output = torch.ones(2, 3, 4, 4, requires_grad=True)
     shares = Shares("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
     for step, left in ((0, 1.0), *((25 * n, 0.01) for n in range(1, 100))):
-        values = output.flatten(2).mean(2)[0]
+        values = output.flatten(1).mean(1)
         terms = {"pixels": values, "caption": left * values, "features": left * values}
         weighed = shares.weigh(terms, output, step)
     pulls = {

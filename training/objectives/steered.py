@@ -6,13 +6,15 @@ import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import pad, relu
 
 from models.efficientnet import PACKAGE, weights_path
 from models.projected import Looked
-from models.steering import load_steering
+from models.scorers import Scorer
+from models.steering import CAPTION_DIM, load_steering
 from training import ranks
 from training.contrast import SAME, contrast
+from training.hole_scorer import draw_hole_view, load_hole_scorer
 from training.objectives.base import Figures, PlainObjective, Scene, Terms, register
 from training.objectives.sharing import Shares
 from training.objectives.terms import hole_mean
@@ -35,7 +37,9 @@ class SteeredSettings:
         adversarial: share of the discriminator's verdict.
         features: share of the distance in pretrained features (Suvorov et al. 2021, LaMa, §2.2).
         caption: share of the contrast of captions, as far as a fill fits its own less than the
-            real picture does.
+            real picture does, hole and surroundings together.
+        hole: share of the same contrast by what tells it of the hole alone, where the surroundings
+            cannot speak for the true caption or against another.
         spread: reward, after the warm-up, for two draws that differ; 1 for as much as the
             posterior spreads.
         mismatch: weight of the discriminator's "fake" for real pictures with another's caption.
@@ -45,17 +49,24 @@ class SteeredSettings:
             units of -1 to 1.
         swap: share of the fills asked for with another picture's caption. Only whether they look
             real and fit that caption is asked of them.
+        redrawn: share of the holes that are filled twice, for the pixels' terms; the decoder's work
+            grows with it.
+        ahead: steps after the warm-up in which the discriminator alone learns, for a generator that
+            begins with weights it was not trained against.
     """
 
     adversarial: float = Field(default=4.0, ge=0)
     features: float = Field(default=2.0, ge=0)
     caption: float = Field(default=2.0, ge=0)
+    hole: float = Field(default=0.0, ge=0)
     spread: float = Field(default=0.4, ge=0, le=1)
     mismatch: float = Field(default=0.5, ge=0)
     warmup: int = Field(default=1200, ge=0)
     jitter: int = Field(default=4, ge=0, le=8)
     noise: float = Field(default=0.05, ge=0, le=1)
     swap: float = Field(default=0.2, ge=0, le=1)
+    redrawn: float = Field(default=1.0, gt=0, le=1)
+    ahead: int = Field(default=0, ge=0)
 
 
 @register("steered")
@@ -67,8 +78,9 @@ class Steered(PlainObjective):
     def __init__(self, settings: SteeredSettings) -> None:
         self.settings = settings
         self.steps = 0
-        shares = {name: getattr(settings, name) for name in ("adversarial", "features", "caption")}
-        self.shares = Shares("pixels", shares, content=frozenset({"caption"}))
+        names = ("adversarial", "features", "caption", "hole")
+        shares = {name: getattr(settings, name) for name in names}
+        self.shares = Shares("pixels", shares, content=frozenset({"caption", "hole"}))
 
     def check(self, discriminator: nn.Module) -> None:
         """Refuse a discriminator that cannot look once for both players, or looks beyond the edge.
@@ -80,6 +92,8 @@ class Steered(PlainObjective):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
         if self.settings.caption and discriminator.meaning is None:
             raise ValueError("objective.settings.caption needs discriminator.settings.meaning")
+        if self.settings.hole and discriminator.settings.caption_dim != CAPTION_DIM:  # type: ignore[union-attr]
+            raise ValueError(f"objective.settings.hole needs caption vectors of {CAPTION_DIM} numbers")
         if self.settings.jitter > int(discriminator.middle):  # type: ignore[arg-type]
             raise ValueError("objective.settings.jitter moves the judged window out of the picture")
         # Read when the warm-up is over: too late to hear that it is not there.
@@ -89,12 +103,22 @@ class Steered(PlainObjective):
     @property
     def draws(self) -> int:  # type: ignore[override]
         """One fill of each hole until there is something to spread for."""
-        return DRAWS if self.listens else 1
+        return DRAWS if self.listens and not self.waits else 1
+
+    @property
+    def redrawn(self) -> float:  # type: ignore[override]
+        """The share of the holes that are filled twice."""
+        return self.settings.redrawn
 
     @property
     def listens(self) -> bool:
         """Whether the pixels alone have had their steps."""
         return self.steps >= self.settings.warmup
+
+    @property
+    def waits(self) -> bool:
+        """Whether the generator stands still, for the discriminator to get to know its fills."""
+        return self.listens and self.steps < self.settings.warmup + self.settings.ahead
 
     def asked(self, caption: Tensor) -> Tensor:
         """Ask for another picture's caption in a share of the rows."""
@@ -132,27 +156,34 @@ class Steered(PlainObjective):
 
     def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the pixels' terms and, after the warm-up, all others, each with its share."""
+        if self.waits:
+            return {}
         if fake.draws is None:
             raise ValueError("objective 'steered' needs fills with their margin")
         terms = {"pixels": self.pixels(real, fake.draws) * own_caption(real, fake)}
         if self.listens:
             terms |= self.judged(discriminator, real, fake)
-            terms = self.shares.weigh(terms, fake.draws, self.steps)
+            terms = self.shares.weigh(terms, fake.draws[0], self.steps)
         return terms
 
-    def pixels(self, real: Scene, draws: Tensor) -> Tensor:
+    def pixels(self, real: Scene, draws: tuple[Tensor, ...]) -> Tensor:
         """L1 of the draws' mean over hole and margin, less the reward for their spread, `(N,)`.
+
+        Of pictures that were drawn once it is 0, and the others' is larger for it: the mean over
+        all has the same expectation.
 
         Bendel, Ahmad & Schniter 2023, "A regularized conditional GAN for posterior sampling in
         image recovery problems", eq. 9 and 13.
         """
-        edge = (real.images.shape[-1] - draws.shape[-1]) // 2
-        within = (..., slice(edge, -edge), slice(edge, -edge))
-        error = (draws.mean(0) - real.images[within]).abs().flatten(1).mean(1)
-        if not self.listens:  # with nobody to say what is real, draws would differ in hue alone
-            return error
-        apart = hole_mean((draws[0] - draws[1]).abs(), real.mask[within])
-        return error - self.settings.spread * SPREAD_WEIGHT * apart
+        rows, count = len(draws[-1]), len(draws[0])
+        edge = (real.images.shape[-1] - draws[0].shape[-1]) // 2
+        within = (slice(rows), ..., slice(edge, -edge), slice(edge, -edge))
+        mean = torch.stack([draw[:rows] for draw in draws]).mean(0)
+        error = (mean - real.images[within]).abs().flatten(1).mean(1)
+        if len(draws) > 1:  # with nobody to say what is real, draws would differ in hue alone
+            apart = hole_mean((draws[0][:rows] - draws[1]).abs(), real.mask[within])
+            error = error - self.settings.spread * SPREAD_WEIGHT * apart
+        return pad(error, (0, count - rows)) * (count / rows)
 
     def judged(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the terms for which the composites were looked at."""
@@ -164,8 +195,20 @@ class Steered(PlainObjective):
             apart = features_apart(real.looked, fake.looked)
             terms["features"] = apart * own_caption(real, fake)
         if s.caption:
-            terms["caption"] = less_told(real, fake)
+            scorer = load_steering(str(fake.caption.device))
+            codes = real.looked.code, fake.looked.code
+            terms["caption"] = less_told(scorer, *codes, real.caption, fake.caption)
+        if s.hole:
+            terms["hole"] = self.hole_told(real, fake)
         return terms
+
+    def hole_told(self, real: Scene, fake: Scene) -> Tensor:
+        """Return how much harder holes alone are to tell than the real pictures', `(N,)`."""
+        scorer, view = load_hole_scorer(str(fake.caption.device)), draw_hole_view(self.settings.noise)
+        with torch.no_grad():
+            reached = scorer.see_centres(view.look(real.images))
+        made = scorer.see_centres(view.look(fake.images))
+        return less_told(scorer, reached, made, real.caption, fake.caption)
 
     def after_step(self, figures: Mapping[str, float]) -> Figures:
         """Count the step, and log the lengths of the gradients of the terms as yet unweighed."""
@@ -200,22 +243,28 @@ def believed(real: Scene, fake: Scene) -> Tensor:
     return fake.caption * own_caption(real, fake)[:, None]
 
 
-def less_told(real: Scene, fake: Scene) -> Tensor:
+def less_told(
+    scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor
+) -> Tensor:
     """How much harder fills are to tell by their captions than the real pictures are, `(N,)`.
 
     The contrast of a fill above the real picture's, never below 0: a frozen scorer that is pleased
     beyond what it makes of real pictures is being fooled. Where the caption is another picture's,
     above the mean of the real ones.
+
+    Args:
+        scorer: who tells.
+        real: its codes of the real pictures, `(N, code)`.
+        fake: of the fills.
+        caption: the pictures' captions, `(N, caption_dim)`.
+        asked: those of the fills.
     """
-    scorer = load_steering(str(fake.caption.device))
-    told = (real.caption.abs().sum(1) > 0).float()
+    told = (caption.abs().sum(1) > 0).float()
     with torch.no_grad():
-        captions = scorer.read_captions(real.caption)
-        reached = contrast(real.looked.code, captions, real.caption)
+        reached = contrast(real, scorer.read_captions(caption), caption)
         mean = reached.sum() / told.sum().clamp_min(1)
-    aim = torch.where(own_caption(real, fake) > 0, reached, mean)
-    asked = scorer.read_captions(fake.caption)
-    return relu(contrast(fake.looked.code, asked, fake.caption) - aim) * told
+    aim = torch.where((caption == asked).all(1), reached, mean)
+    return relu(contrast(fake, scorer.read_captions(asked), asked) - aim) * told
 
 
 def hinge(scores: list[Tensor], sign: float) -> Tensor:

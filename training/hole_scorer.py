@@ -1,0 +1,78 @@
+"""What tells how well a fill by itself, without its surroundings, fits a caption.
+
+The scorer that the discriminator reads with (`models.steering`) sees the surroundings too, and
+these tell of the true caption whatever the fill: a fill for another caption, or none, gains little
+by it. This one sees the hole alone, through the same frozen features; trained on real pictures
+(`captionfill-train scorer hole`) and never changed again.
+"""
+
+import hashlib
+from functools import lru_cache
+from importlib import resources
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from models.efficientnet import FrozenWeightsError, frozen_features
+from models.geometry import HOLE, centre
+from models.scorers import Scorer
+from models.steering import build_steering, caption_map
+from training import ranks
+from training.augment import corners
+
+WEIGHTS = "hole.safetensors"
+DIGEST = ""
+SIDE = 28  # pixels of the hole's 32 that are looked at, never twice the same
+RESOLUTION = 64
+
+
+class HoleView(NamedTuple):
+    """Where in the hole to look; one for a whole batch.
+
+    Attributes:
+        corner: row and column in the hole, 0 to 4.
+        noise: standard deviation of what is added, in units of -1 to 1.
+    """
+
+    corner: tuple[int, int] = ((HOLE - SIDE) // 2, (HOLE - SIDE) // 2)
+    noise: float = 0.0
+
+    def look(self, images: Tensor) -> Tensor:
+        """Look into the holes of pictures `(N, 3, 64, 64)`, -1 to 1: caption maps `(N, 155, 4, 4)`.
+
+        In single precision: the backward pass of depthwise convolutions is slow in bfloat16.
+        """
+        top, left = self.corner
+        inside = centre(images)[:, :, top : top + SIDE, left : left + SIDE].float()
+        if self.noise:
+            static = ranks.own_rows(lambda rows: torch.randn(rows, 3, SIDE, SIDE), len(images))
+            inside = inside + static.to(images.device) * self.noise
+        larger = interpolate(inside, size=(RESOLUTION,) * 2, mode="bilinear", align_corners=False)
+        larger = larger.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, enabled=False):
+            return caption_map(inside, frozen_features(str(images.device))(larger))
+
+
+def draw_hole_view(noise: float) -> HoleView:
+    """Draw where to look next, the same on every rank."""
+    row, column = corners(1, HOLE - SIDE, torch.default_generator)[0].tolist()
+    return HoleView((row, column), noise)
+
+
+@lru_cache(maxsize=2)
+def load_hole_scorer(device: str) -> Scorer:
+    """Return the trained scorer on a device, frozen.
+
+    Raises:
+        FrozenWeightsError: the file is another one than runs of this version were trained with.
+    """
+    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+        scorer = build_steering()
+    data = (resources.files("training") / "weights" / WEIGHTS).read_bytes()
+    if hashlib.sha256(data).hexdigest() != DIGEST:
+        raise FrozenWeightsError(f"training/weights/{WEIGHTS} is not the file of this version")
+    scorer.load_state_dict({k: v.float() for k, v in load(data).items()}, assign=True)
+    return scorer.to(device).eval().requires_grad_(False)
