@@ -202,7 +202,7 @@ class UnetGenerator(nn.Module):
         counts = [len(noise) for noise in noises]
         seen = [join(level, counts) for level in self.encode(context, mask)]
         wide = self.decode(seen, join(caption, counts), torch.cat(list(noises)))
-        return wide.split(counts)
+        return torch.split(wide, counts)
 
     @staticmethod
     def without_margin(wide: Tensor) -> Tensor:

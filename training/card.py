@@ -76,7 +76,8 @@ def before(begun_with: dict[str, Any] | None) -> str:
         steps, seen = begun_with["steps"], begun_with["pictures_seen"]
         lines.append(f"- `{begun_with['digest']}`, of {steps:,} steps, {seen:,} pictures seen")
         begun_with = begun_with.get("begun_with")
-    return "\n".join(["\nThe generator began with that of a bundle:\n", *lines, ""]) if lines else ""
+    heading = "\nThe generator began with that of a bundle:\n"
+    return "\n".join([heading, *lines, ""]) if lines else ""
 
 
 def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:

@@ -24,7 +24,7 @@ from training import ranks
 from training.augment import corners
 
 WEIGHTS = "hole.safetensors"
-DIGEST = ""
+DIGEST = "aeaeb975b52cbbf30c483b6e597de2039f67a9cfe2470f54456bfff5cdd727ad"
 SIDE = 28  # pixels of the hole's 32 that are looked at, never twice the same
 RESOLUTION = 64
 

@@ -32,6 +32,7 @@ def start(
     folder: Path,
     progress: OnStep,
     on_finding: OnFinding = say,
+    *,
     begin_with: Path | None = None,
 ) -> RunDir:
     """Train a recipe in a new run directory.

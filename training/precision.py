@@ -1,4 +1,4 @@
-"""Which arithmetic is fast here: bfloat16 where the processor has it, single precision elsewhere."""
+"""Which arithmetic is fast here: bfloat16 where there is hardware for it, else single precision."""
 
 from contextlib import AbstractContextManager
 

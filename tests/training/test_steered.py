@@ -83,9 +83,7 @@ def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in
     objective = Steered(SteeredSettings(warmup=0))
     first, second = noise()
     real = scenes([first])[0]
-    all_twice, half = (
-        objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2)
-    )
+    all_twice, half = (objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2))
     assert (half[ROWS // 2 :] == 0).all()
     assert torch.allclose(half[: ROWS // 2], 2 * all_twice[: ROWS // 2])
 

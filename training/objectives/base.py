@@ -54,7 +54,7 @@ class Objective(Protocol):
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
         draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
-        redrawn: share of the holes, the first of a batch, that get the second fill and further ones.
+        redrawn: share of the holes, the first of a batch, that are filled more than once.
     """
 
     settings_type: ClassVar[type]

@@ -92,8 +92,11 @@ class Steered(PlainObjective):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
         if self.settings.caption and discriminator.meaning is None:
             raise ValueError("objective.settings.caption needs discriminator.settings.meaning")
-        if self.settings.hole and discriminator.settings.caption_dim != CAPTION_DIM:  # type: ignore[union-attr]
-            raise ValueError(f"objective.settings.hole needs caption vectors of {CAPTION_DIM} numbers")
+        dim = discriminator.settings.caption_dim  # type: ignore[union-attr]
+        if self.settings.hole and dim != CAPTION_DIM:
+            raise ValueError(
+                f"objective.settings.hole reads {CAPTION_DIM} numbers a caption: {dim}"
+            )
         if self.settings.jitter > int(discriminator.middle):  # type: ignore[arg-type]
             raise ValueError("objective.settings.jitter moves the judged window out of the picture")
         # Read when the warm-up is over: too late to hear that it is not there.
@@ -204,7 +207,8 @@ class Steered(PlainObjective):
 
     def hole_told(self, real: Scene, fake: Scene) -> Tensor:
         """Return how much harder holes alone are to tell than the real pictures', `(N,)`."""
-        scorer, view = load_hole_scorer(str(fake.caption.device)), draw_hole_view(self.settings.noise)
+        scorer = load_hole_scorer(str(fake.caption.device))
+        view = draw_hole_view(self.settings.noise)
         with torch.no_grad():
             reached = scorer.see_centres(view.look(real.images))
         made = scorer.see_centres(view.look(fake.images))
@@ -243,9 +247,7 @@ def believed(real: Scene, fake: Scene) -> Tensor:
     return fake.caption * own_caption(real, fake)[:, None]
 
 
-def less_told(
-    scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor
-) -> Tensor:
+def less_told(scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor) -> Tensor:
     """How much harder fills are to tell by their captions than the real pictures are, `(N,)`.
 
     The contrast of a fill above the real picture's, never below 0: a frozen scorer that is pleased
