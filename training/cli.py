@@ -164,6 +164,12 @@ def export(
     guidance: Annotated[
         float | None, typer.Option(help="How far past its caption a fill goes; 1 is as trained.")
     ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Of the noise; less keeps fills near their mean, 1 is as trained."
+        ),
+    ] = None,
     notes: Annotated[
         Path | None, typer.Option(help="Markdown to put on the card, for the usual warnings.")
     ] = None,
@@ -172,8 +178,9 @@ def export(
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
     from training.export import export as write
 
-    more = {"scorer": scorer, "guidance": guidance, "notes": notes}
-    digest = write(run, bundle, name, evaluation or [], checkpoint.value, **more)
+    at_will = {"guidance": guidance, "temperature": temperature}
+    more = {"scorer": scorer, "notes": notes}
+    digest = write(run, bundle, name, evaluation or [], checkpoint.value, **at_will, **more)
     typer.echo(f"{bundle}: {digest}")
 
 

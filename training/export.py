@@ -29,6 +29,7 @@ def export(
     *,
     scorer: Path | None = None,
     guidance: float | None = None,
+    temperature: float | None = None,
     notes: Path | None = None,
 ) -> str:
     """Write a run's checkpoint as a bundle.
@@ -42,6 +43,7 @@ def export(
         which: `newest` or `best` checkpoint.
         scorer: weights of a `plain` scorer, for the bundle to rank fills with.
         guidance: how far past its caption a fill goes; as the recipe says by default.
+        temperature: standard deviation of the noise of a fill; as the recipe says by default.
         notes: Markdown of what a person must know of these weights and no program can tell; on the
             card in the place of the usual warnings.
 
@@ -50,7 +52,7 @@ def export(
 
     Raises:
         RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
-            whose generator knows no guidance.
+            whose generator knows no guidance or temperature.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the data's manifests, which say what to put on the card, are gone.
     """
@@ -61,13 +63,15 @@ def export(
     caption_dim = manifests[0].caption_dim
     loaded = load_run(folder, which)
     generator = loaded.generator
-    guided = {} if guidance is None else {"guidance": guidance}
-    if guided and not hasattr(generator.settings, "guidance"):
-        raise RunError(f"generator {run.recipe.generator.kind!r} knows no guidance")
+    wanted = {"guidance": guidance, "temperature": temperature}
+    at_will = {name: value for name, value in wanted.items() if value is not None}
+    for name_of_it in at_will:
+        if not hasattr(generator.settings, name_of_it):
+            raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
     config = BundleConfig(
         name=name or run.recipe.name,
         generator=run.recipe.generator.kind,
-        settings={"caption_dim": caption_dim, **run.recipe.generator.settings, **guided},
+        settings={"caption_dim": caption_dim, **run.recipe.generator.settings, **at_will},
         encoder=manifests[0].encoder,
         encoder_fingerprint=manifests[0].encoder_fingerprint,
         caption_dim=caption_dim,

@@ -48,14 +48,17 @@ def test_the_bundle_carries_the_scorer_it_is_given_and_no_other_data_set_s(run, 
         export(run, tmp_path / "bundle", scorer=tmp_path / "12.safetensors")
 
 
-def test_guidance_is_the_bundle_s_where_its_generator_knows_any(run, prepared, tmp_path):
-    with pytest.raises(RunError, match="knows no guidance"):
-        export(run, tmp_path / "bundle", guidance=1.5)
+@pytest.mark.parametrize("name", ["guidance", "temperature"])
+def test_guidance_and_temperature_are_the_bundle_s_where_its_generator_knows_any(
+    name, run, prepared, tmp_path
+):
+    with pytest.raises(RunError, match=f"knows no {name}"):
+        export(run, tmp_path / "bundle", **{name: 1.5})
     small = "generator.settings={caption_code=4, latent=4, style=8, width=8}"
     recipe = small_recipe("run.steps=1", "generator.kind=unet", small)
     start(recipe, [prepared], tmp_path / "unet", lambda step, figures: None)
-    export(tmp_path / "unet", tmp_path / "bundle", guidance=1.5)
-    assert load_bundle(tmp_path / "bundle").generator.settings.guidance == 1.5
+    export(tmp_path / "unet", tmp_path / "bundle", **{name: 1.5})
+    assert getattr(load_bundle(tmp_path / "bundle").generator.settings, name) == 1.5
 
 
 def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path):

@@ -99,6 +99,15 @@ def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(disc
     assert judged(objective, discriminator, noise()).keys() > {"pixels"}
 
 
+def test_of_the_hole_alone_no_more_is_wanted_than_the_real_one_gives(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, hole=0.5, noise=0.0))
+    assert "hole" in judged(objective, discriminator, noise())
+    real, _ = scenes(noise())
+    margins = real.images[..., 14:50, 14:50]
+    assert objective.hole_told(*scenes((margins, margins))).max() < 1e-5
+    assert max(objective.hole_told(*scenes(noise(seed))).max() for seed in range(4)) > 0
+
+
 def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
     caption = captions(6, 8)
     caption[1] = caption[0]  # another picture of the same class

@@ -1,0 +1,90 @@
+"""A run that begins with a bundle's generator."""
+
+import json
+
+import pytest
+import torch
+
+from models.bundle import load_bundle, save_bundle
+from tests.training.small import small_recipe
+from training.checkpoint import load_checkpoint
+from training.errors import RunError
+from training.export import export
+from training.launch import resume, start
+from training.loaded import load_run
+
+STILL = ("optimizers.generator.lr=1e-12", "run.ema=0")
+
+
+def quiet(step, figures):
+    pass
+
+
+@pytest.fixture(scope="module")
+def bundle(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("origin")
+    start(small_recipe("run.steps=3"), [prepared], folder / "run", quiet)
+    export(folder / "run", folder / "bundle")
+    return folder / "bundle"
+
+
+def test_the_generator_begins_with_the_bundle_s_weights(bundle, prepared, tmp_path):
+    start(small_recipe("run.steps=1", *STILL), [prepared], tmp_path, quiet, begin_with=bundle)
+    begun = load_bundle(bundle).generator.state_dict()
+    weights = load_run(tmp_path, "newest").generator.state_dict()
+    trained = [name for name in begun if "running" not in name and "tracked" not in name]
+    assert all(torch.allclose(weights[name], begun[name], atol=1e-6) for name in trained)
+
+
+def test_its_average_begins_there_too(bundle, prepared, tmp_path):
+    still = ("run.steps=1", STILL[0])
+    start(small_recipe(*still), [prepared], tmp_path, quiet, begin_with=bundle)
+    average = load_checkpoint(tmp_path / "checkpoints")[1]["average"]
+    first = next(iter(load_bundle(bundle).generator.named_parameters()))
+    assert torch.allclose(average[f"module.{first[0]}"], first[1], atol=1e-6)
+
+
+def test_another_generator_or_no_bundle_is_one_clear_error(bundle, prepared, tmp_path):
+    wider = "generator.settings={ caption_code = 4, noise_dim = 4, width = 16, decoder_width = 4 }"
+    with pytest.raises(RunError, match="width"):
+        start(small_recipe(wider), [prepared], tmp_path / "run", quiet, begin_with=bundle)
+    with pytest.raises(RunError, match="no bundle at"):
+        start(small_recipe(), [prepared], tmp_path / "run", quiet, begin_with=tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_left_no_checkpoint_begins_again_and_refuses_another_bundle(
+    bundle, prepared, tmp_path
+):
+    recipe, copied = small_recipe("run.steps=1", *STILL), tmp_path / "bundle"
+    sound = load_bundle(bundle)
+    save_bundle(copied, sound.generator, sound.config, "# copied")
+    start(recipe, [prepared], tmp_path / "run", quiet, begin_with=copied)
+    for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
+        for file in checkpoint.iterdir():
+            file.unlink()
+        checkpoint.rmdir()
+    resume(tmp_path / "run", [], quiet)
+    for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
+        for file in checkpoint.iterdir():
+            file.unlink()
+        checkpoint.rmdir()
+    with torch.no_grad():
+        next(sound.generator.parameters()).add_(1)
+    save_bundle(copied, sound.generator, sound.config, "# another")
+    with pytest.raises(RunError, match="is not the bundle that this run begins with"):
+        resume(tmp_path / "run", [], quiet)
+
+
+def test_a_bundle_says_which_one_its_run_began_with(bundle, prepared, tmp_path):
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet, begin_with=bundle)
+    export(tmp_path / "run", tmp_path / "bundle")
+    told = json.loads((tmp_path / "bundle" / "config.json").read_text())["training"]["begun_with"]
+    assert told == {
+        "digest": load_bundle(bundle).digest,
+        "steps": 3,
+        "pictures_seen": 12,
+        "changes": [],
+    }
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert f"`{told['digest']}`, of 3 steps, 12 pictures seen" in card
