@@ -108,6 +108,24 @@ def test_of_the_hole_alone_no_more_is_wanted_than_the_real_one_gives(discriminat
     assert max(objective.hole_told(*scenes(noise(seed))).max() for seed in range(4)) > 0
 
 
+class Undecided:
+    """Gives everything one and the same score."""
+
+    def __init__(self):
+        self.score = torch.zeros(ROWS, 1, requires_grad=True)
+
+    def scores(self, looked, *captions):
+        return tuple([self.score] for _ in captions)
+
+
+@pytest.mark.parametrize("mismatch", [0.0, 0.5, 1.0])
+def test_who_cannot_tell_real_from_fake_is_pulled_to_neither_side(mismatch):
+    objective, undecided = Steered(SteeredSettings(warmup=0, mismatch=mismatch)), Undecided()
+    terms = objective.discriminator_terms(undecided, *scenes(noise()))
+    sum(term.sum() for term in terms.values()).backward()
+    assert torch.allclose(undecided.score.grad, torch.zeros(ROWS, 1), atol=1e-6)
+
+
 def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
     caption = captions(6, 8)
     caption[1] = caption[0]  # another picture of the same class

@@ -146,13 +146,18 @@ class Steered(PlainObjective):
         )
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
-        """Return `max(0, 1 - D(x))`, `max(0, 1 + D(G))`, and the latter for wrong captions."""
+        """Return `max(0, 1 - D(x))`, `max(0, 1 + D(G))`, and the latter for wrong captions.
+
+        Real pictures weigh as much as both kinds of fakes together: with less, all scores sink to
+        where the fakes' hinge is flat, and half of the fills teach the discriminator nothing.
+        """
         if not self.listens:
             return {}
         wrong, exists = other_captions(real.caption)
         right, mismatched = discriminator.scores(real.looked, real.caption, wrong)
         (made,) = discriminator.scores(fake.looked, believed(real, fake))
-        terms = {"real": hinge(right, -1.0), "fake": hinge(made, 1.0)}
+        balanced = 1 + self.settings.mismatch
+        terms = {"real": hinge(right, -1.0) * balanced, "fake": hinge(made, 1.0)}
         if self.settings.mismatch:
             terms["mismatch"] = hinge(mismatched, 1.0) * exists * self.settings.mismatch
         return terms
