@@ -8,6 +8,7 @@ judge by.
 import hashlib
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import torch
 from safetensors.torch import load
@@ -61,12 +62,26 @@ def load_steering(device: str) -> Scorer:
     Raises:
         FrozenWeightsError: the file is another one than runs of this version were trained with.
     """
+    return read_frozen(resources.files("models") / "weights" / WEIGHTS, DIGEST, device)
+
+
+def read_frozen(place: Traversable, digest: str, device: str) -> Scorer:
+    """Read a scorer of `caption_map`s that never changes again; see `load_steering`.
+
+    Args:
+        place: of its weights.
+        digest: sha256 of that file.
+        device: where it goes; on `meta` nothing is read.
+
+    Raises:
+        FrozenWeightsError: the file is another one than runs of this version were trained with.
+    """
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         scorer = build_steering()
     if device != "meta":
-        data = (resources.files("models") / "weights" / WEIGHTS).read_bytes()
-        if hashlib.sha256(data).hexdigest() != DIGEST:
-            raise FrozenWeightsError(f"models/weights/{WEIGHTS} is not the file of this version")
+        data = place.read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise FrozenWeightsError(f"{place.name} is not the file of this version")
         saved = {name: value.float() for name, value in load(data).items()}
         scorer.load_state_dict(saved, assign=True)
         scorer.to(device)

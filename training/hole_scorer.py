@@ -6,20 +6,18 @@ by it. This one sees the hole alone, through the same frozen features; trained o
 (`captionfill-train scorer hole`) and never changed again.
 """
 
-import hashlib
 from functools import lru_cache
 from importlib import resources
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from models.efficientnet import FrozenWeightsError, frozen_features
+from models.efficientnet import frozen_features
 from models.geometry import HOLE, centre
 from models.scorers import Scorer
-from models.steering import build_steering, caption_map
+from models.steering import caption_map, read_frozen
 from training import ranks
 from training.augment import corners
 
@@ -69,10 +67,4 @@ def load_hole_scorer(device: str) -> Scorer:
     Raises:
         FrozenWeightsError: the file is another one than runs of this version were trained with.
     """
-    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
-        scorer = build_steering()
-    data = (resources.files("training") / "weights" / WEIGHTS).read_bytes()
-    if hashlib.sha256(data).hexdigest() != DIGEST:
-        raise FrozenWeightsError(f"training/weights/{WEIGHTS} is not the file of this version")
-    scorer.load_state_dict({k: v.float() for k, v in load(data).items()}, assign=True)
-    return scorer.to(device).eval().requires_grad_(False)
+    return read_frozen(resources.files("training") / "weights" / WEIGHTS, DIGEST, device)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from models.efficientnet import FrozenWeightsError
 from models.geometry import hole_mask, paste
 from models.steering import CAPTION_DIM
 from training import hole_scorer
@@ -35,7 +36,7 @@ def test_the_shipped_one_reads_what_it_was_trained_on():
 def test_another_file_is_refused(monkeypatch):
     monkeypatch.setattr(hole_scorer, "DIGEST", "0" * 64)
     load_hole_scorer.cache_clear()
-    with pytest.raises(hole_scorer.FrozenWeightsError, match="not the file of this version"):
+    with pytest.raises(FrozenWeightsError, match="not the file of this version"):
         load_hole_scorer("cpu")
 
 
