@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from models.errors import ModelsError
 
@@ -211,6 +211,23 @@ def frozen_features(device: str) -> EfficientFeatures:
         network.load_state_dict(folded(read_weights(LITE0), network), assign=True)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
+
+
+def features_of(window: Tensor, side: int) -> tuple[Tensor, ...]:
+    """Scale pictures and look at them through the frozen network, in single precision.
+
+    In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
+
+    Args:
+        window: `(N, 3, W, W)`, -1 to 1.
+        side: that they are scaled to, a multiple of 16.
+    """
+    larger = interpolate(window.float(), size=(side, side), mode="bilinear", align_corners=False)
+    larger = larger.contiguous(memory_format=torch.channels_last)
+    kind = "cpu" if window.is_meta else window.device.type  # shapes alone have no autocast
+    with torch.autocast(kind, enabled=False):
+        seen: tuple[Tensor, ...] = frozen_features(str(window.device))(larger)
+    return seen
 
 
 def folded(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tensor]:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 from torch.nn.utils.parametrizations import spectral_norm
 
-from models.efficientnet import CHANNELS, frozen_features
+from models.efficientnet import CHANNELS, features_of
 from models.errors import ModelsError
 from models.geometry import SIZE
 from models.steering import CAPTION_DIM, CODE, caption_map, load_steering
@@ -178,16 +178,12 @@ class ProjectedDiscriminator(nn.Module):
         s = self.settings
         top, left = corner or (self.middle, self.middle)
         window = images[:, :, top : top + s.window, left : left + s.window].float()
-        side = resolution or s.resolution
         seen = window if noise is None else window + noise
-        larger = interpolate(seen, size=(side, side), mode="bilinear", align_corners=False)
-        larger = larger.contiguous(memory_format=torch.channels_last)
-        # In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
-        kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
-        with torch.autocast(kind, enabled=False):
-            features = frozen_features(str(images.device))(larger)
-            code = window.new_empty(len(window), 0)
-            if self.meaning is not None:
+        features = features_of(seen, resolution or s.resolution)
+        code = window.new_empty(len(window), 0)
+        if self.meaning is not None:
+            kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
+            with torch.autocast(kind, enabled=False):
                 scorer = load_steering(str(images.device))
                 code = scorer.see_centres(caption_map(window, features))
         return Looked(window, features, code)

@@ -12,7 +12,6 @@ from training.card import USUAL_NOTES, add_figures, model_card
 from training.errors import RunError
 from training.loaded import NEWEST, load_run
 from training.manifest import Manifest
-from training.origin import Origin
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
 from training.scorers import KINDS, load_scorer
@@ -99,7 +98,7 @@ def provenance(run: RunDir, step: int, manifests: list[Manifest]) -> dict[str, A
     """Return where the weights come from, without a path of the machine they were made on."""
     record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     data = [{"source": m.source, "digest": m.digest, "train": m.splits["train"]} for m in manifests]
-    begun = {"begun_with": Origin(**run.origin).told()} if run.origin else {}
+    begun = {"begun_with": run.origin.told()} if run.origin else {}
     return {
         **begun,
         "recipe": as_table(run.recipe),

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from models.efficientnet import frozen_features
+from models.efficientnet import features_of
 from models.geometry import HOLE, centre
 from models.scorers import Scorer
 from models.steering import caption_map, read_frozen
@@ -39,19 +38,13 @@ class HoleView(NamedTuple):
     noise: float = 0.0
 
     def look(self, images: Tensor) -> Tensor:
-        """Look into the holes of pictures `(N, 3, 64, 64)`, -1 to 1: caption maps `(N, 155, 4, 4)`.
-
-        In single precision: the backward pass of depthwise convolutions is slow in bfloat16.
-        """
+        """Look into holes of `(N, 3, 64, 64)`, -1 to 1: caption maps `(N, 155, 4, 4)`."""
         top, left = self.corner
         inside = centre(images)[:, :, top : top + SIDE, left : left + SIDE].float()
         if self.noise:
             static = ranks.own_rows(lambda rows: torch.randn(rows, 3, SIDE, SIDE), len(images))
             inside = inside + static.to(images.device) * self.noise
-        larger = interpolate(inside, size=(RESOLUTION,) * 2, mode="bilinear", align_corners=False)
-        larger = larger.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, enabled=False):
-            return caption_map(inside, frozen_features(str(images.device))(larger))
+        return caption_map(inside, features_of(inside, RESOLUTION))
 
 
 def draw_hole_view(noise: float) -> HoleView:

@@ -12,7 +12,7 @@ from training import ranks
 from training.checkpoint import newest_step
 from training.dataset import BatchSource, load_held_out, load_sets
 from training.errors import RunError
-from training.origin import Origin, begin, find_origin
+from training.origin import begin, find_origin
 from training.players import build_players, pick_device
 from training.precision import chosen
 from training.progress import leads, say
@@ -57,7 +57,7 @@ def start(
     origin = None
     if begin_with is not None:
         encoder = sets[0].manifest.encoder_fingerprint
-        origin = find_origin(begin_with, recipe, encoder).as_record()
+        origin = find_origin(begin_with, recipe, encoder)
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
     run = RunDir(folder, recipe, digests, origin=origin)
     with ExitStack() as stack:
@@ -150,7 +150,7 @@ def train(run: RunDir, sets: Sequence[PictureSet], progress: OnStep, on_finding:
     if ranks.follow(lambda: newest_step(run.checkpoints)):
         trainer.resume()
     elif run.origin is not None:
-        begin(players, Origin(**run.origin))
+        begin(players, run.origin)
 
     def samples(step: int) -> None:
         if leads():

@@ -1,6 +1,6 @@
 """Where a run's generator begins that does not begin at random: at the weights of a bundle."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,6 @@ class Origin:
             if key in self.training
         }
         return {"digest": self.digest, **earlier}
-
-    def as_record(self) -> dict[str, Any]:
-        """Return what `Origin(**…)` takes back."""
-        return asdict(self)
 
 
 def find_origin(folder: Path, recipe: Recipe, encoder_fingerprint: str) -> Origin:

@@ -7,11 +7,12 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training.errors import RunError
+from training.origin import Origin
 from training.recipe import Recipe, as_table, override, parse_recipe
 
 RECORD, LOCK = "run.json", "run.lock"
@@ -34,7 +35,7 @@ class RunDir:
     recipe: Recipe
     data: dict[str, str]
     changes: tuple[dict[str, Any], ...] = ()
-    origin: dict[str, Any] | None = None
+    origin: Origin | None = None
 
     @property
     def checkpoints(self) -> Path:
@@ -52,7 +53,7 @@ class RunDir:
         folder: Path,
         recipe: Recipe,
         data: dict[str, str],
-        origin: dict[str, Any] | None = None,
+        origin: Origin | None = None,
     ) -> "RunDir":
         """Start a run directory.
 
@@ -76,9 +77,9 @@ class RunDir:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             changes = tuple(record.get("changes", ()))
-            recipe, origin = parse_recipe(record["recipe"]), record.get("origin")
-            return cls(folder, recipe, record["data"], changes, origin)
-        except (OSError, ValueError, KeyError) as error:
+            origin = Origin(**record["origin"]) if record.get("origin") else None
+            return cls(folder, parse_recipe(record["recipe"]), record["data"], changes, origin)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
 
     def overridden(self, step: int, overrides: list[str]) -> "RunDir":
@@ -111,7 +112,7 @@ class RunDir:
             "recipe": as_table(self.recipe),
             "changes": self.changes,
             "data": self.data,
-            "origin": self.origin,
+            "origin": asdict(self.origin) if self.origin else None,
             **environment(),
         }
         text = json.dumps(record, indent=2) + "\n"
