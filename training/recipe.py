@@ -115,6 +115,9 @@ class Run:
 
     Attributes:
         steps: generator steps in all.
+        minutes: after so many of steps alone (samples and measurements not counted) the run ends
+            before that; on a CPU of processor time over threads, which company does not lengthen.
+            0 ends no run.
         batch_size: pictures a step, over all ranks.
         seed: of everything random in the run.
         balance: how sets of pictures share a batch: in proportion to count ** balance, so 1
@@ -129,6 +132,7 @@ class Run:
     """
 
     steps: int = Field(default=20_000, ge=1)
+    minutes: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=64, ge=2)
     seed: int = Field(default=0, ge=0, lt=2**32)
     balance: float = Field(default=0.5, ge=0, le=1)

@@ -13,6 +13,7 @@ from models.geometry import hide, paste
 from models.residual import set_carry
 from training import ranks
 from training.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
+from training.clock import work_clock
 from training.dataset import Batch, BatchSource, mix
 from training.errors import NonFiniteError, RunError
 from training.guarding import WATCH, Lookout
@@ -35,6 +36,7 @@ OnStep = Callable[[int, Figures], None]
 OnFinding = Callable[[Finding], None]
 # Streams of randomness that must not share numbers: noise and dropout, and sample grids.
 STEP_STREAM = 1
+WORKED = "worked"  # a checkpoint's key for the seconds that all steps so far have taken
 
 
 class Trainer:
@@ -60,7 +62,7 @@ class Trainer:
         self.recipe: Recipe = run.recipe
         self.loader = Loader(batches, self.recipe.loading.workers)
         self.device = pick_device(self.recipe.engine)
-        self.step = 0
+        self.step, self.worked = 0, 0.0
         self.lookout = Lookout(run, players, batches)
         self.keeper = Keeper(run, players, held_out or batches.sets)
         # Each network sees the picture in one shape, so compiled code is specialised to it.
@@ -78,6 +80,7 @@ class Trainer:
         self.players.load_state_dict(state)
         self.lookout.take_up(self.step, state)
         self.keeper.best.load_state_dict(state.get(BEST_STATE, {}))
+        self.worked = state.get(WORKED, 0.0)
 
     def train(
         self, on_step: OnStep, samples: Callable[[int], object], on_finding: OnFinding
@@ -101,11 +104,10 @@ class Trainer:
             samples(0)
         try:
             with between_steps() as interrupted:
-                while self.step < settings.steps:
-                    figures = self.train_step(self.step)
-                    self.step += 1
+                while not self.is_over():
+                    figures = self.timed_step()
                     on_step(self.step, figures)
-                    last = self.step == settings.steps
+                    last = self.is_over()
                     if self.step % settings.log_every == 0 or last:
                         journal.write(self.step, figures)
                     if self.heed(self.lookout.look(self.step, figures), on_finding):
@@ -126,6 +128,21 @@ class Trainer:
             journal.close()
             self.loader.close()
 
+    def is_over(self) -> bool:
+        """Say whether all steps are done, or their time is up on any rank."""
+        if self.step >= self.recipe.run.steps:
+            return True
+        minutes = self.recipe.run.minutes
+        return minutes > 0 and ranks.anywhere(self.worked >= 60 * minutes)
+
+    def timed_step(self) -> Figures:
+        """Do the next step, and count it and its time."""
+        began = work_clock(self.device)
+        figures = self.train_step(self.step)
+        self.step += 1
+        self.worked += work_clock(self.device) - began
+        return figures | {"time/minutes": self.worked / 60}
+
     def save(self) -> None:
         """Write a checkpoint of the players, and of the watch over them, as they are."""
         if not leads():
@@ -133,6 +150,7 @@ class Trainer:
         state = self.players.state_dict() | {
             WATCH: self.lookout.watch.state_dict(),
             BEST_STATE: self.keeper.best.state_dict(),
+            WORKED: self.worked,
         }
         save_checkpoint(self.run.checkpoints, self.step, state)
 
@@ -229,25 +247,29 @@ class Trainer:
 
     def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
         """Return the batch as it is, and with its holes filled by the generator."""
-        generator, draws = self.players.generator, self.players.objective.draws
+        generator, objective = self.players.generator, self.players.objective
+        draws = objective.draws
         length = max(draws, 1) * generator.settings.noise_dim
         noise = ranks.own_rows(
             lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
-        asked = self.players.objective.asked(batch.caption)
-        wide = None
+        asked = objective.asked(batch.caption)
+        wide = still = None
         if not draws:
             fill = generator(context, batch.mask, asked, noise)
         else:
-            again = max(1, round(self.players.objective.redrawn * len(noise)))
+            again = max(1, round(objective.redrawn * len(noise)))
             first, *others = noise.chunk(draws, dim=1)
             noises = [first, *(other[:again] for other in others)]
+            if objective.still:
+                noises.append(torch.zeros_like(first[:again]))
             drawn = generator.draw(context, batch.mask, asked, noises)
             wide = tuple(draw.float() for draw in drawn)
+            wide, still = (wide[:-1], wide[-1]) if objective.still else (wide, None)
             fill = generator.without_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
-        return Scene(*batch), Scene(composite, batch.mask, asked, wide)
+        return Scene(*batch), Scene(composite, batch.mask, asked, wide, still=still)
 
     def follow(self, figures: Figures) -> Figures:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from training.checkpoint import load_checkpoint
+from training.trainer import WORKED
 
 
 def flat(state, path=""):
@@ -23,6 +24,8 @@ def assert_same_end(one: Path, other: Path, but: str = "/no part") -> None:
     """Compare the newest checkpoints of two runs, but for what lies under one path."""
     step, state = load_checkpoint(one / "checkpoints")
     other_step, other_state = load_checkpoint(other / "checkpoints")
+    for one_state in (state, other_state):
+        assert one_state.pop(WORKED) > 0  # time taken, which no two runs agree on
     values, others = flat(state), flat(other_state)
     assert step == other_step
     assert values.keys() == others.keys()

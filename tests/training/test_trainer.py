@@ -1,5 +1,6 @@
 """Runs: what they leave, how they stop, and that they resume exactly."""
 
+import itertools
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import training.trainer
 from tests.training.comparing import assert_same_end
 from tests.training.small import SMALL, small_recipe
 from training.checkpoint import load_checkpoint
+from training.clock import work_clock
 from training.dataset import BatchSource
 from training.errors import NonFiniteError, RunError
 from training.journal import read_log
@@ -172,6 +174,31 @@ def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
     start(small_recipe("run.steps=4", "dropout.start=0"), [prepared], folder, quiet)
     resume(folder, ["run.steps=5"], quiet)
     assert load_checkpoint(folder / "checkpoints")[0] == 5
+
+
+def test_a_run_ends_when_its_minutes_are_up_and_a_resume_counts_on(prepared, tmp_path, monkeypatch):
+    readings = itertools.count(step=20.0)  # each step seems to take 20 seconds
+    monkeypatch.setattr(training.trainer, "work_clock", lambda device: next(readings))
+    folder = tmp_path / "run"
+    start(small_recipe("run.minutes=1"), [prepared], folder, quiet)
+    assert load_checkpoint(folder / "checkpoints")[0] == 3
+    assert (folder / "samples" / "fresh-00000003.png").is_file()
+    assert read_log(folder)[-1]["time/minutes"] == 1
+    resume(folder, [], quiet)
+    assert load_checkpoint(folder / "checkpoints")[0] == 3
+    resume(folder, ["run.minutes=1.3"], quiet)
+    assert load_checkpoint(folder / "checkpoints")[0] == 4
+    resume(folder, ["run.minutes=0"], quiet)
+    assert load_checkpoint(folder / "checkpoints")[0] == 6
+
+
+def test_work_is_processor_time_and_waiting_is_none():
+    began, wall = work_clock(torch.device("cpu")), time.perf_counter()
+    time.sleep(0.3)
+    rested = work_clock(torch.device("cpu")) - began
+    while time.perf_counter() - wall < 0.6:
+        pass
+    assert rested < 0.1 < work_clock(torch.device("cpu")) - began
 
 
 def test_a_rate_changed_at_resume_is_heard(prepared, pictures, tmp_path):

@@ -13,6 +13,7 @@ BOOKKEEPING = (
     "name",
     "description",
     "run.steps",
+    "run.minutes",
     "run.log_every",
     "run.sample_every",
     "run.checkpoint_every",

@@ -19,7 +19,7 @@ from training.recipe import Recipe, as_table
 FREE = (
     *("name", "description", "keep", "guards", "run.seed"),
     *("run.log_every", "run.sample_every", "run.snapshot_every"),
-    *("run.checkpoint_every", "run.checkpoint_minutes"),
+    *("run.checkpoint_every", "run.checkpoint_minutes", "run.minutes"),
     *("engine.device", "engine.threads", "engine.compile", "engine.channels_last"),
 )
 
