@@ -11,6 +11,7 @@ from models.blocks import down_block, init_normal
 from models.context_encoder import ContextJudge, ContextJudgeSettings
 from models.dcgan import DcganDiscriminator, DcganJudgeSettings
 from models.projected import ProjectedDiscriminator, ProjectedSettings
+from models.projected_variants import PixelsAlone, Unnormalised
 from models.registry import Builder, builder
 from models.verdicts import Judgement
 
@@ -98,4 +99,6 @@ DISCRIMINATORS: dict[str, Builder] = {
     "autoencoder": builder(Autoencoder, AutoencoderSettings),
     "began-blog": builder(BlogAutoencoder, BlogJudgeSettings),
     "projected": builder(ProjectedDiscriminator, ProjectedSettings),
+    "projected-pixels": builder(PixelsAlone, ProjectedSettings),
+    "projected-unnormalised": builder(Unnormalised, ProjectedSettings),
 }

@@ -50,19 +50,34 @@ class Engine(ABC):
         self.bundle = bundle
         self.device = next(bundle.generator.parameters()).device
 
-    def fill(self, pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
+    def fill(
+        self,
+        pixels: Tensor,
+        captions: Tensor,
+        seeds: Sequence[int],
+        temperatures: Sequence[float] | None = None,
+    ) -> Tensor:
         """Fill the hole of each picture.
 
         Args:
             pixels: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
             captions: float `(N, caption_dim)`; zeros for no caption.
             seeds: one a picture.
+            temperatures: one a picture, how much of its noise it gets; 1 by default. At 0 the seed
+                says nothing: the fill is the generator's one answer, of a generator that was
+                trained for it (`objective.settings.mean`) the mean of what it would draw.
 
         Returns:
             uint8 `(N, 3, 32, 32)` on the CPU.
         """
-        noise_dim = self.bundle.config.noise_dim
-        inputs = generator_inputs(pixels, captions, seeds, noise_dim, self.device)
+        inputs = generator_inputs(
+            pixels,
+            captions,
+            seeds,
+            self.bundle.config.noise_dim,
+            device=self.device,
+            temperatures=temperatures,
+        )
         return to_uint8(self.generate(*inputs)).cpu()
 
     def score(self, pixels: Tensor, captions: Tensor) -> Tensor:

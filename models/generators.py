@@ -14,6 +14,7 @@ from models.encoders import SqueezeEncoder
 from models.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.registry import Builder, builder
 from models.unet import UnetGenerator, UnetSettings
+from models.unet_variants import UnetConcat, UnetTransposed, UnetWithoutSkips
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,7 @@ GENERATORS: dict[str, Builder] = {
     "began": builder(BeganGenerator, BeganSettings),
     "began-blog": builder(BlogGenerator, BlogSettings),
     "unet": builder(UnetGenerator, UnetSettings),
+    "unet-no-skips": builder(UnetWithoutSkips, UnetSettings),
+    "unet-transposed": builder(UnetTransposed, UnetSettings),
+    "unet-concat": builder(UnetConcat, UnetSettings),
 }

@@ -198,11 +198,15 @@ class ProjectedDiscriminator(nn.Module):
         Returns:
             For each of the captions, every head's scores `(N, places)`.
         """
-        maps = [*looked.features, looked.window]
-        by_head = [head(seen, captions) for head, seen in zip(self.heads, maps, strict=True)]
+        seen_by = zip(self.heads, self.maps(looked), strict=True)
+        by_head = [head(seen, captions) for head, seen in seen_by]
         if self.meaning is not None:
             by_head.append(self.meaning(looked.code, captions))
         return tuple([scores[i] for scores in by_head] for i in range(len(captions)))
+
+    def maps(self, looked: Looked) -> list[Tensor]:
+        """Return what each head looks at, `(N, C, H, W)`."""
+        return [*looked.features, looked.window]
 
     def forward(self, images: Tensor, caption: Tensor) -> Judgement:
         """Judge composites `(N, 3, 64, 64)` under captions `(N, caption_dim)`."""

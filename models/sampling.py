@@ -28,7 +28,9 @@ def generator_inputs(
     captions: Tensor,
     seeds: Sequence[int],
     noise_dim: int,
+    *,
     device: torch.device | str = "cpu",
+    temperatures: Sequence[float] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Make what a generator takes of what a caller has; row by row, with no neighbour's part in it.
 
@@ -38,13 +40,17 @@ def generator_inputs(
         seeds: one a picture.
         noise_dim: length of a noise vector.
         device: where the result goes.
+        temperatures: standard deviation of each picture's noise; 1 by default.
 
     Returns:
         Context `(N, 3, 64, 64)`, mask `(N, 1, 64, 64)`, captions and noise `(N, noise_dim)`.
     """
     mask = hole_mask(len(pixels), device)
     context = hide(to_float(pixels.to(device)), mask)
-    noise = seeded_noise(seeds, noise_dim).to(device)
+    noise = seeded_noise(seeds, noise_dim)
+    if temperatures is not None:
+        noise = noise * torch.tensor(temperatures, dtype=noise.dtype)[:, None]
+    noise = noise.to(device)
     return context, mask, captions.to(device), noise
 
 
@@ -62,5 +68,5 @@ def fill_centres(bundle: Bundle, pixels: Tensor, captions: Tensor, seeds: Sequen
         uint8 `(N, 3, 32, 32)` on the CPU.
     """
     device = next(bundle.generator.parameters()).device
-    inputs = generator_inputs(pixels, captions, seeds, bundle.config.noise_dim, device)
+    inputs = generator_inputs(pixels, captions, seeds, bundle.config.noise_dim, device=device)
     return to_uint8(bundle.generator(*inputs)).cpu()

@@ -113,7 +113,7 @@ class Up(nn.Module):
     def __init__(self, below: int, beside: int, out: int, style: int, cut: int) -> None:
         super().__init__()
         self.cut = cut
-        self.below = nn.Conv2d(below, out, 1)
+        self.below: nn.Module = nn.Conv2d(below, out, 1)
         self.beside = nn.Conv2d(beside, out, 3, padding=1)
         self.block = Block(out, style)
 
@@ -126,20 +126,32 @@ class Up(nn.Module):
             style: `(N, S)`.
             noise: `(N, 1, 2H, 2W)` of the middle, or None.
         """
-        beside = self.beside(middle(beside, self.cut))
-        x = interpolate(self.below(x), scale_factor=2.0, mode="nearest")
-        x = middle(x, (x.shape[-1] - beside.shape[-1]) // 2) + beside
-        out: Tensor = self.block(x, style, noise)
+        x = self.rise(x)
+        edge = (x.shape[-1] - (beside.shape[-1] - 2 * self.cut)) // 2
+        out: Tensor = self.block(self.join(middle(x, edge), beside), style, noise)
         return out
+
+    def rise(self, x: Tensor) -> Tensor:
+        """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`."""
+        return interpolate(self.below(x), scale_factor=2.0, mode="nearest")
+
+    def join(self, x: Tensor, beside: Tensor) -> Tensor:
+        """Add what the encoder saw of the same places."""
+        seen: Tensor = self.beside(middle(beside, self.cut))
+        return x + seen
 
 
 class UnetGenerator(nn.Module):
     """Encoder to 4×4, decoder with skip connections (Ronneberger et al. 2015, "U-Net").
 
+    `level` makes each level of the decoder.
+
     The decoder leaves out the surroundings as soon as it can, so that nothing is computed that
     nobody sees; it repeats pixels to upsample, then convolves (Odena et al. 2016, "Deconvolution
     and checkerboard artifacts").
     """
+
+    level: type[Up] = Up
 
     def __init__(self, settings: UnetSettings) -> None:
         super().__init__()
@@ -159,7 +171,7 @@ class UnetGenerator(nn.Module):
         self.bottom = Block(made[0], s.style)
         self.ups = nn.ModuleList(
             [
-                Up(below, beside, out, s.style, cut)
+                self.level(below, beside, out, s.style, cut)
                 for below, beside, out, cut in zip(made, seen[-2::-1], made[1:], CUTS, strict=False)
             ]
         )

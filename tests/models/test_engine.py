@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(
     not is_installed() and not os.environ.get("CI"), reason="OpenVINO is not installed"
 )
 
+UNET = {"width": 16, "style": 32, "caption_code": 8}
 SMALL = {
     "inpaint": {"width": 8, "decoder_width": 8, "caption_code": 8, "noise_dim": 8},
     "inpaint-began": {},
@@ -28,7 +29,10 @@ SMALL = {
     "dcgan": {"size": 32, "width": 16},
     "began": {"size": 32},
     "began-blog": {},
-    "unet": {"width": 16, "style": 32, "caption_code": 8, "guidance": 1.5},
+    "unet": {**UNET, "guidance": 1.5},
+    "unet-no-skips": UNET,
+    "unet-transposed": UNET,
+    "unet-concat": UNET,
 }
 
 
@@ -93,6 +97,14 @@ def test_a_batch_changes_no_bit(engine, seeds):
     rows = range(len(seeds))
     alone = [engine.fill(pixels[i : i + 1], captions[i : i + 1], [seeds[i]]) for i in rows]
     assert torch.equal(together, torch.cat(alone))
+
+
+def test_each_picture_has_its_own_temperature_and_at_0_no_seed_matters(engine):
+    pixels, captions, seeds = inputs(3)
+    pixels, captions = pixels[:1].expand(3, -1, -1, -1), captions[:1].expand(3, -1)
+    mixed = engine.fill(pixels, captions, seeds, [0.0, 1.0, 0.0])
+    assert torch.equal(mixed[0], mixed[2]) and not torch.equal(mixed[0], mixed[1])
+    assert torch.equal(mixed[1], engine.fill(pixels, captions, seeds)[1])
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)

@@ -88,6 +88,32 @@ def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in
     assert torch.allclose(half[: ROWS // 2], 2 * all_twice[: ROWS // 2])
 
 
+def test_the_margin_is_read_unless_told_otherwise():
+    first, _ = noise()
+    real = scenes([first])[0]
+    moved = first.detach().clone()
+    moved[..., :2, :] += 0.5
+    for overlap in (True, False):
+        objective = Steered(SteeredSettings(overlap=overlap))
+        alike = torch.allclose(objective.pixels(real, (first,)), objective.pixels(real, (moved,)))
+        assert alike is not overlap
+
+
+def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_else(discriminator):
+    objective = Steered(SteeredSettings(warmup=1, mean=2.0))
+    assert not objective.still
+    objective.after_step({})
+    assert objective.still
+    still = (torch.rand(ROWS // 2, 3, 36, 36) - 0.5).requires_grad_(True)
+    real, fake = objective.prepare(discriminator, *scenes(noise()))
+    terms = objective.generator_terms(discriminator, real, fake._replace(still=still))
+    assert terms["mean"].shape == (ROWS,)
+    assert (terms["mean"][ROWS // 2 :] == 0).all()
+    sum(term.mean() for term in terms.values()).backward()
+    towards = still.detach() - real.images[: ROWS // 2, :, 14:50, 14:50]
+    assert torch.allclose(still.grad, 2.0 * 2 * towards / towards.numel(), atol=1e-9)
+
+
 def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(discriminator):
     objective = Steered(SteeredSettings(warmup=0, ahead=1))
     assert objective.draws == 1

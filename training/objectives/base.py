@@ -29,6 +29,7 @@ class Scene(NamedTuple):
         draws: where an objective asks for fills with what margin the generator gives them: those
             in the composites, `(N, 3, F, F)`, then others of the first M holes, `(M, 3, F, F)`.
         looked: what `prepare` keeps of the images for both players; it has a `detach`.
+        still: fills of the first M holes without noise, `(M, 3, F, F)`, where an objective asks.
     """
 
     images: Tensor
@@ -36,12 +37,14 @@ class Scene(NamedTuple):
     caption: Tensor
     draws: tuple[Tensor, ...] | None = None
     looked: Any = None
+    still: Tensor | None = None
 
     def detach(self) -> "Scene":
         """Return the same without a gradient."""
         draws = None if self.draws is None else tuple(draw.detach() for draw in self.draws)
         looked = None if self.looked is None else self.looked.detach()
-        return Scene(self.images.detach(), self.mask, self.caption, draws, looked)
+        still = None if self.still is None else self.still.detach()
+        return Scene(self.images.detach(), self.mask, self.caption, draws, looked, still)
 
 
 class Objective(Protocol):
@@ -55,6 +58,7 @@ class Objective(Protocol):
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
         draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
         redrawn: share of the holes, the first of a batch, that are filled more than once.
+        still: whether those are filled without noise as well.
     """
 
     settings_type: ClassVar[type]
@@ -64,6 +68,7 @@ class Objective(Protocol):
     clip: float | None
     draws: int
     redrawn: float
+    still: bool
 
     def check(self, discriminator: nn.Module) -> None:
         """Raise `ValueError` with the reason where the objective and a network do not go together.
@@ -119,6 +124,7 @@ class PlainObjective:
     clip: float | None = None
     draws: int = 0
     redrawn: float = 1.0
+    still: bool = False
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""

@@ -1,6 +1,7 @@
 """The flagship's objective: right means, spread draws, real texture, and captions that steer."""
 
 from collections.abc import Mapping
+from types import EllipsisType
 
 import torch
 from pydantic import ConfigDict, Field
@@ -51,6 +52,10 @@ class SteeredSettings:
             real and fit that caption is asked of them.
         redrawn: share of the holes that are filled twice, for the pixels' terms; the decoder's work
             grows with it.
+        overlap: whether the pixels' term reads the margin around the hole as well.
+        mean: weight, after the warm-up, of the squared error of fills without noise, for as many
+            holes: at temperature 0 the generator then gives the mean of what it would draw, which
+            no draw that looks real can be.
         ahead: steps after the warm-up in which the discriminator alone learns, for a generator that
             begins with weights it was not trained against.
     """
@@ -66,6 +71,8 @@ class SteeredSettings:
     noise: float = Field(default=0.05, ge=0, le=1)
     swap: float = Field(default=0.2, ge=0, le=1)
     redrawn: float = Field(default=1.0, gt=0, le=1)
+    overlap: bool = True
+    mean: float = Field(default=0.0, ge=0)
     ahead: int = Field(default=0, ge=0)
 
 
@@ -112,6 +119,11 @@ class Steered(PlainObjective):
     def redrawn(self) -> float:  # type: ignore[override]
         """The share of the holes that are filled twice."""
         return self.settings.redrawn
+
+    @property
+    def still(self) -> bool:  # type: ignore[override]
+        """Whether holes are filled without noise as well."""
+        return self.settings.mean > 0 and self.draws == DRAWS
 
     @property
     def listens(self) -> bool:
@@ -172,6 +184,8 @@ class Steered(PlainObjective):
         if self.listens:
             terms |= self.judged(discriminator, real, fake)
             terms = self.shares.weigh(terms, fake.draws[0], self.steps)
+        if fake.still is not None:
+            terms["mean"] = self.mean(real, fake.still) * own_caption(real, fake)
         return terms
 
     def pixels(self, real: Scene, draws: tuple[Tensor, ...]) -> Tensor:
@@ -183,22 +197,30 @@ class Steered(PlainObjective):
         Bendel, Ahmad & Schniter 2023, "A regularized conditional GAN for posterior sampling in
         image recovery problems", eq. 9 and 13.
         """
-        rows, count = len(draws[-1]), len(draws[0])
-        edge = (real.images.shape[-1] - draws[0].shape[-1]) // 2
-        within = (slice(rows), ..., slice(edge, -edge), slice(edge, -edge))
+        within = covered(real, draws[-1])
+        rows = len(draws[-1])
         mean = torch.stack([draw[:rows] for draw in draws]).mean(0)
-        error = (mean - real.images[within]).abs().flatten(1).mean(1)
+        apart = (mean - real.images[within]).abs()
+        overlap, hole = self.settings.overlap, real.mask[within]
+        error = apart.flatten(1).mean(1) if overlap else hole_mean(apart, hole)
         if len(draws) > 1:  # with nobody to say what is real, draws would differ in hue alone
-            apart = hole_mean((draws[0][:rows] - draws[1]).abs(), real.mask[within])
+            apart = hole_mean((draws[0][:rows] - draws[1]).abs(), hole)
             error = error - self.settings.spread * SPREAD_WEIGHT * apart
-        return pad(error, (0, count - rows)) * (count / rows)
+        return of_all(error, len(real.images))
+
+    def mean(self, real: Scene, still: Tensor) -> Tensor:
+        """Squared error of fills without noise over hole and margin, `(N,)`; 0 where there is none.
+
+        Its minimum is the mean of all centres that go with what surrounds them and the caption.
+        """
+        error = (still - real.images[covered(real, still)]).square().flatten(1).mean(1)
+        return of_all(error, len(real.images)) * self.settings.mean
 
     def judged(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return the terms for which the composites were looked at."""
         s, terms = self.settings, {}
         if s.adversarial:
-            (made,) = discriminator.scores(fake.looked, believed(real, fake))
-            terms["adversarial"] = -torch.stack([one.float().mean(1) for one in made]).mean(0)
+            terms["adversarial"] = self.unconvinced(discriminator, real, fake)
         if s.features:
             apart = features_apart(real.looked, fake.looked)
             terms["features"] = apart * own_caption(real, fake)
@@ -209,6 +231,11 @@ class Steered(PlainObjective):
         if s.hole:
             terms["hole"] = self.hole_told(real, fake)
         return terms
+
+    def unconvinced(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Tensor:
+        """Return `-D(G)`, `(N,)` (Lim & Ye 2017, eq. 4)."""
+        (made,) = discriminator.scores(fake.looked, believed(real, fake))
+        return -torch.stack([one.float().mean(1) for one in made]).mean(0)
 
     def hole_told(self, real: Scene, fake: Scene) -> Tensor:
         """Return how much harder holes alone are to tell than the real pictures', `(N,)`."""
@@ -237,6 +264,17 @@ class Steered(PlainObjective):
             for name, length in state.items()
             if name.startswith("gradient/")
         }
+
+
+def covered(real: Scene, fills: Tensor) -> tuple[slice, EllipsisType, slice, slice]:
+    """Return the index of what fills `(M, 3, F, F)` of the first holes cover of their pictures."""
+    edge = (real.images.shape[-1] - fills.shape[-1]) // 2
+    return slice(len(fills)), ..., slice(edge, -edge), slice(edge, -edge)
+
+
+def of_all(term: Tensor, count: int) -> Tensor:
+    """Make a term of the first M of `count` pictures, `(M,)`, one of all with the same mean."""
+    return pad(term, (0, count - len(term))) * (count / len(term))
 
 
 def own_caption(real: Scene, fake: Scene) -> Tensor:
