@@ -99,6 +99,13 @@ MEASURES = {
         1,
         2,
     ),
+    "psnr_still": decibels(
+        "hole-PSNR without noise, dB above the best classical",
+        "the same for the one fill of each picture at temperature 0, which is the mean's head of a "
+        f"generator that was trained for it, on all pictures of the set; {PAIRED}",
+        1,
+        2,
+    ),
     "against_kid": ratio(
         "KID against another bundle",
         f"KID of the composites {DRAW} divided by {OTHER}",
@@ -114,6 +121,12 @@ MEASURES = {
     "against_psnr_mean": decibels(
         "hole-PSNR of the mean of 16 draws, dB above another bundle",
         f"the same for the mean of 16 draws of either, on the pictures of `psnr_mean`; {PAIRED}",
+        0,
+        1,
+    ),
+    "against_psnr_still": decibels(
+        "hole-PSNR without noise, dB above another bundle",
+        f"the same for the fills at temperature 0 of either, on all pictures of the set; {PAIRED}",
         0,
         1,
     ),

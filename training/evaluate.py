@@ -109,7 +109,7 @@ def evaluate(
         which = split or Manifest.load(folder).held_out
         done = try_all(
             engine.fill,
-            {name: rival.fill for name, rival in against.items()},
+            {name: rival.engine.fill for name, rival in against.items()},
             load_split(folder, which, encoder_fingerprint=bundle.config.encoder_fingerprint),
             which,
             extractor,
@@ -150,7 +150,7 @@ def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> 
             raise EvaluationError(f"{folder}: made with another sentence encoder")
         if name in rivals:
             raise EvaluationError(f"two bundles to compare with are called {other.config.name!r}")
-        rivals[name] = Rival(load_engine(other, settings.engine).fill, other.digest)
+        rivals[name] = Rival(load_engine(other, settings.engine), other.digest)
     return rivals
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from training.methods import (
     Method,
     Progress,
     all_methods,
+    bundle_methods,
     fill_all,
     median_time,
     with_captions,
@@ -131,28 +132,70 @@ def try_all(
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
     pictures = choose_pictures(prepared, limit, seed)
-    count, vectors = len(pictures), pictures.vectors
     methods = all_methods(filler, pictures, seed)
-    methods |= {name: with_captions(f, pictures, vectors, seed) for name, f in others.items()}
+    methods |= {
+        name: with_captions(other, pictures, pictures.vectors, seed)
+        for name, other in others.items()
+    }
 
     def tell(stage: str, done: int, total: int | None) -> None:
         progress(f"{prepared.manifest.source}: {stage}", done, total)
 
-    def fills_of(name: str, method: Method) -> Tensor:
-        return fill_all(name, method, count, batch_size, tell)
-
-    fills = {name: fills_of(name, method) for name, method in methods.items()}
-    again = with_captions(filler, pictures, vectors, seed + count)
+    fills, times = run_all(methods, len(pictures), batch_size, tell)
     return Evaluated(
         prepared=prepared,
         split=split,
         pictures=pictures,
         fills=fills,
-        reseeded=fills_of("another seed", again),
+        reseeded=reseed(filler, pictures, seed, batch_size, tell),
         features=look(extractor, pictures, fills, batch_size, tell) if extractor else {},
-        milliseconds={name: median_time(method, count) for name, method in methods.items()},
+        milliseconds=times,
         seed=seed,
     )
+
+
+def try_another(
+    done: Evaluated, filler: Filler, extractor: FeatureExtractor | None, batch_size: int
+) -> Evaluated:
+    """Fill the same holes by another bundle; what the other methods made of them stays.
+
+    Args:
+        done: one bundle's, with `extractor`'s features if there are any.
+        filler: of the other bundle.
+        extractor: of features; `None` for none.
+        batch_size: pictures at a time in the networks.
+    """
+    pictures, seed = done.pictures, done.seed
+    methods = bundle_methods(filler, pictures, seed)
+    fills, times = run_all(methods, len(pictures), batch_size, untold)
+    seen = look(extractor, pictures, fills, batch_size, untold) if extractor else {}
+    return replace(
+        done,
+        fills={**done.fills, **fills},
+        reseeded=reseed(filler, pictures, seed, batch_size, untold),
+        features={**done.features, **seen},
+        milliseconds={**done.milliseconds, **times},
+    )
+
+
+def untold(stage: str, done: int, total: int | None) -> None:
+    """Tell nobody how far a stage is."""
+
+
+def run_all(
+    methods: Mapping[str, Method], count: int, batch_size: int, progress: Progress
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Return what each method makes of `count` pictures, and its milliseconds a picture."""
+    fills = {n: fill_all(n, method, count, batch_size, progress) for n, method in methods.items()}
+    return fills, {name: median_time(method, count) for name, method in methods.items()}
+
+
+def reseed(
+    filler: Filler, pictures: Pictures, seed: int, batch_size: int, progress: Progress
+) -> Tensor:
+    """Fill with the true captions and the noise that comes next."""
+    again = with_captions(filler, pictures, pictures.vectors, seed + len(pictures))
+    return fill_all("another seed", again, len(pictures), batch_size, progress)
 
 
 def look(

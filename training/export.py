@@ -1,16 +1,17 @@
 """Export a run as a bundle: the averaged generator, its config and a model card."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from models.bundle import BundleConfig, save_bundle
 from models.scorers import ScorerSettings
 from training.card import USUAL_NOTES, add_figures, model_card
 from training.errors import RunError
-from training.loaded import NEWEST, load_run
+from training.loaded import NEWEST, LoadedRun, load_run
 from training.manifest import Manifest
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
@@ -58,32 +59,53 @@ def export(
     run = RunDir.open(folder)
     if run.recipe.picture.hole == "all":
         raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
-    manifests = [Manifest.load(Path(place)) for place in run.data]
-    caption_dim = manifests[0].caption_dim
     loaded = load_run(folder, which)
-    generator = loaded.generator
     wanted = {"guidance": guidance, "temperature": temperature}
     at_will = {name: value for name, value in wanted.items() if value is not None}
     for name_of_it in at_will:
-        if not hasattr(generator.settings, name_of_it):
+        if not hasattr(loaded.generator.settings, name_of_it):
             raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
-    config = BundleConfig(
-        name=name or run.recipe.name,
-        generator=run.recipe.generator.kind,
-        settings={"caption_dim": caption_dim, **run.recipe.generator.settings, **at_will},
-        encoder=manifests[0].encoder,
-        encoder_fingerprint=manifests[0].encoder_fingerprint,
-        caption_dim=caption_dim,
-        noise_dim=int(generator.settings.noise_dim),  # type: ignore[arg-type, union-attr]
-        training=provenance(run, loaded.step, manifests),
-        scorer={"kind": PLAIN, "settings": asdict(ScorerSettings(caption_dim))} if scorer else None,
-    )
-    ranking = load_scorer(KINDS[PLAIN], scorer, caption_dim) if scorer else None
+    config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
+    ranking = load_scorer(KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
-    digest = save_bundle(bundle, generator, config, card, ranking)
+    digest = save_bundle(bundle, loaded.generator, config, card, ranking)
     if evaluations:
         add_figures(bundle, digest, evaluations)
     return digest
+
+
+def bundle_config(
+    loaded: LoadedRun,
+    name: str,
+    at_will: Mapping[str, float] = MappingProxyType({}),
+    *,
+    ranks: bool,
+) -> BundleConfig:
+    """Say of a run's checkpoint what a bundle says of itself.
+
+    Args:
+        loaded: the run.
+        name: of the bundle.
+        at_will: settings of the generator that change no weight.
+        ranks: whether it carries a scorer.
+
+    Raises:
+        PreparedDataError: the data's manifests are gone.
+    """
+    run = loaded.run
+    manifests = [Manifest.load(Path(place)) for place in run.data]
+    dim = manifests[0].caption_dim
+    return BundleConfig(
+        name=name,
+        generator=run.recipe.generator.kind,
+        settings={"caption_dim": dim, **run.recipe.generator.settings, **at_will},
+        encoder=manifests[0].encoder,
+        encoder_fingerprint=manifests[0].encoder_fingerprint,
+        caption_dim=dim,
+        noise_dim=int(loaded.generator.settings.noise_dim),  # type: ignore[arg-type, union-attr]
+        training=provenance(run, loaded.step, manifests),
+        scorer={"kind": PLAIN, "settings": asdict(ScorerSettings(dim))} if ranks else None,
+    )
 
 
 def read_notes(place: Path) -> str:

@@ -32,17 +32,19 @@ def all_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Meth
     mean = mean_centre(pictures.centres)
     # The classical methods get what the network gets: a picture whose hole is already blank.
     contexts = hide(pictures.pixels, hole_mask())
-    vectors = pictures.vectors
-    captions = {TRUE: vectors, NONE: torch.zeros_like(vectors), WRONG: vectors[pictures.others]}
     return {
         MEAN: lambda numbers: mean.expand(len(numbers), -1, -1, -1),
         OTHER: lambda numbers: centre(pictures.pixels[pictures.others[numbers]]),
         **{name: _one_by_one(contexts, fill) for name, fill in CLASSICAL.items()},
-        **{
-            name: with_captions(filler, pictures, caption, seed)
-            for name, caption in captions.items()
-        },
+        **bundle_methods(filler, pictures, seed),
     }
+
+
+def bundle_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Method]:
+    """The rows that a bundle makes: by the true caption, by none and by a wrong one."""
+    vectors = pictures.vectors
+    captions = {TRUE: vectors, NONE: torch.zeros_like(vectors), WRONG: vectors[pictures.others]}
+    return {n: with_captions(filler, pictures, caption, seed) for n, caption in captions.items()}
 
 
 def _one_by_one(contexts: Tensor, fill: Callable[[Tensor], Tensor]) -> Method:

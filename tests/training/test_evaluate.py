@@ -155,7 +155,9 @@ def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, 
     assert all(
         m["definition"] and (m["value"] is None) == bool(m["missing"]) for m in found.values()
     )
-    assert found["against_psnr_mean"]["value"] == found["against_psnr"]["value"] == 0
+    drawn = ("against_psnr", "against_psnr_mean", "against_psnr_still")
+    assert [found[name]["value"] for name in drawn] == [0, 0, 0]
+    assert found["psnr_still"]["value"] != found["psnr_draw"]["value"]
     assert found["captions_steer"]["missing"].startswith("no judge")
 
 

@@ -121,6 +121,14 @@ def psnr_mean(subject: Subject, draws: Tensor) -> Figure:
     return psnr_gain("psnr_mean", done.name, mean_of(draws), others, centres, seed=done.seed)
 
 
+def psnr_still(subject: Subject, still: Tensor) -> Figure:
+    """Of the fills at temperature 0."""
+    done = subject.done
+    others = {name: done.fills[name] for name in CLASSICAL}
+    centres = subject.pictures.centres
+    return psnr_gain("psnr_still", done.name, still, others, centres, seed=done.seed)
+
+
 def seam(subject: Subject) -> Figure:
     """The step across the border."""
     pictures, name = subject.pictures, subject.done.name
@@ -130,9 +138,10 @@ def seam(subject: Subject) -> Figure:
     return Figure("seam", name, found, f"{len(pictures):,} pictures")
 
 
-def against(subject: Subject, rival: str, draws: Tensor) -> list[Figure]:
+def against(subject: Subject, rival: str, draws: Tensor, still: Tensor) -> list[Figure]:
     """Compare with another bundle, `rival` being the name of its method."""
-    done, fill = subject.done, subject.rivals[rival].fill
+    done, engine = subject.done, subject.rivals[rival].engine
+    fill = engine.fill
     name, rows, seed = f"{done.name}; {rival}", subject.drawn, done.seed
     centres, theirs = subject.pictures.centres, done.fills[rival]
     counted = f"{len(centres):,} pictures"
@@ -150,6 +159,14 @@ def against(subject: Subject, rival: str, draws: Tensor) -> list[Figure]:
             mean_of(draws),
             {rival: mean_of(their_draws)},
             centres[rows],
+            seed=seed,
+        ),
+        psnr_gain(
+            "against_psnr_still",
+            name,
+            still,
+            {rival: subject.fill_still(engine, f"{rival}, without noise")},
+            centres,
             seed=seed,
         ),
     ]

@@ -12,6 +12,7 @@ from training.measures.fidelity import (
     first_kid,
     psnr_draw,
     psnr_mean,
+    psnr_still,
     seam,
     second_kid,
     seen_by,
@@ -32,18 +33,20 @@ def measure_set(subject: Subject) -> list[Figure]:
     done = subject.done
     first = torch.stack([done.fills[TRUE], done.reseeded])[:, subject.drawn]
     draws = subject.draw(subject.engine.fill, f"{DRAWS} draws", first)
+    still = subject.fill_still(subject.engine, "without noise")
     figures = [
         first_kid(subject),
         second_kid(subject),
         psnr_draw(subject),
         psnr_mean(subject, draws),
+        psnr_still(subject, still),
         seam(subject),
         milliseconds(subject),
         *looked_at(subject, draws),
         *(class_words(subject) if any(done.prepared.labels) else colour_words(subject)),
     ]
     for rival in subject.rivals:
-        figures += against(subject, rival, draws)
+        figures += against(subject, rival, draws, still)
     return figures
 
 

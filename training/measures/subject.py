@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ DRAWN_PICTURES = 400  # of a set, that are filled so often; the paired differenc
 class Rival(NamedTuple):
     """Another bundle to compare with."""
 
-    fill: Filler
+    engine: Engine
     digest: str
 
 
@@ -82,6 +82,15 @@ class Subject:
     def fill_again(self, stage: str, captions: Tensor, seed: int) -> Tensor:
         """Fill every picture, noise of seed + i for picture *i*."""
         method = with_captions(self.engine.fill, self.pictures, captions, seed)
+        return fill_all(stage, method, len(self.pictures), self.batch_size, self.tell)
+
+    def fill_still(self, engine: Engine, stage: str) -> Tensor:
+        """Fill every picture at temperature 0, uint8 `(N, 3, 32, 32)`."""
+
+        def cool(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
+            return engine.fill(pixels, captions, seeds, [0.0] * len(seeds))
+
+        method = with_captions(cool, self.pictures, self.pictures.vectors, self.done.seed)
         return fill_all(stage, method, len(self.pictures), self.batch_size, self.tell)
 
     def draw(self, fill: Filler, stage: str, first: Tensor, count: int = DRAWS) -> Tensor:

@@ -16,6 +16,7 @@ from training.recipe import load_recipe
 from training.rundir import RunDir
 
 BEGAN = "inpaint-began"
+BATCH = 4  # of RUN
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,14 @@ def call(*arguments):
 def compared(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "compare.json"
     call("compare", runs / "base", runs / "gan", "-o", out, "--count", 8, "--rows", 3)
+    return out
+
+
+@pytest.fixture(scope="module")
+def timed(runs, data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "timed.json"
+    both = ("--data", data, "--count", 20, "--rows", 3, "--by", "psnr_draw")
+    call("equal-time", runs / "base", runs / "tanh", runs / "gan", "-o", out, *both)
     return out
 
 
@@ -99,6 +108,24 @@ def test_an_ablation_leaves_bars_and_a_grid(ablated):
     for name in ("ablation.png", "ablation-fills.png"):
         with Image.open(ablated.with_name(name)) as picture:
             assert picture.width > 500
+
+
+def test_runs_of_a_time_are_told_the_best_first_with_their_time(timed):
+    told = results(timed)
+    gains = [next(iter(told["figures"][run]["psnr_draw"].values()))[0] for run in told["order"]]
+    assert gains == sorted(gains, reverse=True)
+    assert sorted(told["order"]) == ["base", "gan", "tanh"]
+    assert all(minutes > 0 for minutes in told["minutes"].values())
+    assert told["pictures_seen"]["tanh"] == 2 * BATCH
+    assert "generator.settings.output: clip → tanh" in timed.with_suffix(".md").read_text()
+    rows = timed.with_suffix(".md").read_text().splitlines()
+    assert [row.split("|")[1].strip() for row in rows[2:]] == told["order"]
+
+
+def test_a_run_measured_beside_others_has_the_figures_it_has_alone(timed, runs, data, tmp_path):
+    out, same = tmp_path / "again.json", ("--data", data, "--count", 20, "--by", "psnr_draw")
+    call("equal-time", runs / "gan", runs / "base", "-o", out, *same)
+    assert results(out)["figures"]["gan"] == results(timed)["figures"]["gan"]
 
 
 @pytest.mark.parametrize(
