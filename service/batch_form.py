@@ -11,7 +11,7 @@ from service.requests import InpaintRequest
 from service.settings import Settings
 from service.window import parse_region
 
-COMMON = ("seed", "region", "model")
+COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
 
 

@@ -5,7 +5,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.jobs import State
-from service.schemas import MODEL, PICTURE, PICTURE_TYPES, REGION, SEED, Problem, header
+from service.schemas import (
+    MODEL,
+    PICTURE,
+    PICTURE_TYPES,
+    REGION,
+    SEED,
+    TEMPERATURE,
+    Problem,
+    header,
+)
 
 ZIP = "application/zip"
 
@@ -90,6 +99,7 @@ FORM: dict[str, Any] = {
                         "examples": [["a dog runs through the grass"]],
                     },
                     "seed": SEED,
+                    "temperature": TEMPERATURE,
                     "region": REGION,
                     "model": MODEL,
                 },

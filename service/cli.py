@@ -115,6 +115,9 @@ def fill(
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
     ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=1, help="How much is left to chance; 0 is the mean.")
+    ] = 1.0,
     bundle: BundleFolder = None,
     engine: EngineKind = None,
 ) -> None:
@@ -131,7 +134,7 @@ def fill(
         raise typer.BadParameter("a picture needs a caption, a folder brings its own")
     from service.local import LocalFiller
 
-    filler = LocalFiller(load_settings(bundle=bundle, engine=engine), region, seed)
+    filler = LocalFiller(load_settings(bundle=bundle, engine=engine), region, seed, temperature)
     if caption is None:
         filler.fill_folder(photo, output)
     else:

@@ -8,8 +8,10 @@ from service.forms import Part, unique
 from service.requests import InpaintRequest
 from service.settings import Settings
 
-# Ours by theirs. `seed` is none of theirs: clients send it as an extra field.
-_RENAMED = {"prompt": "caption", "n": "n", "model": "model", "seed": "seed"}
+# Ours by theirs. The last two are none of theirs: clients send them as extra fields.
+_RENAMED = {
+    "prompt": "caption", "n": "n", "model": "model", "seed": "seed", "temperature": "temperature"
+}  # fmt: skip
 # What a client may send that changes nothing here.
 _IGNORED = {"user", "quality", "input_fidelity", "moderation", "safety_identifier"}
 # What a client may send with these values alone.

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
@@ -77,8 +77,8 @@ class Prepared:
     """A request that has been looked at in full, and what it asks of the model.
 
     Attributes:
-        name: SHA-256 over picture, region, captions, seed and count; with a bundle's edition it
-            names the answer.
+        name: SHA-256 over picture, region, captions, seed, count and temperature; with a bundle's
+            edition it names the answer.
         fingerprint: SHA-256 over the request as it was sent.
     """
 
@@ -158,6 +158,7 @@ class Inpainter:
             model=model,
             edition=edition,
             nonce=secrets.token_hex(8) if afresh else "",
+            temperature=request.temperature,
         )
         name = _name_of(request, canvas.region, work)
         return Prepared(canvas, work, request.image, name, fingerprint, request.webhook)
@@ -334,7 +335,8 @@ def _name_of(request: InpaintRequest, region: Region, work: Work) -> str:
     image, mask = (
         hashlib.sha256(part or b"").hexdigest() for part in (request.image, request.mask)
     )
-    facts = [image, mask, region, work.caption, work.other, work.seed, work.count]
+    facts: list[Any] = [image, mask, region, work.caption, work.other, work.seed, work.count]
+    facts += [] if work.temperature == 1 else [work.temperature]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

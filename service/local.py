@@ -19,11 +19,12 @@ from service.work import SEEDS, Work
 
 @dataclass
 class LocalFiller:
-    """Fills pictures in this process; region and seed are the same for each."""
+    """Fills pictures in this process; region, seed and temperature are the same for each."""
 
     settings: Settings
     region: str | None = None
     seed: int | None = None
+    temperature: float = 1.0
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -44,7 +45,8 @@ class LocalFiller:
             raise StartError(f"{photo}: {error.strerror}") from error
         canvas = Canvas.open(image, self.region, self.settings.max_pixels)
         seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
-        [fill] = self.predictor.predict([Work(canvas.window, words, seed)])
+        work = Work(canvas.window, words, seed, temperature=self.temperature)
+        [fill] = self.predictor.predict([work])
         if isinstance(fill, Exception):
             raise StartError("the picture could not be filled") from fill
         try:

@@ -3,8 +3,9 @@
 from service.errors import InvalidCaption, InvalidMask, ServiceError, UnknownModel
 
 _FIELDS = {
-    "image", "mask", "prompt", "n", "model", "size", "seed", "response_format", "output_format",
-    "background", "stream", "partial_images", "output_compression",
+    "image", "mask", "prompt", "n", "model", "size", "seed", "temperature",
+    "response_format", "output_format", "background", "stream", "partial_images",
+    "output_compression",
 }  # fmt: skip
 
 

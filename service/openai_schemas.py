@@ -4,7 +4,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.schemas import CAPTION, COUNT, MODEL, PICTURE, PICTURE_TYPES, SEED, Problem
+from service.schemas import (
+    CAPTION,
+    COUNT,
+    MODEL,
+    PICTURE,
+    PICTURE_TYPES,
+    SEED,
+    TEMPERATURE,
+    Problem,
+)
 
 
 class EditedImage(BaseModel):
@@ -76,6 +85,10 @@ FORM: dict[str, Any] = {
                     "seed": {
                         **SEED,
                         "description": "Ours, not OpenAI's: same input and seed, same answer.",
+                    },
+                    "temperature": {
+                        **TEMPERATURE,
+                        "description": f"Ours, not OpenAI's. {TEMPERATURE['description']}",
                     },
                     "response_format": _only("b64_json"),
                     "output_format": _only("png"),

@@ -73,7 +73,10 @@ class Predictor:
 
     def _fill(self, works: Sequence[Work]) -> list[Fill | Exception]:
         pixels, vectors, seeds = zip(*(self._inputs(work) for work in works), strict=True)
-        fills = self.engine.fill(torch.cat(pixels), torch.cat(vectors), list(chain(*seeds)))
+        temperatures = [work.temperature for work in works for _ in range(work.images)]
+        fills = self.engine.fill(
+            torch.cat(pixels), torch.cat(vectors), list(chain(*seeds)), temperatures
+        )
         parts = torch.split(fills, [work.images for work in works])
         return [self._finish(work, part) for work, part in zip(works, parts, strict=True)]
 

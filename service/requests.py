@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from service.errors import (
     BodyTooLarge,
@@ -19,7 +20,10 @@ from service.work import MAX_CANDIDATES, SEEDS
 
 MAX_CAPTION = 1000
 PNG, JSON = "image/png", "application/json"
-_FIELDS = {"image", "caption", "seed", "region", "n", "compare", "model", "webhook"}
+_FIELDS = {
+    "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook"
+}  # fmt: skip
+_DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 _SPACES = "\t\n\r"
 
 
@@ -28,6 +32,7 @@ class InpaintRequest:
     """A checked request; the picture and the region are looked at when it is decoded.
 
     Attributes:
+        temperature: how much of its noise a fill gets, 0 to 1.
         mask: in the place of a region, a picture whose transparent part is filled; empty for the
             picture's own transparency.
     """
@@ -41,6 +46,7 @@ class InpaintRequest:
     model: str = ""
     webhook: str = ""
     mask: bytes | None = None
+    temperature: float = 1.0
 
     @classmethod
     def from_form(cls, form: Mapping[str, bytes], settings: Settings) -> "InpaintRequest":
@@ -70,6 +76,7 @@ class InpaintRequest:
             other=check_caption(_text(form, "compare")) if "compare" in form else None,
             model=_text(form, "model") or "",
             webhook=_text(form, "webhook") or "",
+            temperature=_share(form, "temperature", 1.0),
         )
 
     @property
@@ -79,8 +86,9 @@ class InpaintRequest:
 
     def fingerprint(self) -> str:
         """SHA-256 over the whole request: what an Idempotency-Key stands for."""
-        facts = [self.caption, self.seed, self.region, self.count]
+        facts: list[Any] = [self.caption, self.seed, self.region, self.count]
         facts += [self.other, self.model, self.webhook]
+        facts += [] if self.temperature == 1 else [self.temperature]
         payload = hashlib.sha256(json.dumps(facts).encode())
         payload.update(self.image)
         if self.mask is not None:
@@ -139,6 +147,15 @@ def _number(form: Mapping[str, bytes], name: str, low: int, high: int) -> int | 
     if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not low <= int(text) <= high:
         raise InvalidField(f"{name} must be a whole number from {low} to {high}")
     return int(text)
+
+
+def _share(form: Mapping[str, bytes], name: str, default: float) -> float:
+    text = _text(form, name)
+    if text is None:
+        return default
+    if not _DECIMAL.fullmatch(text) or not 0 <= (share := float(text)) <= 1:
+        raise InvalidField(f"{name} must be a number from 0 to 1")
+    return abs(share)  # -0 is 0
 
 
 def _preferences(accept: str) -> dict[str, float]:

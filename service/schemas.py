@@ -155,6 +155,15 @@ SEED: dict[str, Any] = {
     "description": "Same input and seed, same answer. Default: random.",
     "examples": [7],
 }
+TEMPERATURE: dict[str, Any] = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": 1,
+    "default": 1,
+    "description": "How much a fill is left to chance. At 0 the seed says nothing: the bundle's "
+    "one answer, smoother than any draw.",
+    "examples": [0],
+}
 REGION: dict[str, Any] = {
     "type": "string",
     "pattern": r"^\s*[0-9]{1,6}\s*(,\s*[0-9]{1,6}\s*){3}$",
@@ -188,6 +197,7 @@ FORM: dict[str, Any] = {
                     "image": PICTURE,
                     "caption": CAPTION,
                     "seed": SEED,
+                    "temperature": TEMPERATURE,
                     "region": REGION,
                     "n": COUNT,
                     "compare": {

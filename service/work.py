@@ -31,6 +31,7 @@ class Work:
         caption: what the picture shows.
         seed: of the first candidate, in [0, 2**32).
         count: how many candidates to make, 1 to 8.
+        temperature: how much of its noise each candidate gets, 0 to 1: at 0 all are alike.
         other: a second caption to fill by with the same seeds, for comparison.
         model: the bundle's name; empty for the worker's default.
         edition: the bundle's digest and its engine as far as they are known, so that by another
@@ -46,12 +47,14 @@ class Work:
     model: str = ""
     edition: str = ""
     nonce: str = ""
+    temperature: float = 1.0
 
     @cached_property
     def id(self) -> str:
         """SHA-256 over everything that decides the answer: equal work has one name."""
-        facts = [self.caption, self.other, self.seed, self.count]
+        facts: list[Any] = [self.caption, self.other, self.seed, self.count]
         facts += [self.model, self.edition, self.nonce]
+        facts += [] if self.temperature == 1 else [self.temperature]
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
         return named.hexdigest()
@@ -77,6 +80,7 @@ class Work:
             "model": self.model,
             "edition": self.edition,
             "nonce": self.nonce,
+            "temperature": self.temperature,
             **compared,
         }
 
@@ -93,6 +97,8 @@ class Work:
             model=fields[b"model"].decode(),
             edition=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
+            # Work that an older version queued has none.
+            temperature=float(fields.get(b"temperature", b"1")),
         )
 
 

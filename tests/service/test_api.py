@@ -185,7 +185,7 @@ def test_the_document_lists_every_field_and_error(client):
     operation = document["paths"]["/inpaint"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(form["properties"]) == {
-        "image", "caption", "seed", "region", "n", "compare", "model", "webhook",
+        "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook",
     }  # fmt: skip
     statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504"
     assert set(statuses.split()) == set(operation["responses"])

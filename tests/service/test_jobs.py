@@ -10,7 +10,7 @@ def as_stored(fields):
 
 def test_work_comes_back_from_its_fields():
     work = Work(
-        bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n"
+        bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n", 0.25
     )
     assert Work.from_fields(as_stored(work.fields())) == work
 
@@ -26,10 +26,10 @@ def test_equal_work_has_one_name_and_every_part_of_it_counts():
     others = [
         Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
         Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, edition="d"),
-        Work(b"w", "a", 1, nonce="n"),
+        Work(b"w", "a", 1, nonce="n"), Work(b"w", "a", 1, temperature=0.5),
     ]  # fmt: skip
     assert Work(b"w", "a", 1).id == work.id
-    assert len({one.id for one in [work, *others]}) == 9
+    assert len({one.id for one in [work, *others]}) == 10
 
 
 def test_seeds_count_up_and_wrap_around():

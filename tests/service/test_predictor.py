@@ -69,6 +69,13 @@ def test_the_seed_and_the_caption_each_change_the_fill(predictor):
     assert len({fill.fills for fill in predictor.predict(jobs)}) == 3
 
 
+def test_at_temperature_0_all_candidates_are_alike_and_their_neighbours_are_not(predictor):
+    window = job(1).window
+    still, drawn = predictor.predict([Work(window, "a", 1, 2, temperature=0), Work(window, "a", 1)])
+    assert still.fills[:3072] == still.fills[3072:] != drawn.fills
+    assert [drawn] == predictor.predict([Work(window, "a", 1)])
+
+
 def test_a_second_caption_is_filled_by_the_same_seeds(predictor):
     both, other = job(5, 2, "a cat", other="two dogs run"), job(5, 2, "two dogs run")
     [compared], [alone] = predictor.predict([both]), predictor.predict([other])

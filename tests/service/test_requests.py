@@ -44,6 +44,20 @@ def test_the_largest_seed_is_taken():
     assert InpaintRequest.from_form({**FORM, "seed": b"4294967295"}, Settings()).seed == 2**32 - 1
 
 
+@pytest.mark.parametrize("text", [b"-0.1", b"1.01", b"", b"nan", b"inf", b" 1", b"1_0", b"true"])
+def test_a_bad_temperature_is_refused(text):
+    with pytest.raises(InvalidField, match="temperature must be a number from 0 to 1"):
+        InpaintRequest.from_form({**FORM, "temperature": text}, Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [(b"0", 0), (b"-0.0", 0), (b"0.25", 0.25), (b"5e-324", 5e-324), (b"1", 1)]
+)
+def test_a_temperature_is_read_as_json_writes_it(text, read):
+    temperature = InpaintRequest.from_form({**FORM, "temperature": text}, Settings()).temperature
+    assert temperature == read and str(temperature)[0] != "-"
+
+
 @pytest.mark.parametrize("count", [b"0", b"9", b"two"])
 def test_n_is_from_one_to_eight(count):
     with pytest.raises(InvalidField, match="n must be"):
@@ -105,6 +119,7 @@ def test_an_empty_webhook_is_refused_and_not_taken_for_none():
 def test_the_fingerprint_of_a_request_covers_all_of_it():
     base = {"image": b"i", "caption": "c"}
     more = [{"image": b"j"}, {"caption": "d"}, {"seed": 0}, {"region": "0,0,4,4"}, {"count": 2},
-            {"other": "e"}, {"model": "m"}, {"webhook": "https://w"}]  # fmt: skip
+            {"other": "e"}, {"model": "m"}, {"webhook": "https://w"},
+            {"temperature": 0.5}]  # fmt: skip
     prints = {InpaintRequest(**{**base, **one}).fingerprint() for one in [{}, *more]}
-    assert len(prints) == 9
+    assert len(prints) == 10
