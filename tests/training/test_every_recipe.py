@@ -46,7 +46,7 @@ TINY = {
     "flagship": [
         "generator.settings={ caption_code = 4, latent = 4, style = 8, width = 8 }",
         "discriminator.settings={ width = 4, patch_width = 4, resolution = 32 }",
-        "objective.settings={ warmup = 1, caption = 0 }",
+        "objective.settings={ warmup = 1, caption = 0, mean = 1, redrawn = 0.5 }",
     ],
     "inpaint-began": [INPAINT, "discriminator.settings={ width = 4, code = 4, caption_code = 4 }"],
     "inpaint-gan": [INPAINT, JUDGE],
