@@ -269,14 +269,27 @@ def sample(
     rows: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 16,
     seed: Annotated[int, typer.Option(help="Of the pictures and the noise.")] = 0,
     checkpoint: Which = Checkpoint.NEWEST,
+    temperature: Annotated[
+        list[float] | None, typer.Option(min=0, max=1, help="A column for each; may be repeated.")
+    ] = None,
 ) -> None:
     """Draw a grid: context, fills with the true, no and a wrong caption, and the real picture.
 
-    Of a run that makes whole pictures, a row is eight of them and a real one.
+    With --temperature a column for each, all with the true caption. Of a run that makes whole
+    pictures, a row is eight of them and a real one.
     """
     from training.showing import show
 
-    show(bundle, data, out, split=split, rows=rows, seed=seed, which=checkpoint.value)
+    show(
+        bundle,
+        data,
+        out,
+        split=split,
+        rows=rows,
+        seed=seed,
+        which=checkpoint.value,
+        temperatures=temperature or (),
+    )
     typer.echo(out)
 
 

@@ -48,8 +48,24 @@ class Sampler:
         return paths
 
     @torch.inference_mode()
-    def grid(self, path: Path, generator: nn.Module, seed: int, rows: int = ROWS) -> None:
-        """Write a grid of `rows` pictures, all of it chosen by the seed."""
+    def grid(
+        self,
+        path: Path,
+        generator: nn.Module,
+        seed: int,
+        rows: int = ROWS,
+        temperatures: Sequence[float] = (),
+    ) -> None:
+        """Write a grid of `rows` pictures, all of it chosen by the seed.
+
+        Args:
+            path: PNG to write.
+            generator: what fills.
+            seed: of pictures and noise.
+            rows: how many pictures.
+            temperatures: of the noise; a column for each, in the place of those that differ in
+                noise and caption.
+        """
         batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
         alone = self.picture.hole == "all"
         noises = self._noises(generator, seed, rows, DRAWS if alone else 2)
@@ -62,6 +78,11 @@ class Sampler:
         if alone:
             columns = {f"{i + 1}": composite(batch.caption, z) for i, z in enumerate(noises)}
             texts = []
+        elif temperatures:
+            columns = {"context": context} | {
+                f"temperature {hot:g}": composite(batch.caption, noises[0] * hot)
+                for hot in temperatures
+            }
         else:
             first, second = noises
             columns = {

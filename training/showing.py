@@ -8,6 +8,7 @@ from torch import nn
 
 from models.bundle import load_bundle
 from training.dataset import load_sets
+from training.errors import RunError
 from training.loaded import NEWEST, load_run
 from training.picture import INPAINTING, Picture
 from training.rundir import RECORD
@@ -23,6 +24,7 @@ def show(
     rows: int,
     seed: int = 0,
     which: str = NEWEST,
+    temperatures: Sequence[float] = (),
 ) -> None:
     """Write a grid of what a generator makes of a split's pictures.
 
@@ -34,16 +36,21 @@ def show(
         rows: how many pictures; where nothing is seen, rows of eight.
         seed: of the pictures and the noise.
         which: of a run's checkpoints, `newest` or `best`.
+        temperatures: of the noise; a column for each, with the true caption.
 
     Raises:
-        RunError, BundleError: no run or bundle there.
+        RunError, BundleError: no run or bundle there; or temperatures of one that makes whole
+            pictures, whose columns are draws.
         PreparedDataError: no such data or split, or too small pictures.
     """
     cpu = torch.device("cpu")
     generator, picture = generator_of(place, which)
+    if temperatures and picture.hole == "all":
+        raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
     # A few pictures are shown: what they lie among need not be in memory.
     sets = load_sets(data, split, picture.window, keep=rows)
-    Sampler(sets, out.parent, seed, cpu, picture).grid(out, generator.to(cpu), seed, rows)
+    sampler = Sampler(sets, out.parent, seed, cpu, picture)
+    sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
 
 
 def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture]:

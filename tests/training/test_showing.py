@@ -1,6 +1,9 @@
 """`sample` and `export` of a bundle or a run, its newest or its best checkpoint."""
 
+from types import SimpleNamespace
+
 import pytest
+import torch
 from PIL import Image
 
 from models.bundle import load_bundle
@@ -9,6 +12,8 @@ from training.errors import RunError
 from training.export import export
 from training.launch import start
 from training.recipe import load_recipe
+from training.samples import Sampler
+from training.shards import load_split
 from training.showing import show
 
 WHOLE = [
@@ -40,6 +45,30 @@ def test_a_run_that_makes_whole_pictures_shows_them(prepared, tmp_path):
     show(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
     # Eight draws and a real picture of 32 pixels, twice as large.
     assert Image.open(tmp_path / "grid.png").width == 9 * (2 * 32 + 4) + 4
+    with pytest.raises(RunError, match="makes whole pictures: it has no grid of temperatures"):
+        show(tmp_path / "run", [prepared], tmp_path / "t.png", split="train", rows=2,
+             temperatures=[0.0])  # fmt: skip
+
+
+class Loud(torch.nn.Module):
+    """Fills a hole with one level: how much noise it was given."""
+
+    settings = SimpleNamespace(noise_dim=4)
+
+    def forward(self, context, mask, caption, noise):
+        level = noise.abs().mean(1) / 4
+        return level[:, None, None, None].expand(-1, 3, 32, 32)
+
+
+def test_a_grid_of_temperatures_has_a_column_for_each(prepared, tmp_path):
+    sampler = Sampler([load_split(prepared, "train")], tmp_path, 0, torch.device("cpu"))
+    sampler.grid(tmp_path / "t.png", Loud(), 0, 2, (0.0, 0.5, 1.0))
+    with Image.open(tmp_path / "t.png") as grid:
+        assert grid.width - 190 == 5 * 132  # context and real picture besides
+        levels = [grid.getpixel((190 + column * 132 + 66, 94))[0] for column in (1, 2, 3)]
+    still, half, whole = levels
+    assert still == 128 < half < whole
+    assert half - still == pytest.approx((whole - still) / 2, abs=1)
 
 
 def test_a_run_shows_what_the_bundle_exported_from_it_shows(run, prepared, tmp_path):
