@@ -100,9 +100,10 @@ def test_the_margin_is_read_unless_told_otherwise():
 
 
 def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_else(discriminator):
-    objective = Steered(SteeredSettings(warmup=1, mean=2.0))
-    assert not objective.still
-    objective.after_step({})
+    objective = Steered(SteeredSettings(warmup=1, mean=2.0, mean_after=1))
+    for _ in range(2):
+        assert not objective.still
+        objective.after_step({})
     assert objective.still
     still = (torch.rand(ROWS // 2, 3, 36, 36) - 0.5).requires_grad_(True)
     real, fake = objective.prepare(discriminator, *scenes(noise()))

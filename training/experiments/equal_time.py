@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import numpy as np
@@ -160,7 +161,7 @@ def draw_measure(
         axes.plot(values, [row] * len(values), "k.", markersize=4)
     if MEASURES[name].must is not None:
         axes.axvline(MEASURES[name].must, color="tab:red", linewidth=0.8)
-    axes.set_title(MEASURES[name].title, fontsize=8)
+    axes.set_title(fill(MEASURES[name].title, 36), fontsize=8)
     axes.set_yticks(range(len(order)), order, fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -56,6 +56,8 @@ class SteeredSettings:
         mean: weight, after the warm-up, of the squared error of fills without noise, for as many
             holes: at temperature 0 the generator then gives the mean of what it would draw, which
             no draw that looks real can be.
+        mean_after: steps after the warm-up from which that is asked: from the first one on, it
+            would teach fills to be smooth before they have learnt to look real.
         ahead: steps after the warm-up in which the discriminator alone learns, for a generator that
             begins with weights it was not trained against.
     """
@@ -73,6 +75,7 @@ class SteeredSettings:
     redrawn: float = Field(default=1.0, gt=0, le=1)
     overlap: bool = True
     mean: float = Field(default=0.0, ge=0)
+    mean_after: int = Field(default=0, ge=0)
     ahead: int = Field(default=0, ge=0)
 
 
@@ -123,7 +126,8 @@ class Steered(PlainObjective):
     @property
     def still(self) -> bool:  # type: ignore[override]
         """Whether holes are filled without noise as well."""
-        return self.settings.mean > 0 and self.draws == DRAWS
+        s = self.settings
+        return s.mean > 0 and self.draws == DRAWS and self.steps >= s.warmup + s.mean_after
 
     @property
     def listens(self) -> bool:
