@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import matplotlib.pyplot as plt
@@ -67,7 +68,7 @@ def draw(points: Sequence[dict[str, Any]]) -> Drawing:
         for bound, color in ((MEASURES[name].must, "tab:red"), (MEASURES[name].reach, "tab:green")):
             if bound is not None:
                 axis.axhline(bound, color=color, linewidth=0.8)
-        axis.set(title=MEASURES[name].title, xlabel="guidance")
+        axis.set(title=fill(MEASURES[name].title, 36), xlabel="guidance")
         axis.title.set_fontsize(9)
     handles = axes.flat[1].get_legend_handles_labels()
     axes.flat[-1].axis("off")
