@@ -38,7 +38,7 @@ class Relativistic(Steered):
 
     def __init__(self, settings: RelativisticSettings) -> None:
         super().__init__(settings)
-        self.penalty = settings.penalty
+        self.settings: RelativisticSettings = settings
 
     def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
         """Return `softplus(D(G) - D(x))`, the same for wrong captions, and `γ/2 (R1 + R2)`."""
@@ -52,7 +52,7 @@ class Relativistic(Steered):
         terms = {"fake": behind(shown, right)}
         if self.settings.mismatch:
             terms["mismatch"] = behind(mismatched, right) * exists * self.settings.mismatch
-        half = self.penalty / 2
+        half = self.settings.penalty / 2
         terms["r1"] = half * squared_slope(right, seen)
         terms["r2"] = half * squared_slope(shown, made)
         return terms

@@ -204,9 +204,8 @@ class Steered(PlainObjective):
         within = covered(real, draws[-1])
         rows = len(draws[-1])
         mean = torch.stack([draw[:rows] for draw in draws]).mean(0)
-        apart = (mean - real.images[within]).abs()
-        overlap, hole = self.settings.overlap, real.mask[within]
-        error = apart.flatten(1).mean(1) if overlap else hole_mean(apart, hole)
+        off, hole = (mean - real.images[within]).abs(), real.mask[within]
+        error = off.flatten(1).mean(1) if self.settings.overlap else hole_mean(off, hole)
         if len(draws) > 1:  # with nobody to say what is real, draws would differ in hue alone
             apart = hole_mean((draws[0][:rows] - draws[1]).abs(), hole)
             error = error - self.settings.spread * SPREAD_WEIGHT * apart
