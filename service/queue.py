@@ -227,6 +227,16 @@ class Queue:
             kept: bytes | None = await self.redis.get(self.keys.upload(name))
         return kept
 
+    async def told(self, name: str, after: str = "0-0") -> list[Event]:
+        """The steps of a job's life after an event, as far as there are any yet.
+
+        Raises:
+            QueueUnavailable: the server went away.
+        """
+        with unavailable():
+            found = await self.redis.xrange(self.keys.events(name), f"({after}", "+")
+        return [Event(entry.decode(), State(fields[b"state"].decode())) for entry, fields in found]
+
     async def events(self, name: str, work: str, after: str = "0-0") -> AsyncIterator[Event | None]:
         """The steps of a job's life after an event, up to its end; None now and then in between.
 
@@ -235,11 +245,8 @@ class Queue:
         """
         with self.bells.listen(work) as bell:
             while True:
-                with unavailable():
-                    found = await self.redis.xrange(self.keys.events(name), f"({after}", "+")
-                for entry, fields in found:
-                    after = entry.decode()
-                    event = Event(after, State(fields[b"state"].decode()))
+                for event in await self.told(name, after):
+                    after = event.id
                     yield event
                     if event.state.is_end:
                         return

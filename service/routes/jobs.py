@@ -92,11 +92,17 @@ async def _stream(request: Request, status: Status, after: str) -> AsyncIterator
     position = None
     async for event in queue.events(status.id, status.work, after):
         if event is not None:
+            after = event.id
             yield _event(event.state, event.id, await _look(queue, status))
             continue
         now = await _look(queue, status)
-        if now.state.is_end:  # an end that left no event: the deadline, or an answer at once
-            yield _event(now.state, None, now)
+        if now.state.is_end:
+            # It may have ended between the two looks, which left an event that can be replayed.
+            rest = await queue.told(status.id, after)
+            for last in rest:
+                yield _event(last.state, last.id, now)
+            if not rest:  # an end that left no event: the deadline, or an answer at once
+                yield _event(now.state, None, now)
             return
         if now.position != position:
             position = now.position

@@ -163,6 +163,23 @@ def test_events_follow_a_job_to_its_end(client, worker, picture):
     assert named == ["queued", "running", "done"]
 
 
+def test_an_end_between_two_looks_is_told_with_its_number(client, picture):
+    name = later(client, picture).headers["location"].removeprefix("/jobs/")
+    queue = client.app.state.queue
+    look = queue.events
+
+    async def ended_meanwhile(*args):
+        async for event in look(*args):
+            if event is None:  # read, and not yet looked at the state
+                await queue.cancel(name)
+            yield event
+
+    queue.events = ended_meanwhile
+    told = events(client.get(f"/jobs/{name}/events"))
+    assert [event for _, event, _ in told] == ["queued", "cancelled"]
+    assert all(number for number, *_ in told)
+
+
 def test_events_go_on_after_the_last_one_seen(client, worker, picture):
     place = later(client, picture).headers["location"]
     seen = [number for number, *_ in events(client.get(place + "/events")) if number]
