@@ -42,7 +42,7 @@ class Evaluated:
         fills: method -> uint8 `(N, 3, 32, 32)`.
         reseeded: the bundle's with the true caption and other noise.
         features: of composites, method and `REAL` -> `(N, D)`; empty without extractor.
-        milliseconds: method -> one picture's.
+        milliseconds: method -> one picture's, of those that were timed.
         seed: of the noise, picture *i*'s being seed + i, and of the wrong captions.
     """
 
@@ -114,6 +114,7 @@ def try_all(
     seed: int,
     batch_size: int,
     progress: Progress,
+    timed: bool = True,
 ) -> Evaluated:
     """Fill the holes of a set by every method, and look at what came out.
 
@@ -127,6 +128,7 @@ def try_all(
         seed: picture *i* is filled with noise of seed + i.
         batch_size: pictures at a time in the networks; times are always of one at a time.
         progress: told how far each method is.
+        timed: whether to take each method's time, one picture after the other.
 
     Raises:
         EvaluationError: fewer than two pictures, or pictures under 64×64.
@@ -141,7 +143,9 @@ def try_all(
     def tell(stage: str, done: int, total: int | None) -> None:
         progress(f"{prepared.manifest.source}: {stage}", done, total)
 
-    fills, times = run_all(methods, len(pictures), batch_size, tell)
+    fills = run_all(methods, len(pictures), batch_size, tell)
+    clocked = methods if timed else {}
+    times = {name: median_time(method, len(pictures)) for name, method in clocked.items()}
     return Evaluated(
         prepared=prepared,
         split=split,
@@ -157,7 +161,7 @@ def try_all(
 def try_another(
     done: Evaluated, filler: Filler, extractor: FeatureExtractor | None, batch_size: int
 ) -> Evaluated:
-    """Fill the same holes by another bundle; what the other methods made of them stays.
+    """Fill the same holes by another bundle, untimed; what the other methods made of them stays.
 
     Args:
         done: one bundle's, with `extractor`'s features if there are any.
@@ -167,14 +171,14 @@ def try_another(
     """
     pictures, seed = done.pictures, done.seed
     methods = bundle_methods(filler, pictures, seed)
-    fills, times = run_all(methods, len(pictures), batch_size, untold)
+    fills = run_all(methods, len(pictures), batch_size, untold)
     seen = look(extractor, pictures, fills, batch_size, untold) if extractor else {}
     return replace(
         done,
         fills={**done.fills, **fills},
         reseeded=reseed(filler, pictures, seed, batch_size, untold),
         features={**done.features, **seen},
-        milliseconds={**done.milliseconds, **times},
+        milliseconds={},
     )
 
 
@@ -184,10 +188,9 @@ def untold(stage: str, done: int, total: int | None) -> None:
 
 def run_all(
     methods: Mapping[str, Method], count: int, batch_size: int, progress: Progress
-) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Return what each method makes of `count` pictures, and its milliseconds a picture."""
-    fills = {n: fill_all(n, method, count, batch_size, progress) for n, method in methods.items()}
-    return fills, {name: median_time(method, count) for name, method in methods.items()}
+) -> dict[str, Tensor]:
+    """Return what each method makes of `count` pictures."""
+    return {n: fill_all(n, method, count, batch_size, progress) for n, method in methods.items()}
 
 
 def reseed(

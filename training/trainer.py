@@ -104,7 +104,8 @@ class Trainer:
             samples(0)
         try:
             with between_steps() as interrupted:
-                while not self.is_over():
+                last = self.is_over()
+                while not last:
                     figures = self.timed_step()
                     on_step(self.step, figures)
                     last = self.is_over()
@@ -112,6 +113,7 @@ class Trainer:
                         journal.write(self.step, figures)
                     if self.heed(self.lookout.look(self.step, figures), on_finding):
                         journal.back_to(self.step)
+                        last = self.is_over()
                         continue
                     if self.step % settings.sample_every == 0 or last:
                         samples(self.step)

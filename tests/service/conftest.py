@@ -75,6 +75,19 @@ def worker(settings):
 
 
 @pytest.fixture
+def temperatures(monkeypatch):
+    """Those of all work that painters are given, as it comes."""
+    seen, predict = [], Painter.predict
+
+    def told(painter, works):
+        seen.extend(work.temperature for work in works)
+        return predict(painter, works)
+
+    monkeypatch.setattr(Painter, "predict", told)
+    return seen
+
+
+@pytest.fixture
 def noise():
     """Make a picture of seeded noise."""
 

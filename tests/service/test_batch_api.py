@@ -78,6 +78,11 @@ def test_a_batch_is_accepted_filled_and_fetched(client, worker, archive):
     assert [line["state"] for line in lines] == ["done", "refused", "done"]
 
 
+def test_the_temperature_reaches_every_picture(client, temperatures, worker, archive):
+    finish(client, send(client, archive[0], temperature="0.5").headers["location"])
+    assert temperatures == [0.5, 0.5]
+
+
 def test_a_bad_picture_is_told_with_its_problem(client, worker, archive):
     item = send(client, archive[0]).json()["items"][1]
     assert (item["name"], item["job_id"]) == ("b.png", None)

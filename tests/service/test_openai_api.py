@@ -54,6 +54,13 @@ def test_the_transparent_pixels_of_a_mask_are_filled_and_no_others(ai, worker, p
     assert np.array_equal(filled[~hole], pixels(picture)[~hole])
 
 
+def test_the_temperature_reaches_the_model(ai, temperatures, worker, picture):
+    ai.images.edit(
+        image=picture, mask=mask(), prompt="a cat", extra_body={"temperature": 0.25}
+    )  # fmt: skip
+    assert temperatures == [0.25]
+
+
 def test_without_a_mask_the_picture_s_transparency_is_filled(ai, worker, noise, encode):
     image = noise(90, 80)
     image.putalpha(Image.open(io.BytesIO(mask())).getchannel("A"))

@@ -5,7 +5,7 @@ import torch
 
 from tests.training.small import small_recipe
 from training import precision
-from training.launch import start
+from training.launch import resume, start
 from training.rundir import RunDir
 
 
@@ -17,6 +17,14 @@ def test_auto_is_what_the_processor_has_and_the_run_keeps_to_it(
     recipe = small_recipe("run.steps=1", "engine.precision=auto")
     start(recipe, [prepared], tmp_path, lambda step, figures: None)
     assert RunDir.open(tmp_path).recipe.engine.precision == taken
+
+
+def test_auto_asked_for_at_a_resume_is_settled_as_well(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    recipe = small_recipe("run.steps=1", "engine.precision=fp32")
+    start(recipe, [prepared], tmp_path, lambda step, figures: None)
+    resume(tmp_path, ["engine.precision=auto", "run.steps=2"], lambda step, figures: None)
+    assert RunDir.open(tmp_path).recipe.engine.precision == "fp32"
 
 
 def test_what_was_asked_for_by_name_is_what_is_taken(monkeypatch):

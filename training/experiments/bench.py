@@ -84,6 +84,7 @@ class Bench:
                 seed=self.seed,
                 batch_size=BATCH,
                 progress=untold,
+                timed=False,
             )
         else:
             self.last = try_another(self.last, engine.fill, extractor, BATCH)
