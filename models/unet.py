@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pad
 
-from models.blocks import init_kaiming
+from models.blocks import check_choice, init_kaiming
 from models.geometry import HOLE
 from models.outputs import Clip
 
 SLOPE = 0.2
+UPSAMPLING = ("nearest", "bilinear")
 MARGIN = 2  # visible pixels around the hole that are predicted too, for the seam's sake
 WRITTEN = (
     40  # side of the finest level: the hole, its margin, and what convolutions blur at an edge
@@ -34,6 +35,9 @@ class UnetSettings:
         style: length of the vector that modulates every level.
         width: channels of the encoder's first level, and of the decoder's last; 8, or a multiple
             of 16.
+        upsample: how the decoder's levels rise: `bilinear` blurs what it spreads (Karras et al.
+            2019, "A style-based generator architecture", §2), `nearest` repeats it, which leaves
+            blocks of 2 and 4 pixels to be seen in skies and snow. It changes no weight.
         guidance: how far past its caption a fill goes, away from the one without: 1 as trained.
             It changes no weight, and `forward` alone heeds it.
         temperature: standard deviation of the noise a fill is made of: 1 as trained, less for
@@ -46,8 +50,12 @@ class UnetSettings:
     latent: int = 64
     style: int = 256
     width: int = 32
+    upsample: str = "nearest"  # as bundles have it that say nothing
     guidance: float = 1.0
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_choice("upsample", self.upsample, UPSAMPLING)
 
     @property
     def noise_dim(self) -> int:
@@ -110,9 +118,11 @@ class Up(nn.Module):
     would take a third of the training step.
     """
 
-    def __init__(self, below: int, beside: int, out: int, style: int, cut: int) -> None:
+    def __init__(
+        self, below: int, beside: int, out: int, style: int, cut: int, *, upsample: str
+    ) -> None:
         super().__init__()
-        self.cut = cut
+        self.cut, self.upsample = cut, upsample
         self.below: nn.Module = nn.Conv2d(below, out, 1)
         self.beside = nn.Conv2d(beside, out, 3, padding=1)
         self.block = Block(out, style)
@@ -133,7 +143,7 @@ class Up(nn.Module):
 
     def rise(self, x: Tensor) -> Tensor:
         """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`."""
-        return interpolate(self.below(x), scale_factor=2.0, mode="nearest")
+        return interpolate(self.below(x), scale_factor=2.0, mode=self.upsample)
 
     def join(self, x: Tensor, beside: Tensor) -> Tensor:
         """Add what the encoder saw of the same places."""
@@ -147,7 +157,7 @@ class UnetGenerator(nn.Module):
     `level` makes each level of the decoder.
 
     The decoder leaves out the surroundings as soon as it can, so that nothing is computed that
-    nobody sees; it repeats pixels to upsample, then convolves (Odena et al. 2016, "Deconvolution
+    nobody sees; it resizes to upsample, then convolves (Odena et al. 2016, "Deconvolution
     and checkerboard artifacts").
     """
 
@@ -171,7 +181,7 @@ class UnetGenerator(nn.Module):
         self.bottom = Block(made[0], s.style)
         self.ups = nn.ModuleList(
             [
-                self.level(below, beside, out, s.style, cut)
+                self.level(below, beside, out, s.style, cut, upsample=s.upsample)
                 for below, beside, out, cut in zip(made, seen[-2::-1], made[1:], CUTS, strict=False)
             ]
         )

@@ -9,8 +9,10 @@ from models.unet import UnetGenerator, UnetSettings, Up
 class LevelAlone(Up):
     """A level of the decoder that sees nothing of what the encoder saw at its size."""
 
-    def __init__(self, below: int, beside: int, out: int, style: int, cut: int) -> None:
-        super().__init__(below, beside, out, style, cut)
+    def __init__(
+        self, below: int, beside: int, out: int, style: int, cut: int, *, upsample: str
+    ) -> None:
+        super().__init__(below, beside, out, style, cut, upsample=upsample)
         del self.beside
 
     def join(self, x: Tensor, beside: Tensor) -> Tensor:
@@ -19,10 +21,15 @@ class LevelAlone(Up):
 
 
 class TransposedLevel(Up):
-    """A level that is upsampled by a strided transposed convolution (Radford et al. 2015, §3)."""
+    """A level that is upsampled by a strided transposed convolution (Radford et al. 2015, §3).
 
-    def __init__(self, below: int, beside: int, out: int, style: int, cut: int) -> None:
-        super().__init__(below, beside, out, style, cut)
+    Whatever the settings' `upsample` says.
+    """
+
+    def __init__(
+        self, below: int, beside: int, out: int, style: int, cut: int, *, upsample: str
+    ) -> None:
+        super().__init__(below, beside, out, style, cut, upsample=upsample)
         self.below = nn.ConvTranspose2d(below, out, 4, stride=2, padding=1)
 
     def rise(self, x: Tensor) -> Tensor:

@@ -94,3 +94,24 @@ def test_guidance_goes_from_no_caption_through_the_caption_and_beyond(generator,
     assert torch.allclose(guided(0.0), none, atol=1e-6)
     assert torch.allclose(guided(1.0), plain)
     assert (guided(2.0) - none).abs().mean() > (plain - none).abs().mean()
+
+
+@torch.no_grad()
+def test_what_is_resized_bilinearly_changes_within_blocks_of_two_pixels_as_well():
+    """Of white noise half as much as across them; repeated pixels do not change at all."""
+
+    def unevenness(upsample):
+        torch.manual_seed(0)
+        generator = GENERATORS["unet"]({**SETTINGS, "upsample": upsample}).eval()
+        [level] = [up for up in generator.ups if up.cut == 12]
+        risen = level.rise(torch.randn(4, 16, 20, 20))
+        within = (risen[..., 1::2] - risen[..., ::2]).abs().mean()
+        across = (risen[..., 2::2] - risen[..., 1:-1:2]).abs().mean()
+        return float(within / across)
+
+    assert unevenness("nearest") == 0 and 0.4 < unevenness("bilinear") < 0.6
+
+
+def test_another_way_to_upsample_is_refused():
+    with pytest.raises(ValueError, match="upsample"):
+        GENERATORS["unet"]({**SETTINGS, "upsample": "bicubic"})
