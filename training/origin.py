@@ -11,8 +11,8 @@ from training.errors import RunError
 from training.players import Players
 from training.recipe import Recipe
 
-# Settings that change no weight (`models.unet.UnetSettings`).
-AT_WILL = frozenset({"guidance", "temperature"})
+# Settings that change no weight (`models.unet.UnetSettings`): a run may have others.
+AT_WILL = frozenset({"guidance", "temperature", "upsample"})
 
 
 @dataclass(frozen=True)
