@@ -19,6 +19,7 @@ from training.judging import load_judge
 from training.progress import say
 
 Many = list[float] | None
+STYLES = ("-", "--", ":", "-.")
 
 
 @experiment("frontier")
@@ -52,15 +53,18 @@ def draw(points: Sequence[dict[str, Any]]) -> Drawing:
     """Draw every measure over guidance, a line for each temperature and set, with its bounds."""
     drawing, axes = plt.subplots(2, 5, figsize=(17, 6.5), layout="constrained")
     temperatures = list(dict.fromkeys(point["temperature"] for point in points))
+    # A set has one style throughout, also where a measure is of some sets alone.
+    told = [by_data for point in points for by_data in point["figures"].values()]
+    styles = dict(zip(dict.fromkeys(data for one in told for data in one), STYLES, strict=False))
     for name, axis in zip(TAKEN, axes.flat, strict=False):
         for number, hot in enumerate(temperatures):
             mine = [point for point in points if point["temperature"] == hot]
             sets = dict.fromkeys(key for point in mine for key in point["figures"].get(name, {}))
-            for data, style in zip(sets, ("-", "--", ":", "-."), strict=False):
+            for data in sets:
                 along = [(p["guidance"], p["figures"][name][data][0]) for p in mine]
                 axis.plot(
                     *zip(*along, strict=True),
-                    style,
+                    styles.get(data, STYLES[-1]),
                     marker="o",
                     color=f"C{number}",
                     label=f"{hot:g}, {data}",
