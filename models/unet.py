@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 
 from models.blocks import check_choice, init_kaiming
 from models.geometry import HOLE
+from models.membrane import Membrane
 from models.outputs import Clip
 
 SLOPE = 0.2
@@ -38,6 +39,8 @@ class UnetSettings:
         upsample: how the decoder's levels rise: `bilinear` blurs what it spreads (Karras et al.
             2019, "A style-based generator architecture", §2), `nearest` repeats it, which leaves
             blocks of 2 and 4 pixels to be seen in skies and snow. It changes no weight.
+        membrane: whether what a fill misses of the pixels that touch the hole is carried into it
+            (`models.membrane`), so that smooth surroundings go on without a step. Nor does it.
         guidance: how far past its caption a fill goes, away from the one without: 1 as trained.
             It changes no weight, and `forward` alone heeds it.
         temperature: standard deviation of the noise a fill is made of: 1 as trained, less for
@@ -51,6 +54,7 @@ class UnetSettings:
     style: int = 256
     width: int = 32
     upsample: str = "nearest"  # as bundles have it that say nothing
+    membrane: bool = False  # as they do, too
     guidance: float = 1.0
     temperature: float = 1.0
 
@@ -187,6 +191,7 @@ class UnetGenerator(nn.Module):
         )
         self.last = nn.Conv2d(w, 3, 3, padding=1)
         self.output = Clip()
+        self.membrane = Membrane() if s.membrane else None
         self.downs.apply(init_kaiming)
         nn.init.normal_(self.last.weight, 0.0, 0.01)  # or it would begin as black and white
 
@@ -204,7 +209,7 @@ class UnetGenerator(nn.Module):
         """
         s, seen = self.settings, self.encode(context, mask)
         wide = self.decode(seen, caption, noise * s.temperature, s.guidance)
-        return self.without_margin(wide)
+        return self.without_margin(self.met(wide, context))
 
     def draw(
         self, context: Tensor, mask: Tensor, caption: Tensor, noises: Sequence[Tensor]
@@ -224,12 +229,19 @@ class UnetGenerator(nn.Module):
         counts = [len(noise) for noise in noises]
         seen = [join(level, counts) for level in self.encode(context, mask)]
         wide = self.decode(seen, join(caption, counts), torch.cat(list(noises)))
-        return torch.split(wide, counts)
+        return torch.split(self.met(wide, join(context, counts)), counts)
 
     @staticmethod
     def without_margin(wide: Tensor) -> Tensor:
         """Cut the centre, `(…, 32, 32)`, out of what `draw` made with its margin."""
         return wide[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def met(self, wide: Tensor, context: Tensor) -> Tensor:
+        """Make fills with their margin, `(N, 3, 36, 36)`, meet their contexts, -1 to 1."""
+        if self.membrane is None:
+            return wide
+        out: Tensor = self.output(self.membrane(wide, context))
+        return out
 
     def encode(self, context: Tensor, mask: Tensor) -> list[Tensor]:
         """Return what each level sees, from `(N, 4, 64, 64)` down to `(N, 6 × width, 4, 4)`."""

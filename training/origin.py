@@ -12,7 +12,7 @@ from training.players import Players
 from training.recipe import Recipe
 
 # Settings that change no weight (`models.unet.UnetSettings`): a run may have others.
-AT_WILL = frozenset({"guidance", "temperature", "upsample"})
+AT_WILL = frozenset({"guidance", "membrane", "temperature", "upsample"})
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ SMALL = {
     "dcgan": {"size": 32, "width": 16},
     "began": {"size": 32},
     "began-blog": {},
-    "unet": {**UNET, "guidance": 1.5, "upsample": "bilinear"},
+    "unet": {**UNET, "guidance": 1.5, "upsample": "bilinear", "membrane": True},
     "unet-no-skips": UNET,
     "unet-transposed": UNET,
     "unet-concat": UNET,

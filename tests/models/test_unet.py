@@ -25,7 +25,10 @@ def seen():
 
 
 @torch.no_grad()
-def test_a_draw_without_its_margin_is_what_forward_gives(generator, seen):
+@pytest.mark.parametrize("membrane", [False, True])
+def test_a_draw_without_its_margin_is_what_forward_gives(seen, membrane):
+    torch.manual_seed(0)
+    generator = GENERATORS["unet"]({**SETTINGS, "membrane": membrane}).eval()
     first, second, third = torch.randn(3, 2, generator.settings.noise_dim)
     draws = generator.draw(*seen, [first, second, third[:1]])
     assert [len(draw) for draw in draws] == [2, 2, 1]
@@ -115,3 +118,17 @@ def test_what_is_resized_bilinearly_changes_within_blocks_of_two_pixels_as_well(
 def test_another_way_to_upsample_is_refused():
     with pytest.raises(ValueError, match="upsample"):
         GENERATORS["unet"]({**SETTINGS, "upsample": "bicubic"})
+
+
+@torch.no_grad()
+def test_with_a_membrane_the_same_weights_go_on_where_the_surroundings_end(generator, seen):
+    joined = GENERATORS["unet"]({**SETTINGS, "membrane": True}).eval()
+    joined.load_state_dict(generator.state_dict())  # no weight more
+    context, mask, caption = seen
+    smooth = (torch.zeros_like(context) + 0.5).masked_fill(mask > 0, 0)
+    noise = torch.zeros(2, generator.settings.noise_dim)
+
+    def step(network):
+        return (network(smooth, mask, caption, noise)[..., 0, :] - 0.5).abs().mean()
+
+    assert step(joined) < 0.5 * step(generator)

@@ -57,15 +57,16 @@ def test_another_generator_or_no_bundle_is_one_clear_error(bundle, prepared, tmp
 
 
 def test_a_run_may_have_other_settings_where_they_change_no_weight(prepared, tmp_path):
-    def unet(upsample):
-        sizes = "caption_code=4, latent=4, style=8, width=8"
-        settings = f'generator.settings={{{sizes}, upsample="{upsample}"}}'
+    def unet(others):
+        settings = f"generator.settings={{caption_code=4, latent=4, style=8, width=8, {others}}}"
         return small_recipe("run.steps=1", "generator.kind=unet", settings)
 
-    start(unet("nearest"), [prepared], tmp_path / "run", quiet)
+    start(unet('upsample="nearest"'), [prepared], tmp_path / "run", quiet)
     export(tmp_path / "run", tmp_path / "bundle", guidance=1.5)
-    start(unet("bilinear"), [prepared], tmp_path / "next", quiet, begin_with=tmp_path / "bundle")
-    assert load_run(tmp_path / "next", "newest").generator.settings.upsample == "bilinear"
+    changed = unet('upsample="bilinear", membrane=true')
+    start(changed, [prepared], tmp_path / "next", quiet, begin_with=tmp_path / "bundle")
+    settings = load_run(tmp_path / "next", "newest").generator.settings
+    assert settings.upsample == "bilinear" and settings.membrane
 
 
 def test_a_run_that_left_no_checkpoint_begins_again_and_refuses_another_bundle(
