@@ -38,9 +38,11 @@ demo: $(VENV)/.dev ## fill a photo that a package ships
 	@$(BIN)/captionfill fill "$$($(BIN)/python -c '$(CAT)')" "a ginger cat looks into the camera" \
 		-o runs/demo/cat.png
 
+# Files in their own order, the long ones of end_to_end/ first: by their number of tests, as xdist
+# would have it, the two slowest tests of all come last, when nothing is left to run beside them.
 test: $(VENV)/.dev ## run every test on the CPU
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest \
-		--numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+		--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import rules, containers
 	$(BIN)/ruff check

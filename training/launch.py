@@ -97,8 +97,8 @@ def resume(
 
         step = ranks.follow(take_up)
         if overrides:
-            run = run.overridden(step, overrides)
-            run = replace(run, recipe=settled(run.recipe))
+            changed = run.overridden(step, overrides)
+            run = replace(changed, recipe=settled(changed.recipe))
             ranks.follow(run.write)
         places = [Path(place) for place in run.data]
         sets = load_sets(places, "train", recipe.picture.window, blocks_kept(recipe))

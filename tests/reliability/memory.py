@@ -29,8 +29,6 @@ from tests.reliability.wire import Client
 _BAD = [make for name, make in FORMS.items() if "bomb" not in name]
 _BAD_SHARE, _AT_ONCE = 0.2, 8
 _MOST_WRONG = 20
-# Caches, pools and the allocator's own reserves fill up at first.
-WARM_UP = 0.3
 # What is kept in Redis is let go of in mid-run, or its growth would hide in the answers.
 KEEPING = {"RESULT_SECONDS": "30", "JOB_SECONDS": "60"}
 
@@ -42,10 +40,12 @@ class Bounds:
     Attributes:
         slope: MiB a thousand requests, fitted to all samples after the warm-up.
         growth: MiB from the middle tenth of the run to its last tenth, by their medians.
+        warm_up: share of the run in which caches, pools and the allocator's own reserves fill up.
     """
 
     slope: float = 0.5
     growth: float = 6.0
+    warm_up: float = 0.3
 
 
 @dataclass
@@ -59,10 +59,9 @@ class Course:
         self.requests.append(requests)
         self.mib.append(mib)
 
-    @property
-    def slope(self) -> float:
+    def slope(self, warm_up: float) -> float:
         """MiB a thousand requests, as the median over all pairs of samples (Theil and Sen)."""
-        first = int(len(self.mib) * WARM_UP)
+        first = int(len(self.mib) * warm_up)
         sent, mib = np.array(self.requests[first:]), np.array(self.mib[first:])
         one, other = np.triu_indices(len(sent), 1)
         apart = sent[other] > sent[one]  # a batch may be answered at the end of two parts at once
@@ -77,9 +76,9 @@ class Course:
             np.median(self.mib[-tenth:]) - np.median(self.mib[middle - tenth // 2 :][:tenth])
         )
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self, bounds: Bounds) -> dict[str, Any]:
         return {
-            "mib_a_thousand_requests": round(self.slope, 3),
+            "mib_a_thousand_requests": round(self.slope(bounds.warm_up), 3),
             "middle_to_end_mib": round(self.growth, 2),
             "first_mib": round(self.mib[0], 1),
             "last_mib": round(self.mib[-1], 1),
@@ -87,7 +86,7 @@ class Course:
         }
 
     def is_flat(self, bounds: Bounds) -> bool:
-        return self.slope <= bounds.slope and self.growth <= bounds.growth
+        return self.slope(bounds.warm_up) <= bounds.slope and self.growth <= bounds.growth
 
 
 class Load:
@@ -139,7 +138,7 @@ def measure(
         "bounds": vars(bounds),
         "requests": client.seen.total(),
         "answers": dict(sorted(client.seen.items())),
-        **{name: course.figures() for name, course in load.courses.items()},
+        **{name: course.figures(bounds) for name, course in load.courses.items()},
         "by_kind": {kind: len(spans) for kind, spans in sorted(load.tally.seconds.items())},
         "broken": [*load.tally.wrong, *not_flat(load.courses, bounds)],
     }

@@ -5,9 +5,9 @@ import pytest
 
 from tests.reliability.memory import Bounds, Course, measure
 
-# The API's heap grows for some 400 requests, which are most of so few: by 7 to 13 MiB a thousand in
-# four runs of this length, by 39 to 133 in runs of a third of it.
-SHORT = Bounds(slope=40.0, growth=25.0)
+# The API's heap grows for some 400 requests, on a busy core for more, which are most of so few:
+# what comes before the middle is left out.
+SHORT = Bounds(slope=40.0, growth=25.0, warm_up=0.5)
 REQUESTS, SAMPLES = 720, 24
 LEAK_KIB = "512"  # of most requests: a few hundred MiB a thousand
 
@@ -25,7 +25,7 @@ def test_a_leak_in_either_process_is_seen(tmp_path, monkeypatch):
 
 def test_two_samples_at_one_count_of_requests_do_not_matter():
     course = Course([10, 20, 20, 30, 40], [50.0, 50.0, 50.0, 50.0, 50.0])
-    assert course.slope == 0
+    assert course.slope(warm_up=0.3) == 0
 
 
 @pytest.mark.parametrize(("leak", "flat"), [(0, True), (0.3, True), (1.0, False)])

@@ -1,10 +1,13 @@
 """The command line: help worth reading, errors of one line."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from training.cli import main
 
 
 def run(*arguments):
@@ -37,13 +40,26 @@ def test_help_names_every_command_without_loading_torch():
         (["prepare", "folder", "nowhere", "out"], "nowhere"),
     ],
 )
-def test_a_users_error_is_one_line_without_a_traceback(arguments, says, tmp_path, monkeypatch):
+def test_a_users_error_is_one_line_without_a_traceback(
+    arguments, says, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["captionfill-train", *arguments])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the tests keep theirs
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert says in line
+
+
+def test_an_error_is_one_line_of_a_process_as_well(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    done = run(*arguments)
+    done = run("export", "nowhere", "b")
     assert done.returncode == 1
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    [line] = done.stderr.splitlines()
+    assert "no run in nowhere" in line
 
 
 def test_a_wrong_use_exits_with_2(tmp_path):
