@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from training.baselines import TELEA
+from training.cli import app
 from training.methods import OTHER, TRUE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,11 @@ def done(process):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out
+
+
+def in_process(*arguments):
+    """The same command in the tests' own process, which has loaded what it needs."""
+    app([*map(str, arguments)], standalone_mode=False)
 
 
 def train_and_kill(recipe, data, run, *settings):
@@ -94,14 +100,14 @@ def test_five_captioned_pictures_go_the_whole_way_in_two_minutes(tiny_folder, tm
 def test_the_real_data_sets_go_the_same_way(real_data, tmp_path):
     flickr, tiny, run = tmp_path / "flickr", tmp_path / "tiny", tmp_path / "run"
     limit = ["--limit", "24"]
-    done(command("prepare", "flickr8k", real_data / "flickr8k", flickr, "--size", "72", *limit))
-    done(command("prepare", "tiny-imagenet", real_data / "tiny-imagenet-200", tiny, *limit))
+    in_process("prepare", "flickr8k", real_data / "flickr8k", flickr, "--size", "72", *limit)
+    in_process("prepare", "tiny-imagenet", real_data / "tiny-imagenet-200", tiny, *limit)
     data = ["--data", flickr, "--data", tiny]
     train_and_kill("inpaint-gan", data, run, *SHORT)
-    done(command("resume", run))
+    in_process("resume", run)
     table, grid = tmp_path / "dev.json", tmp_path / "grid.png"
-    done(command("evaluate", run, "--data", flickr, "--split", "dev", "--json", table))
-    done(command("sample", run, "--data", tiny, "--split", "val", "-o", grid, "--rows", "4"))
+    in_process("evaluate", run, "--data", flickr, "--split", "dev", "--json", table)
+    in_process("sample", run, "--data", tiny, "--split", "val", "-o", grid, "--rows", "4")
 
     rows = {row["method"]: row for row in json.loads(table.read_text())["rows"]}
     assert rows[TELEA]["hole_psnr"] > rows[OTHER]["hole_psnr"]
