@@ -1,5 +1,7 @@
 """The flagship's objective: what the generator is told, and in what proportion."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -210,6 +212,34 @@ def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
     other = (asked != caption).any(1)
     assert 6 <= other.sum() <= 26
     assert all((row == caption).all(1).any() for row in asked[other])
+
+
+def test_a_share_of_the_own_captions_is_kept_from_the_generator():
+    caption = captions(64)
+    torch.manual_seed(0)
+    asked = Steered(SteeredSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
+    silent, own = ~asked.any(1), (asked == caption).all(1)
+    assert 14 <= silent.sum() <= 34
+    assert own.any()
+    assert 6 <= (~silent & ~own).sum() <= 26
+
+
+def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_picture(
+    discriminator,
+):
+    discriminator = deepcopy(discriminator).eval()  # or its norms would move from one to the next
+
+    def terms(real, fake):
+        return Steered(SteeredSettings(warmup=0)).generator_terms(discriminator, real, fake)
+
+    objective = Steered(SteeredSettings(warmup=0))
+    real, told = objective.prepare(discriminator, *scenes(noise()))
+    untold, dropped = (one._replace(caption=torch.zeros(ROWS, DIM)) for one in (told, real))
+    unheard = terms(real, untold)
+    for name, term in terms(real, told).items():
+        assert torch.equal(unheard[name], term)
+    assert unheard["caption"].max() > 0
+    assert terms(dropped, untold)["caption"].max() == 0
 
 
 def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):

@@ -50,6 +50,9 @@ class SteeredSettings:
             units of -1 to 1.
         swap: share of the fills asked for with another picture's caption. Only whether they look
             real and fit that caption is asked of them.
+        untold: share of the other fills asked for without a caption and judged by their picture's
+            all the same. Judged without one, as where the data drop it, fills are grain: nobody
+            tells them apart by what they show.
         redrawn: share of the holes that are filled twice, for the pixels' terms; the decoder's work
             grows with it.
         overlap: whether the pixels' term reads the margin around the hole as well.
@@ -72,6 +75,7 @@ class SteeredSettings:
     jitter: int = Field(default=4, ge=0, le=8)
     noise: float = Field(default=0.05, ge=0, le=1)
     swap: float = Field(default=0.2, ge=0, le=1)
+    untold: float = Field(default=0.0, ge=0, le=1)
     redrawn: float = Field(default=1.0, gt=0, le=1)
     overlap: bool = True
     mean: float = Field(default=0.0, ge=0)
@@ -140,14 +144,19 @@ class Steered(PlainObjective):
         return self.listens and self.steps < self.settings.warmup + self.settings.ahead
 
     def asked(self, caption: Tensor) -> Tensor:
-        """Ask for another picture's caption in a share of the rows."""
-        swap = self.settings.swap
-        if not self.listens or not swap:
+        """Ask for another picture's caption in a share of the rows, and without one in another."""
+        s = self.settings
+        if not self.listens:
             return caption
-        other, exists = other_captions(caption)
-        chosen = ranks.own_rows(torch.rand, len(caption)).to(caption.device) < swap
-        told = caption.abs().sum(1) > 0
-        return torch.where((chosen & exists & told)[:, None], other, caption)
+        asked = caption
+        if s.swap:
+            other, exists = other_captions(caption)
+            chosen = exists & told(caption) & share_of(s.swap, caption)
+            asked = torch.where(chosen[:, None], other, caption)
+        if s.untold:
+            hushed = (asked == caption).all(1) & share_of(s.untold, caption)
+            asked = asked.masked_fill(hushed[:, None], 0.0)
+        return asked
 
     def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
         """Look at both through the frozen network, the same way, once for both players."""
@@ -230,7 +239,7 @@ class Steered(PlainObjective):
         if s.caption:
             scorer = load_steering(str(fake.caption.device))
             codes = real.looked.code, fake.looked.code
-            terms["caption"] = less_told(scorer, *codes, real.caption, fake.caption)
+            terms["caption"] = less_told(scorer, *codes, real.caption, meant(real, fake))
         if s.hole:
             terms["hole"] = self.hole_told(real, fake)
         return terms
@@ -247,7 +256,7 @@ class Steered(PlainObjective):
         with torch.no_grad():
             reached = scorer.see_centres(view.look(real.images))
         made = scorer.see_centres(view.look(fake.images))
-        return less_told(scorer, reached, made, real.caption, fake.caption)
+        return less_told(scorer, reached, made, real.caption, meant(real, fake))
 
     def after_step(self, figures: Mapping[str, float]) -> Figures:
         """Count the step, and log the lengths of the gradients of the terms as yet unweighed."""
@@ -280,9 +289,24 @@ def of_all(term: Tensor, count: int) -> Tensor:
     return pad(term, (0, count - len(term))) * (count / len(term))
 
 
+def told(caption: Tensor) -> Tensor:
+    """Return which of the captions `(N, caption_dim)` say anything, bool `(N,)`."""
+    return caption.abs().sum(1) > 0
+
+
+def share_of(share: float, rows: Tensor) -> Tensor:
+    """Choose a share of the rows of `(N, …)` by chance, bool `(N,)`."""
+    return ranks.own_rows(torch.rand, len(rows)).to(rows.device) < share
+
+
+def meant(real: Scene, fake: Scene) -> Tensor:
+    """Return the captions `(N, caption_dim)` that fills are to fit: unasked, their picture's."""
+    return torch.where(told(fake.caption)[:, None], fake.caption, real.caption)
+
+
 def own_caption(real: Scene, fake: Scene) -> Tensor:
-    """Return 1 for each fill that was asked for with its picture's caption, else 0, `(N,)`."""
-    return (real.caption == fake.caption).all(1).float()
+    """Return 1 for each fill that is to be its own picture's, 0 for another caption's, `(N,)`."""
+    return (real.caption == meant(real, fake)).all(1).float()
 
 
 def believed(real: Scene, fake: Scene) -> Tensor:
@@ -290,7 +314,7 @@ def believed(real: Scene, fake: Scene) -> Tensor:
 
     What surrounds the hole would give those away whatever the fill.
     """
-    return fake.caption * own_caption(real, fake)[:, None]
+    return meant(real, fake) * own_caption(real, fake)[:, None]
 
 
 def less_told(scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor) -> Tensor:
@@ -305,14 +329,14 @@ def less_told(scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked
         real: its codes of the real pictures, `(N, code)`.
         fake: of the fills.
         caption: the pictures' captions, `(N, caption_dim)`.
-        asked: those of the fills.
+        asked: those that the fills are to fit.
     """
-    told = (caption.abs().sum(1) > 0).float()
+    speaks = told(caption).float()
     with torch.no_grad():
         reached = contrast(real, scorer.read_captions(caption), caption)
-        mean = reached.sum() / told.sum().clamp_min(1)
+        mean = reached.sum() / speaks.sum().clamp_min(1)
     aim = torch.where((caption == asked).all(1), reached, mean)
-    return relu(contrast(fake, scorer.read_captions(asked), asked) - aim) * told
+    return relu(contrast(fake, scorer.read_captions(asked), asked) - aim) * speaks
 
 
 def hinge(scores: list[Tensor], sign: float) -> Tensor:
@@ -343,7 +367,7 @@ def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
     """
     everybody = ranks.all_rows(caption)
     near = caption @ everybody.T
-    usable = (near < SAME) & (everybody.abs().sum(1) > 0)
+    usable = (near < SAME) & told(everybody)
     hard = near.masked_fill(~usable, -2.0).argmax(1)
     chance = ranks.own_rows(lambda rows: torch.rand(rows, len(everybody)), len(caption))
     anybody = chance.to(near.device).masked_fill(~usable, -1.0).argmax(1)
