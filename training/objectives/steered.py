@@ -14,7 +14,7 @@ from models.projected import Looked
 from models.scorers import Scorer
 from models.steering import CAPTION_DIM, load_steering
 from training import ranks
-from training.contrast import SAME, contrast
+from training.contrast import SAME, contrast, told
 from training.hole_scorer import draw_hole_view, load_hole_scorer
 from training.objectives.base import Figures, PlainObjective, Scene, Terms, register
 from training.objectives.sharing import Shares
@@ -51,8 +51,7 @@ class SteeredSettings:
         swap: share of the fills asked for with another picture's caption. Only whether they look
             real and fit that caption is asked of them.
         untold: share of the other fills asked for without a caption and judged by their picture's
-            all the same. Judged without one, as where the data drop it, fills are grain: nobody
-            tells them apart by what they show.
+            all the same; where the data drop it, nobody asks what such a fill shows.
         redrawn: share of the holes that are filled twice, for the pixels' terms; the decoder's work
             grows with it.
         overlap: whether the pixels' term reads the margin around the hole as well.
@@ -287,11 +286,6 @@ def covered(real: Scene, fills: Tensor) -> tuple[slice, EllipsisType, slice, sli
 def of_all(term: Tensor, count: int) -> Tensor:
     """Make a term of the first M of `count` pictures, `(M,)`, one of all with the same mean."""
     return pad(term, (0, count - len(term))) * (count / len(term))
-
-
-def told(caption: Tensor) -> Tensor:
-    """Return which of the captions `(N, caption_dim)` say anything, bool `(N,)`."""
-    return caption.abs().sum(1) > 0
 
 
 def share_of(share: float, rows: Tensor) -> Tensor:
