@@ -15,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check fix contract faults clean
+.PHONY: help serve demo test test-fast check fix contract faults clean
 
 help: ## show what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,9 @@ demo: $(VENV)/.dev ## fill a photo that a package ships
 test: $(VENV)/.dev ## run every test on the CPU
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest \
 		--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
+
+test-fast: override ARGS += -m "not slow"
+test-fast: test ## run the tests that take under five seconds each
 
 check: $(VENV)/.dev ## lint, format, types, import rules, containers
 	$(BIN)/ruff check
