@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,16 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_configure():
+    """Let SIGINT work in the processes that tests start, also where this one was told to ignore it.
+
+    A shell starts background commands with SIGINT ignored, and children inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 CAPTIONS = {
     "red.png": ["a red square", "a picture that is red"],

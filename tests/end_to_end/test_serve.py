@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.end_to_end.running import start_service
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -43,13 +43,6 @@ def test_the_printed_line_works_as_pasted(service):
 
 def test_the_service_is_ready_once_it_says_so(service):
     assert ready(service)
-
-
-def eventually(true, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return true()
 
 
 def names(service):
@@ -94,10 +87,8 @@ def test_sighup_replaces_api_and_workers_and_nobody_notices(own_service):
 def test_a_killed_worker_comes_back_and_ctrl_c_leaves_no_process(own_service):
     first = own_service.worker_pid()
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while own_service.worker_pid() == first and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert own_service.worker_pid() != first and len(processes_of(own_service)) == 5
+    assert eventually(lambda: own_service.worker_pid() != first)
+    assert eventually(lambda: len(processes_of(own_service)) == 5)
     assert own_service.stop() == 0
     assert processes_of(own_service) == []
 

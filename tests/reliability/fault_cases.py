@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -60,7 +60,7 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
         cluster.api()
         workers = [cluster.worker(kind) for _ in range(3)]
         cluster.wait_until_ready(3)
-        dice, killed = random.Random(0), []
+        dice, killed, answered = random.Random(0), [], asyncio.Event()
 
         def kill() -> None:
             place = dice.randrange(3)
@@ -70,8 +70,8 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
             workers[place] = cluster.worker(kind)
 
         async def run():
-            async with in_background(kill, every):
-                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs))
+            async with in_background(kill, every, answered):
+                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs, answered))
 
         start = time.monotonic()
         tally = asyncio.run(run())
@@ -119,25 +119,32 @@ def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> fl
 
 
 def api(folder: Path, jobs: int, every: float, deaths: int) -> dict[str, Any]:
-    """The API is killed with SIGKILL under load and started again; clients ask again."""
+    """The API is killed with SIGKILL under load and started again; clients ask again.
+
+    They ask for so many fills, and go on until it has died so many times.
+    """
     with Cluster(folder, SETTINGS, 0.03) as cluster:
         process = [cluster.api()]
         cluster.worker()
         cluster.wait_until_ready()
-        killed = []
+        open_requests: list[int] = []
+        answered = asyncio.Event()
 
         def kill() -> None:
-            if len(killed) == deaths:
+            if len(open_requests) == deaths:
                 return
+            while not (waiting := _waiting(cluster)):
+                time.sleep(0.002)
             process[0].kill()
             process[0].wait()
-            killed.append(1)
             process[0] = cluster.api()
             cluster.wait_until_ready()
+            open_requests.append(waiting)
 
         async def run():
-            async with in_background(kill, every):
-                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs))
+            seeds = _seeds_until(jobs, lambda: len(open_requests) == deaths)
+            async with in_background(kill, every, answered):
+                return await storm(cluster.address, seeds, told=_progress(jobs, answered))
 
         tally = asyncio.run(run())
         return {
@@ -145,10 +152,24 @@ def api(folder: Path, jobs: int, every: float, deaths: int) -> dict[str, Any]:
             "right": tally.right,
             "wrong": tally.wrong,
             "lost": tally.lost,
-            "api_killed": len(killed),
+            "api_killed": len(open_requests),
+            "open_requests": open_requests,
             "retries": dict(tally.retries),
             **_stored(cluster),
         }
+
+
+def _waiting(cluster: Cluster) -> int:
+    """How many jobs are waited for by clients: accepted, and not finished."""
+    return cluster.redis().xlen(cluster.keys.lane(Lane.INTERACTIVE))
+
+
+def _seeds_until(jobs: int, enough: Callable[[], bool]) -> Iterator[int]:
+    """So many seeds, and more until enough has happened."""
+    for number in count():
+        if number >= jobs and enough():
+            return
+        yield FIRST_SEED + number
 
 
 def rolling(folder: Path, jobs: int, rolls: int) -> dict[str, Any]:
@@ -171,15 +192,9 @@ def rolling(folder: Path, jobs: int, rolls: int) -> dict[str, Any]:
 async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) -> dict[str, Any]:
     """Replace all processes so many times, and ask all the while and so many times at least."""
     generations = [{child.process.pid for child in children}]
-
-    def seeds() -> Iterator[int]:
-        for number in count():
-            if number >= jobs and len(generations) > rolls:
-                return
-            yield FIRST_SEED + number
-
+    seeds = _seeds_until(jobs, lambda: len(generations) > rolls)
     asking = asyncio.ensure_future(
-        storm(cluster.address, seeds(), at_once=16, retry=False, fresh_connections=True,
+        storm(cluster.address, seeds, at_once=16, retry=False, fresh_connections=True,
               told=_progress(jobs))
     )  # fmt: skip
     children[0].replace()
@@ -228,11 +243,11 @@ def queue_away(folder: Path, jobs: int, away: float) -> dict[str, Any]:
     """Valkey is killed with SIGKILL under load, and comes back from its file after a while."""
     with Cluster(folder, SETTINGS, 0.02) as cluster:
         cluster.api()
-        cluster.worker()
-        cluster.wait_until_ready()
+        _wait_for_http(cluster)
         accepted = _accept(cluster, jobs)
-        while cluster.redis().xlen(cluster.keys.lane(Lane.INTERACTIVE)) > jobs * 0.8:
-            time.sleep(0.01)
+        cluster.worker()
+        while (waiting := _waiting(cluster)) == jobs:
+            time.sleep(0.002)
         cluster.server.process.kill()
         cluster.server.process.wait()
         during = _look_around(cluster, away)
@@ -241,6 +256,7 @@ def queue_away(folder: Path, jobs: int, away: float) -> dict[str, Any]:
         results = [_fetch(cluster, place, seed) for seed, place in accepted.items()]
         return {
             "accepted_before": len(accepted),
+            "unfinished_before": waiting,
             "right": results.count("right"),
             "wrong": results.count("wrong"),
             "lost": len(accepted) - results.count("right") - results.count("wrong"),
@@ -372,8 +388,12 @@ def _wait_for_http(cluster: Cluster) -> httpx.Response:
     raise TimeoutError("the API did not start")
 
 
-def _progress(jobs: int):
+def _progress(jobs: int, answered: asyncio.Event | None = None):
+    """Told of every answer: shows how far it is, and sets an event at the first."""
+
     def tell(tally) -> None:
+        if answered is not None:
+            answered.set()
         if sys.stderr.isatty() and tally.asked % 20 == 0:
             print(f"\r{tally.asked}/{jobs}", end="", file=sys.stderr, flush=True)
 

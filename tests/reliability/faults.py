@@ -53,12 +53,14 @@ def broken(case: str, figures: Figures) -> list[str]:
         found.append(f"{figures['right']} right of {asked}, {figures['results']} results")
     if case == "kills" and not figures["workers_killed"]:
         found.append("no worker was killed")
-    if case == "api" and not figures["api_killed"]:
-        found.append("the API was not killed")
+    if case == "api" and not all([figures["api_killed"], *figures["open_requests"]]):
+        found.append("the API was not killed while requests were open")
     if case == "rolling" and not 0 < 2 * figures["rolls"] == figures["processes_replaced"]:
         found.append("not every process was replaced in each roll")
     if case == "reclaim" and figures["longest_in_leases"] > 3:
         found.append("a job waited for more than three leases")
+    if case == "queue-away" and not 0 < figures["unfinished_before"] < asked:
+        found.append("the queue was not taken away in the middle")
     if case == "queue-away" and figures["readiness_while_away"] != [503]:
         found.append("readiness did not go red")
     if case == "queue-away" and figures["answers_while_away"] != [

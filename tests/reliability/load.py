@@ -104,13 +104,22 @@ async def storm(
 
 
 @asynccontextmanager
-async def in_background(work: Callable[[], object], pause: float) -> AsyncIterator[None]:
-    """Do something now and then, in a thread, for as long as the context lasts."""
+async def in_background(
+    work: Callable[[], object], pause: float, begin: asyncio.Event | None = None
+) -> AsyncIterator[None]:
+    """Do something now and then, in a thread, for as long as the context lasts.
+
+    Args:
+        work: what to do.
+        pause: seconds between two times.
+        begin: do it as soon as this is set for the first time; without it, after a pause.
+    """
 
     async def run() -> None:
+        await (begin.wait() if begin else asyncio.sleep(pause))
         while True:
-            await asyncio.sleep(pause)
             await asyncio.to_thread(work)
+            await asyncio.sleep(pause)
 
     task = asyncio.create_task(run())
     try:

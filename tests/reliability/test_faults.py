@@ -19,12 +19,14 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_is_lost_by_the_fault(case):
     figures, faults = run(parse([*SHORT, "--only", case]))
     assert faults == [], figures
 
 
+@pytest.mark.slow
 def test_the_suite_sees_a_worker_that_loses_jobs():
     figures, faults = run(parse([*SHORT, "--only", "kills", "--lossy"]))
     assert figures["kills"]["lost"] == 2 and any("lost is 2" in fault for fault in faults)
@@ -35,3 +37,10 @@ def test_the_suite_sees_a_result_that_was_stored_twice():
     assert broken("kills", good) == []
     assert broken("kills", {**good, "stored_more_than_once": 1})
     assert broken("kills", {**good, "workers_killed": 0})
+
+
+def test_a_fault_while_nothing_was_asked_proves_nothing():
+    good = {"asked": 1, "right": 1, "results": 1, "api_killed": 1, "open_requests": [3]}
+    assert broken("api", good) == []
+    assert broken("api", {**good, "open_requests": [0]})
+    assert broken("api", {**good, "api_killed": 0, "open_requests": []})

@@ -13,15 +13,9 @@ from service.work import Failure, Result
 from service.worker import Worker
 from tests.service.painter import POISON, Painter
 from tests.service.queueing import new, outcome, outcomes, put, state, with_queue
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
-
-
-def eventually(true, seconds=5.0):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import json
 import re
+import select
 import socket
 import threading
 import time
+from contextlib import ExitStack, suppress
 
 import pytest
 import uvicorn
@@ -15,6 +17,7 @@ from service.gate.bodies import Linger
 from service.gate.context import Context
 from service.gate.protocol import guarded_protocol
 from service.settings import Settings
+from tests.waiting import eventually
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -28,37 +31,50 @@ async def answer(scope, receive, send):
     return await (big or JSONResponse({"size": len(body)}))(scope, receive, send)
 
 
-@pytest.fixture(scope="module")
-def port():
-    """A server with short deadlines: headers 0.5 s, idle 0.4 s, an answer 0.5 s."""
-    settings = Settings(header_seconds=0.5, max_header_bytes=4096, upload_seconds=0.5)
-    listening = socket.create_server(("127.0.0.1", 0))
+# Deadlines of each server in seconds: for headers, for an answer to be taken on, between requests.
+# A test that waits for none of them asks the patient one, however busy the machine is.
+DEADLINES = {"patient": (60, 60, 60), "hasty": (0.5, 0.5, 60), "restless": (60, 60, 0.5)}
+
+
+def make_server(headers, answer_taken, idle):
+    settings = Settings(
+        header_seconds=headers, max_header_bytes=4096, upload_seconds=answer_taken
+    )  # fmt: skip
     config = uvicorn.Config(
         Context(Linger(answer)),
         http=guarded_protocol(settings),
-        timeout_keep_alive=0.4,
+        timeout_keep_alive=idle,
         log_config=None,
         ws="none",
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    thread.join(10)
+    return uvicorn.Server(config)
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """The port and the server for each set of deadlines."""
+    with ExitStack() as stack:
+        running = {}
+        for name, seconds in DEADLINES.items():
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            server = make_server(*seconds)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            stack.callback(thread.join, 10)
+            stack.callback(setattr, server, "should_exit", True)
+            running[name] = listening.getsockname()[1], server
+        yield running
 
 
 @pytest.fixture
-def connect(port):
-    sockets = []
+def connect(servers):
+    with ExitStack() as stack:
 
-    def make():
-        sockets.append(socket.create_connection(("127.0.0.1", port), 10))
-        return sockets[-1]
+        def make(name="patient"):
+            address = ("127.0.0.1", servers[name][0])
+            return stack.enter_context(socket.create_connection(address, 30))
 
-    yield make
-    for each in sockets:
-        each.close()
+        yield make
 
 
 def read_all(connection):
@@ -69,11 +85,13 @@ def read_all(connection):
     return told
 
 
-def read_answer(connection):
-    """One answer of the application."""
+def read_answers(connection, count=1):
+    """Some answers of the application, each of which ends with a brace."""
     told = b""
-    while not told.endswith(b"}"):
-        told += connection.recv(65536) or b"}"
+    while told.count(b"}") < count:
+        piece = connection.recv(65536)
+        assert piece, f"closed after {told!r}"
+        told += piece
     return told
 
 
@@ -123,68 +141,59 @@ def test_headers_over_the_limit_get_431_however_they_come(connect, pieces):
 
 
 def test_headers_that_drip_get_408_at_the_deadline(connect):
-    connection = connect()
     start = time.monotonic()
-    connection.settimeout(0.05)
-    told = b""
-    while not told and time.monotonic() < start + 5:
-        connection.sendall(b"G" if time.monotonic() == start else b"E")
-        try:
-            told = connection.recv(65536)
-        except TimeoutError:
-            continue
-    assert problem(told) == (408, "/problems/headers-too-slow")
-    assert 0.4 < time.monotonic() - start < 2
+    connection = connect("hasty")
+    while not select.select([connection], [], [], 0.05)[0]:
+        connection.sendall(b"E")
+        assert time.monotonic() < start + 30
+    assert problem(read_all(connection)) == (408, "/problems/headers-too-slow")
+    assert time.monotonic() - start >= 0.5
 
 
 def test_a_connection_that_says_nothing_is_closed_in_silence(connect):
-    connection = connect()
-    start = time.monotonic()
-    assert read_all(connection) == b"" and time.monotonic() - start < 2
+    assert read_all(connect("hasty")) == b""
 
 
 def test_the_second_request_of_a_connection_has_a_deadline_too(connect):
-    connection = connect()
+    connection = connect("hasty")
     connection.sendall(GOOD)
-    assert b"200 OK" in read_answer(connection)
+    assert b"200 OK" in read_answers(connection)
     connection.sendall(b"GET / HTTP/1.1\r\n")
-    start = time.monotonic()
-    assert problem(read_all(connection))[0] == 408 and time.monotonic() - start < 2
+    assert problem(read_all(connection))[0] == 408
 
 
 def test_a_connection_is_kept_for_a_while_and_then_closed(connect):
-    connection = connect()
+    connection = connect("restless")
     for _ in range(3):
         connection.sendall(GOOD)
-        assert b"200 OK" in read_answer(connection)
-        time.sleep(0.2)
-    assert read_all(connection) == b""
+        assert b"200 OK" in read_answers(connection)
+        answered = time.monotonic()
+    assert read_all(connection) == b"" and time.monotonic() - answered > 0.25
 
 
 def test_a_slow_body_is_no_matter_of_the_headers_deadline(connect):
-    connection = connect()
+    connection = connect("hasty")
     connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
     for byte in (b"a", b"b", b"c", b"d"):
         time.sleep(0.2)
         connection.sendall(byte)
-    assert b'{"size":4}' in read_answer(connection)
+    assert b'{"size":4}' in read_answers(connection)
 
 
 def test_pipelined_requests_are_all_answered(connect):
     connection = connect()
     connection.sendall(GOOD * 20)
-    assert read_all(connection).count(b"200 OK") == 20
+    assert read_answers(connection, 20).count(b"200 OK") == 20
 
 
-def test_a_client_that_does_not_take_its_answer_on_is_left(connect, port):
-    connection = connect()
+def test_a_client_that_does_not_take_its_answer_on_is_left(connect, servers):
+    connection = connect("hasty")
     connection.sendall(GOOD.replace(b"/ ", b"/big "))
-    time.sleep(1.5)
+    assert select.select([connection], [], [], 30)[0]  # the answer has begun
+    assert eventually(lambda: not servers["hasty"][1].server_state.connections)
     told = b""
-    try:
+    with suppress(ConnectionResetError):
         told = read_all(connection)
-    except ConnectionResetError:
-        told = b""
     assert len(told) < 50_000_000
 
 
@@ -201,12 +210,11 @@ def test_a_refused_upload_without_end_is_cut_off(connect):
     connection.sendall(b"POST /refuse HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     start = time.monotonic()
     with pytest.raises(OSError):
-        while time.monotonic() < start + 20:
+        while time.monotonic() < start + 30:
             connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
-    assert time.monotonic() - start < 10
 
 
 def test_after_all_this_the_next_request_is_answered(connect):
     connection = connect()
     connection.sendall(GOOD)
-    assert b"200 OK" in read_answer(connection)
+    assert b"200 OK" in read_answers(connection)
