@@ -1,20 +1,29 @@
 """Bytes -> an upright picture, checked by content; and back to PNG."""
 
-import struct
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from service.errors import PictureTooLarge, PictureTooSmall, UnsupportedPicture
+from service import jpeg_file, png_file
+from service.colour import Tone, fit_profile
+from service.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
+from service.jpeg_ending import end_jpeg
+from service.picture_file import PictureFile
+from service.webp_file import is_webp, parse_webp
+
+log = logging.getLogger("captionfill.pictures")
 
 Pixels = NDArray[np.uint8]
 
 MIN_SIDE = 64
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
+_GREY = {"1", "L", "LA"}
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -25,18 +34,28 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_MAX_PROFILE = 128 * 1024
-# A progressive JPEG has about ten scans; thousands cost minutes of decoding in a small file.
-_MAX_SCANS = 64
+_BEHIND_HEADER = 33  # of a PNG: its signature and IHDR
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture: RGB `(H, W, 3)`, alpha `(H, W)` and colour profile if any."""
+    """An upright picture.
+
+    Attributes:
+        rgb: `(H, W, 3)`.
+        alpha: `(H, W)`, if any.
+        profile: the ICC profile, if any.
+        colour: PNG chunks that say what the levels mean, where there is no profile or besides it.
+        tone: the encoding of the levels, as far as the networks must know it.
+        notes: what of the upload is not in the answer, a sentence each.
+    """
 
     rgb: Pixels
     alpha: Pixels | None = None
     profile: bytes | None = None
+    colour: bytes = b""
+    tone: Tone = Tone()  # noqa: RUF009 - it cannot change
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -47,7 +66,8 @@ class Picture:
 def read_picture(data: bytes, max_pixels: int) -> Picture:
     """Decode a still 8-bit PNG, JPEG or WebP, and turn it as its EXIF says.
 
-    Grey and palette pictures come out as RGB, without loss.
+    Grey and palette pictures come out as RGB, without loss. Metadata other than EXIF and colour
+    information, and what lies behind the picture's end, are skipped.
 
     Raises:
         UnsupportedPicture: another format, kind or depth, or broken data.
@@ -55,31 +75,73 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
         PictureTooSmall: a side under 64 pixels.
     """
     try:
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check(image, data, max_pixels)
-            image.load()
-            upright = _UPRIGHT.get(_orientation(image))
-            return _split(image if upright is None else image.transpose(upright))
-    except (UnsupportedPicture, PictureTooLarge, PictureTooSmall):
+        return _decode(_walk(data), max_pixels)
+    except ServiceError:
         raise
     except Image.DecompressionBombError as error:
         raise PictureTooLarge(f"at most {max_pixels:,} pixels are taken") from error
-    except UnidentifiedImageError as error:
-        raise UnsupportedPicture(
-            "the content is not that of a PNG, JPEG or WebP picture; convert it to one of these"
-        ) from error
+    except MemoryError as error:
+        raise PictureTooLarge("the picture needs more memory than there is") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
+        if _parser(data) is None:
+            raise UnsupportedPicture(
+                "the content is not that of a PNG, JPEG or WebP picture; convert it to one of these"
+            ) from error
+        log.info("picture not decoded", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
         raise UnsupportedPicture("the picture's data is broken or cut short") from error
 
 
+def own_bytes(data: bytes) -> bytes:
+    """A picture's own bytes: what decodes to the same pixels, colours and orientation.
+
+    Whatever lies behind the picture's end is gone, and so is metadata other than EXIF and colour
+    information. Applied again, it changes nothing.
+
+    Args:
+        data: of a picture that `read_picture` has taken.
+    """
+    file = _walk(data)
+    return file.data if file.complete else file.data + jpeg_file.END
+
+
 def write_png(picture: Picture) -> bytes:
-    """Encode as PNG, losslessly, with the colour profile and nothing else."""
+    """Encode as PNG, losslessly, with the colour information and nothing else."""
     image = Image.fromarray(picture.rgb)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
     out = BytesIO()
     image.save(out, "PNG", compress_level=3, icc_profile=picture.profile)
-    return out.getvalue()
+    if not picture.colour:
+        return out.getvalue()
+    written = out.getvalue()
+    return written[:_BEHIND_HEADER] + picture.colour + written[_BEHIND_HEADER:]
+
+
+def _walk(data: bytes) -> PictureFile:
+    parser = _parser(data)
+    return parser(data) if parser else PictureFile(data)
+
+
+def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
+    """What walks a file that begins like this; None for other formats."""
+    if data.startswith(png_file.SIGNATURE):
+        return png_file.parse_png
+    if data.startswith(jpeg_file.SIGNATURE):
+        return jpeg_file.parse_jpeg
+    return parse_webp if is_webp(data) else None
+
+
+def _decode(file: PictureFile, max_pixels: int) -> Picture:
+    data = file.data
+    if not file.complete:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            _check(image, data, max_pixels)
+        data = end_jpeg(data)
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+        _check(image, data, max_pixels)
+        image.load()
+        upright = _UPRIGHT.get(_orientation(image))
+        return _split(image if upright is None else image.transpose(upright), file)
 
 
 def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
@@ -88,15 +150,12 @@ def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
         raise PictureTooLarge(f"{width}×{height} is over the {max_pixels:,} pixels that are taken")
     if min(width, height) < MIN_SIDE:
         raise PictureTooSmall(f"{width}×{height}: each side must be at least {MIN_SIDE} pixels")
-    # MPO is what phones write as JPEG: the photo first, a depth map or a preview after it.
-    if image.format != "MPO" and getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False):
         raise UnsupportedPicture("the picture is animated; send one frame of it")
     if image.mode not in _MODES or _is_deep_png(data):
         raise UnsupportedPicture(
             f"the picture is {_kind(image, data)}; convert it to 8-bit RGB, RGBA or grey"
         )
-    if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise UnsupportedPicture("the JPEG has too many scans; save it anew as a baseline JPEG")
 
 
 def _is_deep_png(data: bytes) -> bool:
@@ -109,23 +168,22 @@ def _kind(image: Image.Image, data: bytes) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
+    """The orientation that EXIF says; browsers and viewers turn for no other metadata."""
+    exif = Image.Exif()
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
-        return 1  # broken EXIF in a good picture: take it as it lies
+        exif.load(image.info.get("exif", b""))
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:  # whatever Pillow raises on broken EXIF: the picture is taken as it lies
+        return 1
 
 
-def _split(image: Image.Image) -> Picture:
-    profile = _profile(image)
+def _split(image: Image.Image, file: PictureFile) -> Picture:
+    profile, note = None, None
+    if found := image.info.get("icc_profile"):
+        profile, note = fit_profile(found, image.mode in _GREY)
+    notes = (*file.notes, note) if note else file.notes
+    about = profile, file.colour, Tone(None if profile else file.gamma), notes
     if "A" not in image.mode and "transparency" not in image.info:
-        return Picture(np.asarray(image.convert("RGB")), None, profile)
+        return Picture(np.asarray(image.convert("RGB")), None, *about)
     pixels = np.asarray(image.convert("RGBA"))
-    return Picture(pixels[..., :3], pixels[..., 3], profile)
-
-
-def _profile(image: Image.Image) -> bytes | None:
-    """The ICC profile, where it is small and one for RGB: a grey one would not fit the answer."""
-    profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or len(profile) > _MAX_PROFILE:
-        return None
-    return profile if profile[16:20] == b"RGB " else None
+    return Picture(pixels[..., :3], pixels[..., 3], *about)

@@ -1,0 +1,123 @@
+"""What pixel values mean: profiles that fit an RGB answer, and the tone the networks know."""
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = NDArray[np.uint8]
+
+# The exponent by which sRGB is encoded, nearly.
+_USUAL_GAMMA = 1 / 2.2
+_GAMMA_RANGE = 0.2, 3.0
+_HEADER, _ENTRY = 128, 12
+# Adapted to D50: the primaries of sRGB (IEC 61966-2-1) as X, Y, Z.
+_PRIMARIES = {
+    b"rXYZ": (0.43607, 0.22249, 0.01392),
+    b"gXYZ": (0.38515, 0.71687, 0.09708),
+    b"bXYZ": (0.14307, 0.06061, 0.71410),
+}
+_KEPT = {b"desc", b"cprt", b"wtpt", b"chad"}
+_CURVES = (b"rTRC", b"gTRC", b"bTRC")
+
+
+@dataclass(frozen=True)
+class Tone:
+    """How 8-bit levels are encoded; the networks were trained on sRGB.
+
+    Attributes:
+        gamma: the exponent of the encoding, or None for that of sRGB.
+    """
+
+    gamma: float | None = None
+
+    def for_networks(self, levels: Table) -> Table:
+        """Levels as sRGB would encode them, any shape."""
+        return levels if self._exponent is None else _power(self._exponent)[levels]
+
+    def for_picture(self, levels: Table) -> Table:
+        """The way back."""
+        return levels if self._exponent is None else _power(1 / self._exponent)[levels]
+
+    @cached_property
+    def _exponent(self) -> float | None:
+        low, high = _GAMMA_RANGE
+        if self.gamma is None or not low <= self.gamma <= high:
+            return None
+        exponent = _USUAL_GAMMA / self.gamma
+        return None if abs(exponent - 1) < 0.05 else exponent
+
+
+def fit_profile(profile: bytes, is_grey: bool) -> tuple[bytes | None, str | None]:
+    """The profile to put into an RGB answer, and what is lost where there is none.
+
+    Args:
+        profile: ICC, as the picture has it.
+        is_grey: whether the picture has one channel beside alpha.
+    """
+    space = profile[16:20]
+    if space == b"RGB ":
+        return profile, None
+    if space == b"GRAY" and is_grey:
+        profile_for_rgb = _from_grey(profile)
+        if profile_for_rgb:
+            return profile_for_rgb, None
+        return None, "the grey colour profile was dropped: it has no tone curve"
+    name = space.decode("ascii", "replace").strip() if space.isalnum() else "unknown"
+    return None, f"the colour profile was dropped: it is for {name or 'unknown'} colour, not RGB"
+
+
+def _power(exponent: float) -> Table:
+    return np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+
+
+def _from_grey(profile: bytes) -> bytes | None:
+    """A profile by which equal R, G and B look as the same level does by a profile for grey.
+
+    Its three tone curves are that of the grey one. Profiles that connect to Lab have none of this
+    kind.
+    """
+    tags = _tags(profile)
+    curve = tags.get(b"kTRC")
+    if curve is None or profile[20:24] != b"XYZ ":
+        return None
+    fitting = {name: tag for name, tag in tags.items() if name in _KEPT}
+    fitting |= {name: _xyz(values) for name, values in _PRIMARIES.items()}
+    fitting |= dict.fromkeys(_CURVES, curve)
+    return _profile(profile[:_HEADER], fitting)
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    """The tags of a profile, as far as they lie within it."""
+    count = int.from_bytes(profile[_HEADER : _HEADER + 4], "big")
+    found = {}
+    for number in range(min(count, 100)):
+        entry = profile[_HEADER + 4 + number * _ENTRY :][:_ENTRY]
+        if len(entry) == _ENTRY:
+            name, start, size = struct.unpack(">4sII", entry)
+            if 0 < size <= len(profile) - start:
+                found[name] = profile[start : start + size]
+    return found
+
+
+def _profile(header: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """Put a profile together (ICC.1, 7): header, table, tags, each at a multiple of four."""
+    places: dict[bytes, int] = {}
+    body = b""
+    first = _HEADER + 4 + _ENTRY * len(tags)
+    for value in tags.values():
+        if value not in places:
+            places[value] = first + len(body)
+            body += value + b"\0" * (-len(value) % 4)
+    entries = [struct.pack(">4sII", name, places[tag], len(tag)) for name, tag in tags.items()]
+    table = struct.pack(">I", len(tags)) + b"".join(entries)
+    size = struct.pack(">I", first + len(body))
+    # The class is a monitor's; the profile's identifier (its MD5) is left out.
+    head = size + header[4:12] + b"mntrRGB " + header[20:84] + bytes(16) + header[100:]
+    return head + table + body
+
+
+def _xyz(values: tuple[float, float, float]) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
