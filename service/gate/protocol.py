@@ -23,6 +23,8 @@ from service.errors import (
     MalformedHttp,
     ServiceError,
 )
+from service.gate.half_closed import PeerProbe
+from service.gate.targets import origin_form
 from service.settings import Settings
 
 log = logging.getLogger("captionfill.api")
@@ -30,6 +32,9 @@ log = logging.getLogger("captionfill.api")
 _LINGER_SECONDS = 1.0
 # What a client that has just connected has to begin its request when the server ends.
 _FIRST_WORDS_SECONDS = 0.5
+# Empty lines that are skipped before a request line (RFC 9112, 2.2: at least one).
+_MAX_EMPTY_LINES = 16
+_CUT_SHORT = "the connection ended in the middle of the request"
 
 
 def guarded_protocol(
@@ -70,6 +75,8 @@ class GuardedProtocol(H11Protocol):
         self._headers_due: asyncio.TimerHandle | None = None
         self._answer_due: asyncio.TimerHandle | None = None
         self._refused = False
+        self._half_closed = False
+        self._probe: PeerProbe | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first request."""
@@ -80,7 +87,38 @@ class GuardedProtocol(H11Protocol):
         """Stop every clock."""
         self.resume_writing()
         _cancel(self._headers_due)
+        if self._probe is not None:
+            self._probe.stop()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends no more: what it has asked for in full is still answered.
+
+        Returns:
+            True to keep the connection open for the answer.
+        """
+        if self._refused or not self.transport.can_write_eof():  # TLS has no half-closed state
+            return None
+        self._half_closed = True
+        if self._is_incomplete():
+            self._refuse(MalformedHttp(_CUT_SHORT))
+        elif not self._is_answering():
+            return None
+        elif self._probe is None:
+            old = self.scope["http_version"] == "1.0"
+            interim = None if old else self._send_interim
+            self._probe = PeerProbe(self.loop, interim, self._give_up)
+        return True
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request; after the last one of a half-closed connection, close."""
+        super().on_response_complete()
+        if not self._half_closed or self.transport.is_closing():
+            return
+        if self._is_incomplete():
+            self._refuse(MalformedHttp(_CUT_SHORT))
+        elif not self._is_answering():
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the request has been refused: what then comes is thrown away."""
@@ -131,12 +169,30 @@ class GuardedProtocol(H11Protocol):
         else:  # nothing was ever asked
             self.transport.close()
 
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_incomplete(self) -> bool:
+        """Whether a part of a request has come and the rest has not."""
+        state = self.conn.their_state
+        return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
+
+    def _send_interim(self) -> None:
+        if self.conn.our_state is h11.SEND_RESPONSE:
+            interim = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self.transport.write(self.conn.send(interim))
+
+    def _give_up(self) -> None:
+        """Take a half-closed client for gone, unless its answer has begun: writing it will tell."""
+        if self._is_answering() and not self.cycle.response_started:
+            self.transport.abort()
+
     def _refuse(self, error: ServiceError) -> None:
         """Answer with a problem where there is still room for an answer, and close."""
         self._refused = True
         log.info("refused", extra={"problem": error.slug})
         self.observe(error.slug)
-        running = self.cycle is not None and not self.cycle.response_complete
+        running = self._is_answering()
         if running:  # the route must not answer as well
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -160,7 +216,7 @@ class GuardedProtocol(H11Protocol):
 
     def _close_gently(self) -> None:
         """Read on for a moment: to close with bytes unread would destroy the answer on its way."""
-        if self.transport.can_write_eof():
+        if not self._half_closed and self.transport.can_write_eof():
             self.transport.write_eof()
             self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         else:
@@ -170,6 +226,8 @@ class GuardedProtocol(H11Protocol):
 class _Connection(h11.Connection):
     """h11's connection; it limits headers that came in one piece, too.
 
+    It skips empty lines before a request line and knows absolute-form targets, which h11 does not.
+
     Attributes:
         too_large: what was wrong with the last event is its size.
     """
@@ -177,9 +235,12 @@ class _Connection(h11.Connection):
     def __init__(self, header_bytes: int) -> None:
         super().__init__(h11.SERVER, header_bytes)
         self._header_bytes = header_bytes
+        self._empty_lines = 0
         self.too_large = False
 
     def next_event(self) -> Any:
+        if self.their_state is h11.IDLE:
+            self._skip_empty_lines()
         try:
             event = super().next_event()
         except h11.RemoteProtocolError as error:
@@ -192,7 +253,19 @@ class _Connection(h11.Connection):
             if size > self._header_bytes:
                 self.too_large = True
                 raise h11.RemoteProtocolError("headers too large", error_status_hint=431)
+            self._empty_lines = 0
+            return origin_form(event)
         return event
+
+    def _skip_empty_lines(self) -> None:
+        # h11 has no public way to take bytes back out of its buffer.
+        while self._empty_lines < _MAX_EMPTY_LINES:
+            received = self.trailing_data[0]
+            length = 2 if received[:2] == b"\r\n" else 1 if received[:1] == b"\n" else 0
+            if not length:
+                return
+            self._receive_buffer.maybe_extract_at_most(length)
+            self._empty_lines += 1
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

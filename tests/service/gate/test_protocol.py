@@ -1,9 +1,11 @@
 """Raw bytes on real sockets: what uvicorn makes of them with our protocol."""
 
+import asyncio
 import json
 import re
 import select
 import socket
+import struct
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -27,8 +29,27 @@ async def answer(scope, receive, send):
         return await JSONResponse({"refused": True}, 413)(scope, receive, send)
     request = Request(scope, receive)
     body = await request.body()
+    if scope["path"] == "/wait":
+        return await wait_for_the_client(request)
+    if scope["path"] == "/soon":
+        await asyncio.sleep(0.2)
+    if scope["path"] == "/held":
+        await asyncio.to_thread(RELEASED.wait, 30)
+    if scope["path"] == "/target":
+        told = [scope["path"], scope["query_string"].decode(), request.headers["host"]]
+        return await JSONResponse({"told": told})(scope, receive, send)
     big = Response(bytes(50_000_000)) if scope["path"] == "/big" else None
     return await (big or JSONResponse({"size": len(body)}))(scope, receive, send)
+
+
+LEFT, RELEASED = threading.Event(), threading.Event()
+
+
+async def wait_for_the_client(request):
+    """Wait as a job does until its client leaves."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    LEFT.set()
 
 
 # Deadlines of each server in seconds: for headers, for an answer to be taken on, between requests.
@@ -106,8 +127,10 @@ def problem(told):
     "garbage",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) + b"\r\n\r\n",
-        b"\r\n\r\n",
+        b"\r\n" * 50,
         b"GET\r\n\r\n",
+        b"GET http:///x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://a@x/ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -212,6 +235,95 @@ def test_a_refused_upload_without_end_is_cut_off(connect):
     with pytest.raises(OSError):
         while time.monotonic() < start + 30:
             connection.sendall(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+
+
+@pytest.mark.parametrize("empty", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+def test_empty_lines_before_a_request_are_skipped(connect, empty):
+    connection = connect()
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd"
+    connection.sendall(empty + post + empty + GOOD)
+    assert read_answers(connection, 2).count(b"200 OK") == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (b"http://name:81/target?a=1", b'["/target","a=1","name:81"]'),
+        (b"HTTPS://name/target", b'["/target","","name"]'),
+        (b"/target", b'["/target","","x"]'),
+    ],
+)
+def test_an_absolute_target_names_path_and_host(connect, target, told):
+    connection = connect()
+    connection.sendall(GOOD.replace(b"/ ", target + b" ", 1))
+    assert read_answers(connection).endswith(told + b"}")
+
+
+@pytest.mark.parametrize("target", [b"http://x", b"http://x?a=1", b"http://x/"])
+def test_an_absolute_target_without_a_path_is_the_root(connect, target):
+    connection = connect()
+    connection.sendall(GOOD.replace(b"/ ", target + b" ", 1))
+    assert b'{"size":0}' in read_answers(connection)
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("path", [b"/", b"/soon"])
+def test_a_half_closed_connection_gets_its_answer(connect, path, version):
+    connection = connect()
+    asked = GOOD.replace(b"/ ", path + b" ", 1).replace(b"1.1", version)
+    connection.sendall(asked)
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection).endswith(b'{"size":0}')
+
+
+def test_interim_responses_tell_who_still_reads(connect):
+    RELEASED.clear()
+    connection = connect()
+    connection.sendall(GOOD.replace(b"/ ", b"/held ", 1))
+    connection.shutdown(socket.SHUT_WR)
+    told = connection.recv(65536)
+    RELEASED.set()
+    assert told.startswith(b"HTTP/1.1 100 ") and b"200 OK" in read_all(connection)
+
+
+def test_pipelined_requests_before_a_half_close_are_answered(connect):
+    connection = connect()
+    connection.sendall(GOOD * 5)
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection).count(b"200 OK") == 5
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        GOOD[:-4],
+        GOOD + GOOD[:-4],
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabcd",
+    ],
+)
+def test_a_request_cut_short_by_a_half_close_gets_400(connect, cut):
+    connection = connect()
+    connection.sendall(cut)
+    connection.shutdown(socket.SHUT_WR)
+    assert problem(read_all(connection)) == (400, "/problems/malformed-http")
+
+
+def test_a_half_close_before_any_request_closes(connect):
+    connection = connect()
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection) == b""
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_client_that_closes_is_noticed(connect, reset, version):
+    LEFT.clear()
+    connection = connect()
+    connection.sendall(GOOD.replace(b"/ ", b"/wait ", 1).replace(b"1.1", version))
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    assert LEFT.wait(30)
 
 
 def test_after_all_this_the_next_request_is_answered(connect):
