@@ -67,13 +67,14 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Every method of an address: Starlette names those of the first of its routes alone."""
-    return sorted(
+    methods = {
         method
         for part in _PARTS
         for route in part.router.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
-    )
+    }
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from service.window import parse_region
 
 COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
+FIELDS = _ARCHIVE | _PAIRS | set(COMMON)
 
 
 def read_batch(parts: Sequence[Part], limits: Limits) -> tuple[list[Item], dict[str, bytes]]:
@@ -22,9 +23,8 @@ def read_batch(parts: Sequence[Part], limits: Limits) -> tuple[list[Item], dict[
         InvalidField, InvalidArchive, BatchTooLarge: nothing of the batch can be used.
     """
     names = {part.name for part in parts}
-    for name in names - _ARCHIVE - _PAIRS - set(COMMON):
-        known = ", ".join(sorted((*_ARCHIVE, *_PAIRS, *COMMON)))
-        raise InvalidField(f"unknown field {name[:40]!r}; known: {known}")
+    for name in names - FIELDS:
+        raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(FIELDS))}")
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
     common = unique([part for part in parts if part.name in COMMON])

@@ -24,6 +24,7 @@ _FIXED = {
     "output_compression": ("100",),
 }
 _PICTURE = ("image", "image[]")
+FIELDS = {*_PICTURE, "mask", "size", *_RENAMED, *_IGNORED, *_FIXED}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def check_size(size: str, real: tuple[int, int]) -> None:
 
 def _check_fixed(name: str, value: bytes) -> None:
     if name not in _FIXED:
-        known = ", ".join(sorted({"image", "mask", "size", *_RENAMED, *_IGNORED, *_FIXED}))
+        known = ", ".join(sorted(FIELDS - {"image[]"}))
         raise InvalidField(f"unknown field {name[:40]!r}; known: {known}")
     if value.decode("utf-8", "replace") not in _FIXED[name]:
         raise InvalidField(f"{name} can only be {' or '.join(map(repr, _FIXED[name]))} here")

@@ -42,8 +42,22 @@ class UnsupportedBody(ServiceError):
     status, slug, title = 415, "unsupported-body", "Unsupported request body"
 
 
+class UnsupportedEncoding(ServiceError):
+    """The request's body has a Content-Encoding, such as gzip. Pictures are compressed already."""
+
+    status, slug, title = 415, "unsupported-encoding", "Unsupported Content-Encoding"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The encoding that is taken (RFC 9110, 12.5.3)."""
+        return {"Accept-Encoding": "identity"}
+
+
 class InvalidField(ServiceError):
-    """A form field is missing, unknown, sent twice, or has a value out of range."""
+    """A form field is missing, unknown, sent twice, or has a value out of range.
+
+    So is a field that was sent as a query parameter: no POST takes any.
+    """
 
     status, slug, title = 422, "invalid-field", "Invalid form field"
 
@@ -344,8 +358,8 @@ RESULT: tuple[type[ServiceError], ...] = (
 )  # fmt: skip
 # What can be wrong with a picture and what is asked of it.
 PICTURE: tuple[type[ServiceError], ...] = (
-    BadRequest, UnsupportedBody, InvalidField, InvalidCaption, InvalidRegion, UnknownModel,
-    UnsupportedPicture, PictureTooSmall, PictureTooLarge,
+    BadRequest, UnsupportedBody, UnsupportedEncoding, InvalidField, InvalidCaption, InvalidRegion,
+    UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
 )  # fmt: skip
 QUEUEING: tuple[type[ServiceError], ...] = (
     InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone,
@@ -354,8 +368,9 @@ INPAINT: tuple[type[ServiceError], ...] = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
 )  # fmt: skip
 BATCH: tuple[type[ServiceError], ...] = (
-    BadRequest, UnsupportedBody, InvalidField, InvalidArchive, InvalidCaption, InvalidRegion,
-    UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining, *COMMON,
+    BadRequest, UnsupportedBody, UnsupportedEncoding, InvalidField, InvalidArchive, InvalidCaption,
+    InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining,
+    *COMMON,
 )  # fmt: skip
 EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 

@@ -12,7 +12,15 @@ from python_multipart.exceptions import ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from service.errors import BadRequest, BodyTooLarge, InvalidField, UnsupportedBody, UploadTooSlow
+from service.errors import (
+    BadRequest,
+    BodyTooLarge,
+    InvalidField,
+    UnsupportedBody,
+    UnsupportedEncoding,
+    UploadTooSlow,
+)
+from service.preamble import Preamble
 from service.settings import Settings
 from service.slices import Slice
 
@@ -52,7 +60,7 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
     The body is counted as it arrives, so a missing or lying Content-Length gains nothing.
 
     Raises:
-        UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
+        UnsupportedEncoding, UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
     """
     async with open_form(request, settings, settings.max_bytes, _FEW_PARTS) as parts:
         return unique(parts)
@@ -73,7 +81,7 @@ async def open_form(
         most_parts: there may be.
 
     Raises:
-        UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
+        UnsupportedEncoding, UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
     """
     boundary = _boundary(request)
     with SpooledTemporaryFile(settings.max_bytes + _OVERHEAD) as spool:
@@ -99,7 +107,7 @@ def unique(parts: list[Part]) -> dict[str, bytes]:
 async def _feed(
     request: Request, settings: Settings, parts: "_Parts", boundary: bytes, most_bytes: int
 ) -> None:
-    parser = MultipartParser(boundary, callbacks=parts.callbacks())
+    parser, preamble = MultipartParser(boundary, callbacks=parts.callbacks()), Preamble(boundary)
     limit = most_bytes + _OVERHEAD
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
@@ -112,19 +120,26 @@ async def _feed(
                 size += len(chunk)
                 if size > limit:
                     raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
-                if chunk:
-                    parser.write(chunk)
+                if body := preamble.skip(chunk):
+                    parser.write(body)
     except ParseError as error:
         raise BadRequest("the multipart form is malformed") from error
     except ClientDisconnect as error:
         raise BadRequest("the client left before the end of the form") from error
     except TimeoutError as error:
         raise UploadTooSlow(f"the form took over {seconds:g} s") from error
+    if not preamble.is_over:
+        raise BadRequest("the body has no line with the boundary that Content-Type names")
     if not parts.complete:
         raise BadRequest("the multipart form ends before its last boundary")
 
 
 def _boundary(request: Request) -> bytes:
+    encoding = request.headers.get("content-encoding", "")
+    if encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"Content-Encoding {encoding[:40]!r} is not taken; send the body without one"
+        )
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 0 < len(boundary) <= 256:

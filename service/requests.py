@@ -20,7 +20,7 @@ from service.work import MAX_CANDIDATES, SEEDS
 
 MAX_CAPTION = 1000
 PNG, JSON = "image/png", "application/json"
-_FIELDS = {
+FIELDS = {
     "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook"
 }  # fmt: skip
 _DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
@@ -57,8 +57,8 @@ class InpaintRequest:
                 of range.
             BodyTooLarge: the picture has too many bytes.
         """
-        for name in form.keys() - _FIELDS:
-            raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(_FIELDS))}")
+        for name in form.keys() - FIELDS:
+            raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(FIELDS))}")
         for name in ("image", "caption"):
             if name not in form:
                 raise InvalidField(f"the field {name!r} is missing")

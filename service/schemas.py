@@ -306,23 +306,23 @@ EVENTS: dict[str, Any] = {
         }
     },
 }
-_IF_NONE_MATCH = {
+NO_EVENTS: dict[str, Any] = {
+    "description": "The job has ended, and `Last-Event-ID` is its last event: do not connect again."
+}
+IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
     "in": "header",
     "schema": {"type": "string"},
     "description": "ETags of answers that the client has; `*` for whichever.",
     "examples": {"tag": {"value": _ETAG}, "any": {"value": "*"}},
 }
-RESULT_HEADERS: list[dict[str, Any]] = [_IF_NONE_MATCH]
-EVENTS_HEADERS: list[dict[str, Any]] = [
-    {
-        "name": "Last-Event-ID",
-        "in": "header",
-        "schema": {"type": "string", "pattern": _EVENT_ID},
-        "description": "Go on after this event.",
-        "example": "1700000000000-0",
-    }
-]
+LAST_EVENT_ID: dict[str, Any] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "string", "pattern": _EVENT_ID},
+    "description": "Go on after this event.",
+    "example": "1700000000000-0",
+}
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -335,24 +335,26 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "description": "A name for this request: sent again, it gives the same job.",
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
-INPAINT_HEADERS: list[dict[str, Any]] = [
-    {
-        "name": "Prefer",
-        "in": "header",
-        "schema": {"type": "string"},
-        "description": "`respond-async` for a job; `wait=5` to wait so many seconds and no longer.",
-        "example": "respond-async",
-    },
-    IDEMPOTENCY_KEY,
-    {
-        "name": "Cache-Control",
-        "in": "header",
-        "schema": {"type": "string"},
-        "description": "`no-cache` to have it computed even where the answer is kept.",
-        "example": "no-cache",
-    },
-    _IF_NONE_MATCH,
-]
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`respond-async` for a job; `wait=5` to wait so many seconds and no longer.",
+    "example": "respond-async",
+}
+CACHE_CONTROL: dict[str, Any] = {
+    "name": "Cache-Control",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "`no-cache` to have it computed even where the answer is kept.",
+    "example": "no-cache",
+}
+# Every request header that an operation reads. Scripts of other origins may send these alone.
+REQUEST_HEADERS: tuple[str, ...] = tuple(
+    parameter["name"]
+    for parameter in (PREFER, IDEMPOTENCY_KEY, CACHE_CONTROL, IF_NONE_MATCH, LAST_EVENT_ID)
+)
+INPAINT_HEADERS = [PREFER, IDEMPOTENCY_KEY, CACHE_CONTROL, IF_NONE_MATCH]
 
 
 def problems(

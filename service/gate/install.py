@@ -3,21 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from service.gate.bodies import BodyLimit, Linger
 from service.gate.context import Context, Exchange, write_access_log
+from service.gate.cors import Cors
 from service.gate.doors import Doors
+from service.gate.head import Head
 from service.settings import Settings
-
-_ASKED = (
-    "Authorization", "X-API-Key", "X-Request-Id", "Idempotency-Key", "Prefer", "If-None-Match",
-    "Last-Event-ID",
-)  # fmt: skip
-_TOLD = (
-    "ETag", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id", "X-Job-Id",
-    "X-Seed", "X-Bundle-Digest", "X-Engine", "X-Queue-Ms", "X-Inference-Ms", "X-Batch-Size",
-)  # fmt: skip
 
 
 def install_gate(
@@ -30,15 +22,10 @@ def install_gate(
         settings: of all layers.
         observers: told of every exchange, besides the log.
     """
+    app.add_middleware(Head)
     app.add_middleware(Doors, settings=settings)
     app.add_middleware(BodyLimit, settings=settings)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=("GET", "HEAD", "POST", "DELETE"),
-            allow_headers=_ASKED,
-            expose_headers=_TOLD,
-        )
+        app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(Linger)
     app.add_middleware(Context, observers=(write_access_log, *observers))

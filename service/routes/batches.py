@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from service import batch_schemas, errors, schemas
 from service.archives import Item, Limits
-from service.batch_form import check_common, read_batch, request_for
+from service.batch_form import FIELDS, check_common, read_batch, request_for
 from service.batches import Batches, Entry, Manifest
 from service.errors import BatchUnfinished, ServiceError
 from service.fleet import Fleet
@@ -21,6 +21,7 @@ from service.jobs import Lane
 from service.preferences import idempotency_key
 from service.result_zip import ZipStream, safe_name
 from service.routes.origin import origin
+from service.routes.queries import no_query
 from service.settings import Settings
 
 log = logging.getLogger("captionfill.api")
@@ -33,6 +34,7 @@ _FEW_MORE = 8
 
 @router.post(
     "/batches",
+    dependencies=[no_query(FIELDS)],
     status_code=202,
     response_model=batch_schemas.BatchStatus,
     responses={202: batch_schemas.ACCEPTED, **schemas.problems(*errors.BATCH)},

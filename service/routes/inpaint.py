@@ -10,9 +10,10 @@ from service.forms import read_form
 from service.inpaint import Answer, Inpainter, Prepared
 from service.preferences import Preference, idempotency_key, wants_afresh
 from service.queue import Queue
-from service.requests import InpaintRequest, choose_media_type
+from service.requests import FIELDS, InpaintRequest, choose_media_type
 from service.routes import answers
 from service.routes.origin import gone, origin
+from service.routes.queries import no_query
 from service.settings import Settings
 from service.webhooks.targets import check_target
 
@@ -22,6 +23,7 @@ router = APIRouter()
 
 @router.post(
     "/inpaint",
+    dependencies=[no_query(FIELDS)],
     response_class=Response,
     responses={
         200: schemas.ANSWER,

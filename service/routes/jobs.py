@@ -37,7 +37,7 @@ async def job_status(request: Request, job: JobId) -> schemas.JobStatus:
         304: schemas.NOT_MODIFIED,
         **schemas.problems(*errors.JOB, *errors.RESULT),
     },
-    openapi_extra={"parameters": schemas.RESULT_HEADERS},
+    openapi_extra={"parameters": [schemas.IF_NONE_MATCH]},
 )
 async def job_result(request: Request, job: JobId) -> Response:
     """Fetch the result of an asynchronous job, as PNG or JSON, for as long as it is kept."""
@@ -65,22 +65,33 @@ async def cancel_job(request: Request, job: JobId) -> Response:
     return Response(status_code=204)
 
 
+# The id of an end that left no event: beyond those of all events, so that nothing follows it.
+_END_ID = "9999999999999999999-0"
+
+
 @router.get(
     "/jobs/{job}/events",
     response_class=StreamingResponse,
-    responses={200: schemas.EVENTS, **schemas.problems(*errors.JOB, errors.InvalidHeader)},
-    openapi_extra={"parameters": schemas.EVENTS_HEADERS},
+    responses={
+        200: schemas.EVENTS,
+        204: schemas.NO_EVENTS,
+        **schemas.problems(*errors.JOB, errors.InvalidHeader),
+    },
+    openapi_extra={"parameters": [schemas.LAST_EVENT_ID]},
 )
 async def job_events(request: Request, job: JobId) -> Response:
     """Follow a job by server-sent events up to its end.
 
     Each event is named for the state it tells of. Those with an id can be replayed:
-    `Last-Event-ID` goes on after one. `progress` events, without id, tell the place in the queue.
+    `Last-Event-ID` goes on after one; after the last one of a job that has ended, 204 tells an
+    `EventSource` not to connect again. `progress` events, without id, tell the place in the queue.
     """
     last_event_id = request.headers.get("last-event-id")
     if last_event_id and not re.fullmatch(r"\d{1,19}-\d{1,19}", last_event_id, re.ASCII):
         raise errors.InvalidHeader("Last-Event-ID is not one of this stream")
     status = await _status(request, job)
+    if last_event_id and status.state.is_end and await _has_seen_end(request, job, last_event_id):
+        return Response(status_code=204)
     stream = _stream(request, status, last_event_id or "0-0")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -102,13 +113,25 @@ async def _stream(request: Request, status: Status, after: str) -> AsyncIterator
             for last in rest:
                 yield _event(last.state, last.id, now)
             if not rest:  # an end that left no event: the deadline, or an answer at once
-                yield _event(now.state, None, now)
+                yield _event(now.state, _END_ID, now)
             return
         if now.position != position:
             position = now.position
             yield _event("progress", None, now)
         else:
             yield format_sse_event(comment="still here")
+
+
+async def _has_seen_end(request: Request, job: str, seen: str) -> bool:
+    """Whether the event that a client saw last is the end of a job that has ended."""
+    queue: Queue = request.app.state.queue
+    events = await queue.told(job)
+    end = events[-1].id if events and events[-1].state.is_end else _END_ID
+    return _order(seen) >= _order(end)
+
+
+def _order(number: str) -> tuple[int, ...]:
+    return tuple(map(int, number.split("-")))
 
 
 def _event(name: str, number: str | None, status: Status) -> bytes:

@@ -6,6 +6,7 @@ from service import errors, schemas
 from service.fleet import Fleet
 from service.gate.caller import Caller
 from service.queue import Queue
+from service.routes.queries import no_query
 
 router = APIRouter()
 
@@ -39,7 +40,10 @@ async def models(request: Request) -> schemas.ModelList:
 
 
 @router.post(
-    "/admin/reload", status_code=202, responses=schemas.problems(errors.AdminOnly, *errors.COMMON)
+    "/admin/reload",
+    dependencies=[no_query()],
+    status_code=202,
+    responses=schemas.problems(errors.InvalidField, errors.AdminOnly, *errors.COMMON),
 )
 async def reload(request: Request) -> schemas.Reload:
     """Have every worker read its bundles anew, beside the old ones, which serve until then.

@@ -10,6 +10,7 @@ from service.forms import open_form
 from service.inpaint import Inpainter
 from service.preferences import idempotency_key
 from service.routes.inpaint import fill_at_once
+from service.routes.queries import no_query
 from service.settings import Settings
 
 router = APIRouter()
@@ -20,6 +21,7 @@ _MOST_PARTS = 64
 
 @router.post(
     "/v1/images/edits",
+    dependencies=[no_query(edits.FIELDS)],
     responses=schemas.problems(*errors.EDIT),
     openapi_extra={"requestBody": openai_schemas.FORM, "parameters": [schemas.IDEMPOTENCY_KEY]},
 )

@@ -1,3 +1,6 @@
+import json
+
+import httpx
 import pytest
 
 from tests.reliability.broken_api import LIES
@@ -30,6 +33,24 @@ def test_every_operation_answers_as_the_document_says(service):
     assert {"POST /inpaint 202", "POST /batches 202", "POST /v1/images/edits 200"} <= set(
         findings.answers
     )
+
+
+def test_head_is_answered_as_get_is(service):
+    good, _, users = service
+    [owner, _] = json.loads(users.read_text())["auth"]
+    headers = {header["name"]: header["value"] for header in owner["fixedHeaders"]}
+    with httpx.Client(base_url=good, headers=headers) as client:
+        document = client.get("/openapi.json").json()
+        paths = [path.format(job="0", batch="0", slug="busy", model="0") for path in
+                 (path for path, methods in document["paths"].items() if "get" in methods)]  # fmt: skip
+        for path in paths:
+            full, head = client.get(path), client.head(path)
+            assert (head.status_code, head.content) == (full.status_code, b""), path
+            names = ("content-type", "content-length")
+            assert [head.headers.get(name) for name in names] == [
+                full.headers.get(name) for name in names
+            ]
+    assert len(paths) > 10
 
 
 def test_every_lie_of_a_broken_service_is_found(service):

@@ -97,7 +97,7 @@ def test_even_the_framework_s_errors_are_problem_documents(client, method, path,
 
 @pytest.mark.parametrize(
     ("path", "methods"),
-    [("/jobs/1", "DELETE, GET"), ("/admin/reload", "GET, POST"), ("/inpaint", "POST")],
+    [("/jobs/1", "DELETE, GET, HEAD"), ("/admin/reload", "GET, HEAD, POST"), ("/inpaint", "POST")],
 )
 def test_405_names_every_method_that_there_is(client, path, methods):
     assert client.put(path).headers["allow"] == methods
@@ -206,6 +206,25 @@ def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):
     with TestClient(create_app(narrow)) as client:
         problem = post(client, picture, "application/json", n=4)
     assert problem.json()["type"] == "/problems/picture-too-large"
+
+
+@pytest.fixture
+def documented(client):
+    """Every POST route, with a field of its form."""
+    paths = client.app.openapi()["paths"]
+    names = {"/inpaint": "seed", "/batches": "region", "/v1/images/edits": "prompt"}
+    return {path: names.get(path) for path, methods in paths.items() if "post" in methods}
+
+
+def test_no_post_takes_a_query_parameter(client, documented):
+    assert len(documented) == 4
+    for path, name in documented.items():
+        unknown = client.post(path, params={"sede": ""})
+        assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/invalid-field")
+        assert "unknown query parameter 'sede'" in unknown.json()["detail"]
+        if name:
+            misplaced = client.post(path, params={name: "5"}).json()
+            assert misplaced["detail"].startswith(f"{name} is a field of the form")
 
 
 def leave(settings, picture, after_seconds, **headers):

@@ -4,7 +4,13 @@ import io
 import pytest
 from starlette.requests import Request
 
-from service.errors import BadRequest, BodyTooLarge, InvalidField, UploadTooSlow
+from service.errors import (
+    BadRequest,
+    BodyTooLarge,
+    InvalidField,
+    UnsupportedEncoding,
+    UploadTooSlow,
+)
 from service.forms import open_form, read_form
 from service.settings import Settings
 from service.slices import Slice
@@ -56,6 +62,34 @@ def test_an_announced_length_over_the_limit_is_refused_unread():
 def test_a_form_without_its_end_is_refused():
     with pytest.raises(BadRequest, match="last boundary"):
         Client([PART]).read()
+
+
+@pytest.mark.parametrize(
+    "preamble",
+    [b"\r\n", b"This is a message in MIME format.\r\n", b"a - --a\r\n--\r\n --b\r\n" * 99],
+)
+@pytest.mark.parametrize("step", [1, 7, 10**6])
+def test_a_preamble_is_skipped_in_pieces(preamble, step):
+    body = preamble + PART + END
+    pieces = [body[start : start + step] for start in range(0, len(body), step)]
+    assert Client(pieces).read() == {"caption": b"a cat"}
+
+
+def test_a_body_without_its_boundary_is_named():
+    with pytest.raises(BadRequest, match="boundary that Content-Type names"):
+        Client([b"x" * 1000, (PART + END).replace(b"--b", b"--c")]).read()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", " GZip "])
+def test_an_encoded_body_is_refused_unread(encoding):
+    client = Client([PART + END], content_encoding=encoding)
+    with pytest.raises(UnsupportedEncoding, match="Content-Encoding") as refused:
+        client.read()
+    assert client.sent == 0 and refused.value.headers == {"Accept-Encoding": "identity"}
+
+
+def test_the_encoding_identity_is_none():
+    assert Client([PART + END], content_encoding="identity").read() == {"caption": b"a cat"}
 
 
 def test_a_client_that_leaves_in_the_middle_is_a_bad_request():

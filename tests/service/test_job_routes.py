@@ -189,7 +189,29 @@ def test_events_go_on_after_the_last_one_seen(client, worker, picture):
 
 def test_events_of_an_answer_at_once_tell_its_end(client, worker, picture):
     name = post(client, picture).headers["x-job-id"]
-    assert [event for _, event, _ in events(client.get(f"/jobs/{name}/events"))] == ["done"]
+    [(number, event, _)] = events(client.get(f"/jobs/{name}/events"))
+    assert event == "done"
+    again = client.get(f"/jobs/{name}/events", headers={"Last-Event-ID": number})
+    assert (again.status_code, again.content) == (204, b"")
+
+
+def test_events_after_the_end_are_204(client, worker, picture):
+    place = later(client, picture).headers["location"] + "/events"
+    *_, before, last = [number for number, *_ in events(client.get(place)) if number]
+    assert client.get(place, headers={"Last-Event-ID": last}).status_code == 204
+    again = client.get(place, headers={"Last-Event-ID": before})
+    assert [number for number, *_ in events(again)] == [last]
+
+
+def test_an_end_without_an_event_is_told_once(client, picture, settings, server):
+    name = later(client, picture).headers["location"].removeprefix("/jobs/")
+    prefix = f"{{{settings.namespace}}}"
+    [(seen, _)] = server.xrange(f"{prefix}:events:{name}")
+    server.delete(f"{prefix}:work:{server.hget(f'{prefix}:job:{name}', 'work').decode()}")
+    place, headers = f"/jobs/{name}/events", {"Last-Event-ID": seen.decode()}
+    [(number, event, _)] = events(client.get(place, headers=headers))
+    assert event == "expired"
+    assert client.get(place, headers={"Last-Event-ID": number}).status_code == 204
 
 
 def test_a_last_event_that_is_none_is_refused(client, worker, picture):

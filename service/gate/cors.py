@@ -1,0 +1,62 @@
+"""What browsers let the scripts of allowed origins send, and what those may read."""
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from service.schemas import REQUEST_HEADERS
+
+ALLOWED_METHODS = ("GET", "HEAD", "POST", "DELETE")
+# Beside those of the OpenAPI document: who asks, what follows a request through logs and traces,
+# and what OpenAI's client sets in every browser that lets it.
+ALLOWED_HEADERS = (
+    "Authorization", "X-API-Key", "X-Request-Id", "traceparent", "tracestate", "User-Agent",
+    *REQUEST_HEADERS,
+)  # fmt: skip
+# What OpenAI's client sends of its own accord; nothing of it is read here.
+_ALLOWED_BY_PREFIX = re.compile(r"(x-stainless|openai)-[a-z0-9-]+", re.IGNORECASE)
+EXPOSED_HEADERS = (
+    "Accept-Encoding", "Allow", "Content-Disposition", "ETag", "Location", "Preference-Applied",
+    "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Batch-Size",
+    "X-Bundle-Digest", "X-Caption-Truncated", "X-Engine", "X-Inference-Ms", "X-Job-Id", "X-Model",
+    "X-Queue-Ms", "X-Request-Id", "X-Seed",
+)  # fmt: skip
+_REQUESTED, _ALLOWED = "access-control-request-headers", "Access-Control-Allow-Headers"
+
+
+class Cors(CORSMiddleware):
+    """Starlette's CORS, which also allows headers by their prefix.
+
+    Args:
+        app: what is behind it.
+        origins: whose scripts may use the service; ``*`` for any.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=ALLOWED_METHODS,
+            allow_headers=ALLOWED_HEADERS,
+            expose_headers=EXPOSED_HEADERS,
+            # A page of a public address asks for it where the service has a private one. Which
+            # pages may, the operator has said with the origins.
+            allow_private_network=True,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a preflight; requested headers with an allowed prefix are echoed in it."""
+        names = [name.strip() for name in request_headers.get(_REQUESTED, "").split(",")]
+        known = [name for name in names if _ALLOWED_BY_PREFIX.fullmatch(name)]
+        if not known:
+            return super().preflight_response(request_headers)
+        asked = MutableHeaders(raw=list(request_headers.raw))
+        del asked[_REQUESTED]
+        if others := [name for name in names if name not in known]:
+            asked[_REQUESTED] = ",".join(others)
+        response = super().preflight_response(asked)
+        response.headers[_ALLOWED] = ", ".join([response.headers[_ALLOWED], *known])
+        return response
