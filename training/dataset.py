@@ -12,11 +12,11 @@ from torch import Tensor
 from models.geometry import SIZE, to_float
 from training.augment import centre_crop, coins, corners, crop, mirror, turn, turns
 from training.errors import PreparedDataError
-from training.manifest import TRAIN
+from training.manifest import TRAIN, Manifest
 from training.order import lane_order, mix, shares
 from training.picture import INPAINTING, Picture
 from training.recipe import Augment
-from training.shards import PictureSet, PreparedSplit, load_split
+from training.shards import PictureSet, PreparedSplit, load_split, open_manifest
 from training.streaming import open_split
 
 # All rows of a batch.
@@ -43,7 +43,12 @@ class Batch(NamedTuple):
 
 
 def load_sets(
-    folders: Sequence[Path], split: str, size: int = SIZE, keep: int = 0
+    folders: Sequence[Path],
+    split: str,
+    size: int = SIZE,
+    keep: int = 0,
+    *,
+    encoder_fingerprint: str | None = None,
 ) -> list[PictureSet]:
     """Load one split of every prepared folder, with pictures of side `size` at least.
 
@@ -52,18 +57,34 @@ def load_sets(
         split: such as `train`.
         size: least side of the pictures.
         keep: where not 0, leave the pictures on disk but for so many blocks of each.
+        encoder_fingerprint: where given, the captions must have been embedded by that encoder.
 
     Raises:
-        PreparedDataError: one is missing or has too small pictures, or they were prepared with
-            different encoders.
+        PreparedDataError: one is missing or has too small pictures, two are the same, or they were
+            prepared with different encoders or with another than the given one.
     """
-    sets = [load_set(folder, split, keep) for folder in folders]
-    for one in sets:
-        if one.manifest.size < size:
-            raise PreparedDataError(f"pictures of {one.manifest.size} px; {size} are needed")
-    if len({s.manifest.encoder_fingerprint for s in sets}) > 1:
+    manifests = [open_manifest(folder, split, encoder_fingerprint) for folder in folders]
+    check_distinct(folders, manifests)
+    for manifest in manifests:
+        if manifest.size < size:
+            raise PreparedDataError(f"pictures of {manifest.size} px; {size} are needed")
+    if len({manifest.encoder_fingerprint for manifest in manifests}) > 1:
         raise PreparedDataError("the data folders were prepared with different sentence encoders")
-    return sets
+    return [load_set(folder, split, keep) for folder in folders]
+
+
+def check_distinct(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:
+    """Refuse the same prepared data twice, in one folder or in copies.
+
+    Raises:
+        PreparedDataError: names both folders.
+    """
+    seen: dict[str, Path] = {}
+    for folder, manifest in zip(folders, manifests, strict=True):
+        if manifest.digest in seen:
+            first, digest = seen[manifest.digest], manifest.digest
+            raise PreparedDataError(f"the same data given twice: {first} and {folder} ({digest})")
+        seen[manifest.digest] = folder
 
 
 def load_set(folder: Path, split: str, keep: int = 0) -> PictureSet:

@@ -10,9 +10,9 @@ from typing import Any
 from models.bundle import BundleConfig, save_bundle
 from models.scorers import ScorerSettings
 from training.card import USUAL_NOTES, add_figures, model_card
+from training.data_record import DataRecord
 from training.errors import RunError
 from training.loaded import NEWEST, LoadedRun, load_run
-from training.manifest import Manifest
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
 from training.scorers import KINDS, load_scorer
@@ -54,7 +54,7 @@ def export(
         RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
             whose generator knows no guidance or temperature.
         EvaluationError: an evaluation is of another bundle.
-        PreparedDataError: the data's manifests, which say what to put on the card, are gone.
+        PreparedDataError: the run does not record its data (`RunDir.records`), which are gone.
     """
     run = RunDir.open(folder)
     if run.recipe.picture.hole == "all":
@@ -90,20 +90,20 @@ def bundle_config(
         ranks: whether it carries a scorer.
 
     Raises:
-        PreparedDataError: the data's manifests are gone.
+        PreparedDataError: the run does not record its data, which are gone.
     """
     run = loaded.run
-    manifests = [Manifest.load(Path(place)) for place in run.data]
-    dim = manifests[0].caption_dim
+    records = run.records()
+    dim = records[0].caption_dim
     return BundleConfig(
         name=name,
         generator=run.recipe.generator.kind,
         settings={"caption_dim": dim, **run.recipe.generator.settings, **at_will},
-        encoder=manifests[0].encoder,
-        encoder_fingerprint=manifests[0].encoder_fingerprint,
+        encoder=records[0].encoder,
+        encoder_fingerprint=records[0].encoder_fingerprint,
         caption_dim=dim,
         noise_dim=int(loaded.generator.settings.noise_dim),  # type: ignore[arg-type, union-attr]
-        training=provenance(run, loaded.step, manifests),
+        training=provenance(run, loaded.step, records),
         scorer={"kind": PLAIN, "settings": asdict(ScorerSettings(dim))} if ranks else None,
     )
 
@@ -116,10 +116,10 @@ def read_notes(place: Path) -> str:
         raise RunError(f"no notes at {place}: {error}") from error
 
 
-def provenance(run: RunDir, step: int, manifests: list[Manifest]) -> dict[str, Any]:
+def provenance(run: RunDir, step: int, records: Sequence[DataRecord]) -> dict[str, Any]:
     """Return where the weights come from, without a path of the machine they were made on."""
     record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
-    data = [{"source": m.source, "digest": m.digest, "train": m.splits["train"]} for m in manifests]
+    data = [{"source": r.source, "digest": r.digest, "train": r.train} for r in records]
     begun = {"begun_with": run.origin.told()} if run.origin else {}
     return {
         **begun,

@@ -10,6 +10,7 @@ import torch
 
 from training import ranks
 from training.checkpoint import newest_step
+from training.data_record import DataRecord
 from training.dataset import BatchSource, load_held_out, load_sets
 from training.errors import RunError
 from training.origin import begin, find_origin
@@ -59,11 +60,12 @@ def start(
         encoder = sets[0].manifest.encoder_fingerprint
         origin = find_origin(begin_with, recipe, encoder)
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
-    run = RunDir(folder, recipe, digests, origin=origin)
+    prepared = tuple(DataRecord.of(one.manifest) for one in sets)
+    run = RunDir(folder, recipe, digests, origin=origin, prepared=prepared)
     with ExitStack() as stack:
 
         def make() -> None:
-            RunDir.create(folder, recipe, digests, origin)
+            RunDir.create(folder, recipe, digests, origin, prepared)
             stack.enter_context(run.locked())
 
         ranks.follow(make)

@@ -59,6 +59,11 @@ class LoadedRun:
         """Whether it makes whole pictures of noise alone."""
         return self.recipe.picture.hole == "all"
 
+    @property
+    def encoder_fingerprint(self) -> str | None:
+        """Of the sentence encoder of its captions; None where it reads none."""
+        return None if self.unconditional else self.run.records()[0].encoder_fingerprint
+
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
         noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
@@ -72,10 +77,12 @@ class LoadedRun:
             split: of it; the one to choose models on by default.
 
         Raises:
-            PreparedDataError: the folder or split is not there.
+            PreparedDataError: the folder or split is not there, the run's own data were prepared
+                anew, or the captions are of another sentence encoder than the run's.
         """
-        folder = data or Path(next(iter(self.run.data)))
-        return load_split(folder, split or Manifest.load(folder).held_out)
+        folder = data or self.run.first_data()
+        split = split or Manifest.load(folder).held_out
+        return load_split(folder, split, encoder_fingerprint=self.encoder_fingerprint)
 
     def batch(self, pictures: PreparedSplit, count: int, seed: int = 0) -> Batch:
         """Draw `count` different pictures as this run sees them, each with its first caption."""
@@ -92,10 +99,10 @@ def load_run(folder: Path, which: str | int = NEWEST) -> LoadedRun:
 
     Raises:
         RunError: no run there, or it has no such checkpoint or snapshot.
-        PreparedDataError: the data it was trained on, which say how long a caption is, are gone.
+        PreparedDataError: it does not record its data (`RunDir.records`), which are gone.
     """
     run = RunDir.open(folder)
-    caption_dim = Manifest.load(Path(next(iter(run.data)))).caption_dim
+    caption_dim = run.records()[0].caption_dim
     players = build_players(run.recipe, caption_dim, pick_device(run.recipe.engine))
     if which == BEST:
         step, state = read_checkpoint(run.checkpoints / BEST)

@@ -15,7 +15,7 @@ from training.run_facts import RunFacts, read_run
 
 TEMPLATE = "report.html"
 # Parts of `run.json` that have their own sections.
-SHOWN_ELSEWHERE = ("recipe", "data")
+SHOWN_ELSEWHERE = ("recipe", "data", "prepared")
 
 
 def write_report(folders: Sequence[Path], out: Path) -> None:

@@ -4,16 +4,17 @@ import fcntl
 import importlib.metadata
 import json
 import platform
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from training.data_record import DataRecord, read_records
 from training.errors import RunError
 from training.origin import Origin
 from training.recipe import Recipe, as_table, override, parse_recipe
+from training.revision import revision
 
 RECORD, LOCK = "run.json", "run.lock"
 LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
@@ -29,6 +30,8 @@ class RunDir:
         data: folders of prepared data, with their digests.
         changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
         origin: the bundle that it began with (`training.origin`); None where it began at random.
+        prepared: what the data were when the run started, in the order of `data`; empty in runs of
+            older versions, see `records`.
     """
 
     folder: Path
@@ -36,6 +39,7 @@ class RunDir:
     data: dict[str, str]
     changes: tuple[dict[str, Any], ...] = ()
     origin: Origin | None = None
+    prepared: tuple[DataRecord, ...] = ()
 
     @property
     def checkpoints(self) -> Path:
@@ -54,6 +58,7 @@ class RunDir:
         recipe: Recipe,
         data: dict[str, str],
         origin: Origin | None = None,
+        prepared: tuple[DataRecord, ...] = (),
     ) -> "RunDir":
         """Start a run directory.
 
@@ -62,7 +67,7 @@ class RunDir:
         """
         if (folder / RECORD).exists():
             raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
-        run = cls(folder, recipe, data, origin=origin)
+        run = cls(folder, recipe, data, origin=origin, prepared=prepared)
         run.samples.mkdir(parents=True, exist_ok=True)
         run.write()
         return run
@@ -78,7 +83,9 @@ class RunDir:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             changes = tuple(record.get("changes", ()))
             origin = Origin(**record["origin"]) if record.get("origin") else None
-            return cls(folder, parse_recipe(record["recipe"]), record["data"], changes, origin)
+            prepared = tuple(DataRecord(**one) for one in record.get("prepared", ()))
+            recipe = parse_recipe(record["recipe"])
+            return cls(folder, recipe, record["data"], changes, origin, prepared)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
 
@@ -91,6 +98,25 @@ class RunDir:
         recipe = parse_recipe(override(as_table(self.recipe), overrides))
         changes = (*self.changes, {"step": step, "set": overrides})
         return replace(self, recipe=recipe, changes=changes)
+
+    def records(self) -> tuple[DataRecord, ...]:
+        """Return what the data were that the run was trained on.
+
+        Raises:
+            PreparedDataError: the run is of an older version, which recorded digests alone, and the
+                data in its folders are gone or are others by now.
+        """
+        return self.prepared or read_records(self.data)
+
+    def first_data(self) -> Path:
+        """Return the first folder of its data, which holds what the run was trained on.
+
+        Raises:
+            PreparedDataError: the data are gone from there, or are others by now.
+        """
+        place, digest = next(iter(self.data.items()))
+        read_records({place: digest})
+        return Path(place)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -112,6 +138,7 @@ class RunDir:
             "recipe": as_table(self.recipe),
             "changes": self.changes,
             "data": self.data,
+            "prepared": [asdict(one) for one in self.prepared],
             "origin": asdict(self.origin) if self.origin else None,
             **environment(),
         }
@@ -120,21 +147,6 @@ class RunDir:
 
 
 def environment() -> dict[str, Any]:
-    """Return the code revision and the versions of what the figures depend on."""
+    """Return the code's revision and the versions of what the figures depend on."""
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {"revision": revision(), "python": platform.python_version(), "libraries": versions}
-
-
-def revision() -> str:
-    """Return the checkout's commit, with `+changes` where files differ; `unknown` without git."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty=+changes"],  # noqa: S607
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return described.stdout.strip()

@@ -41,21 +41,27 @@ def show(
     Raises:
         RunError, BundleError: no run or bundle there; or temperatures of one that makes whole
             pictures, whose columns are draws.
-        PreparedDataError: no such data or split, or too small pictures.
+        PreparedDataError: no such data or split, too small pictures, or captions of another
+            sentence encoder than the generator's.
     """
     cpu = torch.device("cpu")
-    generator, picture = generator_of(place, which)
+    generator, picture, encoder = generator_of(place, which)
     if temperatures and picture.hole == "all":
         raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
     # A few pictures are shown: what they lie among need not be in memory.
-    sets = load_sets(data, split, picture.window, keep=rows)
+    sets = load_sets(data, split, picture.window, keep=rows, encoder_fingerprint=encoder)
     sampler = Sampler(sets, out.parent, seed, cpu, picture)
     sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
 
 
-def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture]:
-    """Return a bundle's or a run's generator, and what it sees of a picture."""
+def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture, str | None]:
+    """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
+
+    The encoder is the fingerprint of the one whose captions the generator reads; None where it
+    reads none.
+    """
     if not (place / RECORD).is_file():
-        return load_bundle(place).generator, INPAINTING
+        bundle = load_bundle(place)
+        return bundle.generator, INPAINTING, bundle.config.encoder_fingerprint
     loaded = load_run(place, which)
-    return loaded.generator, loaded.recipe.picture
+    return loaded.generator, loaded.recipe.picture, loaded.encoder_fingerprint

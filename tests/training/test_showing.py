@@ -1,5 +1,6 @@
 """`sample` and `export` of a bundle or a run, its newest or its best checkpoint."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,10 +8,12 @@ import torch
 from PIL import Image
 
 from models.bundle import load_bundle
-from tests.training.small import small_recipe
-from training.errors import RunError
+from tests.training.small import small_recipe, write_prepared
+from training.errors import PreparedDataError, RunError
 from training.export import export
 from training.launch import start
+from training.loaded import load_run
+from training.manifest import Manifest
 from training.recipe import load_recipe
 from training.samples import Sampler
 from training.shards import load_split
@@ -92,3 +95,25 @@ def test_a_run_without_a_best_checkpoint_says_so(prepared, tmp_path):
     start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
     with pytest.raises(RunError, match="best cannot be read"):
         show(tmp_path / "run", [prepared], tmp_path / "x.png", split="train", rows=2, which="best")
+
+
+def other_encoder(folder):
+    """Prepared data whose captions another encoder of the same width embedded."""
+    write_prepared(folder)
+    replace(Manifest.load(folder), encoder_fingerprint="sha256:other").save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["run", "bundle"])
+def test_captions_of_another_encoder_are_refused(run, kind, tmp_path):
+    export(run, tmp_path / "bundle")
+    place = run if kind == "run" else tmp_path / "bundle"
+    data = other_encoder(tmp_path / "data")
+    with pytest.raises(PreparedDataError, match="embedded by another encoder"):
+        show(place, [data], tmp_path / "grid.png", split="train", rows=2)
+    assert not (tmp_path / "grid.png").exists()
+
+
+def test_experiments_refuse_captions_of_another_encoder(run, tmp_path):
+    with pytest.raises(PreparedDataError, match="embedded by another encoder"):
+        load_run(run).held_out(other_encoder(tmp_path / "data"))

@@ -42,7 +42,9 @@ def engines(
     torch.set_num_threads(1)
     loaded = load_bundle(bundle)
     ready = {engine.name: engine for engine in (load_engine(loaded, kind) for kind in ASKED)}
-    pictures = choose_pictures(load_split(data, split), count, seed)
+    pictures = choose_pictures(
+        load_split(data, split, encoder_fingerprint=loaded.config.encoder_fingerprint), count, seed
+    )
     seeds = list(range(seed, seed + len(pictures)))
     fills = {n: e.fill(pictures.pixels, pictures.vectors, seeds) for n, e in ready.items()}
     results: dict[str, Any] = {

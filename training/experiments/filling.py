@@ -54,7 +54,7 @@ def filler(run: LoadedRun) -> Filler:
 
 def data_folder(runs: Sequence[LoadedRun], data: Path | None) -> Path:
     """Return where to take pictures from: the first data of the first run by default."""
-    return data or Path(next(iter(runs[0].run.data)))
+    return data or runs[0].run.first_data()
 
 
 def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> PreparedSplit:
@@ -64,9 +64,7 @@ def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> P
         RunError: the runs' captions were not all embedded by one encoder.
         PreparedDataError: no such split, or embedded by another encoder than the runs' captions.
     """
-    encoders = {
-        Manifest.load(Path(place)).encoder_fingerprint for run in runs for place in run.run.data
-    }
+    encoders = {record.encoder_fingerprint for run in runs for record in run.run.records()}
     if len(encoders) > 1:
         raise RunError("the runs were trained with different sentence encoders")
     split = split or Manifest.load(folder).held_out

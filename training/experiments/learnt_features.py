@@ -1,7 +1,5 @@
 """What a discriminator makes of a picture on its way to a verdict, as one vector."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
@@ -10,7 +8,6 @@ from models.discriminators import DISCRIMINATORS
 from models.geometry import to_float
 from models.verdicts import Reconstruction
 from training.loaded import LoadedRun
-from training.manifest import Manifest
 from training.players import network
 
 GRID = 4
@@ -59,7 +56,7 @@ def anew(loaded: LoadedRun, seed: int) -> nn.Module:
 
 def caption_dim(loaded: LoadedRun) -> int:
     """Return the length of the captions that a run was trained with."""
-    return Manifest.load(Path(next(iter(loaded.run.data)))).caption_dim
+    return loaded.run.records()[0].caption_dim
 
 
 def described(discriminator: nn.Module) -> str:

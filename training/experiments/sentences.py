@@ -1,11 +1,11 @@
 """The two sentences at the ends of each context's way, given or taken from the data."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
 from models.captions import CaptionEncoder
+from training.data_record import DataRecord
 from training.errors import PreparedDataError
 from training.loaded import LoadedRun
 from training.manifest import Manifest
@@ -41,19 +41,19 @@ def said(run: LoadedRun, sentence: str, count: int) -> Ends:
         EncoderError: the encoder is not to be had.
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
-    encoder = encoder_of(Manifest.load(Path(next(iter(run.run.data)))))
+    encoder = encoder_of(run.run.records()[0])
     return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
 
 
-def encoder_of(manifest: Manifest) -> CaptionEncoder:
+def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:
     """Load the encoder that a prepared folder's captions were embedded by.
 
     Raises:
         EncoderError: it is not to be had.
         PreparedDataError: what is to be had under its name is another.
     """
-    encoder = CaptionEncoder.load(manifest.encoder)
-    if encoder.fingerprint != manifest.encoder_fingerprint:
+    encoder = CaptionEncoder.load(prepared.encoder)
+    if encoder.fingerprint != prepared.encoder_fingerprint:
         raise PreparedDataError(
             f"the captions were embedded by another {encoder.name} than is here"
         )

@@ -12,6 +12,7 @@ from tests.training.test_every_recipe import RUN, TINY, tiny
 from training.errors import TrainingError
 from training.experiments import app
 from training.launch import start
+from training.manifest import Manifest
 from training.recipe import load_recipe
 from training.rundir import RunDir
 
@@ -41,7 +42,7 @@ def runs(data, tmp_path_factory):
     }
     for name, recipe in recipes.items():
         start(recipe, [data], folder / name, lambda step, figures: None)
-    RunDir.create(folder / "dcgan", load_recipe("dcgan"), {str(data): ""})
+    RunDir.create(folder / "dcgan", load_recipe("dcgan"), {str(data): Manifest.load(data).digest})
     return folder
 
 
