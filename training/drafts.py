@@ -51,9 +51,9 @@ class Drafts:
         rows = self.waiting.setdefault(example.split, [])
         rows.append(
             {
-                "image": {"bytes": png, "path": example.file_name},
-                "file_name": example.file_name,
-                "label": example.label,
+                "image": {"bytes": png, "path": printable(example.file_name)},
+                "file_name": printable(example.file_name),
+                "label": printable(example.label),
                 "captions": list(captions),
             }
         )
@@ -62,6 +62,7 @@ class Drafts:
 
     def pass_over(self, item: PassedOver) -> None:
         """Name a picture that is not used, in the log and for the manifest."""
+        item = PassedOver(printable(item.file_name), printable(item.reason))
         logger.warning("passed over %s: %s", item.file_name, item.reason)
         self.passed_over.append(item)
 
@@ -72,6 +73,11 @@ class Drafts:
             paths = self.written.setdefault(split, [])
             paths.append(self.folder / f"{split}-{len(paths):05d}.draft")
             pq.write_table(pa.Table.from_pylist(rows), paths[-1], compression="none")
+
+
+def printable(name: str) -> str:
+    r"""Write as `\udce9` what is not Unicode in the name of a file, and can be stored nowhere."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def finish_shards(

@@ -1,5 +1,7 @@
 """The one exception tree of the training package: each message is a line for the user."""
 
+from pathlib import Path
+
 
 class TrainingError(Exception):
     """Something the user can put right: the command line prints it without a traceback."""
@@ -7,6 +9,18 @@ class TrainingError(Exception):
 
 class SourceError(TrainingError):
     """The raw data set is missing, unreadable, or holds nothing that can be used."""
+
+
+class ArchiveError(SourceError):
+    """An archive cannot be read to its end.
+
+    Attributes:
+        reason: why, without the archive's path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.reason = reason
 
 
 class PictureError(TrainingError):

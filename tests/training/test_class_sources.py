@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.training.test_sources import pack, png, read, write
+from tests.training.source_files import idx, pack, png, read, write
 from training.errors import SourceError
 from training.prepare import prepare
 from training.sources import Example, find_source
@@ -23,14 +23,6 @@ CELEBA = {
     "img_align_celeba/2.jpg": png(),
     "img_align_celeba/9.jpg": png(),
 }
-
-
-def idx(*shape, values=0):
-    head = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
-    count = 1
-    for n in shape:
-        count *= n
-    return head + bytes(values + i for i in range(count))
 
 
 MNIST = {
@@ -76,7 +68,7 @@ def test_a_face_may_have_several_things():
         ({"MNIST/raw/t10k-labels-idx1-ubyte": idx(2)}, "1 t10k pictures, but 2 labels"),
         ({"MNIST/raw/t10k-images-idx3-ubyte": idx(1, 3, 3)[:-1]}, "damaged"),
         ({"MNIST/raw/t10k-images-idx3-ubyte": b"junk"}, "not an idx file"),
-        ({"MNIST/raw/train-images-idx3-ubyte.gz": b"junk"}, "gzip file is damaged"),
+        ({"MNIST/raw/train-images-idx3-ubyte.gz": b"junk"}, "gzip file is damaged or incomplete"),
     ],
 )
 def test_a_damaged_mnist_is_a_clear_error(change, says, tmp_path):

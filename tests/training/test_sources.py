@@ -1,55 +1,14 @@
-import io
 import json
-import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.training.source_files import pack, png, read, write
 from training.errors import PictureError, SourceError
-from training.sources import Example, PassedOver, find_source
+from training.sources import Example, find_source
 from training.sources.packed import walk
 from training.sources.tiny_imagenet import class_captions, with_article
-
-
-def png() -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def write(folder: Path, files: dict[str, str | bytes]) -> Path:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return folder
-
-
-def pack(folder: Path, archive: Path) -> Path:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w") as packed:
-            for path in files:
-                packed.write(path, path.relative_to(folder))
-    else:
-        with tarfile.open(archive, "w:gz") as packed:
-            packed.add(folder, ".")
-    return archive
-
-
-def read(name: str, place: Path) -> tuple[dict[str, Example], dict[str, str]]:
-    examples, passed_over = {}, {}
-    for item in find_source(name)(place):
-        if isinstance(item, PassedOver):
-            passed_over[item.file_name] = item.reason
-        else:
-            assert item.read()
-            examples[item.file_name] = item
-    return examples, passed_over
-
 
 FLICKR = {
     "Flickr8k.token.txt": "a.jpg#0\tA dog runs .\na.jpg#1\tA brown dog\nb.jpg#0\tA cat\n",

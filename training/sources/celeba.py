@@ -2,8 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-from training.sources.base import Example, PassedOver, Reading, is_picture, require_text
-from training.sources.packed import read_texts, walk
+from training.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.sources.contents import look_through
+from training.sources.packed import walk
 
 ATTRIBUTES, PARTITION = "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = {"0": "train", "1": "val", "2": "test"}
@@ -23,24 +24,30 @@ HAS = {
 def read_celeba(place: Path) -> Reading:
     """Every listed face, from the folder or archive `img_align_celeba`.
 
+    Faces that one of the lists does not know, or of an unknown partition, are passed over.
+
     Raises:
         SourceError: one of the two lists is missing.
     """
-    texts = read_texts(place, (ATTRIBUTES, PARTITION).__contains__)
-    captions = _captions(require_text(texts, ATTRIBUTES, place))
-    rows = (line.split() for line in require_text(texts, PARTITION, place).splitlines())
-    splits = {row[0]: SPLITS.get(row[1], "train") for row in rows if len(row) > 1}
+    contents = look_through(place, (ATTRIBUTES, PARTITION).__contains__)
+    captions = _captions(contents.require(ATTRIBUTES))
+    rows = (line.split() for line in lines_of(contents.require(PARTITION)))
+    splits = {row[0]: SPLITS[row[1]] for row in rows if len(row) > 1 and row[1] in SPLITS}
+    present = {PurePosixPath(path).name for path in contents.paths}
+    missing = [name for name in captions if name not in present]
+    yield from contents.pass_over_damaged(missing)
     seen: set[str] = set()
-    for member in walk(place):
+    for member in walk(place, without=contents.damaged):
         name = PurePosixPath(member.path).name
-        if name in captions and name in splits and name not in seen:
-            seen.add(name)
+        if not is_picture(name) or name in seen:
+            continue
+        seen.add(name)
+        if name in captions and name in splits:
             yield Example(splits[name], name, (captions[name],), member.read)
-        elif is_picture(name) and name not in seen:
+        else:
             yield PassedOver(name, "not in the lists")
-    for name in captions:
-        if name not in seen:
-            yield PassedOver(name, "listed, but no such picture")
+    for name in missing:
+        yield PassedOver(name, MISSING)
 
 
 def describe(attributes: set[str]) -> str:
@@ -52,12 +59,15 @@ def describe(attributes: set[str]) -> str:
 
 
 def _captions(text: str) -> dict[str, str]:
-    """Caption by file name; the list's first line is a count, its second names the attributes."""
-    lines = text.splitlines()
+    """Caption by file name; the list's first line is a count, its second names the attributes.
+
+    A row with more or fewer values than there are attributes describes nobody for certain.
+    """
+    lines = lines_of(text)
     names = lines[1].split() if len(lines) > 1 else []
     rows = (line.split() for line in lines[2:])
     return {
-        row[0]: describe({n for n, value in zip(names, row[1:], strict=False) if value == "1"})
+        row[0]: describe({n for n, value in zip(names, row[1:], strict=True) if value == "1"})
         for row in rows
-        if row
+        if len(row) == len(names) + 1
     }

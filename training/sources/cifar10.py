@@ -2,26 +2,43 @@
 
 from pathlib import Path, PurePosixPath
 
-from training.errors import SourceError
-from training.sources.base import Example, Reading, is_picture
+from training.sources.base import Example, PassedOver, Reading, is_picture
+from training.sources.contents import look_through
 from training.sources.packed import walk
+from training.sources.splits import split_of_folder
 from training.sources.tiny_imagenet import class_captions
-
-SPLITS = ("train", "test")
 
 
 def read_cifar10(place: Path) -> Reading:
-    """Every picture under `train` and `test`, captioned by its folder's name.
+    """Every picture in a class's folder of a split, captioned by the folder's name.
+
+    The splits are `train` and `test`, or whatever else `training.sources.splits` knows.
 
     Raises:
         SourceError: no picture lies as it should.
     """
-    found = False
-    for member in walk(place):
-        match PurePosixPath(member.path).parts[-3:]:
-            case (split, label, name) if split in SPLITS and is_picture(name):
-                found = True
-                file_name = f"{split}/{label}/{name}"
-                yield Example(split, file_name, class_captions([label]), member.read, label)
-    if not found:
-        raise SourceError(f"{place}: no train/CLASS/PICTURE there, nor in an archive there")
+    contents = look_through(place)
+    if not any(_place_in_layout(path) for path in contents.paths):
+        raise contents.lacks("train/CLASS/PICTURE")
+    yield from contents.pass_over_unpacked()
+    seen: set[str] = set()
+    for member in walk(place, without=contents.damaged):
+        found = _place_in_layout(member.path)
+        if found is None:
+            if is_picture(member.path):
+                yield PassedOver(member.path, "in no class's folder of a split")
+            continue
+        split, label, name = found
+        file_name = f"{split}/{label}/{name}"
+        if file_name not in seen:
+            seen.add(file_name)
+            yield Example(split, file_name, class_captions([label]), member.read, label)
+
+
+def _place_in_layout(path: str) -> tuple[str, str, str] | None:
+    """Split, class and name of a picture by its path; None for other files."""
+    match PurePosixPath(path).parts[-3:]:
+        case (folder, label, name) if is_picture(name):
+            split = split_of_folder(folder)
+            return (split, label, name) if split else None
+    return None

@@ -5,24 +5,17 @@ the published zips (`annotations_trainval2017.zip`, `train2017.zip`). Which spli
 by the annotation files found; photos without an annotation file are left alone.
 """
 
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from training.errors import SourceError
-from training.sources.base import Example, PassedOver, Reading, is_picture
-from training.sources.packed import read_texts, walk
+from training.sources.base import MISSING, Example, PassedOver, Reading, is_picture
+from training.sources.coco_captions import CocoCaptions, parse_coco
+from training.sources.contents import Contents, look_through, match_names
+from training.sources.packed import walk
+from training.sources.splits import canonical_split
 
 CAPTION_FILE = re.compile(r"captions_([a-z]+)(\d*)\.json")
-
-
-@dataclass(frozen=True)
-class _Annotations:
-    """One caption file: its split, and the captions by photo name."""
-
-    split: str
-    captions: dict[str, list[str]]
 
 
 def read_coco(place: Path) -> Reading:
@@ -31,35 +24,54 @@ def read_coco(place: Path) -> Reading:
     Raises:
         SourceError: no caption file, or one that is not as published.
     """
-    texts = read_texts(place, lambda name: CAPTION_FILE.fullmatch(name) is not None)
-    if not texts:
-        raise SourceError(f"{place}: no captions_*.json there, nor in an archive there")
-    by_folder = dict(_parse(path, text) for path, text in texts.items())
-    seen: set[tuple[str, str]] = set()
-    for member in walk(place):
-        folder, name = PurePosixPath(member.path).parts[-2:] if "/" in member.path else ("", "")
-        if folder not in by_folder or not is_picture(name) or (folder, name) in seen:
+    contents = look_through(place, lambda name: CAPTION_FILE.fullmatch(name) is not None)
+    if not contents.texts:
+        raise contents.lacks("captions_*.json")
+    files = _caption_files(contents)
+    listed = match_names(_listed(files), _photos(contents.paths, files))
+    found = set(listed.values())
+    missing = [name for name in _listed(files) if name not in found]
+    yield from contents.pass_over_damaged(missing)
+    for _, captions in files.values():
+        yield from captions.wrong
+    seen: set[str] = set()
+    for member in walk(place, without=contents.damaged):
+        name = listed.get(_in_folder(member.path)) or _in_folder(member.path)
+        folder = name.partition("/")[0]
+        if folder not in files or not is_picture(name) or name in seen:
             continue
-        seen.add((folder, name))
-        annotations = by_folder[folder]
-        captions = tuple(annotations.captions.get(name, ()))
-        yield Example(annotations.split, f"{folder}/{name}", captions, member.read)
-    for folder, annotations in by_folder.items():
-        for name in annotations.captions:
-            if (folder, name) not in seen:
-                yield PassedOver(f"{folder}/{name}", "listed, but no such picture")
+        seen.add(name)
+        split, captions = files[folder]
+        texts = captions.by_name.get(name.partition("/")[2], ())
+        yield Example(split, name, tuple(texts), member.read)
+    for name in missing:
+        yield PassedOver(name, MISSING)
 
 
-def _parse(path: str, text: str) -> tuple[str, _Annotations]:
-    """The folder of the photos (`train2017`) and their captions."""
-    match = CAPTION_FILE.fullmatch(PurePosixPath(path).name)
-    assert match is not None  # only such files were read
-    try:
-        data = json.loads(text)
-        captions: dict[str, list[str]] = {image["file_name"]: [] for image in data["images"]}
-        names = {image["id"]: image["file_name"] for image in data["images"]}
-        for annotation in data["annotations"]:
-            captions[names[annotation["image_id"]]].append(annotation["caption"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"{path}: not a COCO caption file ({error!r})") from error
-    return match[1] + match[2], _Annotations(match[1], captions)
+def _caption_files(contents: Contents) -> dict[str, tuple[str, CocoCaptions]]:
+    """Split and captions by the folder of the photos, such as `train2017`."""
+    files = {}
+    for path, text in contents.texts.items():
+        match = CAPTION_FILE.fullmatch(PurePosixPath(path).name)
+        assert match is not None  # only such files were read
+        files[match[1] + match[2]] = canonical_split(match[1]), parse_coco(path, text)
+    return files
+
+
+def _listed(files: dict[str, tuple[str, CocoCaptions]]) -> dict[str, None]:
+    """Folder and name of every annotated photo, in the order of the files."""
+    return {
+        f"{folder}/{name}": None
+        for folder, (_, captions) in files.items()
+        for name in captions.by_name
+    }
+
+
+def _photos(paths: Iterable[str], files: dict[str, tuple[str, CocoCaptions]]) -> set[str]:
+    names = {_in_folder(path) for path in paths if is_picture(path)}
+    return {name for name in names if name.partition("/")[0] in files}
+
+
+def _in_folder(path: str) -> str:
+    """The last two parts of a path: `train2017/1.jpg`."""
+    return "/".join(PurePosixPath(path).parts[-2:])

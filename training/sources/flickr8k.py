@@ -8,13 +8,15 @@ from pathlib import Path, PurePosixPath
 
 from training.errors import SourceError
 from training.sources.base import (
+    MISSING,
     Example,
     PassedOver,
     Reading,
     is_picture,
-    require_text,
+    lines_of,
 )
-from training.sources.packed import read_texts, walk
+from training.sources.contents import look_through, match_names
+from training.sources.packed import walk
 
 TOKENS = "Flickr8k.token.txt"
 LISTS = {f"Flickr_8k.{split}Images.txt": split for split in ("train", "dev", "test")}
@@ -26,36 +28,45 @@ def read_flickr8k(place: Path) -> Reading:
     Raises:
         SourceError: the captions or all the lists are missing.
     """
-    texts = read_texts(place, lambda name: name == TOKENS or name in LISTS)
-    captions = _captions(require_text(texts, TOKENS, place))
-    splits = _splits(texts)
+    contents = look_through(place, lambda name: name == TOKENS or name in LISTS)
+    captions, wrong = _captions(contents.require(TOKENS))
+    splits = _splits(contents.texts)
     if not splits:
         raise SourceError(f"{place}: none of {', '.join(LISTS)} there")
-    missing = dict(splits)
+    names = {PurePosixPath(path).name for path in contents.paths if is_picture(path)}
+    listed = match_names(splits, names)
+    missing = sorted(splits.keys() - set(listed.values()))
+    yield from contents.pass_over_damaged(missing)
+    yield from wrong
     seen: set[str] = set()
-    for member in walk(place):
+    for member in walk(place, without=contents.damaged):
         name = PurePosixPath(member.path).name
         if not is_picture(name) or name in seen:
             continue
         seen.add(name)
-        missing.pop(name, None)
-        if name in splits:
+        if name in listed:
+            name = listed[name]
             yield Example(splits[name], name, tuple(captions.get(name, ())), member.read)
         else:
             yield PassedOver(name, "in none of the split lists")
     for name in missing:
-        yield PassedOver(name, "listed, but no such picture")
+        yield PassedOver(name, MISSING)
 
 
-def _captions(text: str) -> dict[str, list[str]]:
+def _captions(text: str) -> tuple[dict[str, list[str]], list[PassedOver]]:
+    """Captions by photo, and lines that have none."""
     captions: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        key, tab, caption = line.partition("\t")
-        if tab:
+    wrong = []
+    for number, line in enumerate(lines_of(text), start=1):
+        key, _, caption = line.partition("\t")
+        name = key.rpartition("#")[0]
+        if name and caption:
             # The published captions are tokenised: "way ." was "way."
             caption = caption.strip().replace(" .", ".").replace(" ,", ",")
-            captions.setdefault(key.rpartition("#")[0], []).append(caption)
-    return captions
+            captions.setdefault(name, []).append(caption)
+        elif line.strip():
+            wrong.append(PassedOver(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
+    return captions, wrong
 
 
 def _splits(texts: dict[str, str]) -> dict[str, str]:
@@ -63,6 +74,6 @@ def _splits(texts: dict[str, str]) -> dict[str, str]:
         name.strip(): LISTS[PurePosixPath(path).name]
         for path, text in texts.items()
         if PurePosixPath(path).name in LISTS
-        for name in text.splitlines()
+        for name in lines_of(text)
         if name.strip()
     }

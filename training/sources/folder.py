@@ -1,14 +1,13 @@
 """Your own pictures: a folder (or archive) with `metadata.jsonl` or `metadata.csv`.
 
 The convention of `datasets`' imagefolder: each row has `file_name`, relative to the metadata file,
-and `caption` (a text) or `captions` (a list of texts); optionally `label` and `split`. Without a
-`split` column, metadata in a folder called train, dev, val or test says the split; else it is
-`train`. Several rows for one picture add their captions up.
+and `caption` or `text` (a text) or `captions` (a list of texts); optionally `label` and `split`.
+Without a `split` column, the first folder on the way to the picture that is called as a split
+(`training.sources.splits`) says it; else it is `train`. Several rows for one picture add their
+captions up.
 """
 
-import csv
-import io
-import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +15,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from training.errors import PictureError, SourceError
-from training.sources.base import Example, PassedOver, Reading, is_picture
-from training.sources.packed import read_texts, walk
+from training.manifest import TRAIN
+from training.sources.base import (
+    MISSING,
+    Example,
+    PassedOver,
+    Reading,
+    caption_texts,
+    is_picture,
+)
+from training.sources.contents import look_through, match_names
+from training.sources.metadata import NAME, captions_field, read_rows
+from training.sources.packed import walk
+from training.sources.splits import canonical_split, looks_like_split, split_of_folder
+
+logger = logging.getLogger(__name__)
 
 METADATA = ("metadata.jsonl", "metadata.csv")
-SPLIT_FOLDERS = ("train", "dev", "val", "validation", "test")
 SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -39,77 +50,85 @@ def read_folder(place: Path) -> Reading:
     Raises:
         SourceError: no metadata, or it cannot be read at all.
     """
-    texts = read_texts(place, METADATA.__contains__, into_archives=False)
-    if not texts:
+    contents = look_through(place, METADATA.__contains__, into_archives=False)
+    if not contents.texts:
         raise SourceError(f"{place}: no {' or '.join(METADATA)} there")
     entries: dict[str, _Entry] = {}
-    for path, text in texts.items():
+    for path, text in contents.texts.items():
         yield from _collect(PurePosixPath(path), text, entries)
-    seen: set[str] = set()
+    _warn_of_splits(entries)
+    listed = match_names(entries, contents.paths)
     for member in walk(place, into_archives=False):
-        entry = entries.get(member.path)
+        entry = entries.get(listed.get(member.path, ""))
         if entry is not None:
-            seen.add(member.path)
             captions = tuple(entry.captions)
             yield Example(entry.split, member.path, captions, member.read, entry.label)
         elif is_picture(member.path):
             yield PassedOver(member.path, "not in the metadata")
+    found = set(listed.values())
     for name in entries:
-        if name not in seen:
-            yield PassedOver(name, "listed, but no such picture")
+        if name not in found:
+            yield PassedOver(name, MISSING)
 
 
 def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iterator[PassedOver]:
     """Add the rows of one metadata file to `entries`; give those that are wrong."""
-    rows = _csv_rows(text) if path.suffix == ".csv" else _json_rows(text)
-    try:
-        for number, row in rows:
-            try:
-                name, entry = _read_row(path.parent, row)
-            except PictureError as error:
-                yield PassedOver(f"{path}, line {number}", str(error))
-            else:
-                entries.setdefault(name, entry).captions.extend(_captions(row))
-    except csv.Error as error:
-        raise SourceError(f"{path}: not CSV ({error})") from error
+    for number, row in read_rows(path, text):
+        try:
+            reasons = [row] if isinstance(row, str) else _add(path.parent, row, entries)
+        except PictureError as error:
+            reasons = [str(error)]
+        for reason in reasons:
+            yield PassedOver(f"{path}, line {number}", reason)
 
 
-def _read_row(parent: PurePosixPath, row: Any) -> tuple[str, _Entry]:
-    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+def _add(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:
+    """Add a row to the entry of its picture; return why captions of it are not used.
+
+    Raises:
+        PictureError: the row cannot be used.
+    """
+    name, entry = _read_row(parent, row)
+    texts, reasons = caption_texts(captions_field(row))
+    entry = entries.setdefault(name, entry)
+    if entry.split != _split(PurePosixPath(name), row):
+        raise PictureError(f"another split than the picture's first row ({entry.split!r})")
+    # Once each: the same rows may stand in both kinds of metadata.
+    entry.captions += [text for text in dict.fromkeys(texts) if text not in entry.captions]
+    return reasons
+
+
+def _read_row(parent: PurePosixPath, row: dict[str, Any]) -> tuple[str, _Entry]:
+    if not isinstance(row.get(NAME), str):
         raise PictureError("no row with a file_name")
-    name = PurePosixPath(row["file_name"].replace("\\", "/"))
+    name = PurePosixPath(row[NAME].replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts:
-        raise PictureError(f"{row['file_name']} climbs out of the folder")
-    folder_split = next((part for part in parent.parts if part in SPLIT_FOLDERS), "train")
-    split = str(row.get("split") or folder_split)
+        raise PictureError(f"file_name climbs out of the folder ({row[NAME]!r})")
+    path = parent / name
+    split = _split(path, row)
     if not SPLIT_NAME.fullmatch(split):
-        raise PictureError(f"split {split!r} is not a plain name")
-    return str(parent / name), _Entry(split, str(row.get("label") or ""))
+        raise PictureError(f"split is not a plain name ({split!r})")
+    return str(path), _Entry(split, str(row.get("label") or ""))
 
 
-def _captions(row: dict[str, Any]) -> list[str]:
-    """The texts of a row; in a CSV cell, `captions` may be a JSON list."""
-    given = row.get("captions") or row.get("caption") or []
-    if isinstance(given, str) and given.startswith("["):
-        given = _json_or_none(given) or given
-    texts = given if isinstance(given, list) else [given]
-    return [text for text in texts if isinstance(text, str)]
+def _split(path: PurePosixPath, row: dict[str, Any]) -> str:
+    if row.get("split"):
+        return canonical_split(str(row["split"]).strip())
+    return next(filter(None, map(split_of_folder, path.parent.parts)), TRAIN)
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        yield reader.line_num, row
-
-
-def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, _json_or_none(line)
-
-
-def _json_or_none(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+def _warn_of_splits(entries: dict[str, _Entry]) -> None:
+    """Tell of folders that sound held out but are trained on."""
+    folders = {
+        parent
+        for name, entry in entries.items()
+        if entry.split == TRAIN
+        for parent in PurePosixPath(name).parents
+        if looks_like_split(parent.name)
+    }
+    for folder in sorted(folders):
+        logger.warning(
+            "the pictures of %s go into train: call it val, dev or test, or add a column split, "
+            "to hold them out",
+            folder,
+        )

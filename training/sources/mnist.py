@@ -4,6 +4,7 @@ import gzip
 import io
 import math
 import zlib
+from collections.abc import Container
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.errors import SourceError
-from training.sources.base import Example, Reading
+from training.sources.base import Example, PassedOver, Reading
+from training.sources.contents import look_through
 from training.sources.packed import walk
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -27,17 +29,23 @@ def read_mnist(place: Path) -> Reading:
     Raises:
         SourceError: no split is there with pictures and labels, or a file is damaged.
     """
-    files = _idx_files(place)
+    contents = look_through(place)
+    files = _idx_files(place, contents.damaged)
     whole = [name for name in SPLITS if PICTURES.format(name) in files]
     if not whole:
-        raise SourceError(f"{place}: no {PICTURES.format('train')} there, nor in an archive there")
+        raise contents.lacks(PICTURES.format("train"))
+    yield from contents.pass_over_damaged([])
     for name in whole:
         pictures = parse_idx(files[PICTURES.format(name)], 3, place)
         labels = parse_idx(files.get(LABELS.format(name), b""), 1, place)
         if len(pictures) != len(labels):
             raise SourceError(f"{place}: {len(pictures)} {name} pictures, but {len(labels)} labels")
         for i, (picture, label) in enumerate(zip(pictures, labels.tolist(), strict=True)):
-            file_name, word = f"{SPLITS[name]}/{i:05d}.png", DIGITS[label % len(DIGITS)]
+            file_name = f"{SPLITS[name]}/{i:05d}.png"
+            if label >= len(DIGITS):
+                yield PassedOver(file_name, f"its label is no digit ({label})")
+                continue
+            word = DIGITS[label]
             captions = (f"a handwritten {word}", f"the digit {word}")
             yield Example(SPLITS[name], file_name, captions, partial(_png, picture), str(label))
 
@@ -57,22 +65,25 @@ def parse_idx(data: bytes, dimensions: int, place: Path) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
 
 
-def _idx_files(place: Path) -> dict[str, bytes]:
+def _idx_files(place: Path, damaged: Container[str]) -> dict[str, bytes]:
+    """Contents by name; of a file that is there both gzipped and not, the latter counts."""
     wanted = {form.format(name) for name in SPLITS for form in (PICTURES, LABELS)}
-    files = {}
-    for member in walk(place):
+    files: dict[str, bytes] = {}
+    packed: dict[str, bytes] = {}
+    for member in walk(place, without=damaged):
         name = PurePosixPath(member.path).name
-        if name.removesuffix(".gz") in wanted:
-            data = member.read()
-            files[name.removesuffix(".gz")] = _unzip(data, place) if name.endswith(".gz") else data
-    return files
+        if name in wanted:
+            files[name] = member.read()
+        elif name.removesuffix(".gz") in wanted:
+            packed[name.removesuffix(".gz")] = member.read()
+    return {name: _unzip(data, place) for name, data in packed.items() if name not in files} | files
 
 
 def _unzip(data: bytes, place: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"{place}: a gzip file is damaged ({error})") from error
+        raise SourceError(f"{place}: a gzip file is damaged or incomplete ({error})") from error
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

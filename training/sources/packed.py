@@ -1,9 +1,10 @@
 """A folder, a tar (also gz, bz2, xz) or a zip, read in place and in one streaming pass."""
 
+import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +12,15 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from training.errors import PictureError, SourceError
+from training.errors import ArchiveError, PictureError, SourceError
 
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError)
+# How zip, gzip, bzip2 and xz files begin; a tar says what it is at 257.
+BEGINNINGS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+# Folders of previews, deleted files and what a Mac adds to archives; hidden ones besides.
+LITTER = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"})
 
 
 @dataclass(frozen=True)
@@ -29,58 +35,63 @@ class Member:
     read: Callable[[], bytes]
 
 
-def walk(place: Path, *, into_archives: bool = True) -> Iterator[Member]:
+def walk(
+    place: Path, *, into_archives: bool = True, without: Container[str] = ()
+) -> Iterator[Member]:
     """Every file of a folder (sorted) or of an archive (in its own order).
+
+    Links to folders are followed; hidden files and folders are left alone.
 
     Args:
         place: a folder or an archive.
         into_archives: also give the files inside the archives that lie in a folder, which is
             how Flickr8k and MS-COCO are published; their paths start with the archive's.
+        without: paths of archives in the folder to leave alone.
 
     Raises:
-        SourceError: nothing there, no archive, or the archive is damaged.
+        SourceError: nothing there, no archive, a folder that cannot be read, or (`ArchiveError`)
+            the archive is damaged.
     """
+    for name, members in parts(place, into_archives=into_archives):
+        if name not in without:
+            yield from members
+
+
+def parts(place: Path, *, into_archives: bool) -> Iterator[tuple[str, Iterator[Member]]]:
+    """What `walk` goes through: each file of a folder, each archive with its members."""
     if place.is_dir():
-        yield from _walk_folder(place, into_archives)
+        for name, path in _files(place, "", ()):
+            if into_archives and name.lower().endswith(ARCHIVE_SUFFIXES):
+                yield name, _below(name, _walk_archive(path))
+            else:
+                yield name, iter([Member(name, partial(_read_file, path))])
     elif place.is_file():
-        yield from _walk_archive(place)
+        yield "", _walk_archive(place)
     else:
         raise SourceError(f"{place}: no such file or folder")
 
 
-def read_texts(
-    place: Path, wanted: Callable[[str], bool], *, into_archives: bool = True
-) -> dict[str, str]:
-    """The small text files whose file name is `wanted`, by path.
-
-    A pass of its own: an archive may well hold its lists behind its pictures.
-    """
-    return {
-        member.path: _decode(member)
-        for member in walk(place, into_archives=into_archives)
-        if wanted(PurePosixPath(member.path).name)
-    }
+def _below(name: str, members: Iterator[Member]) -> Iterator[Member]:
+    return (Member(f"{name}/{member.path}", member.read) for member in members)
 
 
-def _decode(member: Member) -> str:
+def _files(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Names (below the source) and paths of files; a link to a folder above is not followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
     try:
-        return member.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{member.path}: not UTF-8 text") from error
-    except PictureError as error:
-        raise SourceError(f"{member.path}: {error}") from error
-
-
-def _walk_folder(folder: Path, into_archives: bool) -> Iterator[Member]:
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if _is_litter(name) or not path.is_file():
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read ({error.strerror})") from error
+    for entry in entries:
+        name = prefix + entry.name
+        if _is_litter(entry.name):
             continue
-        if into_archives and name.lower().endswith(ARCHIVE_SUFFIXES):
-            for member in _walk_archive(path):
-                yield Member(f"{name}/{member.path}", member.read)
-        else:
-            yield Member(name, partial(_read_file, path))
+        if entry.is_dir():
+            yield from _files(Path(entry.path), f"{name}/", (*above, real))
+        elif entry.is_file():
+            yield name, Path(entry.path)
 
 
 def _read_file(path: Path) -> bytes:
@@ -94,7 +105,7 @@ def _walk_archive(path: Path) -> Iterator[Member]:
     members = _zip_members if zipfile.is_zipfile(path) else _tar_members
     with _damage_named(path):
         for member in members(path):
-            if not _is_litter(member.path):
+            if not any(map(_is_litter, PurePosixPath(member.path).parts)):
                 yield member
 
 
@@ -133,9 +144,20 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        raise SourceError(f"{path}: not a whole tar or zip archive ({error})") from error
+        hint = ": it looks incomplete, download it again" if _begins_as_archive(path) else ""
+        raise ArchiveError(path, f"not a whole tar or zip archive{hint} ({error})") from error
 
 
-def _is_litter(path: str) -> bool:
-    """What a Mac leaves in archives: `__MACOSX/` and `._name` twins of every picture."""
-    return "__MACOSX" in path or PurePosixPath(path).name.startswith(".")
+def _begins_as_archive(path: Path) -> bool:
+    """Whether the rest of an archive is missing, rather than it being something else; or all."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError:
+        return False
+    return not head or head.startswith(BEGINNINGS) or head[TAR_MAGIC_AT:].startswith(TAR_MAGIC)
+
+
+def _is_litter(name: str) -> bool:
+    """Whether a file or folder is hidden (`.git`, `._twin.jpg`) or made by a system for itself."""
+    return name in LITTER or (name.startswith(".") and name != "..")

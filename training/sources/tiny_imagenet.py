@@ -1,11 +1,22 @@
-"""Tiny ImageNet (Stanford CS231n): 64×64 photos of 200 classes, the class names as captions."""
+"""Tiny ImageNet (Stanford CS231n): 64×64 photos of 200 classes, the class names as captions.
 
+The label of a photo is its class's folder (`train/n01443537/images/x.JPEG`), or, of those in
+`val/images`, its line in `val_annotations.txt`; `val` sorted into folders is read as `train` is.
+"""
+
+import logging
 from pathlib import Path, PurePosixPath
 
-from training.sources.base import Example, PassedOver, Reading, is_picture, require_text
-from training.sources.packed import read_texts, walk
+from training.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.sources.contents import look_through
+from training.sources.packed import walk
+from training.sources.splits import split_of_folder
 
-LISTS = ("words.txt", "wnids.txt", "val_annotations.txt")
+logger = logging.getLogger(__name__)
+
+WORDS, WNIDS, VAL = "words.txt", "wnids.txt", "val_annotations.txt"
+IMAGES = "images"
+HELD_OUT = "val"
 WORDINGS = ("a photo of {}", "{}", "a picture showing {}", "a close view of {}")
 OTHER_WORDING = "a photo of {}"
 MOST_OTHERS = 3
@@ -18,14 +29,16 @@ def read_tiny_imagenet(place: Path) -> Reading:
     """The labelled photos of `train` and `val`; `test` has no labels and is left alone.
 
     Raises:
-        SourceError: one of the three lists is missing.
+        SourceError: one of the lists of classes is missing.
     """
-    texts = read_texts(place, LISTS.__contains__)
-    words, wnids, val = (require_text(texts, name, place) for name in LISTS)
-    captions = _class_captions(words, set(wnids.split()))
-    labels = _val_labels(val)
+    contents = look_through(place, (WORDS, WNIDS, VAL).__contains__)
+    wnids = contents.require(WNIDS)
+    captions = _class_captions(contents.require(WORDS), set(wnids.split()))
+    annotated = any(PurePosixPath(path).name == VAL for path in contents.texts)
+    labels = _val_labels(contents.require(VAL)) if annotated else {}
+    yield from contents.pass_over_unpacked()
     seen: set[tuple[str, str]] = set()
-    for member in walk(place):
+    for member in walk(place, without=contents.damaged):
         split, name, wnid = _place_in_layout(member.path, labels)
         if not split or (split, name) in seen:
             continue
@@ -33,10 +46,18 @@ def read_tiny_imagenet(place: Path) -> Reading:
         if wnid in captions:
             yield Example(split, f"{split}/{name}", captions[wnid], member.read, wnid)
         else:
-            yield PassedOver(f"{split}/{name}", f"no class name for label '{wnid}'")
+            yield PassedOver(f"{split}/{name}", _why_unlabelled(wnid, annotated))
     for name in labels:
-        if ("val", name) not in seen:
-            yield PassedOver(f"val/{name}", "listed, but no such picture")
+        if (HELD_OUT, name) not in seen:
+            yield PassedOver(f"{HELD_OUT}/{name}", MISSING)
+    if not any(split == HELD_OUT for split, _ in seen):
+        logger.warning("%s: no photos in val/images or val/CLASS: nothing is held out", place)
+
+
+def _why_unlabelled(wnid: str, annotated: bool) -> str:
+    if wnid:
+        return f"no class name for its label ({wnid!r})"
+    return f"not in {VAL}" if annotated else f"no {VAL} that says its label"
 
 
 def class_captions(names: list[str]) -> tuple[str, ...]:
@@ -57,20 +78,20 @@ def with_article(noun: str) -> str:
 
 
 def _place_in_layout(path: str, labels: dict[str, str]) -> tuple[str, str, str]:
-    """Split, file name and label of a picture by its path; an empty split for other files."""
-    parts = PurePosixPath(path).parts
-    if not is_picture(path):
+    """Split, file name and label of a photo by its path; an empty split for other files."""
+    *folders, name = PurePosixPath(path).parts[-4:]
+    if not is_picture(path) or not folders:
         return "", "", ""
-    match parts[-4:]:
-        case ("train", wnid, "images", name):
-            return "train", name, wnid
-        case (*_, "val", "images", name):
-            return "val", name, labels.get(name, "")
-    return "", "", ""
+    if folders[-1] == IMAGES and len(folders) > 1 and split_of_folder(folders[-2]) == HELD_OUT:
+        return HELD_OUT, name, labels.get(name, "")
+    # Some sort the photos into `val/n01443537/` with a folder `images` there, and some without.
+    *above, wnid = folders[:-1] if folders[-1] == IMAGES else folders
+    split = split_of_folder(above[-1]) if above else None
+    return (split, name, wnid) if split else ("", "", "")
 
 
 def _class_captions(words: str, wnids: set[str]) -> dict[str, tuple[str, ...]]:
-    rows = (line.partition("\t") for line in words.splitlines())
+    rows = (line.partition("\t") for line in lines_of(words))
     return {
         wnid: class_captions([name.strip() for name in names.split(",")])
         for wnid, _, names in rows
@@ -79,5 +100,5 @@ def _class_captions(words: str, wnids: set[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _val_labels(text: str) -> dict[str, str]:
-    rows = (line.split("\t") for line in text.splitlines())
+    rows = (line.split("\t") for line in lines_of(text))
     return {row[0]: row[1] for row in rows if len(row) > 1}
