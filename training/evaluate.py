@@ -207,4 +207,4 @@ def write(result: Result, sets: Sequence[Evaluated], out_json: Path) -> None:
     out_json.write_text(text + "\n", encoding="utf-8")
     out_json.with_suffix(".md").write_text(result.to_markdown(), encoding="utf-8")
     grids = stacked([picture_grid(*done.grid()) for done in sets])
-    grids.save(out_json.with_suffix(".png"), format="PNG", optimize=True)
+    grids.save(out_json.with_suffix(".png"), format="PNG")

@@ -78,7 +78,7 @@ def save_grid(
 ) -> None:
     """Write `picture_grid` to `path` as PNG; the folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture_grid(columns, labels, scale).save(path, format="PNG", optimize=True)
+    picture_grid(columns, labels, scale).save(path, format="PNG")
 
 
 def to_image(picture: Tensor, scale: int = 1) -> Image.Image:

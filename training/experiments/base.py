@@ -86,7 +86,7 @@ def draw(picture: Image.Image | Figure, path: Path) -> None:
     if isinstance(picture, Figure):
         picture.savefig(path, dpi=DPI, bbox_inches="tight")
     else:
-        picture.save(path, format="PNG", optimize=True)
+        picture.save(path, format="PNG")
 
 
 def about(run: LoadedRun | RunDir) -> dict[str, Any]:
