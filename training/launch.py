@@ -115,6 +115,8 @@ def settled(recipe: Recipe) -> Recipe:
     """Return the recipe with the precision that `auto` is here, for a run to keep to."""
     engine = recipe.engine
     precision = chosen(engine.precision, pick_device(engine).type)
+    if precision == engine.precision:
+        return recipe
     return replace(recipe, engine=replace(engine, precision=precision))
 
 

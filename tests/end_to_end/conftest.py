@@ -28,12 +28,6 @@ def serve(tmp_path):
             service.stop()
 
 
-@pytest.fixture
-def own_service(serve, tiny_bundle):
-    """A service to be ill-treated."""
-    return serve(tiny_bundle)
-
-
 @pytest.fixture(scope="session")
 def client(service):
     with httpx.Client(base_url=service.address, timeout=60) as client:

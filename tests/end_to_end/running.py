@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import redis
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,15 +40,12 @@ class Service:
 
     def stop(self):
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(40)
+        return self.process.wait(60)
 
 
 def start_service(folder, bundle):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
-    settings = {"CAPTIONFILL_BUNDLE": str(bundle), "PORT": str(port), "OMP_NUM_THREADS": "1"}
+    settings = {"CAPTIONFILL_BUNDLE": str(bundle), "PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli", "serve"],
         cwd=folder,

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,15 +14,10 @@ import redis
 
 from service.embedded import EmbeddedServer
 from service.keys import Keys
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAINTER = ["-m", "tests.reliability.painter_worker"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

@@ -3,8 +3,9 @@ import json
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.reliability.broken_api import LIES
-from tests.reliability.cluster import Cluster, free_port
+from tests.reliability.cluster import Cluster
 from tests.reliability.contract import examine, settings
 
 BRIEF = ("examples", "fuzzing")

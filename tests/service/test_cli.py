@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.ports import free_port
+
 
 @pytest.fixture
 def photo(tmp_path, noise):
@@ -86,7 +88,7 @@ def test_a_bad_setting_is_one_clear_line(captionfill, monkeypatch):
 def test_a_redis_that_does_not_answer_is_one_clear_line(captionfill, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
-    status, printed = captionfill("serve", "--port", 8765)
+    status, printed = captionfill("serve", "--port", free_port())
     assert status == 1 and "no Redis answers" in printed.err
 
 

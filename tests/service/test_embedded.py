@@ -31,7 +31,7 @@ def test_a_server_whose_keeper_died_is_ended_and_replaced(tmp_path):
     orphan = EmbeddedServer(tmp_path)
     orphan._lock.close()
     heir = EmbeddedServer(tmp_path)
-    assert orphan.process.wait(5) == 0 and redis.Redis.from_url(heir.url).ping()
+    assert orphan.process.wait(30) == 0 and redis.Redis.from_url(heir.url).ping()
     heir.stop()
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -18,6 +17,7 @@ from service.frames import (
 from service.model_process import ModelDeathError, ModelProcess
 from service.predictor import Predictors
 from service.work import Fill, Work
+from tests.reliability.painter_worker import PainterProcess
 
 
 def work(seed, **options):
@@ -64,8 +64,13 @@ def test_a_bundle_that_cannot_be_used_is_one_clear_line(tmp_path):
         ModelProcess([tmp_path], "cpu", 60)
 
 
-def test_a_death_in_the_middle_is_told_with_its_manner(tiny_bundle):
-    model = ModelProcess([tiny_bundle], "cpu", 60)
+def painter(seconds):
+    """A process that holds a painter: it starts at once, and is kept and answers as any other."""
+    return PainterProcess([], "0", seconds)
+
+
+def test_a_death_in_the_middle_is_told_with_its_manner():
+    model = painter(60)
     os.kill(model._process.pid, signal.SIGSTOP)
     threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()
     with pytest.raises(ModelDeathError, match="signal 9"):
@@ -73,8 +78,8 @@ def test_a_death_in_the_middle_is_told_with_its_manner(tiny_bundle):
     model.close()
 
 
-def test_a_model_that_hangs_is_ended(tiny_bundle):
-    model = ModelProcess([tiny_bundle], "cpu", 0.3)
+def test_a_model_that_hangs_is_ended():
+    model = painter(0.3)
     os.kill(model._process.pid, signal.SIGSTOP)
     with pytest.raises(ModelDeathError, match=r"over 0\.3 s"):
         model.predict([work(1)])
@@ -82,10 +87,7 @@ def test_a_model_that_hangs_is_ended(tiny_bundle):
     model.close()
 
 
-def test_the_process_ends_with_its_worker(tiny_bundle):
-    model = ModelProcess([tiny_bundle], "cpu", 60)
+def test_the_process_ends_with_its_worker():
+    model = painter(60)
     model._connection.close()  # as the kernel does when the worker is killed
-    deadline = time.monotonic() + 20  # Python takes two seconds over its end, on an idle core
-    while model._process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert model._process.poll() == 0
+    assert model._process.wait(60) == 0

@@ -2,7 +2,8 @@
 
 import multiprocessing
 import os
-import socket
+
+from tests.ports import free_port
 
 # Neither a plain fork, which hangs where pyarrow's threads hold locks, nor a fresh interpreter,
 # which imports torch anew each time: a server that has only imported is forked.
@@ -14,8 +15,7 @@ SECONDS = 120
 
 def run_ranks(target, *args, count=2):
     """Call a function on each of `count` ranks; return the processes' exit codes."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     ranks = [
         context.Process(target=as_rank, args=(r, count, port, target, args)) for r in range(count)
     ]
