@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from service.work import WINDOW_BYTES, Result, Work
 from tests.reliability.cluster import PAINTER, Cluster
 from tests.reliability.load import PICTURE, is_right
 from tests.service.queueing import outcome, put, with_queue
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -42,17 +42,22 @@ def states(settings, jobs):
 
 def test_a_worker_told_to_end_ends_with_0_and_its_work_is_done_by_another(cluster):
     settings = Settings(redis_url=cluster.server.url)
-    works = [Work(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2012)]
+    works = [Work(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
     jobs = put(settings, *(Job(work, seconds=60) for work in works))
     worker = start_worker(cluster)
-    while State.RUNNING not in states(settings, jobs):
-        time.sleep(0.02)
+    assert eventually(lambda: State.RUNNING in states(settings, jobs))
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     left = states(settings, jobs)
     assert State.RUNNING not in left and left.count(State.DONE) % 4 == 0 < left.count(State.QUEUED)
     cluster.worker()
-    assert all(isinstance(outcome(settings, job, 30), Result) for job in jobs)
+    assert all(isinstance(outcome(settings, job), Result) for job in jobs)
+
+
+def accepted(cluster):
+    """How many jobs were ever queued."""
+    with cluster.redis() as client:
+        return int(client.hget(cluster.keys.metrics, "accepted") or 0)
 
 
 def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
@@ -65,7 +70,7 @@ def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
         form = {"caption": "a cat", "seed": "2000", "n": "1"}
         answers.append(
             httpx.post(
-                f"{cluster.address}/inpaint", files={"image": PICTURE}, data=form, timeout=30
+                f"{cluster.address}/inpaint", files={"image": PICTURE}, data=form, timeout=60
             )
         )
 
@@ -73,8 +78,8 @@ def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
     put(settings, *(Job(Work(bytes(WINDOW_BYTES), "b", seed)) for seed in range(3000, 3012)))
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(0.5)
+    assert eventually(lambda: accepted(cluster) == 13)
     api.send_signal(signal.SIGTERM)
-    assert api.wait(30) == 0
+    assert api.wait(60) == 0
     asking.join()
     assert answers[0].status_code == 200 and is_right(2000, answers[0].content)

@@ -25,7 +25,8 @@ _spaces = count()
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
-    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"))
+    # Forced to the disk each second alone: no test here is about a power cut.
+    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"), fsync="everysec")
     yield server.url
     server.stop()
 
@@ -38,7 +39,7 @@ def settings(redis_url):
         redis_url=redis_url,
         namespace=name,
         lease_seconds=0.3,
-        answer_seconds=5,
+        answer_seconds=30,
         queue_limit=20,
         allowed_hosts=("testserver",),  # what Starlette's test client calls the service
     )

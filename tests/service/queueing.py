@@ -15,7 +15,7 @@ _seeds = count(1000)
 def new(number=1, **options):
     """Jobs, each with work of its own."""
     return [
-        Job(Work(bytes(WINDOW_BYTES), "a cat", next(_seeds)), seconds=5, **options)
+        Job(Work(bytes(WINDOW_BYTES), "a cat", next(_seeds)), seconds=60, **options)
         for _ in range(number)
     ]
 
@@ -42,24 +42,24 @@ def put(settings, *jobs):
     return jobs
 
 
-async def wait_for(queue, job, seconds=5.0):
+async def wait_for(queue, job, seconds=60.0):
     with queue.bells.listen(job.work.id) as bell:
         bell.set()
         return await queue.wait(job.id, seconds, bell)
 
 
-def outcome(settings, job, seconds=5.0):
+def outcome(settings, job, seconds=60.0):
     return with_queue(settings, lambda queue: wait_for(queue, job, seconds))
 
 
 def outcomes(settings, *seeds, **options):
     """Queue one job a seed, all at once, and wait for every outcome."""
-    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=20, **options) for seed in seeds]
+    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=60, **options) for seed in seeds]
 
     async def run(queue):
         for job in jobs:
             await queue.put(job)
-        return await asyncio.gather(*(wait_for(queue, job, 20) for job in jobs))
+        return await asyncio.gather(*(wait_for(queue, job) for job in jobs))
 
     return with_queue(settings, run)
 

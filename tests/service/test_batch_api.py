@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 from service.app import create_app
 from service.jobs import Lane
 from service.keys import Keys
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -46,13 +46,10 @@ def send(client, archive, **fields):
     return client.post("/batches", files={"archive": archive}, data=fields)
 
 
-def finish(client, place, seconds=5):
+def finish(client, place):
     """Ask until nothing waits or runs."""
-    deadline = time.monotonic() + seconds
-    while (status := client.get(place).json())["state"] != "done":
-        assert time.monotonic() < deadline, status
-        time.sleep(0.02)
-    return status
+    assert eventually(lambda: client.get(place).json()["state"] == "done")
+    return client.get(place).json()
 
 
 def unzip(answer):

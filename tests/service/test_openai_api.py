@@ -2,7 +2,6 @@
 
 import base64
 import io
-import time
 
 import numpy as np
 import openai
@@ -12,12 +11,14 @@ from PIL import Image, ImageDraw
 
 from service.app import create_app
 from service.gate.keys import KeyFile
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 
 
 @pytest.fixture
-def ai(settings):
+def ai(settings, monkeypatch):
+    monkeypatch.setattr("service.fleet._FRESH_SECONDS", 0)  # each request asks who works
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield openai.OpenAI(
             base_url="http://localhost/v1", api_key="any", http_client=client, max_retries=0
@@ -87,6 +88,7 @@ def test_several_candidates_come_in_one_answer(ai, worker, picture):
 
 
 def test_models_are_listed_as_the_client_expects(ai, worker):
+    wait_for_worker(ai)
     assert "painter" in {model.id for model in ai.models.list()}
 
 
@@ -117,10 +119,7 @@ def test_an_error_reaches_the_client_with_its_reason(ai, worker, picture, option
 
 def wait_for_worker(ai):
     """Wait for the worker's first beat: before it any model's name goes."""
-    for _ in range(100):
-        if ai.models.list().data:
-            return
-        time.sleep(0.05)
+    assert eventually(lambda: ai.models.list().data)
 
 
 def test_even_the_gate_s_refusal_is_one_the_client_understands(settings, picture, tmp_path):

@@ -186,10 +186,11 @@ def test_the_bell_wakes_the_one_who_waits(settings, consumer, monkeypatch):
 
     async def wait(queue):
         with queue.bells.listen(job.work.id) as bell:
-            await asyncio.sleep(0.2)  # for the subscription
+            while not (await queue.redis.pubsub_numsub(queue.keys.bells))[0][1]:
+                await asyncio.sleep(0.01)
             await queue.put(job)
             bell.clear()
-            waiting = asyncio.ensure_future(queue.wait(job.id, 5, bell))
+            waiting = asyncio.ensure_future(queue.wait(job.id, 50, bell))
             leases = await asyncio.to_thread(consumer.take, ALL)
             await asyncio.to_thread(consumer.finish, leases, [RESULT])
             return await waiting
@@ -202,7 +203,7 @@ def test_a_lost_bell_costs_time_and_not_the_answer(settings, consumer):
     consumer.finish(consumer.take(ALL), [RESULT])
 
     async def wait(queue):
-        return await queue.wait(job.id, 5, asyncio.Event())
+        return await queue.wait(job.id, 50, asyncio.Event())
 
     assert with_queue(settings, wait) == RESULT
 

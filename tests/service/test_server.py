@@ -5,20 +5,30 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from http.client import HTTPConnection
 
+import psutil
 import pytest
+
+from tests.ports import free_port
+from tests.waiting import eventually
+
+# Whoever connected before the end has a minute for the first words, in place of half a second.
+PATIENT_API = """
+import service.gate.protocol
+service.gate.protocol._FIRST_WORDS_SECONDS = 60
+from service.cli import main
+main()
+"""
 
 
 @pytest.fixture
 def api(tmp_path):
     """A running `captionfill api` whose Redis is away, and a way to ask it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "api", "--port", str(port)],
+        [sys.executable, "-c", PATIENT_API, "api", "--port", str(port)],
         env={**os.environ, "REDIS_URL": "redis://127.0.0.1:1", "HOST": "127.0.0.1"},
         stderr=(tmp_path / "log").open("w"),
     )
@@ -28,22 +38,21 @@ def api(tmp_path):
         connection.request("GET", path)
         return connection.getresponse()
 
+    def answers():
+        with suppress(OSError):
+            return ask("/healthz")
+
     ask.port = port
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            ask("/healthz")
-            break
-        except OSError:
-            time.sleep(0.1)
+    assert eventually(lambda: process.poll() is not None or answers(), pause=0.1)
     yield process, ask
     process.kill()
+    process.wait()
 
 
 def test_sigterm_ends_it_in_order(api):
     process, _ = api
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
 
 
 def test_it_tells_neither_its_server_nor_its_faults(api):
@@ -53,12 +62,26 @@ def test_it_tells_neither_its_server_nor_its_faults(api):
     assert answer.getheader("server") is None and answer.getheader("retry-after")
 
 
+def connections(process):
+    return psutil.Process(process.pid).net_connections("tcp")
+
+
+def has_taken_in(process, client):
+    """Whether the process itself, and not the kernel alone, has accepted a connection."""
+    return client.getsockname() in [one.raddr for one in connections(process)]
+
+
+def listens(process):
+    return psutil.CONN_LISTEN in [one.status for one in connections(process)]
+
+
 def test_a_request_on_its_way_when_the_server_ends_is_answered(api):
     process, ask = api
-    with socket.create_connection(("127.0.0.1", ask.port), timeout=10) as late:
-        time.sleep(0.2)  # it is taken in, and has said nothing yet
+    with socket.create_connection(("127.0.0.1", ask.port), timeout=30) as late:
+        assert eventually(lambda: has_taken_in(process, late))
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        assert eventually(lambda: not listens(process))
         late.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert late.recv(100).startswith(b"HTTP/1.1 200")
-    assert process.wait(15) == 0
+        with late.makefile("rb") as answer:
+            assert answer.readline().startswith(b"HTTP/1.1 200")
+    assert process.wait(60) == 0

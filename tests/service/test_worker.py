@@ -23,7 +23,7 @@ def hire(settings):
     """Start workers in threads, each with models from a function; they end with the test."""
     hired = []
 
-    def start(load, limit=8):
+    def start(load, limit=8, settings=settings):
         policy = Batcher(limit, settings.lease_seconds, time.monotonic)
         worker = Worker(Consumer(settings), load, policy)
         thread = threading.Thread(target=worker.run)
@@ -38,11 +38,11 @@ def hire(settings):
 
 
 class Slow(Painter):
-    """Takes four leases for a batch, and notes the batches."""
+    """Takes two and a half leases for a batch, and notes the batches."""
 
     def __init__(self, settings):
         super().__init__()
-        self.pause, self.batches = 4 * settings.lease_seconds, []
+        self.pause, self.batches = 2.5 * settings.lease_seconds, []
 
     def predict(self, works):
         self.batches.append(len(works))
@@ -61,12 +61,17 @@ def test_batch_work_is_done_too(settings, worker):
 
 def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire):
     [patient] = put(settings, *new(lane=Lane.BATCH))
-    jobs = put(settings, *new(20))
-    slow = Painter(0.02)
-    hire(lambda: slow, limit=1)
-    outcome(settings, patient)
-    waiting = [job for job in jobs if state(settings, job) == State.QUEUED]
-    assert waiting
+    jobs, painted = put(settings, *new(20)), []
+
+    class Noting(Painter):
+        def predict(self, works):
+            painted.extend(work.id for work in works)
+            return super().predict(works)
+
+    hire(Noting, limit=1)
+    for job in (*jobs, patient):
+        outcome(settings, job)
+    assert painted.index(patient.work.id) < len(jobs)
 
 
 def test_one_bad_job_fails_alone(settings, worker):
@@ -76,9 +81,10 @@ def test_one_bad_job_fails_alone(settings, worker):
 
 
 def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, hire):
+    settings = settings.model_copy(update={"lease_seconds": 1.0})  # renewed in time beside load
     slow = Slow(settings)
-    hire(lambda: slow)
-    hire(lambda: slow)
+    hire(lambda: slow, settings=settings)
+    hire(lambda: slow, settings=settings)
     assert len(outcomes(settings, 1)) == 1
     assert slow.batches == [1]
 

@@ -40,9 +40,11 @@ def small_app(settings, observers=()):
     async def boom():
         return 1 / 0
 
+    app.state.going_on = asyncio.Event()
+
     @app.get("/slow")
     async def slow():
-        await asyncio.sleep(0.3)
+        await app.state.going_on.wait()
 
     app.add_exception_handler(ServiceError, problem)
     install_gate(app, settings, observers)

@@ -118,8 +118,10 @@ def test_over_the_most_at_one_time_the_answer_is_503_and_probes_go_on(settings):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             slow = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
-            await asyncio.sleep(0.1)
+            while len(app.state.going_on._waiters) < len(slow):
+                await asyncio.sleep(0)
             third, probe = await client.get("/slow"), await client.get("/healthz")
+            app.state.going_on.set()
             assert [answer.status_code for answer in await asyncio.gather(*slow)] == [200, 200]
             return third, probe, await client.get("/slow")
 

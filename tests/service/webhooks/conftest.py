@@ -35,7 +35,7 @@ class Receiver:
             await writer.drain()
             writer.close()
 
-    async def hears(self, count, seconds=5):
+    async def hears(self, count, seconds=60):
         """Wait for some requests."""
         async with asyncio.timeout(seconds):
             while len(self.requests) < count:

@@ -59,7 +59,7 @@ def send(client, noise, encode):
 def test_the_end_of_a_job_is_told(client, send, worker, hooks, secret, seed, end):
     url, told, arrived = hooks
     accepted = send(seed=seed, webhook=url)
-    assert accepted.status_code == 202 and arrived.wait(5)
+    assert accepted.status_code == 202 and arrived.wait(60)
     [(headers, body)] = told
     event = standardwebhooks.Webhook(secret).verify(body, headers)
     assert event["type"] == f"job.{end}" and event["data"]["job_id"] == accepted.json()["id"]
@@ -69,7 +69,7 @@ def test_the_end_of_a_job_is_told(client, send, worker, hooks, secret, seed, end
 def test_a_job_that_is_cancelled_is_told(client, send, hooks):
     url, told, arrived = hooks
     place = send(webhook=url).headers["location"]
-    assert client.delete(place).status_code == 204 and arrived.wait(5)
+    assert client.delete(place).status_code == 204 and arrived.wait(60)
     assert json.loads(told[0][1])["type"] == "job.cancelled"
 
 
