@@ -16,7 +16,7 @@ from functools import partial
 from typing import IO
 
 from service.errors import BatchTooLarge, InvalidArchive, InvalidEntry, ServiceError
-from service.metadata import NAMES, Row, read_rows
+from service.metadata import NAMES, Row, by_form, read_rows
 
 # Each entry of a zip's directory begins so.
 _SIGNATURE = b"PK\x01\x02"
@@ -75,6 +75,10 @@ def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits
             entries[info.orig_filename].append(info)
     root, rows = ("", captions) if captions is not None else _captions(archive, entries)
     named = [Row(root + row.name, row.caption) for row in rows]
+    missing = by_form({row.name for row in named} - entries.keys())
+    for form, found in by_form(entries).items():
+        if form in missing:
+            entries[missing[form]] = entries.pop(found)
     items = [_item(archive, entries, row, limits) for row in named]
     forgotten = sorted(entries.keys() - {row.name for row in named})
     items += [_without_caption(name) for name in forgotten if _is_picture(name)]

@@ -3,11 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 # Of the two, the first counts.
 NAMES = ("metadata.jsonl", "metadata.csv")
+# The first that has something counts; the last is what `datasets` calls captions.
+COLUMNS = ("caption", "captions", "text")
 
 
 class Row(NamedTuple):
@@ -17,36 +21,63 @@ class Row(NamedTuple):
     caption: str
 
 
+def by_form(names: Iterable[str]) -> dict[str, str]:
+    """Names by their composed form (Unicode NFC); macOS decomposes accents in names of files."""
+    return {unicodedata.normalize("NFC", name): name for name in names}
+
+
 def read_rows(text: str, name: str) -> list[Row]:
     """Read a captions file.
 
-    Each row has ``file_name`` and ``caption``, or ``captions``, of which the first counts.
+    Each row has ``file_name`` and ``caption``, ``captions``, of which the first counts, or
+    ``text``, as `datasets` calls them.
 
     Args:
-        text: what is in the file.
+        text: what is in the file; a byte order mark at its beginning is left out.
         name: of the file, which says how it is written.
 
     Raises:
-        ValueError: a row that cannot be read or has no ``file_name``.
+        ValueError: a row that cannot be read, has no ``file_name`` or more fields than columns, or
+            whose caption is not text.
     """
     parse = _parse_lines if name.endswith(".jsonl") else _parse_table
     try:
-        return [_row(fields, number) for number, fields in enumerate(parse(text), 1)]
+        plain = text.removeprefix("\ufeff")
+        return [_row(fields, number) for number, fields in enumerate(parse(plain), 1)]
     except (csv.Error, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 
 def _parse_lines(text: str) -> Iterator[Any]:
-    return (json.loads(line) for line in text.splitlines() if line.strip())
+    # Not `splitlines`, which cuts at U+2028 and NEL inside a caption as well.
+    return (json.loads(line) for line in re.split(r"\r\n|\r|\n", text) if line.strip())
 
 
 def _parse_table(text: str) -> Iterator[Any]:
-    return csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    return csv.DictReader(io.StringIO(text, newline=""))
 
 
 def _row(fields: Any, number: int) -> Row:
     name = fields.get("file_name") if isinstance(fields, Mapping) else None
     if not isinstance(name, str) or not name:
         raise ValueError(f"row {number} has no file_name")
-    captions = fields.get("caption") or fields.get("captions") or ""
-    return Row(name, str(captions[0] if isinstance(captions, list) else captions))
+    if None in fields:  # where csv puts what is more than the header
+        raise ValueError(f"row {number} has more fields than columns: quote a text with commas")
+    given = next((fields[column] for column in COLUMNS if fields.get(column)), "")
+    try:
+        return Row(name, _first_text(given))
+    except ValueError as error:
+        raise ValueError(f"row {number}: {error}") from error
+
+
+def _first_text(given: Any) -> str:
+    """The first of the captions in a field: a text, a number, or a list, in CSV as JSON."""
+    if isinstance(given, str) and given.startswith(('["', "['")):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            raise ValueError("the captions are a list that cannot be read: write JSON") from None
+    first = given[0] if isinstance(given, list) and given else given
+    if isinstance(first, bool) or not isinstance(first, str | int | float):
+        raise ValueError("the caption is not text")  # noqa: TRY004
+    return str(first)

@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import json
 import struct
 import tracemalloc
+import unicodedata
 import zipfile
 
 import pytest
@@ -54,6 +56,14 @@ def test_a_folder_may_have_been_packed_with_its_name():
     table = "\ufefffile_name,caption\nin/a.png,a cat\n".encode()
     file = pack(("mine/metadata.csv", table), ("mine/in/a.png", b"A"), ("__MACOSX/a.png", b""))
     assert contents(file) == [("mine/in/a.png", "a cat", b"A")]
+
+
+@pytest.mark.parametrize(("listed", "packed"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_match_in_either_unicode_form(listed, packed):
+    name, entry = (unicodedata.normalize(form, "café.png") for form in (listed, packed))
+    row = json.dumps({"file_name": name, "caption": "coffee"}, ensure_ascii=False).encode()
+    file = pack(("metadata.jsonl", row), (entry, b"A"))
+    assert contents(file) == [(name, "coffee", b"A")]
 
 
 def test_captions_that_are_given_take_the_file_s_place():
