@@ -111,7 +111,7 @@ def bundle_config(
 def read_notes(place: Path) -> str:
     """Read what is to go on the card."""
     try:
-        return place.read_text(encoding="utf-8").strip()
+        return place.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"no notes at {place}: {error}") from error
 

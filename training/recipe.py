@@ -251,7 +251,7 @@ def recipe_text(name: str) -> str:
     if not place.is_file():
         names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
         raise RecipeError(f"no recipe {name!r}; there are {', '.join(names)}")
-    return place.read_text(encoding="utf-8")
+    return place.read_text(encoding="utf-8-sig")
 
 
 def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def test_guidance_and_temperature_are_the_bundle_s_where_its_generator_knows_any
 
 
 def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path):
-    (tmp_path / "notes.md").write_text("## Beware\n\nIt dreams of dogs.\n")
+    # With the byte order mark that some editors on Windows write.
+    (tmp_path / "notes.md").write_text("\ufeff## Beware\n\nIt dreams of dogs.\n", encoding="utf-8")
     export(run, tmp_path / "bundle", notes=tmp_path / "notes.md")
     assert "\n## Beware\n\nIt dreams of dogs.\n" in (tmp_path / "bundle/README.md").read_text()
     with pytest.raises(RunError, match="no notes at"):

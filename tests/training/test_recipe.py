@@ -6,7 +6,7 @@ from torch import nn
 
 from training.errors import RecipeError
 from training.optimizers import Adam, build_optimizer
-from training.recipe import as_table, load_recipe, parse_recipe
+from training.recipe import as_table, load_recipe, parse_recipe, recipe_text
 
 
 def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
@@ -31,6 +31,12 @@ def test_the_record_of_a_run_from_before_there_were_two_optimizers_still_loads()
     table = as_table(load_recipe("inpaint-gan"))
     del table["optimizers"]["generator"]["kind"]
     assert parse_recipe(table).optimizers.generator == Adam()
+
+
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):
+    text = recipe_text("inpaint-gan")
+    (tmp_path / "mine.toml").write_text("\ufeff" + text, encoding="utf-8")
+    assert load_recipe(str(tmp_path / "mine.toml")) == load_recipe("inpaint-gan")
 
 
 def test_each_player_gets_the_optimizer_its_recipe_names():

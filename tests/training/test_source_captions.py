@@ -127,9 +127,19 @@ def test_a_line_that_is_no_json_is_named(tmp_path):
     assert set(passed_over.values()) == {"not JSON", "not in the metadata"}
 
 
-def test_csv_without_file_names_tells_its_columns(tmp_path):
-    with pytest.raises(SourceError, match=r"no column file_name \(the columns are image;caption\)"):
-        read_folder(tmp_path, "metadata.csv", "image;caption\na.png;a dog\n")
+@pytest.mark.parametrize("opened", ['b.png,"a dog', 'b.png,a dog,"x', '"b.png,a dog'])
+def test_a_quote_that_is_never_closed_swallows_nothing(opened, tmp_path):
+    text = f'file_name,caption\na.png,"two\nlines"\n{opened}\nc.png,a cat\n'
+    with pytest.raises(SourceError, match=r"metadata\.csv, line 4: a quote is opened"):
+        read_folder(tmp_path, "metadata.csv", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("image;caption\na.png;a dog\n", "image;caption"), ("", "none")]
+)
+def test_csv_without_file_names_tells_its_columns(text, columns, tmp_path):
+    with pytest.raises(SourceError, match=rf"no column file_name \(the columns are {columns}\)"):
+        read_folder(tmp_path, "metadata.csv", text)
 
 
 def test_metadata_with_a_byte_order_mark_and_spaces_in_its_header(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tarfile
 import unicodedata
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def test_hidden_folders_are_no_classes(hidden, packed, tmp_path):
     examples, passed_over = read("cifar10", pack(place, tmp_path / "c.zip") if packed else place)
     assert {e.label for e in examples.values()} == {"dog"}
     assert not passed_over
+
+
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
+def test_links_inside_archives_are_told(kind, tmp_path):
+    link = tarfile.TarInfo("train/dog/2.png")
+    link.type, link.linkname = kind, "1.png"
+    place, archive = write(tmp_path / "c", {"train/dog/1.png": png()}), tmp_path / "c.tar"
+    with tarfile.open(archive, "w") as packed:
+        packed.add(place, ".")
+        packed.addfile(link)
+    manifest = prepare("cifar10", archive, tmp_path / "out", size=32)
+    assert manifest.splits["train"]["images"] == 1
+    (passed_over,) = manifest.passed_over
+    assert passed_over["file_name"] == "train/dog/2.png"
+    assert "a link inside an archive" in passed_over["reason"]
 
 
 def test_metadata_in_hidden_folders_is_not_read(tmp_path):

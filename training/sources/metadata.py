@@ -16,6 +16,8 @@ NAME = "file_name"
 # Of these columns the first that has something counts; the last is what `datasets` calls it.
 CAPTIONS = ("captions", "caption", "text")
 
+# No text has it: what is not Unicode is refused before.
+END = "\ud800"
 TOO_MANY = "more fields than columns: quote a text with commas"
 
 
@@ -45,14 +47,20 @@ def captions_field(row: dict[str, Any]) -> Any:
 
 
 def _csv_rows(path: PurePosixPath, text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # A last row of our own is met only where no quote before it is left open.
+    reader = csv.DictReader(io.StringIO(f"{text}\n{END}", newline=""))
     reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     if NAME not in reader.fieldnames:
-        has = ", ".join(reader.fieldnames) or "none"
+        has = ", ".join(reader.fieldnames).replace(END, "") or "none"
         raise SourceError(f"{path}: no column {NAME} (the columns are {has})")
+    begin, end = 0, reader.line_num
     for row in reader:
+        if END in row.values():
+            return
+        begin, end = end + 1, reader.line_num
         # What is more than the header stands under None.
-        yield reader.line_num, row if None not in row else TOO_MANY
+        yield end, row if None not in row else TOO_MANY
+    raise SourceError(f"{path}, line {begin}: a quote is opened there and never closed")
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:

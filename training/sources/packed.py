@@ -112,11 +112,15 @@ def _walk_archive(path: Path) -> Iterator[Member]:
 def _tar_members(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r|*") as archive:
         for info in archive:
-            file = archive.extractfile(info) if info.isfile() else None
-            if file is not None:
-                yield Member(
-                    PurePosixPath(info.name).as_posix(), partial(_read_from_tar, path, file)
-                )
+            name = PurePosixPath(info.name).as_posix()
+            if info.islnk() or info.issym():
+                yield Member(name, _refuse_link)
+            elif (file := archive.extractfile(info) if info.isfile() else None) is not None:
+                yield Member(name, partial(_read_from_tar, path, file))
+
+
+def _refuse_link() -> bytes:
+    raise PictureError("a link inside an archive, whose file is behind by now")
 
 
 def _read_from_tar(path: Path, file: IO[bytes]) -> bytes:
