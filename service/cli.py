@@ -94,9 +94,11 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     set_up_logs()
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    places = settings.bundle_folders, settings.device, settings.model_seconds
+    places = settings.bundle_folders, settings.device, settings.hang_seconds
     how = settings.engine, settings.threads
-    process = Worker(Consumer(settings), lambda: ModelProcess(*places, *how), policy)
+    process = Worker(
+        Consumer(settings), lambda: ModelProcess(*places, *how), policy, settings.model_failures
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
     process.run(lambda: tell_ready(settings.ready_fd))

@@ -1,7 +1,8 @@
 """Which bundles the live workers have, asked for once a second at the most."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from service.errors import UnknownModel
 from service.queue import Beat, Queue
@@ -35,12 +36,22 @@ class Fleet:
         beats = await self.beats()
         if not beats:
             return model, ""
-        newest = max(beats.values(), key=lambda beat: beat.generation)
-        name = model or newest.default
-        if name in newest.models:
-            return name, newest.edition(name)
-        for beat in beats.values():
+        # Those that can fill first, and of them those whose bundles are the newest.
+        best = sorted(beats.values(), key=lambda beat: (not beat.is_healthy, -beat.generation))
+        name = model or _default(best)
+        for beat in best:
             if name in beat.models:
                 return name, beat.edition(name)
         known = sorted({name for beat in beats.values() for name in beat.models})
         raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")
+
+
+def _default(best: Sequence[Beat]) -> str:
+    """The default of most of the best workers, so that a mixed fleet has one default at a time."""
+    first = best[0]
+    votes = Counter(
+        beat.default
+        for beat in best
+        if (beat.is_healthy, beat.generation) == (first.is_healthy, first.generation)
+    )
+    return min(votes, key=lambda name: (-votes[name], name))

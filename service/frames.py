@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from service.work import WINDOW_BYTES, Fill, Work
+from service.work import WINDOW_BYTES, Fill, OutOfMemory, Work
 
 
 class WorkError(Exception):
     """The model could not do a piece of work; the reason is for the log."""
+
+
+class DeviceFailure(Exception):  # noqa: N818 - it is what happened to the device
+    """The device failed, and with it every later computation of the process."""
 
 
 def pack(head: Any, blobs: Sequence[bytes] = ()) -> bytes:
@@ -47,14 +51,26 @@ def pack_fills(fills: Sequence[Fill | Exception]) -> bytes:
     )
 
 
+def pack_device_failure(reason: str) -> bytes:
+    """A frame in the place of fills: the process ends, since its device is of no use to it."""
+    return pack({"device": reason})
+
+
 def unpack_fills(frame: bytes) -> list[Fill | Exception]:
-    """What a frame of fills was made of; exceptions come back as `WorkError`."""
+    """What a frame of fills was made of; exceptions come back as `WorkError` or `OutOfMemory`.
+
+    Raises:
+        DeviceFailure: the frame tells of one.
+    """
     heads, rest = unpack(frame)
+    if isinstance(heads, dict):
+        raise DeviceFailure(heads["device"])
     fills: list[Fill | Exception] = []
     at = 0
     for head in heads:
         if "error" in head:
-            fills.append(WorkError(head["error"]))
+            kind = OutOfMemory if head["memory"] else WorkError
+            fills.append(kind(head["error"]))
             continue
         sizes = head.pop("sizes")
         blobs = [bytes(rest[at : at + sizes[0]]), bytes(rest[at + sizes[0] : at + sum(sizes)])]
@@ -65,6 +81,7 @@ def unpack_fills(frame: bytes) -> list[Fill | Exception]:
 
 def _head(fill: Fill | Exception) -> dict[str, Any]:
     if isinstance(fill, Exception):
-        return {"error": f"{type(fill).__name__}: {fill}"}
+        is_memory = isinstance(fill, OutOfMemory)
+        return {"error": f"{type(fill).__name__}: {fill}", "memory": is_memory}
     facts = {key: value for key, value in asdict(fill).items() if not isinstance(value, bytes)}
     return {**facts, "sizes": [len(fill.fills), len(fill.others)]}

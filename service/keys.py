@@ -24,8 +24,17 @@ class Keys:
         return f"{{{self.namespace}}}:"
 
     def lane(self, lane: str) -> str:
-        """The stream of a lane's work, waiting and running."""
+        """The stream of a lane's work that names no model that any worker is known to have."""
         return f"{self.prefix}jobs:batch" if lane == Lane.BATCH else f"{self.prefix}jobs"
+
+    def stream(self, lane: str, model: str = "") -> str:
+        """The stream of a lane's work for a model; without one, that which every worker reads."""
+        return f"{self.prefix}jobs:{lane}:{model}" if model else self.lane(lane)
+
+    @property
+    def models(self) -> str:
+        """The set of models that have streams of their own."""
+        return f"{self.prefix}models"
 
     def work(self, name: str) -> str:
         """The hash of a piece of work, and then of its outcome."""

@@ -21,6 +21,11 @@ def bind(**ids: str) -> None:
     _bound.set({**_bound.get(), **ids})
 
 
+def describe(error: BaseException) -> str:
+    """An error's kind and message in one line of at most 300 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
 @contextmanager
 def bound(**ids: str) -> Iterator[None]:
     """Put ids on every line within."""

@@ -95,6 +95,11 @@ class QueueCollector:
         )
         yield GaugeMetricFamily("captionfill_workers", "Live workers", value=state.workers)
         yield GaugeMetricFamily(
+            "captionfill_workers_unhealthy",
+            "Live workers with a bundle that takes no work, since it failed",
+            value=state.unhealthy,
+        )
+        yield GaugeMetricFamily(
             "captionfill_dead_letters_kept", "Dead letters to look at", value=state.dead
         )
 

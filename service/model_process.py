@@ -17,9 +17,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
+from service.device_errors import is_device_error
 from service.errors import StartError
-from service.frames import pack, pack_fills, pack_works, unpack, unpack_fills, unpack_works
-from service.logs import set_up_logs
+from service.frames import (
+    DeviceFailure,
+    pack,
+    pack_device_failure,
+    pack_fills,
+    pack_works,
+    unpack,
+    unpack_fills,
+    unpack_works,
+)
+from service.logs import describe, set_up_logs
 from service.work import Fill, Work
 
 log = logging.getLogger("captionfill.worker")
@@ -30,6 +40,10 @@ _CLOSE_SECONDS = 5.0
 
 class ModelDeathError(Exception):
     """The model's process ended, or was ended, in the middle of work."""
+
+
+class DeviceError(ModelDeathError):
+    """The model's process ended since its device failed: no other work could have been done."""
 
 
 class Fills(Protocol):
@@ -83,6 +97,7 @@ class ModelProcess:
 
         Raises:
             ModelDeathError: with the manner of its death.
+            DeviceError: it ended since its device failed.
         """
         try:
             self._connection.send_bytes(pack_works(works))
@@ -91,6 +106,9 @@ class ModelProcess:
                 self._process.wait()
                 raise ModelDeathError(f"the model took over {self._seconds:g} s")
             return unpack_fills(self._connection.recv_bytes())
+        except DeviceFailure as failure:
+            self.close()
+            raise DeviceError(str(failure)) from failure
         except (OSError, EOFError) as error:
             raise ModelDeathError(self._manner_of_death()) from error
 
@@ -164,9 +182,30 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
         while True:
             try:
                 works = unpack_works(connection.recv_bytes())
-                connection.send_bytes(pack_fills(model.predict(works)))
+                connection.send_bytes(pack_fills(_predict(model, works)))
+            except DeviceFailure as failure:
+                connection.send_bytes(pack_device_failure(str(failure)))
+                return
             except (EOFError, OSError):  # the worker is gone
                 return
+
+
+def _predict(model: Fills, works: Sequence[Work]) -> list[Fill | Exception]:
+    """Fill every piece of work; an error of the device is no answer to any of them.
+
+    Raises:
+        DeviceFailure: the device failed; the process can compute nothing any more.
+    """
+    try:
+        fills = model.predict(works)
+    except Exception as error:
+        if is_device_error(error):
+            raise DeviceFailure(describe(error)) from error
+        raise
+    for fill in fills:
+        if isinstance(fill, Exception) and is_device_error(fill):
+            raise DeviceFailure(describe(fill))
+    return fills
 
 
 def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:

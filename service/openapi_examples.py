@@ -69,6 +69,7 @@ _MODELS = schemas.ModelList(
 )
 _RELOAD = schemas.Reload(
     generation=3,
+    state="done",
     done=True,
     workers=[
         schemas.ReloadedWorker(
@@ -92,6 +93,6 @@ EXAMPLES: dict[str, BaseModel] = {
         _RELOAD,
         _IMAGES,
         schemas.Health(),
-        schemas.Readiness(bundle=_DIGEST, engine="openvino-bf16", workers=2),
+        schemas.Readiness(bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[]),
     )
 }

@@ -1,11 +1,12 @@
 """Work -> fills: the one module of the service that knows the networks."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,8 +17,12 @@ from models.captions import CaptionEncoder
 from models.engine import Engine, load_engine
 from models.errors import ModelsError
 from models.geometry import SIZE, hole_mask, paste
+from service.device_errors import is_device_error, is_out_of_memory
 from service.errors import StartError
-from service.work import Fill, Work
+from service.logs import describe
+from service.work import Fill, OutOfMemory, Work
+
+log = logging.getLogger("captionfill.worker")
 
 _CAPTIONS_KEPT = 4096
 
@@ -62,21 +67,28 @@ class Predictor:
         """Fill every candidate of every piece of work; a bad piece fails alone.
 
         Returns:
-            For each piece its fills, uint8 `(count, 32, 32, 3)` as bytes, or its exception.
+            For each piece its fills, uint8 `(count, 32, 32, 3)` as bytes, or its exception;
+            `OutOfMemory` where not even one image of it fits.
+
+        Raises:
+            Exception: one of `service.device_errors`: the process is to be ended.
         """
         try:
             return self._fill(works)
         except Exception as error:
+            if is_device_error(error):
+                raise  # nothing can be computed any more, and no piece of work is to blame
             if len(works) == 1:
-                return [error]
+                return [OutOfMemory(str(error)) if is_out_of_memory(error) else error]
             return [self.predict([work])[0] for work in works]  # find out which of them is bad
 
     def _fill(self, works: Sequence[Work]) -> list[Fill | Exception]:
         pixels, vectors, seeds = zip(*(self._inputs(work) for work in works), strict=True)
         temperatures = [work.temperature for work in works for _ in range(work.images)]
-        fills = self.engine.fill(
-            torch.cat(pixels), torch.cat(vectors), list(chain(*seeds)), temperatures
-        )
+        fills = _in_parts(
+            self.engine.fill, torch.cat(pixels), torch.cat(vectors), list(chain(*seeds)),
+            temperatures,
+        )  # fmt: skip
         parts = torch.split(fills, [work.images for work in works])
         return [self._finish(work, part) for work, part in zip(works, parts, strict=True)]
 
@@ -113,7 +125,7 @@ class Predictor:
         captions = self._embed(work.caption).expand(len(fills), -1)
         windows = _window(work).expand(len(fills), -1, -1, -1)
         composites = paste(windows, hole_mask(), fills)
-        return [float(score) for score in self.engine.score(composites, captions)]
+        return [float(score) for score in _in_parts(self.engine.score, composites, captions)]
 
 
 class Predictors:
@@ -158,6 +170,27 @@ class Predictors:
             answers = predictor.predict(some) if predictor else [missing] * len(some)
             filled.update(zip(places, answers, strict=True))
         return [filled[i] for i in range(len(works))]
+
+
+def _in_parts(compute: Callable[..., Tensor], *columns: Sequence[Any] | Tensor) -> Tensor:
+    """Compute a batch; where it does not fit into the device's memory, halves of it.
+
+    Args:
+        compute: of a batch, one row of the answer a row of the columns.
+        columns: of the same length, which can be sliced.
+    """
+    try:
+        return compute(*columns)
+    except Exception as error:
+        if not is_out_of_memory(error) or len(columns[0]) == 1:
+            raise
+        log.warning("out of memory", extra={"images": len(columns[0]), "error": describe(error)})
+    # Outside of the handler, whose traceback would keep the tensors of the attempt alive.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(columns[0]) // 2
+    halves = ([one[:middle] for one in columns], [one[middle:] for one in columns])
+    return torch.cat([_in_parts(compute, *half) for half in halves])
 
 
 @contextmanager

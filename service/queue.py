@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import redis.asyncio
 from redis.exceptions import OutOfMemoryError, RedisError
@@ -51,13 +51,36 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a live worker says of itself: its bundles by name, with their digests and engines."""
+    """What a live worker says of itself.
+
+    Attributes:
+        models: digest of each of its bundles by name.
+        default: the bundle for work that names none.
+        generation: of the bundles it has.
+        error: why a reload failed.
+        engines: what computes each bundle, by name.
+        tried: the last generation it has tried to load, with success or not.
+        unhealthy: bundles that take no work just now, each with the reason.
+    """
 
     models: Mapping[str, str]
     default: str
     generation: int
     error: str | None = None
     engines: Mapping[str, str] = field(default_factory=dict)
+    tried: int = 0
+    unhealthy: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """A heartbeat as it is kept; an older version's worker does not tell all of it."""
+        names = ("models", "default", "generation", "error", "engines", "tried", "unhealthy")
+        return cls(**{name: facts[name] for name in names if name in facts})
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether any of its bundles takes work."""
+        return any(name not in self.unhealthy for name in self.models)
 
     def edition(self, name: str) -> str:
         """The digest and the engine of a bundle it has."""
@@ -85,8 +108,8 @@ class Queue:
         self.redis: Any = redis.asyncio.Redis.from_pool(pool)
         self.bells = Bells(self.redis, self.keys.bells)
         self._keep_ms = int(settings.result_seconds * 1000)
-        names = ("enqueue", "status", "cancel")
-        self._enqueue, self._status, self._cancel = (
+        names = ("enqueue", "status", "cancel", "room")
+        self._enqueue, self._status, self._cancel, self._room = (
             self.redis.register_script(script(name)) for name in names
         )
 
@@ -99,8 +122,10 @@ class Queue:
         limits = self._settings
         most = limits.backlog_limit if lane == Lane.BATCH else limits.queue_limit
         with unavailable():
-            depth = await self.redis.xlen(self.keys.lane(lane))
-        if depth >= most:
+            has_room = await self._room(
+                args=[self.keys.prefix, GROUP, str(lane), most, self._keep_ms]
+            )
+        if not has_room:
             raise QueueFull("as many jobs as are taken are waiting")
 
     async def put(
@@ -159,7 +184,8 @@ class Queue:
         if status.state == State.FAILED:
             return Failure(status.reason)
         if status.state in (State.CANCELLED, State.EXPIRED):
-            raise JobGone(f"the job is {status.state}")
+            why = f": {status.reason}" if status.reason else ""
+            raise JobGone(f"the job is {status.state}{why}")
         if status.state != State.DONE:
             return None
         with unavailable():
@@ -266,13 +292,7 @@ class Queue:
         now = seconds * 1000 + microseconds // 1000
         parsed = {name.decode(): json.loads(beat) for name, beat in beats.items()}
         return {
-            name: Beat(
-                beat["models"],
-                beat["default"],
-                beat["generation"],
-                beat.get("error"),
-                beat.get("engines", {}),  # an older version's worker does not tell
-            )
+            name: Beat.from_json(beat)
             for name, beat in parsed.items()
             if now - beat["at"] < ALIVE_MS
         }

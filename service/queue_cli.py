@@ -34,7 +34,8 @@ def status(as_json: AsJson = False) -> None:
     for name, lane in state.lanes.items():
         oldest = f"{lane.oldest_ms / 1000:.1f} s" if lane.waiting + lane.running else "-"
         print(f"{name:12} {lane.waiting:8} {lane.running:8} {oldest:>10}")
-    print(f"workers {state.workers}, dead letters {state.dead}")
+    sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
+    print(f"workers {state.workers}{sick}, dead letters {state.dead}")
     print("draining: no new job is taken" if state.draining else "new jobs are taken")
     print(", ".join(f"{name} {n:g}" for name, n in sorted(state.counts.items()) if ":" not in name))
 

@@ -17,7 +17,7 @@ _CONNECTION = {**CONNECTION, "socket_timeout": 2}
 
 @dataclass(frozen=True)
 class LaneState:
-    """A lane of the queue: work waiting, work running, and milliseconds since the oldest came."""
+    """A lane of the queue, of all models: work waiting and running, and the age of the oldest."""
 
     waiting: int
     running: int
@@ -33,6 +33,7 @@ class QueueState:
         draining: no new job is taken.
         lanes: by name.
         workers: that were heard of lately.
+        unhealthy: those of them that leave work to others, since a bundle of theirs failed.
         dead: letters kept.
         counts: the fields of `service.metrics_names`.
     """
@@ -41,12 +42,13 @@ class QueueState:
     draining: bool = False
     lanes: Mapping[str, LaneState] = field(default_factory=dict)
     workers: int = 0
+    unhealthy: int = 0
     dead: int = 0
     counts: Mapping[str, float] = field(default_factory=dict)
 
 
 async def read_queue(settings: Settings) -> QueueState:
-    """Look at the queue, in one round trip and on a connection of its own.
+    """Look at the queue, in two round trips and on a connection of its own.
 
     The queue's own connections may all be taken, and that is just when somebody looks.
     """
@@ -55,23 +57,41 @@ async def read_queue(settings: Settings) -> QueueState:
         async with redis.asyncio.Redis.from_url(settings.queue_url, **_CONNECTION) as client:
             pipe: Any = client.pipeline(transaction=False)
             pipe.time().hgetall(keys.metrics).hgetall(keys.workers)
-            pipe.xlen(keys.dead).exists(keys.draining)
-            for stream in map(keys.lane, Lane):
+            pipe.xlen(keys.dead).exists(keys.draining).smembers(keys.models)
+            found = await pipe.execute(raise_on_error=False)
+            time, counts, workers, dead, draining, models = found
+            if isinstance(time, Exception):  # the server is still loading its file
+                return QueueState()
+            names = ["", *sorted(model.decode() for model in models)]
+            streams = [(lane, keys.stream(lane, name)) for lane in Lane for name in names]
+            for _, stream in streams:
                 pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
-            time, counts, workers, dead, draining, *lanes = await pipe.execute(raise_on_error=False)
+            seen = await pipe.execute(raise_on_error=False)
     except (redis.RedisError, OSError):
         return QueueState()
-    if isinstance(time, Exception):  # the server is still loading its file
-        return QueueState()
     now = time[0] * 1000 + time[1] // 1000
-    parts = zip(Lane, lanes[::3], lanes[1::3], lanes[2::3], strict=True)
+    looked = [_lane(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
+    by_lane: dict[str, list[LaneState]] = {str(lane): [] for lane in Lane}
+    for (lane, _), one in zip(streams, looked, strict=True):
+        by_lane[str(lane)].append(one)
+    beats = [json.loads(beat) for beat in workers.values()]
+    alive = [beat for beat in beats if now - beat["at"] < ALIVE_MS]
     return QueueState(
         up=True,
         draining=bool(draining),
-        lanes={str(lane): _lane(now, *seen) for lane, *seen in parts},
-        workers=sum(now - json.loads(beat)["at"] < ALIVE_MS for beat in workers.values()),
+        lanes={lane: _together(states) for lane, states in by_lane.items()},
+        workers=len(alive),
+        unhealthy=sum(bool(beat.get("unhealthy")) for beat in alive),
         dead=dead,
         counts={name.decode(): float(value) for name, value in counts.items()},
+    )
+
+
+def _together(streams: Sequence[LaneState]) -> LaneState:
+    return LaneState(
+        sum(one.waiting for one in streams),
+        sum(one.running for one in streams),
+        max(one.oldest_ms for one in streams),
     )
 
 

@@ -105,7 +105,7 @@ class ReloadedWorker(BaseModel):
     """How far a worker is with a reload."""
 
     worker: str
-    generation: int
+    generation: int = Field(description="of the bundles it has")
     error: str | None = Field(description="why it kept its old bundles")
     models: dict[str, str] = Field(description="digest of each bundle by its name")
 
@@ -113,8 +113,12 @@ class ReloadedWorker(BaseModel):
 class Reload(BaseModel):
     """How far a reload is."""
 
-    generation: int
-    done: bool = Field(description="whether every live worker has gone through it")
+    generation: int = Field(description="that was asked for")
+    state: Literal["no-workers", "loading", "failed", "done"] = Field(
+        description="failed: a worker could not load its bundles and keeps the old ones; "
+        "no-workers: nobody has been heard of lately who could load any"
+    )
+    done: bool = Field(description="whether there are workers, and all of them have its bundles")
     workers: list[ReloadedWorker]
 
 
@@ -124,13 +128,22 @@ class Health(BaseModel):
     status: str = "ok"
 
 
+class UnhealthyBundle(BaseModel):
+    """A bundle that failed several times in a row, so that its worker takes no work for it."""
+
+    worker: str
+    model: str
+    reason: str
+
+
 class Readiness(BaseModel):
     """The service can answer."""
 
     status: str = "ready"
     bundle: str = Field(description="digest of the loaded bundle; the first where there are more")
     engine: str = Field(description="what computes it")
-    workers: int
+    workers: int = Field(description="live and healthy ones")
+    unhealthy: list[UnhealthyBundle] = Field([], description="what takes no work until it recovers")
 
 
 # What the fields of several forms look like: neither blank nor with control characters.

@@ -2,9 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -102,7 +109,15 @@ class Settings(BaseSettings):
     )
     listen_fd: int | None = Field(None, ge=0, description="a socket to listen on, inherited")
     ready_fd: int | None = Field(None, ge=0, description="a pipe to say on that one is ready")
-    model_seconds: float = Field(120, gt=0, description="a batch that takes longer is hung")
+    model_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="a batch that takes longer is hung; a quarter of answer_seconds by default, a "
+        "third of it at the most",
+    )
+    model_failures: int = Field(
+        3, gt=0, description="of a bundle in a row; its worker leaves work to others until it fills"
+    )
 
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="whsec_ and base64; several, apart by spaces, while rotating"
@@ -155,6 +170,27 @@ class Settings(BaseSettings):
         AllowList.parse(text)
         return text
 
+    @model_validator(mode="after")
+    def _check_model_seconds(self) -> Self:
+        # Beside an input that hangs others wait: for its batch, then for it alone, then for
+        # themselves and the model's restarts.
+        if 3 * self.hang_seconds > self.answer_seconds:
+            raise ValueError(
+                f"model_seconds ({self.hang_seconds:g}) must be at most a third of answer_seconds "
+                f"({self.answer_seconds:g}), or what waits beside an input that hangs gets 504"
+            )
+        if self.model_failures >= self.max_deliveries:
+            raise ValueError(
+                f"model_failures ({self.model_failures}) must be less than max_deliveries "
+                f"({self.max_deliveries}), or one worker that fails uses up all tries of a job"
+            )
+        return self
+
+    @property
+    def hang_seconds(self) -> float:
+        """After how long a batch is taken for hung."""
+        return self.model_seconds or self.answer_seconds / 4
+
     @property
     def webhook_secrets(self) -> list[bytes]:
         """The keys that webhooks are signed with; without one, none is sent."""
@@ -178,6 +214,7 @@ def load_settings(**options: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise StartError(f"setting {place}: {first['msg']}") from error
+        told = f"setting {place}: {first['msg']}" if place else f"settings: {first['msg']}"
+        raise StartError(told.replace("Value error, ", "")) from error
     except SettingsError as error:
         raise StartError(str(error)) from error

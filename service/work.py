@@ -133,6 +133,10 @@ class Fill:
         return edition(self.bundle, self.engine)
 
 
+class OutOfMemory(Exception):  # noqa: N818 - the reason, not a fault of the program
+    """The device's memory does not hold even one image of a piece of work."""
+
+
 @dataclass(frozen=True)
 class Result:
     """A fill and how it came about; times in milliseconds."""

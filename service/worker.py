@@ -5,109 +5,120 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from service.batcher import Batcher
 from service.consumer import Consumer, Lease
-from service.errors import StartError
-from service.model_process import ModelDeathError
+from service.logs import describe
+from service.model_guard import Model, ModelGuard
+from service.model_process import DeviceError
+from service.redis_errors import is_transient
 from service.tracing import batch_span
-from service.work import Failure, Fill, Outcome, Result, Work
+from service.work import Failure, Fill, Outcome, OutOfMemory, Result
 
 log = logging.getLogger("captionfill.worker")
 
 _BEAT_SECONDS = 2.0
-_RETRY_SECONDS = 1.0
+_SWEEP_SECONDS = 5.0
+# The pause after an error of Redis: at first, and at the most.
+_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.05, 1.0
+# An outcome that could not be stored for so long is dropped, and its work done again.
+_STORE_SECONDS = 60.0
 # The pace that a beat tells is that of the last so many pieces of work, more or less.
 _PACE_MEMORY = 20
-
-
-class Model(Protocol):
-    """What a worker needs of a model."""
-
-    models: dict[str, str]
-    engines: dict[str, str]
-    default: str
-
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
-        """Fill every piece of work, or say why not; `ModelDeathError` where it died of it."""
-
-    def close(self) -> None:
-        """End it."""
 
 
 class Worker:
     """One process that fills. ``stop`` lets it finish its batch, hand back the rest, and end."""
 
-    def __init__(self, consumer: Consumer, load: Callable[[], Model], batcher: Batcher) -> None:
+    def __init__(
+        self, consumer: Consumer, load: Callable[[], Model], batcher: Batcher, failures: int = 3
+    ) -> None:
         """Load the model.
 
         Args:
             consumer: the worker's side of the queue.
             load: makes a model: at the start, after its death, and at each reload.
             batcher: the policy.
+            failures: of a bundle in a row, after which it gets no more work until a probe.
 
         Raises:
             StartError: the model cannot be loaded.
         """
         self._consumer = consumer
-        self._load = load
-        self._model = load()
-        self._fresh: tuple[Model, int] | None = None
+        self._guard = ModelGuard(load, failures)
         self._batcher = batcher
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._generation: int | None = None
-        self._error: str | None = None
+        self._joined = False
+        self._served: list[str] = []
+        self._errors = 0
         self._pace = 0.0
-        self._reloading: threading.Thread | None = None
 
     def stop(self) -> None:
         """End after the batch in hand."""
         self._stop.set()
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Work until stopped; wait out a server that is away.
+        """Work until stopped; wait out a server that is away or refuses to write.
 
         Args:
             ready: called once, when the first work can be taken.
         """
         keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
         keeper.start()
-        joined = False
-        while not self._stop.is_set():
-            try:
-                if not joined:
-                    self._consumer.join()
-                    self._consumer.beat(self._facts())
-                    joined = True
-                    ready()
-                    ready = lambda: None  # noqa: E731
-                self.step()
-            except ResponseError as error:  # NOGROUP: the server lost its data
-                joined = False
-                self._pause(error)
-            except RedisError as error:
-                self._pause(error)
-        self._ended.set()
-        keeper.join()
-        self._say_goodbye()
-        self._model.close()
+        is_told = False
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._join()
+                    if not is_told:
+                        ready()
+                        is_told = True
+                    self.step()
+                    self._errors = 0
+                except RedisError as error:
+                    # Not transient: the streams are gone with the server's data, most likely.
+                    self._joined = self._joined and is_transient(error)
+                    self._pause(error)
+        finally:
+            self._ended.set()
+            keeper.join()
+            self._say_goodbye()
+            self._guard.close()
 
     def step(self) -> None:
-        """Look for work once, and fill what is there."""
-        self._renew_model()
-        leases = self._look()
-        batches = list(self._batcher.batches(leases))
-        for number, batch in enumerate(batches):
-            if self._stop.is_set():
-                self._consumer.hand_back([one for rest in batches[number:] for one in rest])
-                return
-            self._fill(batch)
+        """Look for work once, and fill what is there. Afterwards no lease is held, in any case."""
+        if self._guard.tend():
+            self._joined = False
+        self._join()
+        try:
+            leases = self._look()
+            batches = list(self._batcher.batches(leases))
+            for number, batch in enumerate(batches):
+                if self._stop.is_set():
+                    self._hand_back([one for rest in batches[number:] for one in rest])
+                    return
+                self._fill(batch)
+        finally:
+            self._consumer.let_go()
+
+    def _join(self) -> None:
+        """Have the streams of the model's bundles, and read those that take work."""
+        if not self._joined:
+            self._consumer.join(self._guard.models)
+            self._guard.follow(self._consumer.beat(self._facts()))
+            self._joined, self._served = True, []
+        if (served := self._guard.served()) != self._served:
+            self._consumer.serve(served)
+            self._served = served
 
     def _look(self) -> list[Lease]:
+        if not self._served:
+            self._stop.wait(self._batcher.patience())
+            return []
         if self._batcher.retake_due():
             retaken = self._consumer.retake()
             self._batcher.retook(len(retaken))
@@ -122,39 +133,91 @@ class Worker:
         start = time.monotonic()
         try:
             with batch_span([trace for lease in leases for trace in lease.traceparents]):
-                fills = self._model.predict([lease.work for lease in leases])
-        except ModelDeathError as death:
-            self._after_death(leases, death)
+                fills = self._guard.predict([lease.work for lease in leases])
+        except Exception as error:
+            self._after_death(leases, error)
             return
         seconds = time.monotonic() - start
-        images = sum(lease.images for lease in leases)
-        self._tell(leases, images, seconds)
-        outcomes = [
-            self._outcome(lease, fill, seconds, images)
-            for lease, fill in zip(leases, fills, strict=True)
-        ]
-        self._persist(partial(self._consumer.finish, leases, outcomes))
-        self._consumer.count_batch(leases, images, seconds)
+        self._tell(leases, seconds)
+        self._settle(leases, fills, seconds)
+        self._consumer.count_batch(leases, _images(leases), seconds)
 
-    def _after_death(self, leases: Sequence[Lease], death: ModelDeathError) -> None:
+    def _after_death(self, leases: Sequence[Lease], death: Exception) -> None:
         """Find out which piece of work the model dies of: each is tried alone, once."""
-        log.error("model died", extra={"jobs": len(leases), "reason": str(death)})
-        self._revive()
-        for lease in leases:
+        reason = describe(death)
+        log.error("model died", extra={"jobs": len(leases), "reason": reason})
+        self._guard.restart()
+        for number, lease in enumerate(leases):
             if self._stop.is_set():
-                self._consumer.hand_back([lease])
-                continue
-            try:
-                start = time.monotonic()
-                [fill] = self._model.predict([lease.work])
-            except ModelDeathError as again:
-                reason = f"the model died of it, alone, too: {again}"
-                log.exception("dead letter", extra={"work": lease.name})
-                self._persist(partial(self._consumer.bury, lease, reason))
-                self._revive()
-                continue
-            outcome = self._outcome(lease, fill, time.monotonic() - start, lease.images)
-            self._persist(partial(self._consumer.finish, [lease], [outcome]))
+                self._hand_back(leases[number:])
+                return
+            if self._guard.name_of(lease.work) in self._guard.served():
+                self._fill_alone(lease)
+            else:
+                self._hand_back([lease], reason)
+
+    def _fill_alone(self, lease: Lease) -> None:
+        start = time.monotonic()
+        try:
+            fills = self._guard.predict([lease.work])
+        except Exception as error:
+            self._after_death_alone(lease, error)
+        else:
+            self._settle([lease], fills, time.monotonic() - start)
+
+    def _after_death_alone(self, lease: Lease, death: Exception) -> None:
+        """Blame the work if the model fills a probe after it, else the model.
+
+        After an error of the device others may try the work: each delivery counts, and the last
+        makes it a dead letter.
+        """
+        model, reason = self._guard.name_of(lease.work), describe(death)
+        self._guard.restart()
+        sickness = self._guard.probe(model)
+        if sickness is not None or isinstance(death, DeviceError):
+            log.error("device or model failed", extra={"work": lease.name, "reason": reason})
+            self._guard.failed(sickness or reason)
+            self._hand_back([lease], reason)
+            return
+        log.error("dead letter", extra={"work": lease.name, "reason": reason})
+        told = f"the model died of it, alone, too: {death}"
+        self._persist(partial(self._consumer.bury, lease, told))
+
+    def _settle(
+        self, leases: Sequence[Lease], fills: Sequence[Fill | Exception], seconds: float
+    ) -> None:
+        """Store what was made; what a sick bundle failed at is left to others."""
+        images = _images(leases)
+        sick = self._sick(leases, fills)
+        done = [
+            (lease, self._outcome(lease, fill, seconds, images))
+            for lease, fill in zip(leases, fills, strict=True)
+            if self._guard.name_of(lease.work) not in sick
+        ]
+        if done:
+            finished, outcomes = zip(*done, strict=True)
+            self._persist(partial(self._consumer.finish, finished, outcomes))
+        for model, reason in sick.items():
+            self._hand_back([x for x in leases if self._guard.name_of(x.work) == model], reason)
+
+    def _sick(
+        self, leases: Sequence[Lease], fills: Sequence[Fill | Exception]
+    ) -> Mapping[str, str]:
+        """Bundles that failed at all of their work and at a probe, each with the reason."""
+        sick = {}
+        for model in {self._guard.name_of(lease.work) for lease in leases}:
+            own = [
+                fill
+                for lease, fill in zip(leases, fills, strict=True)
+                if self._guard.name_of(lease.work) == model
+            ]
+            if not all(isinstance(fill, Exception) for fill in own):
+                self._guard.succeeded(model)
+            elif (reason := self._guard.probe(model)) is not None:
+                log.error("bundle failed", extra={"model": model, "reason": reason})
+                self._guard.failed(reason, model)
+                sick[model] = reason
+        return sick
 
     def _outcome(
         self, lease: Lease, fill: Fill | Exception, seconds: float, images: int
@@ -162,107 +225,82 @@ class Worker:
         if isinstance(fill, Exception):
             facts = {"work": lease.name, "request_ids": list(lease.request_ids)}
             log.error("work failed", extra={**facts, "reason": str(fill)})
+            if isinstance(fill, OutOfMemory):
+                return Failure("the worker's memory does not hold even one image of this picture")
             return Failure("the worker could not fill this picture")
         return Result(fill, lease.queue_ms, round(seconds * 1000, 3), images)
 
-    def _persist(self, store: Callable[[], Any]) -> None:
-        """Store what has been made even if the server is away for a while.
+    def _hand_back(self, leases: Sequence[Lease], reason: str = "") -> None:
+        self._persist(partial(self._consumer.hand_back, leases, reason))
 
-        The lease is ours as long as nobody can take it, and nobody can while the server is away.
+    def _persist(self, store: Callable[[], Any]) -> None:
+        """Tell Redis what has become of work, even if it is away or refuses to write for a while.
+
+        Raises:
+            RedisError: it does so for too long, or does not accept it at all. The leases run out.
         """
+        deadline = time.monotonic() + _STORE_SECONDS
         while True:
             try:
                 store()
-            except ResponseError:
-                raise
             except RedisError as error:
-                if self._stop.is_set():
+                is_late = self._stop.is_set() or time.monotonic() > deadline
+                if is_late or not is_transient(error):
                     raise
                 self._pause(error)
             else:
                 return
 
-    def _tell(self, leases: Sequence[Lease], images: int, seconds: float) -> None:
+    def _tell(self, leases: Sequence[Lease], seconds: float) -> None:
         each = seconds / len(leases)
         self._pace += (each - self._pace) / _PACE_MEMORY if self._pace else each
         log.info(
             "batch",
             extra={
-                "images": images,
+                "images": _images(leases),
                 "jobs": len(leases),
                 "ms": round(seconds * 1000, 3),
                 "request_ids": [one for lease in leases for one in lease.request_ids],
             },
         )
 
-    def _revive(self) -> None:
-        """Start the model again, however often it takes: without it a worker cannot work."""
-        self._model.close()
-        while True:
-            try:
-                self._model = self._load()
-            except StartError as error:
-                log.error("model does not start", extra={"reason": str(error)})  # noqa: TRY400
-                if self._stop.wait(_RETRY_SECONDS):
-                    raise
-            else:
-                return
-
     def _keep(self) -> None:
-        """Renew leases and beat, beside the model. A server that is away is no reason to end."""
+        """Renew leases, beat and sweep, beside the model. No error ends it."""
         pause = min(_BEAT_SECONDS, self._batcher.lease_seconds / 3)
+        next_sweep = 0.0
         while not self._ended.is_set():
-            try:
-                self._consumer.renew()
-                self._follow(self._consumer.beat(self._facts()))
-            except RedisError as error:
-                log.warning("queue away", extra={"error": type(error).__name__})
+            self._attempt(self._consumer.renew)
+            self._attempt(lambda: self._guard.follow(self._consumer.beat(self._facts())))
+            if time.monotonic() >= next_sweep:
+                self._attempt(self._consumer.sweep)
+                next_sweep = time.monotonic() + _SWEEP_SECONDS
             self._ended.wait(pause)
 
-    def _facts(self) -> Mapping[str, Any]:
-        return {
-            "models": self._model.models,
-            "engines": self._model.engines,
-            "default": self._model.default,
-            "generation": self._generation or 0,
-            "pace": self._pace,
-            "error": self._error,
-        }
-
-    def _follow(self, generation: int) -> None:
-        """Load the bundles anew beside the old ones where that was asked for since the start."""
-        if self._generation is None:
-            self._generation = generation
-        busy = self._reloading is not None or self._fresh is not None
-        if busy or generation == self._generation:
-            return
-        self._reloading = threading.Thread(target=self._reload, args=[generation], daemon=True)
-        self._reloading.start()
-
-    def _reload(self, generation: int) -> None:
+    def _attempt(self, act: Callable[[], Any]) -> None:
         try:
-            self._fresh = (self._load(), generation)
-        except StartError as error:  # the old bundles go on serving
-            self._error = str(error)
-            log.error("reload failed", extra={"reason": str(error)})  # noqa: TRY400
-            self._generation = generation
-        self._reloading = None
+            act()
+        except RedisError as error:
+            log.warning("queue away", extra={"error": describe(error)})
+        except Exception:
+            log.exception("the keeper of leases failed")
 
-    def _renew_model(self) -> None:
-        """Change to newly loaded bundles, between two batches."""
-        if self._fresh is not None:
-            old = self._model
-            self._model, self._generation = self._fresh
-            self._fresh, self._error = None, None
-            old.close()
-            log.info("reloaded", extra={"models": self._model.models})
+    def _facts(self) -> Mapping[str, Any]:
+        return {**self._guard.facts(), "pace": self._pace}
 
     def _pause(self, error: RedisError) -> None:
-        log.warning("queue away", extra={"error": type(error).__name__})
-        self._stop.wait(_RETRY_SECONDS)
+        log.warning("queue away", extra={"error": describe(error)})
+        if isinstance(error, ReadOnlyError):
+            self._consumer.reconnect()
+        pause = min(_FIRST_RETRY_SECONDS * 2**self._errors, _RETRY_SECONDS)
+        self._errors = min(self._errors + 1, 10)
+        self._stop.wait(pause)
 
     def _say_goodbye(self) -> None:
         try:
             self._consumer.leave()
-        except RedisError:
-            log.warning("queue away at the end")
+        except RedisError as error:
+            log.warning("queue away at the end", extra={"error": describe(error)})
+
+
+def _images(leases: Sequence[Lease]) -> int:
+    return sum(lease.images for lease in leases)

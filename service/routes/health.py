@@ -19,16 +19,30 @@ async def healthz() -> schemas.Health:
 
 @router.get("/readyz", responses=schemas.problems(errors.NotReady, errors.QueueUnavailable))
 async def readyz(request: Request) -> schemas.Readiness:
-    """Tell whether the queue answers and a live worker has a bundle loaded."""
+    """Tell whether the queue answers and a live, healthy worker has a bundle loaded.
+
+    A worker whose bundle failed several times in a row takes no work until it fills a probe.
+    """
     queue: Queue = request.app.state.queue
     beats = await queue.workers()
     if not beats:
         raise errors.NotReady("no worker has been heard of in the last seconds")
-    newest = max(beats.values(), key=lambda beat: beat.generation)
+    unhealthy = [
+        schemas.UnhealthyBundle(worker=worker, model=model, reason=reason)
+        for worker, beat in sorted(beats.items())
+        for model, reason in sorted(beat.unhealthy.items())
+    ]
+    healthy = [beat for beat in beats.values() if beat.is_healthy]
+    if not healthy:
+        told = "; ".join(f"{one.worker}, {one.model}: {one.reason}" for one in unhealthy)
+        raise errors.NotReady(f"no worker is healthy: {told or 'none has a bundle'}")
+    newest = max(healthy, key=lambda beat: beat.generation)
+    name = newest.default if newest.default in newest.models else next(iter(newest.models))
     return schemas.Readiness(
-        bundle=newest.models[newest.default],
-        engine=newest.engines.get(newest.default, ""),
-        workers=len(beats),
+        bundle=newest.models[name],
+        engine=newest.engines.get(name, ""),
+        workers=len(healthy),
+        unhealthy=unhealthy,
     )
 
 

@@ -1,11 +1,14 @@
 """The bundles that workers have loaded, and how to have them read anew."""
 
+from collections.abc import Collection
+from typing import Literal
+
 from fastapi import APIRouter, Request
 
 from service import errors, schemas
 from service.fleet import Fleet
 from service.gate.caller import Caller
-from service.queue import Queue
+from service.queue import Beat, Queue
 from service.routes.queries import no_query
 
 router = APIRouter()
@@ -66,11 +69,25 @@ async def reload_progress(request: Request) -> schemas.Reload:
     return await _progress(queue, await queue.generation())
 
 
+def _reload_state(
+    beats: Collection[Beat], generation: int
+) -> Literal["no-workers", "loading", "failed", "done"]:
+    if not beats:
+        return "no-workers"
+    if all(beat.generation >= generation for beat in beats):
+        return "done"
+    if any(beat.error and beat.tried >= generation > beat.generation for beat in beats):
+        return "failed"
+    return "loading"
+
+
 async def _progress(queue: Queue, generation: int) -> schemas.Reload:
     beats = await queue.workers()
+    state = _reload_state(beats.values(), generation)
     return schemas.Reload(
         generation=generation,
-        done=all(beat.generation >= generation for beat in beats.values()),
+        state=state,
+        done=state == "done",
         workers=[
             schemas.ReloadedWorker(
                 worker=name,

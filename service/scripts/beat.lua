@@ -3,6 +3,7 @@
 local at = now()
 local beat = cjson.decode(ARGV[3])
 beat['at'] = at
+for model in pairs(beat['models']) do redis.call('SADD', prefix .. 'models', model) end
 redis.call('HSET', prefix .. 'workers', ARGV[2], cjson.encode(beat))
 local all = redis.call('HGETALL', prefix .. 'workers')
 for i = 1, #all, 2 do

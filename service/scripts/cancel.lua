@@ -11,9 +11,9 @@ if facts[1] == 'queued' then
   conclude(job, 'cancelled', '', keep)
   redis.call('SREM', key('claims', work), job)
   if redis.call('SCARD', key('claims', work)) == 0 then
-    local where = redis.call('HMGET', key('work', work), 'state', 'lane', 'entry')
+    local where = redis.call('HMGET', key('work', work), 'state', 'entry')
     if where[1] == 'queued' or where[1] == 'running' then
-      drop_entry(lane_key(where[2]), group, where[3])
+      drop_entry(stream_of(work), group, where[2])
       redis.call('DEL', key('work', work))
     end
   end

@@ -1,18 +1,23 @@
--- Hand entries back that were taken and not begun: the next look of any worker finds them.
--- ARGV: prefix, group, worker, then lane, entry and work of each. Returns how many went back.
--- They stay pending, as idle as can be and as if never delivered: their turn is not lost.
-local group, worker = ARGV[2], ARGV[3]
+-- Hand entries back: the next look of any worker finds them.
+-- ARGV: prefix, group, worker, why their work failed or nothing where it was not begun, then
+-- stream, entry and work of each. Returns how many went back.
+-- They stay pending, as idle as can be. What was not begun is as if never delivered, and loses no
+-- turn; what failed keeps its count of deliveries, so that it is not tried for ever.
+local group, worker, reason = ARGV[2], ARGV[3], ARGV[4]
 local back = 0
-for i = 4, #ARGV, 3 do
-  local stream, entry, work = lane_key(ARGV[i]), ARGV[i + 1], ARGV[i + 2]
+for i = 5, #ARGV, 3 do
+  local stream, entry, name = ARGV[i], ARGV[i + 1], key('work', ARGV[i + 2])
   local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
   if pending and pending[2] == worker then
+    local deliveries = reason == '' and 0 or pending[4]
     redis.call('XCLAIM', stream, group, worker, 0, entry,
-      'IDLE', 86400000, 'RETRYCOUNT', 0, 'JUSTID')
-    if redis.call('HGET', key('work', work), 'state') == 'running' then
-      redis.call('HSET', key('work', work), 'state', 'queued')
+      'IDLE', 86400000, 'RETRYCOUNT', deliveries, 'JUSTID')
+    if redis.call('HGET', name, 'state') == 'running' then
+      redis.call('HSET', name, 'state', 'queued')
+      if reason ~= '' then redis.call('HSET', name, 'error', reason) end
     end
     back = back + 1
   end
 end
+if back > 0 then count('returned', back) end
 return back

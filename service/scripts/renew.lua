@@ -1,10 +1,10 @@
--- Renew leases. ARGV: prefix, group, worker, then lane and entry of each.
+-- Renew leases. ARGV: prefix, group, worker, then stream and entry of each.
 -- Returns how many are still the worker's. JUSTID keeps the count of deliveries; the look at the
 -- owner keeps a late worker from stealing back what was given to another.
 local group, worker = ARGV[2], ARGV[3]
 local held = 0
 for i = 4, #ARGV, 2 do
-  local stream, entry = lane_key(ARGV[i]), ARGV[i + 1]
+  local stream, entry = ARGV[i], ARGV[i + 1]
   local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
   if pending and pending[2] == worker then
     redis.call('XCLAIM', stream, group, worker, 0, entry, 'JUSTID')

@@ -7,8 +7,11 @@ for i = 1, #letter[2], 2 do facts[letter[2][i]] = letter[2][i + 1] end
 redis.call('XDEL', prefix .. 'dead', ARGV[3])
 local name = key('work', facts['work'])
 if redis.call('HGET', name, 'dead') ~= '1' then return 0 end
-local entry = redis.call('XADD', lane_key(facts['lane']), '*', 'work', facts['work'])
-redis.call('HSET', name, 'state', 'queued', 'dead', '0', 'reason', '', 'entry', entry)
+local stream = route(facts['lane'], redis.call('HGET', name, 'model') or '')
+local entry = redis.call('XADD', stream, '*', 'work', facts['work'])
+redis.call('HSET', name, 'state', 'queued', 'dead', '0', 'reason', '', 'stream', stream,
+  'entry', entry)
+redis.call('HDEL', name, 'error')
 redis.call('PEXPIRE', name, ARGV[4])
 for _, job in ipairs(redis.call('SMEMBERS', key('claims', facts['work']))) do
   if redis.call('HGET', key('job', job), 'state') == 'failed' then

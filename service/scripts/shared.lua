@@ -10,9 +10,24 @@ end
 
 local function text(number) return string.format('%.0f', number) end
 
-local function lane_key(lane)
+-- The stream of a lane's work for a model. That of no model is read by every worker: it holds work
+-- for a worker's default, and what was queued before any worker had its model.
+local function stream_key(lane, model)
+  if model and model ~= '' then return prefix .. 'jobs:' .. lane .. ':' .. model end
   if lane == 'batch' then return prefix .. 'jobs:batch' end
   return prefix .. 'jobs'
+end
+
+-- The stream for new work: its model's, once a worker has said that it has the model.
+local function route(lane, model)
+  if redis.call('SISMEMBER', prefix .. 'models', model) == 0 then return stream_key(lane) end
+  return stream_key(lane, model)
+end
+
+-- The stream that queued work is in; work of an older version has none of its own.
+local function stream_of(work)
+  local facts = redis.call('HMGET', key('work', work), 'stream', 'lane')
+  return facts[1] or stream_key(facts[2] or 'interactive')
 end
 
 local function count(name, by) redis.call('HINCRBY', prefix .. 'metrics', name, by or 1) end
@@ -55,7 +70,7 @@ local function conclude_all(work, state, reason, keep)
   redis.call('PUBLISH', prefix .. 'bells', work)
 end
 
-local function drop_entry(lane, group, entry)
-  redis.call('XACK', lane, group, entry)
-  redis.call('XDEL', lane, entry)
+local function drop_entry(stream, group, entry)
+  redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
 end

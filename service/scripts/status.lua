@@ -21,14 +21,19 @@ local function waiting(stream, last)
 end
 
 if state == 'queued' then
-  local where = redis.call('HMGET', key('work', work), 'state', 'lane', 'entry')
+  local where = redis.call('HMGET', key('work', work), 'state', 'lane', 'entry', 'model')
   if not where[1] then
     state = 'expired'
   elseif where[1] == 'running' then
     state = 'running'
   elseif where[1] == 'queued' then
-    ahead = waiting(lane_key(where[2]), where[3])
-    if where[2] == 'batch' then ahead = ahead + waiting(lane_key('interactive'), '+') end
+    local stream = stream_of(work)
+    ahead = waiting(stream, where[3])
+    if where[2] == 'batch' then
+      local first = stream_key('interactive')
+      if stream ~= stream_key('batch') then first = stream_key('interactive', where[4]) end
+      ahead = ahead + waiting(first, '+')
+    end
   end
 end
 

@@ -78,6 +78,12 @@ class Cluster:
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.server.url, protocol=2)
 
+    def depth(self) -> int:
+        """How many entries there are in all streams."""
+        client = self.redis()
+        streams = client.scan_iter(f"{self.keys.prefix}jobs*", count=1000)
+        return sum(client.xlen(stream) for stream in streams)
+
     def api(self, port: int | None = None) -> subprocess.Popen:
         """Start an API process."""
         more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}

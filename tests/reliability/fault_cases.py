@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from service.child import Child
-from service.jobs import Job, Lane
+from service.jobs import Job
 from service.processes import spawn
 from service.settings import Settings
 from service.work import WINDOW_BYTES, Failure, Work
@@ -49,7 +49,7 @@ def _stored(cluster: Cluster) -> dict[str, int]:
         "results": sum(count >= 1 for count in counts),
         "stored_more_than_once": sum(count > 1 for count in counts),
         "dead_letters": client.xlen(cluster.keys.dead),
-        "left_in_the_stream": sum(client.xlen(cluster.keys.lane(lane)) for lane in Lane),
+        "left_in_the_stream": cluster.depth(),
     }
 
 
@@ -161,7 +161,7 @@ def api(folder: Path, jobs: int, every: float, deaths: int) -> dict[str, Any]:
 
 def _waiting(cluster: Cluster) -> int:
     """How many jobs are waited for by clients: accepted, and not finished."""
-    return cluster.redis().xlen(cluster.keys.lane(Lane.INTERACTIVE))
+    return cluster.depth()
 
 
 def _seeds_until(jobs: int, enough: Callable[[], bool]) -> Iterator[int]:

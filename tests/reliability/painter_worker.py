@@ -33,9 +33,8 @@ class Lossy(Consumer):
         kept = [pair for pair in zip(leases, outcomes, strict=True) if pair[0].work.seed % 50]
         for lease in leases:
             if lease.work.seed % 50 == 0:
-                stream = self._keys.lane(lease.lane)
-                self._redis.xack(stream, "workers", lease.entry)
-                self._redis.xdel(stream, lease.entry)
+                self._redis.xack(lease.stream, "workers", lease.entry)
+                self._redis.xdel(lease.stream, lease.entry)
         return super().finish([lease for lease, _ in kept], [outcome for _, outcome in kept])
 
 

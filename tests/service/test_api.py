@@ -155,6 +155,7 @@ def test_readiness_names_the_bundle(client, worker):
         "bundle": "sha256:painter",
         "engine": "brush",
         "workers": 1,
+        "unhealthy": [],
     }
 
 

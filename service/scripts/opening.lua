@@ -1,0 +1,68 @@
+-- Opening entries: what is to be run, what another worker must do, what is dropped or given up.
+-- ARGV: prefix, group, worker, most deliveries, milliseconds to keep an outcome and a dead letter,
+-- number of models, models. They are those that the worker fills by; an empty one stands for work
+-- that names none.
+local group, worker = ARGV[2], ARGV[3]
+local most, keep, keep_dead = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local models, served, rest = {}, {}, 8 + tonumber(ARGV[7])
+for i = 8, rest - 1 do
+  table.insert(models, ARGV[i])
+  served[ARGV[i]] = true
+end
+local opened_at = now()
+
+local function give_up(work, lane)
+  local why = redis.call('HGET', key('work', work), 'error')
+  local reason = 'given up after ' .. most .. ' deliveries'
+  reason = reason .. (why and ', the last of which ended with: ' .. why
+    or ' to workers that fell silent')
+  redis.call('XADD', prefix .. 'dead', '*', 'work', work, 'lane', lane, 'reason', reason)
+  redis.call('HSET', key('work', work), 'state', 'failed', 'dead', '1', 'reason', reason)
+  redis.call('PEXPIRE', key('work', work), keep_dead)
+  conclude_all(work, 'failed', reason, keep)
+  redis.call('PEXPIRE', key('claims', work), keep_dead)
+  count('dead_letters')
+end
+
+-- Work that this worker has no model for goes to the stream of those that have it.
+local function forward(work, lane, model)
+  local stream = stream_key(lane, model)
+  redis.call('SADD', prefix .. 'models', model)
+  local entry = redis.call('XADD', stream, '*', 'work', work)
+  redis.call('HSET', key('work', work), 'state', 'queued', 'stream', stream, 'entry', entry)
+end
+
+local function start(stream, entry, work)
+  local traces, requests = {}, {}
+  local name = key('work', work)
+  redis.call('HSET', name, 'state', 'running', 'started', text(opened_at), 'worker', worker)
+  for _, job in ipairs(redis.call('SMEMBERS', key('claims', work))) do
+    tell(job, 'running')
+    local facts = redis.call('HMGET', key('job', job), 'request_id', 'traceparent')
+    table.insert(requests, facts[1] or '')
+    table.insert(traces, facts[2] or '')
+  end
+  return {stream, entry, work, redis.call('HGETALL', name), requests, traces}
+end
+
+-- The lease of an entry of this worker's, or nothing where it is not to be run.
+local function open_entry(stream, entry, work)
+  local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
+  if not pending or pending[2] ~= worker then return nil end
+  local facts = redis.call('HMGET', key('work', work), 'state', 'entry', 'lane', 'model')
+  local wanted = (facts[1] == 'queued' or facts[1] == 'running') and facts[2] == entry
+  if wanted and not served[facts[4] or ''] then
+    forward(work, facts[3], facts[4] or '')
+  elseif wanted and pending[4] <= most then
+    if pending[4] > 1 then count('reclaimed') end
+    return start(stream, entry, work)
+  elseif wanted then
+    give_up(work, facts[3])
+  elseif not facts[1] then
+    conclude_all(work, 'expired', '', keep)
+    redis.call('DEL', key('claims', work))
+    count('dropped')
+  end
+  drop_entry(stream, group, entry)
+  return nil
+end

@@ -1,0 +1,40 @@
+-- Drop what has expired in every stream, also in those that no live worker reads.
+-- ARGV: prefix, group, milliseconds to keep an outcome, most entries to look at in each stream.
+-- Each call goes on where the last one, of any worker, ended. Streams of models that no worker has
+-- any more are forgotten when they are empty.
+local group, keep, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local places = prefix .. 'sweep'
+
+local function sweep(stream, reason)
+  local first = redis.call('HGET', places, stream) or '-'
+  local place = sweep_stream(stream, group, keep, first, most, reason)
+  if place == '-' then
+    redis.call('HDEL', places, stream)
+  else
+    redis.call('HSET', places, stream, place)
+  end
+  return redis.call('XLEN', stream)
+end
+
+local loaded = {}
+local beats = redis.call('HGETALL', prefix .. 'workers')
+for i = 2, #beats, 2 do
+  for model in pairs(cjson.decode(beats[i])['models'] or {}) do loaded[model] = true end
+end
+
+for _, lane in ipairs({'interactive', 'batch'}) do sweep(stream_key(lane)) end
+for _, model in ipairs(redis.call('SMEMBERS', prefix .. 'models')) do
+  local reason = not loaded[model] and 'no worker had the model ' .. model .. ' in time' or ''
+  local left = 0
+  for _, lane in ipairs({'interactive', 'batch'}) do
+    left = left + sweep(stream_key(lane, model), reason)
+  end
+  if left == 0 and not loaded[model] then
+    for _, lane in ipairs({'interactive', 'batch'}) do
+      redis.call('DEL', stream_key(lane, model))
+      redis.call('HDEL', places, stream_key(lane, model))
+    end
+    redis.call('SREM', prefix .. 'models', model)
+  end
+end
+return 1

@@ -1,0 +1,29 @@
+-- Dropping entries that nobody can be waiting for any more: their work has expired or has ended.
+
+-- Look at some entries of a stream from an id on.
+-- Returns the id to go on from: "-" where the end was reached.
+local function sweep_stream(stream, group, keep, first, most, reason)
+  local entries = redis.call('XRANGE', stream, first, '+', 'COUNT', most)
+  for _, found in ipairs(entries) do
+    local entry, work = found[1], found[2][2]
+    local facts = redis.call('HMGET', key('work', work), 'state', 'entry')
+    local alive = facts[1] == 'queued' or facts[1] == 'running'
+    if not alive or facts[2] ~= entry then
+      if not facts[1] then
+        conclude_all(work, 'expired', reason or '', keep)
+        redis.call('DEL', key('claims', work))
+      end
+      drop_entry(stream, group, entry)
+      count('dropped')
+    end
+  end
+  if #entries < most then return '-' end
+  return '(' .. entries[#entries][1]
+end
+
+-- Entries whose work has expired make no stream full, even while no worker lives to drop them.
+local function has_room(stream, group, keep, limit)
+  if redis.call('XLEN', stream) < limit then return true end
+  sweep_stream(stream, group, keep, '-', 1000)
+  return redis.call('XLEN', stream) < limit
+end

@@ -1,0 +1,80 @@
+"""Each Redis call of a worker fails in turn, for less than a lease: no task is lost or stuck."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.batcher import Batcher
+from service.consumer import Consumer
+from service.jobs import Job, Lane
+from service.work import WINDOW_BYTES, Result, Work
+from service.worker import Worker
+from tests.service.painter import Painter, paint
+from tests.service.queueing import wait_for, with_queue
+from tests.service.redis_faults import FAULTS, FaultyRedis
+
+pytestmark = pytest.mark.server
+
+SEEDS = {1: Lane.INTERACTIVE, 2: Lane.INTERACTIVE, 3: Lane.BATCH}
+
+
+def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consumer):
+    """One worker does one task in each lane and one more, while some calls fail; what is wrong."""
+    settings = settings.model_copy(update={"namespace": f"{settings.namespace}-{namespace}"})
+    client = FaultyRedis.make(settings.queue_url, failing, fault)
+    consumer = kind(settings, client)
+    policy = Batcher(8, settings.lease_seconds, time.monotonic)
+    worker = Worker(consumer, Painter, policy)
+    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=30, lane=lane)
+            for seed, lane in SEEDS.items()]  # fmt: skip
+
+    async def run(queue):
+        for job in jobs:
+            await queue.put(job)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            outcomes = [await wait_for(queue, job, 6) for job in jobs]
+        finally:
+            worker.stop()
+            thread.join()
+        stored = [await queue.redis.hget(queue.keys.work(job.work.id), "stored") for job in jobs]
+        left = [name async for name in queue.redis.scan_iter(f"{queue.keys.prefix}jobs*")
+                if await queue.redis.xlen(name)]  # fmt: skip
+        return outcomes, stored, left
+
+    try:
+        outcomes, stored, left = with_queue(settings, run)
+    except Exception as error:
+        return [f"{type(error).__name__}: {error}"], client.calls
+    faults = []
+    for job, one in zip(jobs, outcomes, strict=True):
+        if not isinstance(one, Result) or one.fill.fills != paint([job.work.seed]):
+            faults.append(f"wrong outcome {one}")
+    if stored != [b"1"] * len(jobs):
+        faults.append(f"stored {stored}")
+    if left or consumer._held:
+        faults.append(f"left {left}, held {consumer._held}")
+    return faults, client.calls
+
+
+def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1):
+    """What goes wrong in any of the cycles in which `length` calls in a row fail."""
+    _, calls = cycle(settings, "whole", kind=kind)
+    cases = [(fault, k) for fault in faults for k in range(len(calls))]
+
+    def one(case):
+        fault, k = case
+        found, _ = cycle(settings, f"{fault}-{k}", range(k, k + length), fault, kind)
+        return [f"{fault} at call {k}: {each}" for each in found]
+
+    with ThreadPoolExecutor(12) as pool:
+        return [each for found in pool.map(one, cases) for each in found], len(cases)
+
+
+def test_no_failed_call_loses_or_strands_a_task(settings):
+    found, cases = problems(settings)
+    print(cases)
+    assert found == [] and cases > 20
