@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from service.batcher import Batcher
 from service.consumer import Consumer
@@ -61,7 +62,10 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
 
 
 def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1):
-    """What goes wrong in any of the cycles in which `length` calls in a row fail."""
+    """What goes wrong in any cycle in which `length` calls in a row fail, and how many there are.
+
+    The calls fail within less than a lease.
+    """
     _, calls = cycle(settings, "whole", kind=kind)
     cases = [(fault, k) for fault in faults for k in range(len(calls))]
 
@@ -70,11 +74,36 @@ def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1):
         found, _ = cycle(settings, f"{fault}-{k}", range(k, k + length), fault, kind)
         return [f"{fault} at call {k}: {each}" for each in found]
 
-    with ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(16) as pool:
         return [each for found in pool.map(one, cases) for each in found], len(cases)
 
 
+@pytest.mark.slow
 def test_no_failed_call_loses_or_strands_a_task(settings):
     found, cases = problems(settings)
-    print(cases)
-    assert found == [] and cases > 20
+    assert found == [] and cases > 40
+
+
+@pytest.mark.slow
+def test_nor_do_several_failed_calls_in_a_row(settings):
+    found, cases = problems(settings, faults=["connection-after", "noreplicas"], length=4)
+    assert found == [] and cases > 10
+
+
+class Leaky(Consumer):
+    """Keeps what it could not finish among its leases, so that it is renewed for ever."""
+
+    def let_go(self):
+        pass
+
+    def finish(self, leases, outcomes):
+        try:
+            return super().finish(leases, outcomes)
+        except ReadOnlyError as error:  # as it was taken for a loss of data, and not tried again
+            raise ResponseError("WRONGTYPE") from error
+
+
+@pytest.mark.slow
+def test_the_check_sees_a_worker_that_leaks_leases(settings):
+    found, _ = problems(settings, Leaky, ["readonly"])
+    assert any("AnswerTimeout" in one for one in found)
