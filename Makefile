@@ -48,7 +48,8 @@ test: $(VENV)/.dev ## run every test on the CPU
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest \
 		--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: override ARGS += -m "not slow"
+# Lists what takes over five seconds all the same, and may want the marker.
+test-fast: override ARGS += -m "not slow" --durations=10 --durations-min=5
 test-fast: test ## run the tests that take under five seconds each
 
 check: $(VENV)/.dev ## lint, format, types, import rules, containers

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import redis
 
+from service.processes import _die_with_parent
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,5 +55,6 @@ def start_service(folder, bundle):
         stderr=(folder / "serve.err").open("w"),
         text=True,
         start_new_session=True,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
     )
     return Service(process, process.stdout.readline(), folder)

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.end_to_end.running import start_service
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 in_proc = pytest.mark.skipif(
     not Path("/proc").is_dir(), reason="processes are counted in /proc"
 )  # fmt: skip
@@ -89,7 +89,6 @@ def fill(service):
 
 
 @in_proc
-@pytest.mark.slow
 def test_the_embedded_server_comes_back_with_what_was_accepted(battered):
     later = {"Prefer": "respond-async"}
     picture = (battered.folder / ".captionfill" / "example.png").read_bytes()
@@ -103,7 +102,6 @@ def test_the_embedded_server_comes_back_with_what_was_accepted(battered):
 
 
 @in_proc
-@pytest.mark.slow
 def test_sighup_replaces_api_and_workers_and_nobody_notices(battered):
     before = {pid for pid, line in names(battered).items() if "service.cli" in line}
     battered.process.send_signal(signal.SIGHUP)
@@ -118,7 +116,6 @@ def test_sighup_replaces_api_and_workers_and_nobody_notices(battered):
 
 
 @in_proc
-@pytest.mark.slow
 def test_a_killed_worker_comes_back(battered):
     first = battered.worker_pid()
     os.kill(first, signal.SIGKILL)
@@ -127,7 +124,6 @@ def test_a_killed_worker_comes_back(battered):
 
 
 @in_proc
-@pytest.mark.slow
 def test_ctrl_c_leaves_no_process(battered):
     assert battered.stop() == 0
     assert processes_of(battered) == []

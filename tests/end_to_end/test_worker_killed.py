@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.work import Result, Work
 from tests.service.queueing import wait_for
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAM, GROUP = "{captionfill}:jobs", "workers"

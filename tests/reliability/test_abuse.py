@@ -9,6 +9,8 @@ from tests.reliability.bad_forms import FORMS
 from tests.reliability.bad_wire import WIRE
 from tests.reliability.subject import subject
 
+pytestmark = pytest.mark.slow
+
 
 def ill_treat(folder, requests, fault=""):
     with subject(folder, fault) as (cluster, key):

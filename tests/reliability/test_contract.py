@@ -8,6 +8,8 @@ from tests.reliability.broken_api import LIES
 from tests.reliability.cluster import Cluster
 from tests.reliability.contract import examine, settings
 
+pytestmark = pytest.mark.slow
+
 BRIEF = ("examples", "fuzzing")
 
 

@@ -9,6 +9,8 @@ from tests.reliability.fuzzing.child import attempt
 from tests.reliability.fuzzing.mutations import make
 from tests.reliability.fuzzing.seeds import SEEDS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("target", "inputs"), [("picture", 300), ("mask", 150), ("archive", 300)])
 def test_mutated_files_break_no_reader(target, inputs, tmp_path):

@@ -12,11 +12,13 @@ REQUESTS, SAMPLES = 720, 24
 LEAK_KIB = "512"  # of most requests: a few hundred MiB a thousand
 
 
+@pytest.mark.slow
 def test_the_memory_of_api_and_worker_is_flat(tmp_path):
     figures = measure(tmp_path, REQUESTS, SHORT, samples=SAMPLES)
     assert figures["broken"] == [] and figures["answers"]["200"] > REQUESTS / 2
 
 
+@pytest.mark.slow
 def test_a_leak_in_either_process_is_seen(tmp_path, monkeypatch):
     monkeypatch.setenv("LEAK_KIB", LEAK_KIB)
     figures = measure(tmp_path, REQUESTS, SHORT, "leak-api,leak-worker", samples=SAMPLES)

@@ -47,6 +47,7 @@ def test_fills_and_failures_go_through_a_frame_each_in_its_place():
     assert isinstance(failed, WorkError) and str(failed) == "ValueError: no"
 
 
+@pytest.mark.slow
 def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
     works = [work(1), work(2, count=3, other="two dogs")]
     there, here = model.predict(works), Predictors.load([tiny_bundle]).predict(works)
@@ -54,6 +55,7 @@ def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
     assert (model.default, list(model.models)) == ("tiny", ["tiny"])
 
 
+@pytest.mark.slow
 def test_a_bad_piece_fails_alone_there_too(model):
     good, bad = model.predict([work(1), work(2, model="nobody")])
     assert isinstance(good, Fill) and isinstance(bad, WorkError)

@@ -88,6 +88,7 @@ def test_small_pictures_are_prepared_at_their_own_size(tmp_path):
     assert manifest.splits["train"] == {"images": 1, "captions": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_cifar10_has_60000_pictures_of_ten_classes(real_data):
     items = list(find_source("cifar10")(real_data / "cifar10"))

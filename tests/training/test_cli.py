@@ -53,6 +53,7 @@ def test_a_users_error_is_one_line_without_a_traceback(
     assert says in line
 
 
+@pytest.mark.slow
 def test_an_error_is_one_line_of_a_process_as_well(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))

@@ -77,6 +77,7 @@ def whole(prepared, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepared, tmp_path):
     killed = tmp_path / "killed"
@@ -88,6 +89,7 @@ def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepa
     assert len(list((killed / "samples").glob("*.png"))) == 4  # fixed and fresh, at 0 and 4
 
 
+@pytest.mark.slow
 def test_the_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
     write_report([whole(name) for name in NAMES], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()

@@ -166,6 +166,7 @@ def test_every_stage_tells_how_far_it_is(tiny_folder, out):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_flickr8k_can_be_prepared_from_its_archive(real_data, out):
     prepare("flickr8k", real_data / "flickr8k", out, size=72, limit=20)

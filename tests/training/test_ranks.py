@@ -17,6 +17,8 @@ from training.launch import resume, start
 from training.ranks import join
 from training.recipe import load_recipe
 
+pytestmark = pytest.mark.slow
+
 # A mean of two halves is rounded otherwise than the mean of the whole, and no more: what is logged
 # before anything was stepped. Then Adam makes a whole step (1e-4) of a gradient that is next to
 # nothing, whatever its sign: a critic of untrained scores, some 1e-4, moves by a share of that.

@@ -35,6 +35,7 @@ def test_features_do_not_depend_on_the_batch_and_loading_draws_no_numbers():
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 @needs_weights
 @pytest.mark.data
 def test_both_networks_know_what_they_see(real_data):

@@ -253,6 +253,7 @@ def test_an_unknown_source_is_told_the_known_ones():
         find_source("imagenet")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_flickr8k_has_five_captions_for_each_of_7091_photos(real_data):
     items = list(find_source("flickr8k")(real_data / "flickr8k"))
@@ -260,6 +261,7 @@ def test_the_real_flickr8k_has_five_captions_for_each_of_7091_photos(real_data):
     assert all(isinstance(item, Example) and len(item.captions) == 5 for item in items)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_tiny_imagenet_has_a_caption_for_each_of_52000_photos(real_data):
     items = list(find_source("tiny-imagenet")(real_data / "tiny-imagenet-200"))

@@ -84,6 +84,7 @@ def test_workers_change_no_batch_and_begin_anywhere(prepared):
     ahead.close()
 
 
+@pytest.mark.slow
 def test_a_streamed_run_with_workers_resumes_to_the_same_weights(prepared, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     start(small_recipe(*STREAM, "run.steps=4"), [prepared], whole, lambda step, figures: None)
@@ -127,6 +128,7 @@ def growth(folder, keep):
     return (peak - before) / MIB
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_while_a_streamed_set_grows_ten_fold(tmp_path):
     small = write_prepared(tmp_path / "small", count=600, row_group=100)
     large = write_prepared(tmp_path / "large", count=6000, row_group=100)

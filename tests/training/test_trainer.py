@@ -76,6 +76,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(whole, prepared, tmp_pat
     assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, tmp_path):
     folder = tmp_path / "killed"
     settings = [part for change in SMALL for part in ("--set", change)]

@@ -16,6 +16,8 @@ from training.manifest import Manifest
 from training.recipe import load_recipe
 from training.rundir import RunDir
 
+pytestmark = pytest.mark.slow
+
 BEGAN = "inpaint-began"
 BATCH = 4  # of RUN
 

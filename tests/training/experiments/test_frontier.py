@@ -27,6 +27,7 @@ def write_bundle(folder, kind, settings):
     return folder
 
 
+@pytest.mark.slow
 def test_every_pair_is_measured_and_less_noise_brings_draws_together(tmp_path):
     told = write_coloured(tmp_path / "told", lambda captions: torch.ones(len(captions), 3))
     bundle = write_bundle(tmp_path / "bundle", "unet", UNET)
