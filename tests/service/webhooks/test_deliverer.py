@@ -141,7 +141,7 @@ def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receive
 
     async def take_and_die():
         client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
-        box = Box(client, Keys(settings.namespace), 1)
+        box = Box(client, Keys(settings.namespace), 2)
         await post(box, client, "http://127.0.0.1:1/")
         assert len(await box.claim(8)) == 1 and await box.claim(8) == []
         await client.aclose()
