@@ -21,14 +21,14 @@ pytestmark = pytest.mark.server
 SEEDS = {1: Lane.INTERACTIVE, 2: Lane.INTERACTIVE, 3: Lane.BATCH}
 
 
-def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consumer):
+def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consumer, patience=60):
     """One worker does one task in each lane and one more, while some calls fail; what is wrong."""
     settings = settings.model_copy(update={"namespace": f"{settings.namespace}-{namespace}"})
     client = FaultyRedis.make(settings.queue_url, failing, fault)
     consumer = kind(settings, client)
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
     worker = Worker(consumer, Painter, policy)
-    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=30, lane=lane)
+    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, lane=lane)
             for seed, lane in SEEDS.items()]  # fmt: skip
 
     async def run(queue):
@@ -37,7 +37,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         thread = threading.Thread(target=worker.run)
         thread.start()
         try:
-            outcomes = [await wait_for(queue, job, 6) for job in jobs]
+            outcomes = [await wait_for(queue, job, patience) for job in jobs]
         finally:
             worker.stop()
             thread.join()
@@ -61,7 +61,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
     return faults, client.calls
 
 
-def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1):
+def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1, patience=60):
     """What goes wrong in any cycle in which `length` calls in a row fail, and how many there are.
 
     The calls fail within less than a lease.
@@ -71,7 +71,7 @@ def problems(settings, kind=Consumer, faults=tuple(FAULTS), length=1):
 
     def one(case):
         fault, k = case
-        found, _ = cycle(settings, f"{fault}-{k}", range(k, k + length), fault, kind)
+        found, _ = cycle(settings, f"{fault}-{k}", range(k, k + length), fault, kind, patience)
         return [f"{fault} at call {k}: {each}" for each in found]
 
     with ThreadPoolExecutor(16) as pool:
@@ -105,5 +105,5 @@ class Leaky(Consumer):
 
 @pytest.mark.slow
 def test_the_check_sees_a_worker_that_leaks_leases(settings):
-    found, _ = problems(settings, Leaky, ["readonly"])
+    found, _ = problems(settings, Leaky, ["readonly"], patience=6)
     assert any("AnswerTimeout" in one for one in found)
