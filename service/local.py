@@ -11,6 +11,7 @@ import typer
 from service.errors import ServiceError, StartError
 from service.folder import read_metadata
 from service.inpaint import Canvas
+from service.outputs import check_no_input, check_output, output_places
 from service.predictor import Predictor
 from service.requests import check_caption
 from service.settings import Settings
@@ -36,8 +37,11 @@ class LocalFiller:
         """Fill one picture and write it as PNG.
 
         Raises:
-            ServiceError: the picture, caption, region or bundle cannot be used.
+            ServiceError: the picture, caption, region or bundle cannot be used, or the output is
+                the picture itself or cannot be written.
         """
+        check_no_input(photo, output)
+        check_output(output)
         words = check_caption(caption)
         try:
             image = photo.read_bytes()
@@ -59,14 +63,17 @@ class LocalFiller:
         """Fill every picture that a folder's captions file names, into ``output`` as PNG.
 
         Raises:
-            StartError: no captions file, or not one picture could be filled.
+            StartError: no captions file, the output cannot be written or would replace an input
+                (`service.outputs.output_places`), or not one picture could be filled.
         """
         entries = read_metadata(folder)
+        places = output_places(folder, [photo for photo, _ in entries], output)
+        check_output(output, folder=True)
         _ = self.predictor  # what is wrong with the bundle is not the first picture's fault
         filled = 0
-        with typer.progressbar(entries, label="filling", file=sys.stderr) as progress:
-            for photo, caption in progress:
-                place = (output / photo.relative_to(folder)).with_suffix(".png")
+        work = [(*entry, place) for entry, place in zip(entries, places, strict=True)]
+        with typer.progressbar(work, label="filling", file=sys.stderr) as progress:
+            for photo, caption, place in progress:
                 try:
                     self.fill_photo(photo, caption, place)
                     filled += 1

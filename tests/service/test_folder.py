@@ -1,3 +1,6 @@
+import json
+from unicodedata import normalize
+
 import pytest
 
 from service.errors import StartError
@@ -78,3 +81,21 @@ def test_a_cell_may_hold_a_list(tmp_path):
     cell = '"[""a, b"", ""c""]"'
     (tmp_path / "metadata.csv").write_text(f"file_name,captions\na.png,{cell}\n")
     assert read_metadata(tmp_path) == [(tmp_path / "a.png", "a, b")]
+
+
+@pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path, name):
+    text = '{"file_name": "a.png", "caption": "one"}\n'
+    text = text if name.endswith("jsonl") else "file_name,caption\na.png,one\n"
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read_metadata(tmp_path) == [(tmp_path / "a.png", "one")]
+
+
+@pytest.mark.parametrize(("there", "named"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_are_found_composed_or_decomposed(tmp_path, there, named):
+    place = tmp_path / normalize(there, "été") / normalize(there, "café.png")
+    place.parent.mkdir()
+    place.write_bytes(b"")
+    row = {"file_name": normalize(named, "été/café.png"), "caption": "coffee"}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    assert read_metadata(tmp_path) == [(place, "coffee")]
