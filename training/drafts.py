@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from training.manifest import file_digest
+from training.reasons import EXAMPLES, Reasons
 from training.shards import shard_schema
 from training.sources import Example, PassedOver
 
@@ -31,6 +32,7 @@ class Drafts:
         distinct: every different caption -> its number.
         written: paths of the draft shards by split.
         waiting: rows not yet written, by split.
+        reasons: how often each kind of reason for passing over was met.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Drafts:
     distinct: dict[str, int] = field(default_factory=dict)
     written: dict[str, list[Path]] = field(default_factory=dict)
     waiting: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    reasons: Reasons = field(default_factory=Reasons)
 
     def add(self, example: Example, png: bytes, captions: Sequence[str]) -> None:
         """Take in a picture (as PNG) with its captions; a full shard is written out."""
@@ -61,10 +64,14 @@ class Drafts:
             self.flush(example.split)
 
     def pass_over(self, item: PassedOver) -> None:
-        """Name a picture that is not used, in the log and for the manifest."""
+        """Name an unused picture in the manifest, and the first of each reason in the log."""
         item = PassedOver(printable(item.file_name), printable(item.reason))
-        logger.warning("passed over %s: %s", item.file_name, item.reason)
         self.passed_over.append(item)
+        told = self.reasons.add(item.reason)
+        if told <= EXAMPLES:
+            logger.warning("passed over %s: %s", item.file_name, item.reason)
+        if told == EXAMPLES:
+            logger.warning("(more of this kind are counted; the manifest will name them)")
 
     def flush(self, split: str) -> None:
         """Write out what is waiting for a split."""

@@ -39,5 +39,9 @@ class RunError(TrainingError):
     """A run directory is missing, in use, damaged, or does not fit its data."""
 
 
+class OutputError(RunError):
+    """A result cannot be written where it is wanted; raised before the work wherever possible."""
+
+
 class NonFiniteError(TrainingError):
-    """A term of the loss is NaN or infinite; raised before the optimizer could step."""
+    """A term of the loss or a weight is NaN or infinite; nothing was stepped with or saved."""

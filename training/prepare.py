@@ -2,14 +2,11 @@
 
 Three stages, none of which holds all pictures in memory: the source is streamed into draft
 shards; every distinct caption that is still needed is embedded once; the drafts get the vectors
-and their final names. All of it happens in a temporary folder beside OUT, renamed at the end.
+and their final names. All of it happens in a temporary folder (`training.new_folder`).
 """
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ from training.decoding import square_png
 from training.drafts import Drafts, finish_shards
 from training.errors import PictureError, PreparedDataError, SourceError
 from training.manifest import Manifest, overall_digest, tool_version
+from training.new_folder import new_folder
 from training.sources import Example, PassedOver, Reading, find_source
 from training.sources.base import clean_caption
 
@@ -49,10 +47,10 @@ def prepare(
     Args:
         source_name: which layout to read, see `training.sources.SOURCES`.
         source: the folder or archive, as published.
-        out: folder to make; must not exist or be empty.
+        out: folder to make; must not exist or be empty. A symbolic link is followed.
         size: side of the square pictures in pixels.
         shard_images: most pictures in a shard.
-        encoder: name of the sentence encoder.
+        encoder: name of the sentence encoder, or its folder, which is recorded as an absolute path.
         limit: most pictures in a split, the first ones met; all where None.
         progress: told how far each stage is.
 
@@ -68,8 +66,9 @@ def prepare(
     reader = find_source(source_name)
     _check_numbers(size, limit)
     _check_places(source, out)
+    encoder = absolute(encoder)
     model = CaptionEncoder.load(encoder)  # first, so that a wrong name does not cost a pass
-    with _whole_or_nothing(out) as folder:
+    with new_folder(out) as folder:
         drafts = Drafts(folder, shard_images)
         _stream_pictures(reader(source), drafts, size, limit, progress)
         if not drafts.counts:
@@ -108,6 +107,8 @@ def _stream_pictures(
         drafts.flush(split)
     if drafts.passed_over:
         logger.warning("passed over %d files in all", len(drafts.passed_over))
+        for line in drafts.reasons.summary():
+            logger.warning("  %s", line)
 
 
 def _add_or_pass_over(example: Example, drafts: Drafts, size: int) -> None:
@@ -135,6 +136,11 @@ def _embed(
     return vectors
 
 
+def absolute(encoder: str) -> str:
+    """Return an encoder's name, or the absolute path of its folder: good from any other folder."""
+    return str(Path(encoder).resolve()) if Path(encoder).is_dir() else encoder
+
+
 def _check_numbers(size: int, limit: int | None) -> None:
     if size < SMALLEST:
         raise PreparedDataError(f"size {size}: the networks need at least {SMALLEST}")
@@ -149,22 +155,3 @@ def _check_places(source: Path, out: Path) -> None:
         raise PreparedDataError(f"{out}: already there and not an empty folder")
     if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise PreparedDataError(f"{out}: lies inside the source {source}")
-
-
-@contextmanager
-def _whole_or_nothing(out: Path) -> Iterator[Path]:
-    """A temporary folder beside `out`, which becomes `out` only if all went well."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise PreparedDataError(f"{out}: cannot be made ({error.strerror})") from error
-    try:
-        folder.chmod(0o755)
-        yield folder
-        folder.replace(out)
-    except BaseException as error:
-        shutil.rmtree(folder)
-        if isinstance(error, OSError):
-            raise PreparedDataError(f"{out}: cannot be written ({error})") from error
-        raise

@@ -1,10 +1,13 @@
+import errno
 import json
 import logging
+import os
+from pathlib import Path
 
 import datasets
 import pytest
 
-from models.captions import EncoderError
+from models.captions import DEFAULT_ENCODER, EncoderError, local_folder
 from training.errors import PreparedDataError, SourceError
 from training.prepare import prepare
 from training.shards import load_split
@@ -113,6 +116,83 @@ def test_an_empty_folder_may_be_filled(tiny_folder, out):
     out.mkdir(parents=True)
     prepare("folder", tiny_folder, out)
     assert (out / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("target", ["empty", "absent", "further/absent"])
+def test_a_symbolic_link_is_followed(tiny_folder, tmp_path, target):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / target)
+    prepare("folder", tiny_folder, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert len(load_split(tmp_path / target, "train")) == 5
+
+
+def refuse_renames_to(out, monkeypatch, code, times=1000):
+    """Refuse renames to a folder, as the kernel does with a mount point."""
+    rename, left = Path.rename, [times]
+
+    def refuse(self, target):
+        if Path(target) == out and left[0] > 0:
+            left[0] -= 1
+            raise OSError(code, os.strerror(code))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EXDEV])
+def test_a_mount_point_is_written_from_the_inside(tiny_folder, out, monkeypatch, code):
+    out.mkdir(parents=True)
+    refuse_renames_to(out, monkeypatch, code)
+    prepare("folder", tiny_folder, out)
+    assert sorted(path.name for path in out.iterdir()) == ["data", "manifest.json"]
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert len(load_split(out, "train")) == 5
+
+
+def test_an_interruption_leaves_a_mount_point_empty(tiny_folder, out, monkeypatch):
+    out.mkdir(parents=True)
+    refuse_renames_to(out, monkeypatch, errno.EBUSY)
+
+    def interrupt(stage, done, total):
+        if stage == "captions":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare("folder", tiny_folder, out, progress=interrupt)
+    assert list(out.iterdir()) == []
+
+
+def test_the_working_directory_can_be_filled(tiny_folder, out, monkeypatch):
+    out.mkdir(parents=True)
+    monkeypatch.chdir(out)
+    prepare("folder", tiny_folder, Path())
+    assert len(load_split(Path(), "train")) == 5
+
+
+def test_finished_work_is_never_deleted(tiny_folder, out, monkeypatch):
+    refuse_renames_to(out, monkeypatch, errno.EBUSY)
+    with pytest.raises(PreparedDataError, match="the finished data is in") as told:
+        prepare("folder", tiny_folder, out)
+    assert len(load_split(Path(str(told.value).rpartition(" is in ")[2]), "train")) == 5
+
+
+def test_a_relative_encoder_is_recorded_by_its_absolute_path(tiny_folder, out, monkeypatch):
+    place = local_folder(DEFAULT_ENCODER)
+    monkeypatch.chdir(place.parent)
+    assert prepare("folder", tiny_folder, out, encoder=place.name).encoder == str(place)
+
+
+def test_many_passed_over_are_summed_up_by_reason(tiny_folder, out, caplog):
+    for number in range(50):
+        add_row(tiny_folder, file_name=f"gone-{number}.png", caption="gone")
+        add_row(tiny_folder, file_name=f"bad-{number}.png", caption="bad")
+        (tiny_folder / f"bad-{number}.png").write_bytes(b"not a picture")
+    with caplog.at_level(logging.WARNING):
+        manifest = prepare("folder", tiny_folder, out)
+    assert len(manifest.passed_over) == 100
+    assert len(caplog.messages) < 15
+    assert sum(message.startswith("  50 × ") for message in caplog.messages) == 2
 
 
 def test_writing_into_the_source_is_refused(tiny_folder):
