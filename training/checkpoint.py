@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from training import ranks
 from training.errors import RunError
 
 TENSORS, STATE, KEEP = "tensors.safetensors", "state.json", 2
+# Backups and renamed copies (`step-00000100.bak`) are not checkpoints.
+NAME = re.compile(r"step-(\d{8,})")
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
@@ -67,7 +70,7 @@ def read_checkpoint(place: Path) -> tuple[int, dict[str, Any]]:
         record = json.loads((place / STATE).read_text(encoding="utf-8"))
         tensors = load_file(place / TENSORS)
         return int(record["step"]), join_tensors(record["state"], tensors)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"checkpoint {place} cannot be read: {error}") from error
 
 
@@ -104,8 +107,9 @@ def step_of(checkpoint: Path) -> int:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the complete checkpoints, oldest first."""
-    return sorted(folder.glob("step-*"))
+    """Return the complete checkpoints, oldest first; folders of any other name are left out."""
+    found = [place for place in folder.glob("step-*") if NAME.fullmatch(place.name)]
+    return sorted((place for place in found if place.is_dir()), key=step_of)
 
 
 def split_tensors(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:

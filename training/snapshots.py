@@ -1,5 +1,6 @@
 """Snapshots: the generator as it was at steps along a run, half precision, kept for good."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from training.errors import RunError
 
 FOLDER, SUFFIX = "snapshots", ".safetensors"
+NAME = re.compile(rf"step-(\d+){re.escape(SUFFIX)}")
 
 
 def save_snapshot(run: Path, step: int, generator: nn.Module) -> Path:
@@ -32,8 +34,8 @@ def halved(value: torch.Tensor) -> torch.Tensor:
 
 def snapshots(run: Path) -> dict[int, Path]:
     """Return a run's snapshots by step, oldest first."""
-    found = sorted((run / FOLDER).glob(f"step-*{SUFFIX}"))
-    return {int(path.name.removeprefix("step-").removesuffix(SUFFIX)): path for path in found}
+    named = ((NAME.fullmatch(path.name), path) for path in (run / FOLDER).glob(f"step-*{SUFFIX}"))
+    return dict(sorted((int(match[1]), path) for match, path in named if match))
 
 
 def load_snapshot(path: Path, generator: nn.Module) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.checkpoint import checkpoints, load_checkpoint, newest_step, save_checkpoint
 from training.errors import RunError
 
 STATE = {"a": {0: {"m": torch.arange(3.0), "step": torch.tensor(2.0)}}, "b": [1, 0.5, None]}
@@ -39,3 +39,20 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path):
 def test_no_checkpoint_is_one_clear_error(tmp_path):
     with pytest.raises(RunError, match="no checkpoint"):
         load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["step-00000009.bak", "step-9", "step-00000009 copy", "step-new"])
+def test_other_names_are_neither_taken_nor_removed(tmp_path, name):
+    save_checkpoint(tmp_path, 1, {"weights": torch.ones(1)})
+    (tmp_path / name).mkdir()
+    assert newest_step(tmp_path) == 1
+    for step in (2, 3, 4):
+        save_checkpoint(tmp_path, step, {"weights": torch.ones(1)})
+    assert load_checkpoint(tmp_path)[0] == 4
+    assert (tmp_path / name).is_dir()
+
+
+def test_a_file_with_the_name_of_a_checkpoint_is_none(tmp_path):
+    save_checkpoint(tmp_path, 1, {"weights": torch.ones(1)})
+    (tmp_path / "step-00000009").write_text("not a folder")
+    assert load_checkpoint(tmp_path)[0] == 1
