@@ -14,11 +14,13 @@ from torch import nn
 from models.captions import CaptionEncoder, EncoderError
 from models.errors import ModelsError
 from models.generators import GENERATORS
+from models.replacing import replacing
 from models.scorers import SCORERS
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "generator.safetensors", "config.json", "README.md"
 SCORER_WEIGHTS = "scorer.safetensors"
+OWNED = (WEIGHTS, CONFIG, CARD, SCORER_WEIGHTS)  # the files of an older bundle that are replaced
 DEFAULT_BUNDLE = Path(__file__).parent / "weights" / "default"
 
 
@@ -94,7 +96,8 @@ def save_bundle(
     """Write a bundle; floating-point weights are halved to float16.
 
     Args:
-        folder: made if missing; files of an older bundle in it are replaced.
+        folder: made if missing; files of an older bundle in it are replaced when the new ones
+            are complete.
         generator: its `state_dict` is saved.
         config: goes to `config.json` with the digests of the weights.
         model_card: Markdown for people, `README.md`.
@@ -102,15 +105,32 @@ def save_bundle(
 
     Returns:
         The bundle's digest, `sha256:…`, over weights and config.
+
+    Raises:
+        ReplaceError: the folder cannot be written; an older bundle in it is as before.
+    """
+    with replacing(folder, OWNED) as draft:
+        return write_bundle(draft, generator, config, model_card, scorer)
+
+
+def write_bundle(
+    folder: Path,
+    generator: nn.Module,
+    config: BundleConfig,
+    model_card: str,
+    scorer: nn.Module | None = None,
+) -> str:
+    """Write a bundle's files into an empty folder; as `save_bundle` but for that.
+
+    Raises:
+        OSError: the folder cannot be written.
     """
     if (scorer is None) != (config.scorer is None):
         raise ValueError("a bundle has a scorer and its description, or neither")
-    folder.mkdir(parents=True, exist_ok=True)
     record = {"format": FORMAT, **asdict(config)}
     record["weights"] = save_weights(folder / WEIGHTS, generator)
     if scorer is None:  # as if there were no such thing, so that older digests stay as they were
         del record["scorer"]
-        (folder / SCORER_WEIGHTS).unlink(missing_ok=True)
     else:
         record["scorer_weights"] = save_weights(folder / SCORER_WEIGHTS, scorer)
     digest = config_digest(record)
@@ -151,7 +171,10 @@ def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
 
 def save_weights(path: Path, network: nn.Module) -> str:
     """Write a network's weights, halved to float16, and return the file's digest."""
-    save_file({k: halve(v) for k, v in network.state_dict().items()}, path)
+    try:
+        save_file({k: halve(v) for k, v in network.state_dict().items()}, path)
+    except SafetensorError as error:
+        raise OSError(f"{path.name}: {error}") from error
     path.chmod(0o644)  # safetensors writes for the owner alone; a service is another
     return file_digest(path)
 

@@ -1,7 +1,6 @@
 """Model cards: what a person must know of a bundle before using it."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,13 +88,19 @@ def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
         evaluations: JSON files of `evaluate`, with `.md` and `.png` beside them.
 
     Raises:
-        EvaluationError: not an evaluation, or of another bundle.
+        EvaluationError: not an evaluation, or of another bundle, or its table or grid is missing.
     """
     parts = [(bundle / CARD).read_text(encoding="utf-8")]
     for place in evaluations:
         check_digest(place, digest)
-        shutil.copyfile(place.with_suffix(".png"), bundle / f"{place.stem}.png")
-        table = place.with_suffix(".md").read_text(encoding="utf-8")
+        try:
+            grid = place.with_suffix(".png").read_bytes()
+            table = place.with_suffix(".md").read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise EvaluationError(
+                f"{place}: what lies beside it is not to be had: {error}"
+            ) from error
+        (bundle / f"{place.stem}.png").write_bytes(grid)
         parts.append(table.replace("\n#", "\n##").replace("# Evaluation", f"## {place.stem}", 1))
         parts.append(f"![first pictures, unpicked]({place.stem}.png)\n")
     (bundle / CARD).write_text("\n".join(parts), encoding="utf-8")
@@ -104,8 +109,8 @@ def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
 def check_digest(place: Path, digest: str) -> None:
     """Refuse an evaluation that is not of the bundle with this digest."""
     try:
-        about = json.loads(place.read_text(encoding="utf-8"))["about"]
-    except (OSError, ValueError, KeyError) as error:
+        digests = [*json.loads(place.read_text(encoding="utf-8"))["about"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{place}: not an evaluation: {error}") from error
-    if digest not in about.values():
+    if digest not in digests:
         raise EvaluationError(f"{place}: an evaluation of another bundle, not of {digest[:19]}…")

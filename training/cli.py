@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +60,11 @@ class Checkpoint(StrEnum):
 Data = Annotated[
     list[Path], typer.Option("--data", help="A folder that prepare wrote; repeat for several.")
 ]
+MovedData = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="Where the run's prepared data is now, if it has moved; repeat."),
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every draw.")]
 Which = Annotated[
     Checkpoint, typer.Option("--checkpoint", help="Which of a run's: the newest or the best.")
 ]
@@ -74,11 +79,15 @@ def prepare(
     layout: Annotated[SourceName, typer.Argument(help="The upstream layout of SOURCE.")],
     source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
-    size: Annotated[int, typer.Option(help="Side of the pictures; over 64 leaves crop room.")] = 64,
+    size: Annotated[
+        int, typer.Option(min=32, max=4096, help="Side of the pictures; over 64 leaves crop room.")
+    ] = 64,
     encoder: Annotated[
         str | None, typer.Option(help="sentence-transformers model name or folder.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures a split.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many pictures a split.")
+    ] = None,
     shard_images: Annotated[int, typer.Option(min=1, help="Most pictures in a shard.")] = 5000,
 ) -> None:
     """Read a captioned data set, resize it, embed its captions, and write sharded Parquet.
@@ -135,17 +144,19 @@ def train(
 def resume(
     run: Annotated[Path, typer.Argument(help="Run directory to go on with.")],
     overrides: Set = None,
+    data: MovedData = None,
 ) -> None:
     """Go on with a run from its newest checkpoint, exactly as if it had never stopped.
 
-    --set run.steps=N goes on for longer than the run was planned for.
+    --set run.steps=N goes on for longer than the run was planned for. What does not fit is refused
+    before the run directory is changed.
     """
     from training.launch import resume as go_on
     from training.rundir import RunDir
 
-    steps = RunDir.open(run).recipe.run.steps
+    steps = RunDir.open(run).overridden(0, overrides or []).recipe.run.steps
     with step_progress(steps) as progress:
-        go_on(run, overrides or [], progress)
+        go_on(run, overrides or [], progress, data=data or ())
     if leads():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
@@ -162,7 +173,8 @@ def export(
         Path | None, typer.Option(help="A plain scorer's weights, to rank fills with.")
     ] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="How far past its caption a fill goes; 1 is as trained.")
+        float | None,
+        typer.Option(min=0, help="How far past its caption a fill goes; 1 is as trained."),
     ] = None,
     temperature: Annotated[
         float | None,
@@ -174,13 +186,20 @@ def export(
         Path | None, typer.Option(help="Markdown to put on the card, for the usual warnings.")
     ] = None,
     checkpoint: Which = Checkpoint.NEWEST,
+    data: MovedData = None,
 ) -> None:
-    """Write a run's checkpoint as a bundle: half-precision weights, config, model card."""
-    from training.export import export as write
+    """Write a run's checkpoint as a bundle: half-precision weights, config, model card.
 
+    An older bundle in its place is replaced when the new one is complete, and not by an error.
+    """
+    from training.export import export as write
+    from training.rundir import RunDir
+
+    RunDir.open(run).moved(data or ())
     at_will = {"guidance": guidance, "temperature": temperature}
     more = {"scorer": scorer, "notes": notes}
-    digest = write(run, bundle, name, evaluation or [], checkpoint.value, **at_will, **more)
+    which = checkpoint.value
+    digest = write(run, bundle, name, evaluation or [], which, **at_will, **more, data=data or ())
     typer.echo(f"{bundle}: {digest}")
 
 
@@ -190,15 +209,17 @@ def scorer(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="safetensors file to write.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 1300,
-    seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train a scorer that tells how well a picture's centre fits a caption.
 
     "plain" ranks fills in a bundle (export --scorer), "steering" and "hole" are what the flagship
     is trained against, "judge" is for evaluations alone.
     """
+    from training.outputs import check_output
     from training.scorers import KINDS, Schedule, save_scorer, train_and_test
 
+    check_output(out)
     with stage_progress() as progress:
         trained, precisions = train_and_test(
             KINDS[kind.value],
@@ -231,8 +252,10 @@ def evaluate(
     measures: Annotated[
         bool, typer.Option(help="Take the measures of docs/measures.md, or the methods' table.")
     ] = True,
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures of each.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise and the wrong captions.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=2, help="At most so many pictures of each.")
+    ] = None,
+    seed: Seed = 0,
     engine: Annotated[
         str, typer.Option(help="What fills: auto, torch, openvino or openvino-f32.")
     ] = "auto",
@@ -242,12 +265,13 @@ def evaluate(
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
-    from training.evaluate import Rivals, Settings
+    from training.evaluate import Rivals, Settings, check_results
     from training.evaluate import evaluate as measure
 
+    check_results(json)
     with ExitStack() as passing, stage_progress() as progress:
         places = [bundle, *(against or [])]
-        folder, *others = [passing.enter_context(as_bundle(p, checkpoint)) for p in places]
+        folder, *others = [passing.enter_context(as_bundle(p, checkpoint, data)) for p in places]
         result = measure(
             folder,
             data,
@@ -267,7 +291,7 @@ def sample(
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
     split: Annotated[str, typer.Option(help="Which split.")] = "train",
     rows: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 16,
-    seed: Annotated[int, typer.Option(help="Of the pictures and the noise.")] = 0,
+    seed: Seed = 0,
     checkpoint: Which = Checkpoint.NEWEST,
     temperature: Annotated[
         list[float] | None, typer.Option(min=0, max=1, help="A column for each; may be repeated.")
@@ -321,8 +345,8 @@ def experiment(context: typer.Context) -> None:
 
 
 @contextmanager
-def as_bundle(place: Path, checkpoint: Checkpoint) -> Iterator[Path]:
-    """Give a bundle's folder; a run directory is exported to a passing one."""
+def as_bundle(place: Path, checkpoint: Checkpoint, data: Sequence[Path]) -> Iterator[Path]:
+    """Give a bundle's folder; a run directory is exported to a temporary one."""
     from training.export import export as write
     from training.rundir import RECORD
 
@@ -330,7 +354,7 @@ def as_bundle(place: Path, checkpoint: Checkpoint) -> Iterator[Path]:
         yield place
         return
     with tempfile.TemporaryDirectory() as passing:
-        write(place, Path(passing), which=checkpoint.value)
+        write(place, Path(passing), which=checkpoint.value, data=data)
         yield Path(passing)
 
 

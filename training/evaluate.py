@@ -22,6 +22,7 @@ from training.measures.one_set import measure_set
 from training.measures.subject import Rival, Subject
 from training.methods import NONE, TRUE, WRONG, Progress
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
+from training.outputs import cannot_be_written, check_output
 from training.result import Result
 from training.shards import load_split
 from training.table import EvaluationTable
@@ -94,10 +95,9 @@ def evaluate(
         EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name.
         PreparedDataError: no such data or split, or its captions are of another encoder.
         BundleError: no such bundle, or it is damaged.
-        RunError: no such judge.
+        RunError: no such judge, or the results cannot be written.
     """
-    if out_json.suffix != ".json":
-        raise EvaluationError(f"{out_json}: the name of the result must end in .json")
+    check_results(out_json)
     settings = settings or Settings()
     engine = load_engine(load_bundle(bundle_folder, settings.device), settings.engine)
     bundle = engine.bundle
@@ -133,6 +133,18 @@ def evaluate(
     result = Result([table_of(engine, done, extractor) for done in sets], figures)
     write(result, sets, out_json)
     return result
+
+
+def check_results(out_json: Path) -> None:
+    """Check before any work that the results of an evaluation can be written.
+
+    Raises:
+        EvaluationError: the name does not end in `.json`.
+        OutputError: the JSON, the Markdown or the grid cannot be written.
+    """
+    if out_json.suffix != ".json":
+        raise EvaluationError(f"{out_json}: the name of the result must end in .json")
+    check_output(out_json, out_json.with_suffix(".md"), out_json.with_suffix(".png"))
 
 
 def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> Mapping[str, Rival]:
@@ -201,10 +213,17 @@ def why_no_kid(extractor: FeatureExtractor | None, count: int) -> str:
 
 
 def write(result: Result, sets: Sequence[Evaluated], out_json: Path) -> None:
-    """Write JSON, Markdown and grids."""
-    out_json.parent.mkdir(parents=True, exist_ok=True)
+    """Write JSON, Markdown and grids.
+
+    Raises:
+        OutputError: they cannot be written any more, such as on a disk that became full.
+    """
     text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    out_json.write_text(text + "\n", encoding="utf-8")
-    out_json.with_suffix(".md").write_text(result.to_markdown(), encoding="utf-8")
     grids = stacked([picture_grid(*done.grid()) for done in sets])
-    grids.save(out_json.with_suffix(".png"), format="PNG")
+    try:
+        out_json.parent.mkdir(parents=True, exist_ok=True)
+        out_json.write_text(text + "\n", encoding="utf-8")
+        out_json.with_suffix(".md").write_text(result.to_markdown(), encoding="utf-8")
+        grids.save(out_json.with_suffix(".png"), format="PNG")
+    except OSError as error:
+        raise cannot_be_written(out_json, error) from error

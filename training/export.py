@@ -1,18 +1,21 @@
 """Export a run as a bundle: the averaged generator, its config and a model card."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from models.bundle import BundleConfig, save_bundle
+from models.bundle import OWNED, BundleConfig, write_bundle
+from models.replacing import replacing
 from models.scorers import ScorerSettings
 from training.card import USUAL_NOTES, add_figures, model_card
 from training.data_record import DataRecord
 from training.errors import RunError
 from training.loaded import NEWEST, LoadedRun, load_run
+from training.outputs import check_output_folder
 from training.recipe import as_table
 from training.rundir import RECORD, RunDir
 from training.scorers import KINDS, load_scorer
@@ -31,8 +34,9 @@ def export(
     guidance: float | None = None,
     temperature: float | None = None,
     notes: Path | None = None,
+    data: Sequence[Path] = (),
 ) -> str:
-    """Write a run's checkpoint as a bundle.
+    """Write a run's checkpoint as a bundle; an error leaves an older bundle as it was.
 
     Args:
         folder: of the run.
@@ -46,31 +50,38 @@ def export(
         temperature: standard deviation of the noise of a fill; as the recipe says by default.
         notes: Markdown of what a person must know of these weights and no program can tell; on the
             card in the place of the usual warnings.
+        data: prepared folders where the run's data may have moved to; only runs of earlier
+            versions, which have not recorded what is needed of it, look at the data.
 
     Returns:
         The bundle's digest.
 
     Raises:
         RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
-            whose generator knows no guidance or temperature.
+            whose generator knows no guidance or temperature, or the bundle cannot be written.
         EvaluationError: an evaluation is of another bundle.
         PreparedDataError: the run does not record its data (`RunDir.records`), which are gone.
+        ReplaceError: the bundle cannot be written.
     """
+    check_output_folder(bundle)
     run = RunDir.open(folder)
     if run.recipe.picture.hole == "all":
         raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
-    loaded = load_run(folder, which)
+    loaded = load_run(folder, which, data)
     wanted = {"guidance": guidance, "temperature": temperature}
     at_will = {name: value for name, value in wanted.items() if value is not None}
-    for name_of_it in at_will:
+    for name_of_it, value in at_will.items():
+        if not math.isfinite(value) or value < 0:
+            raise RunError(f"{name_of_it} {value}: must be a number, 0 or more")
         if not hasattr(loaded.generator.settings, name_of_it):
             raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
     config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
     ranking = load_scorer(KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
-    digest = save_bundle(bundle, loaded.generator, config, card, ranking)
-    if evaluations:
-        add_figures(bundle, digest, evaluations)
+    with replacing(bundle, OWNED) as draft:
+        digest = write_bundle(draft, loaded.generator, config, card, ranking)
+        if evaluations:
+            add_figures(draft, digest, evaluations)
     return digest
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from training.outputs import write_whole
+
 LOG = "log.jsonl"
 
 
@@ -72,4 +74,4 @@ def truncate(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [entry for entry in read_log(path.parent) if entry["step"] <= step]
-    path.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))

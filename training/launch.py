@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,8 +12,9 @@ from training import ranks
 from training.checkpoint import newest_step
 from training.data_record import DataRecord
 from training.dataset import BatchSource, load_held_out, load_sets
-from training.errors import RunError
+from training.moved_data import check_data
 from training.origin import begin, find_origin
+from training.outputs import check_output_folder
 from training.players import build_players, pick_device
 from training.precision import chosen
 from training.progress import leads, say
@@ -53,6 +54,12 @@ def start(
         NonFiniteError: a loss term stopped being finite.
     """
     ranks.join(recipe.engine.device, recipe.run.batch_size)
+
+    def check_place() -> None:
+        RunDir.check_free(folder)
+        check_output_folder(folder)
+
+    ranks.follow(check_place)
     recipe = settled(recipe)
     sets = load_sets(data, "train", recipe.picture.window, blocks_kept(recipe))
     origin = None
@@ -62,6 +69,7 @@ def start(
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
     prepared = tuple(DataRecord.of(one.manifest) for one in sets)
     run = RunDir(folder, recipe, digests, origin=origin, prepared=prepared)
+    training = set_up(run, sets)
     with ExitStack() as stack:
 
         def make() -> None:
@@ -69,14 +77,22 @@ def start(
             stack.enter_context(run.locked())
 
         ranks.follow(make)
-        train(run, sets, progress, on_finding)
+        training.go(progress, on_finding)
     return run
 
 
 def resume(
-    folder: Path, overrides: list[str], progress: OnStep, on_finding: OnFinding = say
+    folder: Path,
+    overrides: list[str],
+    progress: OnStep,
+    on_finding: OnFinding = say,
+    *,
+    data: Sequence[Path] = (),
 ) -> RunDir:
     """Go on with a run from its newest checkpoint, or from its start if it left none.
+
+    Everything is checked, the networks are built and the checkpoint is loaded into them before
+    the run directory is changed: what does not fit leaves it as it was.
 
     Args:
         folder: of the run.
@@ -84,9 +100,14 @@ def resume(
             are written into the run directory.
         progress: told the step and its figures.
         on_finding: told what a guard warns of; by default a line on stderr.
+        data: where its prepared data is now, if it has moved; written into the run directory.
 
     Raises:
-        RunError: no run there, its data changed, its checkpoint is damaged, or a guard stopped it.
+        RunError: no run there, or it cannot be written, its checkpoint is damaged or does not
+            fit the changes, or a guard stopped it.
+        PreparedDataError: its data is gone or changed, or does not fit the changes.
+        RecipeError: a change is no value of a recipe.
+        NonFiniteError: a loss term or a weight stopped being finite.
     """
     run = RunDir.open(folder)
     recipe = run.overridden(0, overrides).recipe
@@ -94,21 +115,34 @@ def resume(
     with ExitStack() as stack:
 
         def take_up() -> int:
+            check_output_folder(folder)
             stack.enter_context(run.locked())
             return newest_step(run.checkpoints)
 
         step = ranks.follow(take_up)
+        pick_device(recipe.engine)
+        changed = run.moved(data) if data else run
         if overrides:
-            changed = run.overridden(step, overrides)
-            run = replace(changed, recipe=settled(changed.recipe))
-            ranks.follow(run.write)
-        places = [Path(place) for place in run.data]
-        sets = load_sets(places, "train", recipe.picture.window, blocks_kept(recipe))
-        for one, (place, digest) in zip(sets, run.data.items(), strict=True):
-            if one.manifest.digest != digest:
-                raise RunError(f"{place} is not the data this run was started on")
-        train(run, sets, progress, on_finding)
-    return run
+            changed = changed.overridden(step, overrides)
+            changed = replace(changed, recipe=settled(changed.recipe))
+        sets = load_resumed(changed)
+        changed = replace(changed, prepared=tuple(DataRecord.of(one.manifest) for one in sets))
+        training = set_up(changed, sets)
+        if changed != run:
+            ranks.follow(changed.write)
+        training.go(progress, on_finding)
+    return changed
+
+
+def load_resumed(run: RunDir) -> list[PictureSet]:
+    """Load the data that a run was started on.
+
+    Raises:
+        PreparedDataError: it is gone or changed, or does not fit the recipe.
+    """
+    check_data(run.data)
+    places = [Path(place) for place in run.data]
+    return load_sets(places, "train", run.recipe.picture.window, blocks_kept(run.recipe))
 
 
 def settled(recipe: Recipe) -> Recipe:
@@ -129,8 +163,31 @@ def blocks_kept(recipe: Recipe) -> int:
     return math.ceil(loading.lanes / processes) + SPARE if loading.stream else 0
 
 
-def train(run: RunDir, sets: Sequence[PictureSet], progress: OnStep, on_finding: OnFinding) -> None:
-    """Train from wherever the run stands to its end."""
+@dataclass(frozen=True)
+class Training:
+    """A run that is ready to go on: networks built, the newest checkpoint loaded."""
+
+    trainer: Trainer
+    sampler: Sampler
+
+    def go(self, progress: OnStep, on_finding: OnFinding) -> None:
+        """Train from wherever the run stands to its end."""
+
+        def samples(step: int) -> None:
+            if leads():
+                self.sampler.leave(step, self.trainer.players.for_inference)
+
+        self.trainer.train(progress, samples, on_finding)
+
+
+def set_up(run: RunDir, sets: Sequence[PictureSet]) -> Training:
+    """Build a run's networks and load where it stands into them; the run directory is not changed.
+
+    Raises:
+        RunError: the checkpoint is damaged or does not fit the recipe, the bundle that the run
+            begins with is gone, or its device is not there.
+        PreparedDataError: the held-out data is damaged.
+    """
     recipe = run.recipe
     if recipe.engine.threads:
         torch.set_num_threads(recipe.engine.threads)
@@ -151,14 +208,8 @@ def train(run: RunDir, sets: Sequence[PictureSet], progress: OnStep, on_finding:
     places = [Path(place) for place in run.data]
     held_out = load_held_out(places, sets, SPARE if recipe.loading.stream else 0)
     trainer = Trainer(run, players, batches, held_out)
-    sampler = Sampler(sets, run.samples, settings.seed, device, recipe.picture)
     if ranks.follow(lambda: newest_step(run.checkpoints)):
         trainer.resume()
     elif run.origin is not None:
         begin(players, run.origin)
-
-    def samples(step: int) -> None:
-        if leads():
-            sampler.leave(step, players.for_inference)
-
-    trainer.train(progress, samples, on_finding)
+    return Training(trainer, Sampler(sets, run.samples, settings.seed, device, recipe.picture))

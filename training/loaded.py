@@ -1,5 +1,6 @@
 """A run's networks as they were at some step, to look into; nothing is trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from training.checkpoint import load_checkpoint, read_checkpoint
 from training.dataset import Batch, fixed_batch, mix
 from training.errors import RunError
 from training.manifest import Manifest
-from training.players import Players, build_players, pick_device
+from training.players import Players, any_device, build_players
 from training.recipe import Recipe
 from training.rundir import RunDir
 from training.shards import PreparedSplit, load_split
@@ -27,7 +28,8 @@ class LoadedRun:
     Attributes:
         run: the run directory.
         step: steps done.
-        players: both networks in evaluation mode on the recipe's device.
+        players: both networks in evaluation mode on the recipe's device, or on the CPU where that
+            is not there.
     """
 
     run: RunDir
@@ -89,21 +91,24 @@ class LoadedRun:
         return fixed_batch([pictures], self.recipe.picture, seed, count)
 
 
-def load_run(folder: Path, which: str | int = NEWEST) -> LoadedRun:
-    """Load a run's players.
+def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ()) -> LoadedRun:
+    """Load a run's players; nothing is written into the run directory.
 
     Args:
         folder: the run directory.
         which: `newest` or `best` checkpoint, or the step of a snapshot; of a snapshot the
             generator alone is that old, the rest is of the newest checkpoint.
+        data: prepared folders where a run's data may have moved to; runs of this version have
+            recorded what is needed of it.
 
     Raises:
         RunError: no run there, or it has no such checkpoint or snapshot.
-        PreparedDataError: it does not record its data (`RunDir.records`), which are gone.
+        PreparedDataError: a run of an earlier version whose data, which say how long a caption
+            is, are gone.
     """
-    run = RunDir.open(folder)
+    run = RunDir.open(folder).found(data)
     caption_dim = run.records()[0].caption_dim
-    players = build_players(run.recipe, caption_dim, pick_device(run.recipe.engine))
+    players = build_players(run.recipe, caption_dim, any_device(run.recipe.engine))
     if which == BEST:
         step, state = read_checkpoint(run.checkpoints / BEST)
     else:

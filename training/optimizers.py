@@ -87,3 +87,14 @@ def build_optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optim
         fused = settings.fused or None
         return torch.optim.Adam(module.parameters(), lr=settings.lr, betas=betas, fused=fused)
     return torch.optim.RMSprop(module.parameters(), lr=settings.lr, alpha=settings.smoothing)
+
+
+def check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Check that an optimizer's loaded state is of its own kind; torch itself finds out at a step.
+
+    Raises:
+        ValueError: the state is of another kind of optimizer.
+    """
+    moment = "exp_avg_sq" if isinstance(optimizer, torch.optim.Adam) else "square_avg"
+    if any(moment not in state for state in optimizer.state.values()):
+        raise ValueError(f"its state is not of {type(optimizer).__name__}")

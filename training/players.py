@@ -13,8 +13,9 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training import ranks
 from training.ema import averaged
+from training.errors import RunError
 from training.objectives.base import Objective
-from training.optimizers import build_optimizer
+from training.optimizers import build_optimizer, check_moments
 from training.plateau import Plateau
 from training.recipe import Engine, Part, Recipe
 
@@ -41,18 +42,32 @@ class Players:
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Take back what `state_dict` gave.
+
+        Raises:
+            RunError: the state is of other networks, optimizers or objective than the recipe's.
+        """
         for name, part in self._parts().items():
-            saved = state[name]
-            if isinstance(part, torch.optim.Optimizer):
-                # The checkpoint knows the moments, the recipe the rates: a resume may change them.
-                saved = {**saved, "param_groups": part.state_dict()["param_groups"]}
-            part.load_state_dict(saved)
+            try:
+                load_part(part, state[name])
+            except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+                why = " ".join(str(error).split()[:40])
+                raise RunError(f"the checkpoint's {name} does not fit the recipe: {why}") from error
         if self.plateau is not None:
             self.plateau.catch_up(self.generator_optimizer, self.discriminator_optimizer)
 
     def _parts(self) -> dict[str, Any]:
         return {name: part for name, part in vars(self).items() if part is not None}
+
+
+def load_part(part: Any, saved: dict[str, Any]) -> None:
+    """Load the state of a network, an optimizer, the average, the objective or the plateau."""
+    if not isinstance(part, torch.optim.Optimizer):
+        part.load_state_dict(saved)
+        return
+    # The checkpoint knows the moments, the recipe the rates: a resume may change them.
+    part.load_state_dict({**saved, "param_groups": part.state_dict()["param_groups"]})
+    check_moments(part)
 
 
 def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Players:
@@ -91,10 +106,22 @@ def memory_format(engine: Engine) -> torch.memory_format:
 
 
 def pick_device(engine: Engine) -> torch.device:
-    """Return the recipe's device; `auto` is CUDA where there is one."""
-    if engine.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(engine.device)
+    """Return the recipe's device; `auto` is CUDA where there is one.
+
+    Raises:
+        RunError: the recipe asks for CUDA and there is none.
+    """
+    if engine.device == "cuda" and not torch.cuda.is_available():
+        raise RunError(
+            "engine.device is cuda and torch finds no GPU here: --set engine.device=cpu or auto"
+        )
+    return any_device(engine)
+
+
+def any_device(engine: Engine) -> torch.device:
+    """Return a device to look into a run on: the recipe's, or the CPU where that is not there."""
+    cuda = engine.device != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")
 
 
 @contextmanager

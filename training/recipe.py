@@ -258,11 +258,11 @@ def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Apply `section.key=value` pairs to a copy of the tables.
 
     Raises:
-        RecipeError: a pair has no `=`, or goes through something that is not a table.
+        RecipeError: a pair has no `=` or an empty key, or goes through what is no table.
     """
     for pair in overrides:
         path, equals, text = pair.partition("=")
-        if not equals:
+        if not equals or not all(path.strip().split(".")):
             raise RecipeError(f"--set {pair}: expected key=value")
         *parents, key = path.strip().split(".")
         table = {**table}
@@ -286,12 +286,22 @@ def toml_value(text: str) -> Any:
 
 
 def suggestion(where: str) -> str:
-    """Return " (did you mean …?)" for a mistyped key, or nothing."""
+    """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
     *parents, key = where.split(".")
-    inner: Any = Recipe
-    for parent in parents:
-        inner = getattr(inner, "__dataclass_fields__", {}).get(parent)
-        inner = inner.type if inner is not None else None
-    names = list(getattr(inner, "__dataclass_fields__", {}))
-    close = [] if key in names else difflib.get_close_matches(key, names, n=1)
+    names = fields_below(Recipe, parents)
+    if key in names:
+        return ""
+    close = difflib.get_close_matches(key, names, n=1) or [
+        f"{section}.{key}"
+        for section in fields_below(Recipe, [])
+        if not parents and key in fields_below(Recipe, [section])
+    ]
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def fields_below(kind: Any, parents: list[str]) -> list[str]:
+    """Return the names of a dataclass's fields, or those of a field below it."""
+    for parent in parents:
+        found = getattr(kind, "__dataclass_fields__", {}).get(parent)
+        kind = found.type if found is not None else None
+    return list(getattr(kind, "__dataclass_fields__", {}))

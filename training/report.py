@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.curves import curves
-from training.errors import RunError
+from training.outputs import cannot_be_written, check_output
 from training.run_facts import RunFacts, read_run
 
 TEMPLATE = "report.html"
@@ -28,13 +28,14 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     Raises:
         RunError: no run in a folder, or the page cannot be written.
     """
+    check_output(out)
     runs = labelled([read_run(folder) for folder in folders])
     page = render(runs)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror}") from error
+        raise cannot_be_written(out, error) from error
 
 
 def labelled(runs: Sequence[RunFacts]) -> dict[str, RunFacts]:

@@ -4,7 +4,7 @@ import fcntl
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 
 from training.data_record import DataRecord, read_records
 from training.errors import RunError
+from training.moved_data import relocated
 from training.origin import Origin
+from training.outputs import cannot_be_written, write_whole
 from training.recipe import Recipe, as_table, override, parse_recipe
 from training.revision import revision
 
@@ -63,14 +65,26 @@ class RunDir:
         """Start a run directory.
 
         Raises:
-            RunError: one is there already.
+            RunError: one is there already, or the folder cannot be written.
+        """
+        cls.check_free(folder)
+        run = cls(folder, recipe, data, origin=origin, prepared=prepared)
+        try:
+            run.samples.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_be_written(folder, error) from error
+        run.write()
+        return run
+
+    @staticmethod
+    def check_free(folder: Path) -> None:
+        """Refuse a folder that holds a run.
+
+        Raises:
+            RunError: says so.
         """
         if (folder / RECORD).exists():
             raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
-        run = cls(folder, recipe, data, origin=origin, prepared=prepared)
-        run.samples.mkdir(parents=True, exist_ok=True)
-        run.write()
-        return run
 
     @classmethod
     def open(cls, folder: Path) -> "RunDir":
@@ -99,6 +113,24 @@ class RunDir:
         changes = (*self.changes, {"step": step, "set": overrides})
         return replace(self, recipe=recipe, changes=changes)
 
+    def moved(self, places: Sequence[Path]) -> "RunDir":
+        """Return the run with folders of its data replaced by where they are now.
+
+        Raises:
+            PreparedDataError: a place does not hold data of this run.
+        """
+        return replace(self, data=relocated(self.data, places))
+
+    def found(self, places: Sequence[Path]) -> "RunDir":
+        """Return a run of an older version with its data looked for in `places` as well.
+
+        Raises:
+            PreparedDataError: no prepared data in a place.
+        """
+        if self.prepared:
+            return self
+        return replace(self, data=relocated(self.data, places, all_fit=False))
+
     def records(self) -> tuple[DataRecord, ...]:
         """Return what the data were that the run was trained on.
 
@@ -123,9 +155,13 @@ class RunDir:
         """Keep a second process out while this one trains; the lock goes with the process.
 
         Raises:
-            RunError: another process is training this run.
+            RunError: another process is training this run, or the folder cannot be written.
         """
-        with (self.folder / LOCK).open("w") as file:
+        try:
+            opened = (self.folder / LOCK).open("w")
+        except OSError as error:
+            raise cannot_be_written(self.folder, error) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -133,7 +169,11 @@ class RunDir:
             yield
 
     def write(self) -> None:
-        """Write `run.json`: recipe, data digests, code revision and library versions."""
+        """Write `run.json`: recipe, data digests, code revision and library versions.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         record = {
             "recipe": as_table(self.recipe),
             "changes": self.changes,
@@ -143,7 +183,10 @@ class RunDir:
             **environment(),
         }
         text = json.dumps(record, indent=2) + "\n"
-        (self.folder / RECORD).write_text(text, encoding="utf-8")
+        try:
+            write_whole(self.folder / RECORD, text)
+        except OSError as error:
+            raise cannot_be_written(self.folder / RECORD, error) from error
 
 
 def environment() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from training.errors import RunError
 from training.hole_scorer import HoleView, draw_hole_view
 from training.manifest import Manifest
 from training.order import epoch_rows, shares
+from training.outputs import cannot_be_written
 from training.precision import AUTO, autocast
 from training.progress import StageProgress
 from training.quality import need_extractor
@@ -276,10 +277,17 @@ def own_first(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
 
 
 def save_scorer(scorer: nn.Module, path: Path) -> None:
-    """Write weights, halved to float16."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: halve(value) for name, value in scorer.state_dict().items()}, path)
-    path.chmod(0o644)  # safetensors writes for the owner alone
+    """Write weights, halved to float16.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: halve(value) for name, value in scorer.state_dict().items()}, path)
+        path.chmod(0o644)  # safetensors writes for the owner alone
+    except (OSError, SafetensorError) as error:
+        raise cannot_be_written(path, error) from error
 
 
 def load_scorer(kind: Kind, path: Path, caption_dim: int) -> Scorer:

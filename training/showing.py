@@ -10,6 +10,7 @@ from models.bundle import load_bundle
 from training.dataset import load_sets
 from training.errors import RunError
 from training.loaded import NEWEST, load_run
+from training.outputs import check_output
 from training.picture import INPAINTING, Picture
 from training.rundir import RECORD
 from training.samples import Sampler
@@ -40,12 +41,13 @@ def show(
 
     Raises:
         RunError, BundleError: no run or bundle there; or temperatures of one that makes whole
-            pictures, whose columns are draws.
+            pictures, whose columns are draws; or the PNG cannot be written.
         PreparedDataError: no such data or split, too small pictures, or captions of another
             sentence encoder than the generator's.
     """
+    check_output(out)
     cpu = torch.device("cpu")
-    generator, picture, encoder = generator_of(place, which)
+    generator, picture, encoder = generator_of(place, which, data)
     if temperatures and picture.hole == "all":
         raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
     # A few pictures are shown: what they lie among need not be in memory.
@@ -54,7 +56,9 @@ def show(
     sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
 
 
-def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture, str | None]:
+def generator_of(
+    place: Path, which: str, data: Sequence[Path]
+) -> tuple[nn.Module, Picture, str | None]:
     """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
 
     The encoder is the fingerprint of the one whose captions the generator reads; None where it
@@ -63,5 +67,5 @@ def generator_of(place: Path, which: str) -> tuple[nn.Module, Picture, str | Non
     if not (place / RECORD).is_file():
         bundle = load_bundle(place)
         return bundle.generator, INPAINTING, bundle.config.encoder_fingerprint
-    loaded = load_run(place, which)
+    loaded = load_run(place, which, data)
     return loaded.generator, loaded.recipe.picture, loaded.encoder_fingerprint

@@ -22,6 +22,7 @@ from training.interrupts import between_steps
 from training.journal import Journal, NoJournal
 from training.keeping import BEST_STATE, Keeper
 from training.loading import Loader
+from training.nonfinite import check_weights, explained
 from training.objectives.base import Figures, Scene, Terms
 from training.players import Players, memory_format, pick_device
 from training.precision import autocast
@@ -95,7 +96,8 @@ class Trainer:
         Raises:
             RunError: a guard stopped the run; a checkpoint is left.
             KeyboardInterrupt: SIGINT or SIGTERM came; the step was finished and a checkpoint left.
-            NonFiniteError: a term is NaN or infinite; nothing was stepped with it.
+            NonFiniteError: a term is NaN or infinite and nothing was stepped with it, or a weight
+                is and no checkpoint was written; says what to try.
         """
         settings = self.recipe.run
         journal = Journal(self.run.folder, self.step) if leads() else NoJournal()
@@ -126,6 +128,8 @@ class Trainer:
                         saved = time.monotonic()
                     if stopped:
                         raise KeyboardInterrupt
+        except NonFiniteError as error:
+            raise explained(self.run, self.players, self.step, error) from error
         finally:
             journal.close()
             self.loader.close()
@@ -146,7 +150,12 @@ class Trainer:
         return figures | {"time/minutes": self.worked / 60}
 
     def save(self) -> None:
-        """Write a checkpoint of the players, and of the watch over them, as they are."""
+        """Write a checkpoint of the players, and of the watch over them, as they are.
+
+        Raises:
+            NonFiniteError: a weight is not finite; the checkpoints are as before.
+        """
+        check_weights(self.players, self.step)
         if not leads():
             return
         state = self.players.state_dict() | {

@@ -1,10 +1,12 @@
 """Checkpoints are whole, few, and give back what went in."""
 
+import errno
+
 import pytest
 import torch
 
 from training.checkpoint import checkpoints, load_checkpoint, newest_step, save_checkpoint
-from training.errors import RunError
+from training.errors import OutputError, RunError
 
 STATE = {"a": {0: {"m": torch.arange(3.0), "step": torch.tensor(2.0)}}, "b": [1, 0.5, None]}
 
@@ -56,3 +58,16 @@ def test_a_file_with_the_name_of_a_checkpoint_is_none(tmp_path):
     save_checkpoint(tmp_path, 1, {"weights": torch.ones(1)})
     (tmp_path / "step-00000009").write_text("not a folder")
     assert load_checkpoint(tmp_path)[0] == 1
+
+
+def test_a_full_disk_is_one_clear_error_and_keeps_the_older_one(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 1, STATE)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("training.checkpoint.save_file", full)
+    with pytest.raises(OutputError, match="step-00000001 cannot be written: No space left"):
+        save_checkpoint(tmp_path, 1, {"a": torch.zeros(1)})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert torch.equal(load_checkpoint(tmp_path)[1]["a"][0]["m"], STATE["a"][0]["m"])

@@ -1,6 +1,7 @@
 """From a run to a bundle that inference loads."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -103,6 +104,44 @@ def test_figures_of_another_bundle_are_refused(run, tmp_path):
     table = evaluation(tmp_path / "e", "sha256:other")
     with pytest.raises(EvaluationError, match="another bundle"):
         export(run, tmp_path / "bundle", evaluations=[table])
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("wrong", ["other", "list", "text", "missing", "no grid"])
+def test_a_wrong_evaluation_leaves_the_older_bundle(run, tmp_path, wrong):
+    digest = export(run, tmp_path / "bundle", guidance=None)
+    table = evaluation(tmp_path / "e", "sha256:other" if wrong == "other" else digest)
+    if wrong in ("list", "text"):
+        table.write_text("[1]" if wrong == "list" else "no JSON")
+    elif wrong != "other":
+        (table if wrong == "missing" else table.with_suffix(".png")).unlink()
+    before = files(tmp_path / "bundle")
+    with pytest.raises(EvaluationError):
+        export(run, tmp_path / "bundle", "renamed", evaluations=[table])
+    assert files(tmp_path / "bundle") == before
+    assert load_bundle(tmp_path / "bundle").digest == digest
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -1.0])
+def test_settings_that_are_no_numbers_are_refused(run, tmp_path, temperature):
+    with pytest.raises(RunError, match="must be a number"):
+        export(run, tmp_path / "bundle", temperature=temperature)
+
+
+def test_a_run_directory_is_no_place_for_a_bundle(run):
+    with pytest.raises(RunError, match="is a run directory"):
+        export(run, run)
+
+
+def test_a_backup_is_not_taken_for_the_newest_checkpoint(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    checkpoints = tmp_path / "run/checkpoints"
+    shutil.copytree(checkpoints / "step-00000002", checkpoints / "step-00000099.bak")
+    export(tmp_path / "run", tmp_path / "bundle")
+    assert load_bundle(tmp_path / "bundle").config.training["steps"] == 3
 
 
 def test_the_card_tells_what_a_resume_changed(prepared, tmp_path):

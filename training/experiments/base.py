@@ -1,11 +1,13 @@
 """What experiments have in common: their registry, their options, and what they leave."""
 
+import functools
+import inspect
 import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 from matplotlib.figure import Figure
@@ -13,6 +15,7 @@ from PIL import Image
 
 from training.errors import RunError
 from training.loaded import LoadedRun
+from training.outputs import cannot_be_written, check_output
 from training.progress import say
 from training.rundir import RunDir
 
@@ -35,13 +38,35 @@ DPI = 110
 
 
 def experiment(name: str) -> Callable[[Command], Command]:
-    """Register a function, whose signature is its command line, as an experiment."""
+    """Register a function, whose signature is its command line, as an experiment.
+
+    Its argument `out` is checked before it runs.
+    """
 
     def register(command: Command) -> Command:
-        EXPERIMENTS[name] = command
-        return command
+        @functools.wraps(command)
+        def checked(*args: Any, **kwargs: Any) -> None:
+            given = inspect.signature(command).bind(*args, **kwargs)
+            given.apply_defaults()
+            check_results(given.arguments["out"])
+            command(*args, **kwargs)
+
+        EXPERIMENTS[name] = checked
+        return cast(Command, checked)
 
     return register
+
+
+def check_results(out: Path) -> None:
+    """Check before any work that the results of an experiment can be written.
+
+    Raises:
+        RunError: the name does not end in `.json`.
+        OutputError: the JSON, the picture or the table cannot be written.
+    """
+    if out.suffix != ".json":
+        raise RunError(f"{out}: the name of the result must end in .json")
+    check_output(out, out.with_suffix(".png"), out.with_suffix(".md"))
 
 
 def leave(
@@ -63,8 +88,7 @@ def leave(
     Raises:
         RunError: the name does not end in `.json`, or the place cannot be written.
     """
-    if out.suffix != ".json":
-        raise RunError(f"{out}: the name of the result must end in .json")
+    check_results(out)
     record = {
         "experiment": name,
         "command": shlex.join(["captionfill-train", *sys.argv[1:]]),
@@ -77,7 +101,7 @@ def leave(
         out.write_text(text, encoding="utf-8")
         draw(picture, out.with_suffix(".png"))
     except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror}") from error
+        raise cannot_be_written(out, error) from error
     say(f"{out} and {out.with_suffix('.png')}")
 
 

@@ -26,8 +26,8 @@ STYLES = ("-", "--", ":", "-.")
 def frontier(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     data: Annotated[list[Path], typer.Option("--data", help="A folder that prepare wrote.")],
-    guidance: Annotated[Many, typer.Option(help="Of captions; may be repeated.")] = None,
-    temperature: Annotated[Many, typer.Option(help="Of noise; may be repeated.")] = None,
+    guidance: Annotated[Many, typer.Option(min=0, help="Of captions; may be repeated.")] = None,
+    temperature: Annotated[Many, typer.Option(min=0, help="Of noise; may be repeated.")] = None,
     out: Out = Path("frontier.json"),
     count: Count = 200,
     seed: Seed = 0,

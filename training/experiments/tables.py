@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.errors import RunError
+from training.outputs import cannot_be_written
 from training.progress import say
 
 
@@ -17,7 +17,7 @@ def leave_table(out: Path, text: str) -> None:
     try:
         place.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{place} cannot be written: {error.strerror}") from error
+        raise cannot_be_written(place, error) from error
     say(text)
 
 

@@ -1,0 +1,135 @@
+"""Replacing a folder's files as a whole: an interruption leaves the old ones or the new ones."""
+
+import ctypes
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from models.errors import ModelsError
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
+
+
+class ReplaceError(ModelsError):
+    """A folder cannot be written; what was in it is as before."""
+
+
+@contextmanager
+def replacing(folder: Path, owned: Collection[str]) -> Iterator[Path]:
+    """Give an empty draft folder whose files replace those of `folder` when all went well.
+
+    The draft lies beside the folder and changes places with it in one rename. Where the folder
+    cannot be renamed (a mount point, the working directory, a parent that cannot be written), the
+    draft lies inside, and its files are moved one by one and moved back at an error.
+
+    Args:
+        folder: made if missing.
+        owned: names that are removed from the folder where the draft has none such; files with
+            other names stay.
+
+    Raises:
+        ReplaceError: the folder cannot be written.
+    """
+    folder = folder.resolve()
+    draft = None
+    try:
+        draft = make_draft(folder)
+        yield draft
+        written = [place.name for place in draft.iterdir()]
+        if draft.parent == folder or not swapped(draft, folder, owned):
+            move_in(draft, folder, written, owned)
+    except OSError as error:
+        raise ReplaceError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def make_draft(folder: Path) -> Path:
+    """Make the draft folder, beside `folder` where it can be renamed, else inside."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fixed = folder.exists() and (folder == Path.cwd() or folder.is_mount())
+    if not fixed:
+        try:
+            return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        except OSError:
+            if not folder.exists():
+                raise
+    return Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+
+
+def swapped(draft: Path, folder: Path, owned: Collection[str]) -> bool:
+    """Put the draft in the folder's place, and the folder in the draft's; say whether it went."""
+    if not folder.exists():
+        draft.chmod(0o755)
+        draft.rename(folder)
+        return True
+    for place in folder.iterdir():
+        if place.name not in owned and not (draft / place.name).exists():
+            carry_over(place, draft / place.name)
+    shutil.copymode(folder, draft)
+    return exchanged(draft, folder)
+
+
+def carry_over(old: Path, new: Path) -> None:
+    """Put a file or folder into the draft as well, by hard links where there are such."""
+    if old.is_dir() and not old.is_symlink():
+        shutil.copytree(old, new, symlinks=True, copy_function=link_or_copy)
+    else:
+        link_or_copy(str(old), str(new))
+
+
+def link_or_copy(old: str, new: str) -> None:
+    """Link a file, or copy it where the file system has no hard links."""
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(old, new, follow_symlinks=False)
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step where the system can (Linux), else in two renames."""
+    with suppress(AttributeError, OSError):
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        if rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+            return True
+    aside = one.with_name(f"{one.name}-old")
+    try:
+        other.rename(aside)
+    except OSError:  # such as EBUSY of a mount point that does not look like one
+        return False
+    try:
+        one.rename(other)
+    except BaseException:
+        aside.rename(other)
+        raise
+    aside.rename(one)
+    return True
+
+
+def move_in(draft: Path, folder: Path, names: Collection[str], owned: Collection[str]) -> None:
+    """Move the draft's files into the folder one by one; at an error move the old ones back."""
+    aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=folder))
+    done = []
+    try:
+        for name in {*names, *owned}:
+            if (folder / name).exists():
+                (folder / name).rename(aside / name)
+            if name in names:
+                shutil.move(draft / name, folder / name)
+            done.append(name)
+    except BaseException:
+        for name in {*names, *owned}:
+            if name in done:
+                (folder / name).unlink(missing_ok=True)
+            if (aside / name).exists():
+                (aside / name).replace(folder / name)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
