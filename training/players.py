@@ -48,6 +48,8 @@ class Players:
             RunError: the state is of other networks, optimizers or objective than the recipe's.
         """
         for name, part in self._parts().items():
+            if name not in state:
+                raise RunError(f"the checkpoint's {name} does not fit the recipe: it has none")
             try:
                 load_part(part, state[name])
             except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
