@@ -7,10 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from models.errors import ModelsError
 
+FEW = 100  # files of others beside a bundle's, up to which the folder is replaced as a whole
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -23,8 +25,9 @@ def replacing(folder: Path, owned: Collection[str]) -> Iterator[Path]:
     """Give an empty draft folder whose files replace those of `folder` when all went well.
 
     The draft lies beside the folder and changes places with it in one rename. Where the folder
-    cannot be renamed (a mount point, the working directory, a parent that cannot be written), the
-    draft lies inside, and its files are moved one by one and moved back at an error.
+    cannot be renamed (a mount point, the working directory, a parent that cannot be written) or
+    holds more than a few files, the draft lies inside, and its files are moved one by one and
+    moved back at an error.
 
     Args:
         folder: made if missing.
@@ -54,14 +57,20 @@ def make_draft(folder: Path) -> Path:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "it is a file")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    fixed = folder.exists() and (folder == Path.cwd() or folder.is_mount())
-    if not fixed:
+    if not folder.exists() or may_move(folder):
         try:
             return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         except OSError:
             if not folder.exists():
                 raise
     return Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+
+
+def may_move(folder: Path) -> bool:
+    """Say whether a folder holds a few files alone and is a place that nobody stands in."""
+    held = [*islice(folder.iterdir(), FEW + 1)]
+    few = len(held) <= FEW and not any(place.is_dir() for place in held)
+    return few and folder != Path.cwd() and not folder.is_mount()
 
 
 def swapped(draft: Path, folder: Path, owned: Collection[str]) -> bool:
@@ -72,21 +81,13 @@ def swapped(draft: Path, folder: Path, owned: Collection[str]) -> bool:
         return True
     for place in folder.iterdir():
         if place.name not in owned and not (draft / place.name).exists():
-            carry_over(place, draft / place.name)
+            link_or_copy(place, draft / place.name)
     shutil.copymode(folder, draft)
     return exchanged(draft, folder)
 
 
-def carry_over(old: Path, new: Path) -> None:
-    """Put a file or folder into the draft as well, by hard links where there are such."""
-    if old.is_dir() and not old.is_symlink():
-        shutil.copytree(old, new, symlinks=True, copy_function=link_or_copy)
-    else:
-        link_or_copy(str(old), str(new))
-
-
-def link_or_copy(old: str, new: str) -> None:
-    """Link a file, or copy it where the file system has no hard links."""
+def link_or_copy(old: Path, new: Path) -> None:
+    """Put a file into the draft as well: link it, or copy it where there are no hard links."""
     try:
         os.link(old, new, follow_symlinks=False)
     except OSError:

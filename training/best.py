@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import checkpoints
+from training.checkpoint import checkpoints, put_in_place
 from training.errors import RunError
 
 BEST, RECORD = "best", "best.json"
@@ -75,6 +75,6 @@ def keep_best(folder: Path, best: Best) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(newest[0], draft)
     (draft / RECORD).write_text(json.dumps(best.state_dict()) + "\n", encoding="utf-8")
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
+    put_in_place(draft, final)
+    shutil.rmtree(draft, ignore_errors=True)
     return final

@@ -1,5 +1,6 @@
 """Checkpoints: nested state as safetensors and JSON, written whole or not at all."""
 
+import errno
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save, save_file
 
+from models.replacing import exchanged
 from training import ranks
 from training.errors import RunError
+from training.outputs import cannot_be_written
 
 TENSORS, STATE, KEEP = "tensors.safetensors", "state.json", 2
 # Backups and renamed copies (`step-00000100.bak`) are not checkpoints.
@@ -30,9 +33,26 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
 
     Returns:
         The checkpoint's folder; it appears under its name only when it is complete on disk.
+
+    Raises:
+        OutputError: it cannot be written, such as on a full disk; the older ones are kept.
     """
     final = folder / f"step-{step:08d}"
     draft = folder / f".draft-{os.getpid()}"
+    try:
+        write_checkpoint(draft, step, state)
+        put_in_place(draft, final)
+    except (OSError, SafetensorError) as error:
+        raise cannot_be_written(final, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    for old in checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return final
+
+
+def write_checkpoint(draft: Path, step: int, state: dict[str, Any]) -> None:
+    """Write a checkpoint's files, onto the disk itself."""
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     tensors: dict[str, torch.Tensor] = {}
@@ -42,11 +62,14 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
     for name in (TENSORS, STATE):
         with (draft / name).open("rb") as file:
             os.fsync(file.fileno())
-    shutil.rmtree(final, ignore_errors=True)
-    draft.rename(final)
-    for old in checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
-    return final
+
+
+def put_in_place(draft: Path, final: Path) -> None:
+    """Rename a complete draft; one of that name before is left under the draft's name."""
+    if not final.exists():
+        draft.rename(final)
+    elif not exchanged(draft, final):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
 def load_checkpoint(folder: Path) -> tuple[int, dict[str, Any]]:

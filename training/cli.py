@@ -380,6 +380,9 @@ def main() -> None:
         if leads() or isinstance(error, PreparedDataError):
             typer.echo(f"captionfill-train: {error}", err=True)
         sys.exit(1)
+    except OSError as error:  # such as a disk that became full
+        typer.echo(f"captionfill-train: {error}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

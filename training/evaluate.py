@@ -24,7 +24,7 @@ from training.methods import NONE, TRUE, WRONG, Progress
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
 from training.outputs import cannot_be_written, check_output
 from training.result import Result
-from training.shards import load_split
+from training.shards import load_split, open_manifest
 from training.table import EvaluationTable
 
 
@@ -104,13 +104,16 @@ def evaluate(
     against = load_rivals(bundle, rivals.against if rivals else (), settings)
     judge = load_judge(bundle.config.caption_dim, rivals.judge) if rivals else None
     extractor = load_extractor(settings.device)
+    encoder = bundle.config.encoder_fingerprint
+    splits = [split or Manifest.load(folder).held_out for folder in data]
+    for folder, which in zip(data, splits, strict=True):
+        open_manifest(folder, which, encoder)  # the last one too, before the work on the first
     sets, figures = [], []
-    for folder in data:
-        which = split or Manifest.load(folder).held_out
+    for folder, which in zip(data, splits, strict=True):
         done = try_all(
             engine.fill,
             {name: rival.engine.fill for name, rival in against.items()},
-            load_split(folder, which, encoder_fingerprint=bundle.config.encoder_fingerprint),
+            load_split(folder, which, encoder_fingerprint=encoder),
             which,
             extractor,
             limit=settings.limit,

@@ -64,6 +64,8 @@ def export(
         ReplaceError: the bundle cannot be written.
     """
     check_output_folder(bundle)
+    if (bundle / RECORD).exists():
+        raise RunError(f"{bundle} is a run directory: choose another folder for the bundle")
     run = RunDir.open(folder)
     if run.recipe.picture.hole == "all":
         raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")

@@ -193,8 +193,9 @@ def train_and_test(
 
     The arguments and errors are those of `train_scorer`.
     """
-    scorer = train_scorer(kind, data, schedule, progress, looking)
+    # Read first: what is wrong with them must not cost a training.
     held_out = [load_split(place, Manifest.load(place).held_out) for place in data]
+    scorer = train_scorer(kind, data, schedule, progress, looking)
     return scorer, {
         pictures.manifest.source: precision_at_1(scorer, kind, pictures) for pictures in held_out
     }

@@ -9,13 +9,14 @@ from models.replacing import ReplaceError, replacing
 
 OLD, NEW = {"a": "old a", "b": "old b"}, {"a": "new a"}
 OWNED = ("a", "b")
+KEPT = {"mine": "mine"}
 
 
 @pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "bundle"
-    (place / "sub").mkdir(parents=True)
-    for name, text in {**OLD, "mine": "mine", "sub/mine": "mine as well"}.items():
+    place.mkdir()
+    for name, text in {**OLD, **KEPT}.items():
         (place / name).write_text(text)
     return place
 
@@ -27,9 +28,6 @@ def write(place):
 
 def texts(place):
     return {str(p.relative_to(place)): p.read_text() for p in place.rglob("*") if p.is_file()}
-
-
-KEPT = {"mine": "mine", "sub/mine": "mine as well"}
 
 
 def refuse(names):
@@ -44,7 +42,9 @@ def refuse(names):
     return busy
 
 
-@pytest.fixture(params=["swapped", "two renames", "mount", "hidden mount", "working", "link"])
+@pytest.fixture(
+    params=["swapped", "two renames", "mount", "hidden mount", "working", "link", "crowded"]
+)
 def way(request, folder, monkeypatch):
     """The folder in every state that decides how it is replaced."""
     if request.param in ("two renames", "hidden mount"):
@@ -53,6 +53,8 @@ def way(request, folder, monkeypatch):
         monkeypatch.setattr(Path, "is_mount", lambda self: self == folder)
     if request.param in ("mount", "hidden mount"):
         monkeypatch.setattr(Path, "rename", refuse({folder.name}))
+    if request.param == "crowded":
+        monkeypatch.setattr("models.replacing.FEW", 2)
     if request.param == "working":
         monkeypatch.chdir(folder)
     if request.param == "link":
@@ -91,6 +93,15 @@ def test_an_error_between_two_files_moves_the_old_ones_back(folder, monkeypatch)
         write(folder)
     monkeypatch.undo()
     assert texts(folder) == {**OLD, **KEPT}
+
+
+def test_folders_of_others_stay_where_they_are(folder):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "theirs").write_text("theirs")
+    before = folder.stat().st_ino, (folder / "sub").stat().st_ino
+    write(folder)
+    assert texts(folder) == {**NEW, **KEPT, "sub/theirs": "theirs"}
+    assert (folder.stat().st_ino, (folder / "sub").stat().st_ino) == before
 
 
 def test_a_new_folder_is_made_with_its_parents(tmp_path):

@@ -12,7 +12,7 @@ from models.bundle import BundleConfig, save_bundle
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from models.generators import GENERATORS
 from training.bounds import MEASURES
-from training.errors import TrainingError
+from training.errors import PreparedDataError, TrainingError
 from training.evaluate import Rivals, Settings, evaluate
 from training.grids import picture_grid, to_image
 from training.manifest import Manifest, file_digest
@@ -190,6 +190,19 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
     with pytest.raises(TrainingError, match=message) as caught:
         evaluate(bundle, [data], split, out_json=tmp_path / name, settings=Settings(**changes))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_wrong_with_the_last_data_is_told_before_work(bundle, data, tmp_path):
+    told = []
+    with pytest.raises(PreparedDataError, match="no prepared data"):
+        evaluate(
+            bundle,
+            [data, tmp_path / "none"],
+            None,
+            out_json=tmp_path / "out.json",
+            progress=lambda *news: told.append(news),
+        )
+    assert told == []
 
 
 def test_a_grid_puts_each_picture_in_its_own_cell():

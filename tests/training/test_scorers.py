@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from models.scorers import ScorerSettings, plain_scorer
+from tests.training.small import write_prepared
 from training.dataset import load_sets
-from training.errors import RunError
+from training.errors import PreparedDataError, RunError
+from training.manifest import Manifest
 from training.scorers import (
     KINDS,
     Kind,
@@ -15,6 +17,7 @@ from training.scorers import (
     load_scorer,
     precision_at_1,
     save_scorer,
+    train_and_test,
     train_scorer,
 )
 
@@ -34,6 +37,18 @@ def test_a_scorer_learns_its_pictures_and_is_read_back(once, prepared, tmp_path)
     again = load_scorer(SMALL, tmp_path / "scorer.safetensors", 8)
     centres, captions = torch.rand(2, 3, 32, 32), torch.randn(2, 8)
     assert torch.allclose(again(centres, captions), scorer(centres, captions), atol=1e-2)
+
+
+def test_damaged_held_out_pictures_are_told_before_the_training(prepared, tmp_path):
+    write_prepared(tmp_path / "other")
+    manifest = Manifest.load(tmp_path / "other")
+    splits = {**manifest.splits, "dev": {"images": 1, "captions": 1}}
+    shards = {**manifest.shards, "dev-00000-of-00001.parquet": "0"}
+    replace(manifest, splits=splits, shards=shards).save(tmp_path / "other")
+    told = []
+    with pytest.raises(PreparedDataError, match="missing"):
+        train_and_test(SMALL, [tmp_path / "other"], Schedule(1), lambda *news: told.append(news))
+    assert told == []
 
 
 def test_the_judge_and_the_adversary_do_not_see_through_one_network():

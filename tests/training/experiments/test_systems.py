@@ -10,6 +10,7 @@ from tests.training.small import small_recipe
 from training.effort import effort, minutes
 from training.experiments.systems import cell, markdown, systems
 from training.launch import start
+from training.manifest import Manifest
 from training.rundir import RunDir
 
 
@@ -70,7 +71,7 @@ def test_a_run_that_has_left_no_checkpoint_is_named(tmp_path, prepared):
 
     write_run(tmp_path / "run")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
-    record["data"] = {str(prepared): "sha256:0"}
+    record["data"] = {str(prepared): Manifest.load(prepared).digest}
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match="no checkpoint in"):
         systems([tmp_path / "run"], tmp_path / "systems.json")
