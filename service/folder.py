@@ -11,8 +11,9 @@ from service.metadata import NAMES, Row, by_form, read_rows
 def read_metadata(folder: Path) -> list[tuple[Path, str]]:
     """Pictures and captions of a folder's `metadata.jsonl` or `metadata.csv`.
 
-    What a row has is told by `service.metadata.read_rows`. The caption is empty where the row has none, and is refused when it is filled. A name is found
-    whether it is composed or decomposed Unicode (NFC, NFD), in the file and on disk.
+    What a row has is told by `service.metadata.read_rows`. The caption is empty where the row has
+    none, and is refused when it is filled. A name is found whether it is composed or decomposed
+    Unicode (NFC, NFD), in the file and on disk.
 
     Raises:
         StartError: no such file, a row that cannot be read, or a name that leads out of the folder.
