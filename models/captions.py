@@ -98,6 +98,17 @@ class CaptionEncoder:
         tokens = self.model.tokenizer(caption, truncation=False, verbose=False)["input_ids"]
         return len(tokens) > int(self.model.max_seq_length)
 
+    def is_unknown(self, caption: str) -> bool:
+        """Tell whether the encoder knows nothing of a caption: each of its tokens is unknown.
+
+        So are those of emoji and of one endless word; zero-width characters give no token.
+        """
+        tokenizer = self.model.tokenizer
+        tokens = tokenizer(
+            caption, add_special_tokens=False, truncation=False, verbose=False
+        )["input_ids"]  # fmt: skip
+        return all(token == tokenizer.unk_token_id for token in tokens)
+
 
 def local_folder(name: str) -> Path | None:
     """Find an encoder's files without importing anything: a folder, or a package that has them."""

@@ -9,10 +9,12 @@ from service.forms import Part, unique
 from service.metadata import Row
 from service.requests import InpaintRequest
 from service.settings import Settings
+from service.uploads import explain_mistake
 from service.window import parse_region
 
 COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
+_BEGINNING = 4096
 FIELDS = _ARCHIVE | _PAIRS | set(COMMON)
 
 
@@ -61,9 +63,13 @@ def _unpack(parts: Sequence[Part], limits: Limits) -> list[Item]:
         raise InvalidField("one archive is taken at once")
     if "archive" not in by_name:
         raise InvalidField("the field 'archive' is missing, or pairs of 'image' and 'caption'")
+    archive = by_name["archive"]
     captions = by_name.get("captions")
     rows = None if captions is None else _rows(captions.read())
-    return open_archive(by_name["archive"].open(), rows, limits)
+    # What is no file is short, or told by its beginning.
+    if reason := explain_mistake("archive", archive.open().read(_BEGINNING)):
+        raise InvalidArchive(reason)
+    return open_archive(archive.open(), rows, limits)
 
 
 def _rows(text: bytes) -> list[Row]:

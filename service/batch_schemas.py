@@ -56,6 +56,8 @@ class ResultLine(BatchItem):
     seed: int | None = None
     model: str | None = None
     bundle: str | None = Field(default=None, description="digest of the bundle")
+    caption_truncated: bool | None = Field(default=None, description="as for POST /inpaint")
+    caption_unknown: bool | None = Field(default=None, description="as for POST /inpaint")
 
 
 FORM: dict[str, Any] = {

@@ -7,6 +7,7 @@ from service.errors import InvalidField, InvalidMask
 from service.forms import Part, unique
 from service.requests import InpaintRequest
 from service.settings import Settings
+from service.uploads import explain_mistake
 
 # Ours by theirs. The last two are none of theirs: clients send them as extra fields.
 _RENAMED = {
@@ -42,15 +43,15 @@ def read_edit(parts: Sequence[Part], settings: Settings) -> Edit:
 
     Raises:
         InvalidField, InvalidCaption: a field is missing, unknown or out of range.
-        InvalidMask: the mask is empty.
+        InvalidMask: the mask is no file.
         BodyTooLarge: the picture has too many bytes.
     """
     pictures = [part for part in parts if part.name in _PICTURE]
     if len(pictures) != 1:
         raise InvalidField(f"image: {len(pictures)} pictures were sent; one is filled at a time")
     fields = unique([part for part in parts if part.name not in _PICTURE])
-    if fields.get("mask") == b"":
-        raise InvalidMask("the mask is an empty file")
+    if "mask" in fields and (reason := explain_mistake("mask", fields["mask"])):
+        raise InvalidMask(reason)
     mask, size = fields.pop("mask", b""), fields.pop("size", b"auto")
     for name in fields.keys() - _RENAMED.keys() - _IGNORED:
         _check_fixed(name, fields[name])

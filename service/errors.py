@@ -80,6 +80,12 @@ class UnknownModel(InvalidField):
     slug, title = "unknown-model", "Unknown model"
 
 
+class NoSuchModel(ServiceError):
+    """No live worker has a bundle of that name. ``GET /v1/models`` lists those there are."""
+
+    status, slug, title = 404, "no-such-model", "No such model"
+
+
 class KeyReused(ServiceError):
     """The Idempotency-Key came with another request before. Take a new key for a new request."""
 
@@ -151,7 +157,11 @@ class PictureTooSmall(ServiceError):
 
 
 class PictureTooLarge(ServiceError):
-    """The picture has more pixels than the service takes."""
+    """The picture has more pixels than the service takes, or the pictures of its answer have.
+
+    One limit holds for both: 40 million, unless ``CAPTIONFILL_MAX_PIXELS`` says otherwise. An
+    answer has ``n`` pictures of the upload's size, and twice as many with ``compare``.
+    """
 
     status, slug, title = 413, "picture-too-large", "Picture too large"
 

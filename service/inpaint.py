@@ -29,6 +29,7 @@ from service.masks import Mask, read_mask
 from service.queue import Admitted, Idempotency, Queue
 from service.requests import InpaintRequest
 from service.settings import Settings
+from service.uploads import check_picture
 from service.window import HOLE, Region, Window, choose_region, compose, context
 from service.work import SEEDS, Failure, Outcome, Result, Work
 
@@ -307,6 +308,7 @@ class Inpainter:
         return Answer(job, name, outcome, canvas.region, images, others, differences)
 
     def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
+        check_picture("image", request.image)
         canvas = Canvas.open(request.image, request.region, self._settings.max_pixels, request.mask)
         return canvas, request.fingerprint()
 
@@ -314,9 +316,14 @@ class Inpainter:
         """Bound the answer as the upload is bounded: eight candidates are eight pictures."""
         width, height = picture.size
         limit = self._settings.max_pixels
-        count = request.count * (1 if request.other is None else 2)
-        if count * width * height > limit:
-            raise PictureTooLarge(f"{count} pictures of {width}×{height} are over {limit:,} pixels")
+        compared, each = ("", 1) if request.other is None else (" with compare", 2)
+        most = limit // (each * width * height)
+        if request.count > most:
+            what = f"n is at most {most}{compared}" if most else "compare is not possible"
+            raise PictureTooLarge(
+                f"{what} for a picture of {width}×{height}: the pictures of an answer have at most "
+                f"{limit:,} pixels together"
+            )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._threads)

@@ -74,7 +74,11 @@ FORM: dict[str, Any] = {
                     },
                     "prompt": CAPTION,
                     "model": MODEL,
-                    "n": {**COUNT, "description": "Candidates."},
+                    "n": {
+                        **COUNT,
+                        "description": "Candidates. Their pixels together are at most what one "
+                        "upload may have: 40 million by default.",
+                    },
                     "size": {
                         "type": "string",
                         "default": "auto",

@@ -31,6 +31,7 @@ _ANSWER = schemas.InpaintAnswer(
     scores=[0.31, 0.28],
     comparison=schemas.Comparison(images=[_PICTURE, _PICTURE], levels=[12.5, 9.75]),
     caption_truncated=False,
+    caption_unknown=False,
     model="default",
     bundle=_DIGEST,
     engine="openvino-bf16",
@@ -60,13 +61,10 @@ _BATCH_STATUS = batch_schemas.BatchStatus(
     ],
     links=batch_schemas.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
 )
-_MODELS = schemas.ModelList(
-    data=[
-        schemas.Model(
-            id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
-        )
-    ]
+_MODEL = schemas.Model(
+    id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
 )
+_MODELS = schemas.ModelList(data=[_MODEL])
 _RELOAD = schemas.Reload(
     generation=3,
     state="done",
@@ -89,6 +87,7 @@ EXAMPLES: dict[str, BaseModel] = {
         _STATUS,
         _ANSWER,
         _BATCH_STATUS,
+        _MODEL,
         _MODELS,
         _RELOAD,
         _IMAGES,

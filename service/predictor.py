@@ -41,6 +41,7 @@ class Predictor:
         self.name, self.digest = bundle.config.name, bundle.digest
         self._embed = lru_cache(_CAPTIONS_KEPT)(lambda caption: encoder.encode([caption]))
         self._is_cut = lru_cache(_CAPTIONS_KEPT)(encoder.is_truncated)
+        self._is_unknown = lru_cache(_CAPTIONS_KEPT)(encoder.is_unknown)
 
     @classmethod
     def load(
@@ -107,13 +108,14 @@ class Predictor:
         order = sorted(range(work.count), key=lambda i: -scores[i]) if scores else None
         chosen = list(range(work.count)) if order is None else order
         compared = [i + work.count for i in chosen] if work.other is not None else []
-        cut = self._is_cut(work.caption) or (work.other is not None and self._is_cut(work.other))
+        captions = [work.caption] if work.other is None else [work.caption, work.other]
         return Fill(
             fills=_to_bytes(fills[chosen]),
             others=_to_bytes(fills[compared]),
             seeds=[work.seeds[i] for i in chosen],
             scores=[round(scores[i], 6) for i in chosen] if scores else [],
-            truncated=cut,
+            truncated=any(map(self._is_cut, captions)),
+            unknown=any(map(self._is_unknown, captions)),
             model=self.name,
             bundle=self.digest,
             engine=self.engine.name,

@@ -48,6 +48,10 @@ class InpaintAnswer(BaseModel):
     caption_truncated: bool = Field(
         description="whether a caption is longer than the encoder reads; its end had no effect"
     )
+    caption_unknown: bool = Field(
+        description="whether the encoder knows nothing of a caption, such as emoji, one endless "
+        "word or zero-width characters; it had no meaning"
+    )
     model: str = Field(description="name of the bundle that filled")
     bundle: str = Field(description="its digest")
     engine: str = Field(description="what computed it; another gives other bits")
@@ -188,7 +192,8 @@ COUNT: dict[str, Any] = {
     "minimum": 1,
     "maximum": MAX_CANDIDATES,
     "default": 1,
-    "description": "Candidates; more than one come as JSON.",
+    "description": "Candidates; more than one come as JSON. Their pixels together, with `compare` "
+    "twice as many, are at most what one upload may have: 40 million by default.",
     "examples": [2],
 }
 MODEL: dict[str, Any] = {
@@ -269,6 +274,9 @@ ANSWER: dict[str, Any] = {
         "X-Batch-Size": header("images in the batch", 1, "integer"),
         "X-Caption-Truncated": header(
             "whether the end of a caption was not read", False, "boolean"
+        ),
+        "X-Caption-Unknown": header(
+            "whether nothing of a caption is known to the encoder", False, "boolean"
         ),
     },
     "content": {

@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     namespace: str = Field("captionfill", min_length=1, description="prefix of every Redis key")
 
     max_bytes: int = Field(10 * 2**20, gt=0, description="of one request's body")
-    max_pixels: int = Field(40_000_000, gt=0, description="of one picture")
+    max_pixels: int = Field(
+        40_000_000, gt=0, description="of one picture, and of an answer's pictures together"
+    )
     max_held_pixels: int = Field(
         200_000_000, gt=0, description="of all pictures that wait for their fill"
     )

@@ -113,6 +113,7 @@ class Fill:
         scores: how well each candidate fits the caption, -1 to 1; empty where the bundle has no
             scorer.
         truncated: whether the encoder could not read a caption to its end.
+        unknown: whether the encoder knows nothing of a caption, so that it says nothing.
         model: name of the bundle.
         bundle: digest of the bundle.
         engine: what computed it; the same bundle gives other bits by another.
@@ -125,6 +126,7 @@ class Fill:
     others: bytes = field(default=b"", repr=False)
     scores: Sequence[float] = ()
     truncated: bool = False
+    unknown: bool = False
     engine: str = ""
 
     @property
@@ -153,6 +155,7 @@ class Result:
             "seeds": list(fill.seeds),
             "scores": list(fill.scores),
             "truncated": fill.truncated,
+            "unknown": fill.unknown,
             "model": fill.model,
             "bundle": fill.bundle,
             "engine": fill.engine,

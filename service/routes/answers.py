@@ -80,6 +80,7 @@ def describe(answer: Answer) -> schemas.InpaintAnswer:
         scores=list(fill.scores) or None,
         comparison=comparison,
         caption_truncated=fill.truncated,
+        caption_unknown=fill.unknown,
         model=fill.model,
         bundle=fill.bundle,
         engine=fill.engine,
@@ -123,6 +124,7 @@ def _headers(answer: Answer, media_type: str) -> dict[str, str]:
         "X-Inference-Ms": f"{result.inference_ms:g}",
         "X-Batch-Size": str(result.batch_size),
         "X-Caption-Truncated": str(fill.truncated).lower(),
+        "X-Caption-Unknown": str(fill.unknown).lower(),
     }
 
 

@@ -229,6 +229,12 @@ async def _result(
         problem = schemas.Problem(**error.problem())
         return line.model_copy(update={"problem": problem}), b""
     fill = answer.result.fill
-    found = {"seed": fill.seeds[0], "model": fill.model, "bundle": fill.bundle}
+    found = {
+        "seed": fill.seeds[0],
+        "model": fill.model,
+        "bundle": fill.bundle,
+        "caption_truncated": fill.truncated,
+        "caption_unknown": fill.unknown,
+    }
     file = safe_name(item.index, item.name, ".png")
     return line.model_copy(update={**found, "file": file}), answer.images[0]

@@ -1,9 +1,9 @@
 """The bundles that workers have loaded, and how to have them read anew."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 
 from service import errors, schemas
 from service.fleet import Fleet
@@ -17,29 +17,47 @@ router = APIRouter()
 @router.get("/v1/models", responses=schemas.problems(*errors.COMMON))
 async def models(request: Request) -> schemas.ModelList:
     """List the bundles by which live workers fill, the default first."""
+    return schemas.ModelList(data=await _loaded(request))
+
+
+@router.get("/v1/models/{model}", responses=schemas.problems(errors.NoSuchModel, *errors.COMMON))
+async def describe_model(
+    request: Request,
+    model: Annotated[str, Path(description="its name", examples=["default"])],
+) -> schemas.Model:
+    """Describe a bundle by which live workers fill.
+
+    While workers have two of one name, as in a rolling update, the one that more of them have.
+    """
+    named = [one for one in await _loaded(request) if one.id == model]
+    if not named:
+        raise errors.NoSuchModel(f"no bundle is called {model[:60]!r}")
+    return max(named, key=lambda one: one.workers)
+
+
+async def _loaded(request: Request) -> list[schemas.Model]:
+    """Every bundle that a live worker has, the default first."""
     fleet: Fleet = request.app.state.fleet
     beats = (await fleet.beats()).values()
     defaults = {beat.default for beat in beats}
     found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
     order = sorted(found, key=lambda model: (model[0] not in defaults, model))
-    return schemas.ModelList(
-        data=[
-            schemas.Model(
-                id=name,
-                digest=digest,
-                default=name in defaults,
-                workers=sum(beat.models.get(name) == digest for beat in beats),
-                engines=sorted(
-                    {
-                        beat.engines[name]
-                        for beat in beats
-                        if beat.models.get(name) == digest and name in beat.engines
-                    }
-                ),
-            )
-            for name, digest in order
-        ]
-    )
+    return [
+        schemas.Model(
+            id=name,
+            digest=digest,
+            default=name in defaults,
+            workers=sum(beat.models.get(name) == digest for beat in beats),
+            engines=sorted(
+                {
+                    beat.engines[name]
+                    for beat in beats
+                    if beat.models.get(name) == digest and name in beat.engines
+                }
+            ),
+        )
+        for name, digest in order
+    ]
 
 
 @router.post(

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+import idna
 
 from service.errors import InvalidWebhook
 from service.webhooks.addresses import AllowList
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 MAX_URL = 2048
-_PRINTABLE = re.compile(r"[!-~]+")
+# What a URL is made of (RFC 3986), and what of it is kept where the rest is encoded.
+_PLAIN = re.compile(r"[!-~]+")
+_KEPT = "!#$%&'()*+,/:;=?@[]~"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -54,8 +58,7 @@ def check_target(url: str, settings: "Settings") -> Target:
 
 
 def _parse(url: str) -> Target:
-    if len(url) > MAX_URL or not _PRINTABLE.fullmatch(url) or "\\" in url:
-        raise InvalidWebhook(f"a webhook's address has at most {MAX_URL:,} printable characters")
+    _check_characters(url)
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -65,21 +68,45 @@ def _parse(url: str) -> Target:
         raise InvalidWebhook("a webhook's address must begin with https:// and a host")
     if "@" in parts.netloc or parts.fragment or port == 0:
         raise InvalidWebhook("a webhook's address has neither user, password, fragment nor port 0")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # An IRI's characters become those of a URI (RFC 3987, 3.1).
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _KEPT)
     default = 443 if parts.scheme == "https" else 80
     return Target(parts.scheme, _check_host(host), port or default, path)
+
+
+def _check_characters(url: str) -> None:
+    if len(url) > MAX_URL:
+        raise InvalidWebhook(f"the webhook's address has more than {MAX_URL:,} characters")
+    for place, character in enumerate(url, 1):
+        if character.isspace():
+            raise InvalidWebhook(
+                f"the webhook's address has a space or line break as character {place}; within "
+                "its path or query, write %20"
+            )
+        if character == "\\" or not character.isprintable():
+            raise InvalidWebhook(f"the webhook's address has {character!r} as character {place}")
 
 
 def _check_host(host: str) -> str:
     if ":" in host:
         return _check_address(host)
+    if not _PLAIN.fullmatch(host):
+        host = _to_ascii(host)
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidWebhook("the webhook's host is not a plain name; write other scripts as xn--")
+        raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no name of a host")
     # 127.1, 0x7f.0.0.1 and 2130706433 are addresses to a resolver, too.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         return _check_address(host)
     return host
+
+
+def _to_ascii(host: str) -> str:
+    """An internationalised name as the DNS knows it (IDNA 2008 with the mapping of UTS 46)."""
+    try:
+        return idna.encode(host, uts46=True).decode().lower()
+    except idna.IDNAError as error:
+        raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no name: {error}") from error
 
 
 def _check_address(host: str) -> str:

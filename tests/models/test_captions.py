@@ -32,6 +32,15 @@ def test_a_caption_longer_than_the_encoder_reads_is_known(encoder):
     assert not encoder.is_truncated("a dog")
 
 
+@pytest.mark.parametrize(
+    ("caption", "unknown"),
+    [("\U0001f408 \U0001f415", True), ("x" * 200, True), ("\u200b\u200d", True), ("", True),
+     ("a \U0001f408", False), ("dog", False), ("?!", False), ("x" * 50, False)],
+)  # fmt: skip
+def test_a_caption_without_a_known_token_is_unknown(encoder, caption, unknown):
+    assert encoder.is_unknown(caption) is unknown
+
+
 def test_an_unknown_encoder_is_one_clear_error(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(EncoderError, match="no/such-encoder"):

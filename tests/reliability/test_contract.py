@@ -32,7 +32,7 @@ def test_every_operation_answers_as_the_document_says(service):
     findings = examine(good, users, examples=4, seed=1, phases=BRIEF)
     assert findings.failures == {} and findings.errors == []
     operations = {name.rpartition(" ")[0] for name in findings.answers}
-    assert len(operations) == 17 and findings.cases > 40
+    assert len(operations) == 18 and findings.cases > 40
     assert {"POST /inpaint 202", "POST /batches 202", "POST /v1/images/edits 200"} <= set(
         findings.answers
     )
@@ -49,7 +49,8 @@ def test_head_is_answered_as_get_is(service):
         for path in paths:
             full, head = client.get(path), client.head(path)
             assert (head.status_code, head.content) == (full.status_code, b""), path
-            names = ("content-type", "content-length")
+            # The metrics count the requests for themselves, so that their length grows.
+            names = ("content-type",) if path == "/metrics" else ("content-type", "content-length")
             assert [head.headers.get(name) for name in names] == [
                 full.headers.get(name) for name in names
             ]

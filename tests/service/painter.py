@@ -34,7 +34,16 @@ class Painter:
         if work.seed == POISON:
             os.kill(os.getpid(), signal.SIGKILL)
         others = paint(work.seeds, 1) if work.other is not None else b""
-        return Fill(paint(work.seeds), work.seeds, "painter", DIGEST, others, engine="brush")
+        unknown = not work.caption.isascii()  # a painter knows no emoji
+        return Fill(
+            paint(work.seeds),
+            work.seeds,
+            "painter",
+            DIGEST,
+            others,
+            engine="brush",
+            unknown=unknown,
+        )
 
 
 def paint(seeds, brighter=0):

@@ -51,6 +51,13 @@ def test_the_headers_say_how_it_was_made(client, worker, picture):
     assert float(headers["x-queue-ms"]) >= 0 and float(headers["x-inference-ms"]) >= 0
 
 
+@pytest.mark.parametrize(("caption", "unknown"), [("\U0001f408", True), ("a cat", False)])
+def test_a_caption_that_says_nothing_is_told(client, worker, picture, caption, unknown):
+    told = post(client, picture, "application/json", caption=caption, seed=1)
+    assert told.json()["caption_unknown"] is unknown
+    assert told.headers["x-caption-unknown"] == str(unknown).lower()
+
+
 def test_json_brings_every_candidate(client, worker, picture):
     answer = post(client, picture, "application/json", n=3, seed=250).json()
     centres = [
@@ -74,6 +81,14 @@ def test_a_bad_job_fails_alone_with_a_problem(client, worker, picture):
     problem = post(client, picture, seed=13)
     assert (problem.status_code, problem.json()["type"]) == (500, "/problems/job-failed")
     assert post(client, picture, seed=14).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("image", "told"), [(b"", "is an empty file"), (b"photo.jpg", "-F image=@photo.jpg")]
+)
+def test_what_stands_for_a_forgotten_file_is_named(client, image, told):
+    problem = post(client, image).json()
+    assert problem["type"] == "/problems/unsupported-picture" and told in problem["detail"]
 
 
 def test_a_problem_is_a_problem_document(client, worker):
@@ -202,10 +217,18 @@ def test_neither_picture_nor_caption_is_logged(client, worker, picture, caplog):
 
 
 def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):
-    narrow = settings.model_copy(update={"max_pixels": 3 * 4096})
+    narrow = settings.model_copy(update={"max_pixels": 3 * 4096, "answer_seconds": 0.2})
     with TestClient(create_app(narrow)) as client:
-        problem = post(client, picture, "application/json", n=4)
-    assert problem.json()["type"] == "/problems/picture-too-large"
+        problems = [
+            post(client, picture, "application/json", **fields).json()
+            for fields in ({"n": 4}, {"n": 2, "compare": "a dog"})
+        ]
+        assert post(client, picture, "application/json", n=3).status_code == 504
+    assert {problem["type"] for problem in problems} == {"/problems/picture-too-large"}
+    assert [problem["detail"].partition(":")[0] for problem in problems] == [
+        "n is at most 3 for a picture of 64×64",
+        "n is at most 1 with compare for a picture of 64×64",
+    ]
 
 
 @pytest.fixture

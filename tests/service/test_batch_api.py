@@ -73,6 +73,7 @@ def test_a_batch_is_accepted_filled_and_fetched(client, worker, archive):
     assert np.array_equal(Image.open(io.BytesIO(files["0001-a.png"])), expected)
     assert sorted(files) == ["0001-a.png", "0003-c.png"]
     assert [line["state"] for line in lines] == ["done", "refused", "done"]
+    assert [line["caption_unknown"] for line in lines] == [False, None, False]
 
 
 def test_the_temperature_reaches_every_picture(client, temperatures, worker, archive):

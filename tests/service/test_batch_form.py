@@ -49,6 +49,14 @@ def test_pictures_and_captions_pair_up_in_their_order():
     assert common == {"seed": b"7"}
 
 
+@pytest.mark.parametrize(
+    ("archive", "told"), [(b"", "an empty file"), (b"dogs.zip", "-F archive=@dogs.zip")]
+)
+def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
+    with pytest.raises(InvalidArchive, match=told):
+        read_batch(form(("archive", archive)), LIMITS)
+
+
 def test_an_archive_may_have_its_captions_beside_it():
     captions = json.dumps({"a.png": "a cat"}).encode()
     items, _ = read_batch(form(("captions", captions), ("archive", pack(("a.png", b"A")))), LIMITS)

@@ -292,6 +292,13 @@ def test_the_models_are_listed_as_openai_s_clients_want_it(client, worker):
     [model] = found["data"]
     assert found["object"] == "list" and model["object"] == "model"
     assert (model["id"], model["default"], model["workers"]) == ("painter", True, 1)
+    assert client.get("/v1/models/painter").json() == model
+
+
+def test_a_model_that_nobody_has_is_404_for_openai_s_clients(client):
+    problem = client.get("/v1/models/none")
+    assert (problem.status_code, problem.json()["type"]) == (404, "/problems/no-such-model")
+    assert problem.json()["error"]["code"] == "no-such-model"
 
 
 def test_a_reload_is_followed_to_its_end(client, worker):

@@ -90,6 +90,10 @@ def test_several_candidates_come_in_one_answer(ai, worker, picture):
 def test_models_are_listed_as_the_client_expects(ai, worker):
     wait_for_worker(ai)
     assert "painter" in {model.id for model in ai.models.list()}
+    assert ai.models.retrieve("painter").id == "painter"
+    with pytest.raises(openai.NotFoundError) as missing:
+        ai.models.retrieve("none")
+    assert missing.value.code == "no-such-model"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,8 @@ def test_models_are_listed_as_the_client_expects(ai, worker):
         ({"mask": None}, "mask", "invalid-mask"),
         ({"model": "dall-e-2"}, "model", "unknown-model"),
         ({"image": [b"a", b"b"]}, "image", "invalid-field"),
-        ({"image": b"a"}, None, "unsupported-picture"),
+        ({"image": b"a"}, "image", "unsupported-picture"),
+        ({"image": b"\xff"}, None, "unsupported-picture"),
         ({"stream": True}, "stream", "invalid-field"),
         ({"extra_body": {"nonsense": 1}}, None, "invalid-field"),
     ],

@@ -88,6 +88,11 @@ def test_a_caption_that_the_encoder_cannot_read_to_its_end_is_told(predictor):
     assert [fill.truncated for fill in predictor.predict(works)] == [False, True, True]
 
 
+def test_a_caption_of_which_the_encoder_knows_nothing_is_told(predictor):
+    works = [job(1), job(1, caption="\U0001f408"), job(1, other="\u200b")]
+    assert [fill.unknown for fill in predictor.predict(works)] == [False, True, True]
+
+
 def test_without_a_scorer_candidates_stay_in_the_order_of_their_seeds(predictor):
     [fill] = predictor.predict([job(5, 3)])
     assert (list(fill.seeds), list(fill.scores)) == ([5, 6, 7], [])

@@ -42,12 +42,57 @@ def test_an_address_that_is_not_public_is_refused(host):
     ["", "https://", "http://example.com/", "ftp://example.com/", "//example.com/", "example.com",
      "https://user:pw@example.com/", "https://example.com@127.0.0.1/", "https://example.com:0/",
      "https://example.com:99999/", "https://example.com:x/", "https://exa mple.com/",
-     "https://example.com/\r\nX: y", "https://example.com\\@10.0.0.1/", "https://ex\u00e4mple.com/",
+     "https://example.com/\r\nX: y", "https://example.com\\@10.0.0.1/", "https://-\u00e4.com/",
+     "https://example.com/a b", "https://a\u2024\u00e4.com/", "https://example.com/\u202e",
      "https://example.com/#x", "https://[::1", "https://a..b/", "https://-a.com/",
      "https://example.com/" + "x" * 2048],
 )  # fmt: skip
 def test_an_address_that_is_no_plain_https_is_refused(url):
     with pytest.raises(InvalidWebhook):
+        check(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path"),
+    [
+        ("https://b\u00fccher.example/in", "xn--bcher-kva.example", "/in"),
+        ("https://B\u00dcCHER.example/in", "xn--bcher-kva.example", "/in"),
+        ("https://\u4f8b\u3048\u3002\u30c6\u30b9\u30c8/", "xn--r8jz45g.xn--zckzah", "/"),
+        ("https://example.com/caf\u00e9?q=\u00fc%20", "example.com", "/caf%C3%A9?q=%C3%BC%20"),
+    ],
+)
+def test_internationalised_addresses_are_encoded(url, host, path):
+    target = check(url)
+    assert (target.host, target.path) == (host, path)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "\uff11\uff12\uff17.0.0.1",
+        "127\u30020\u30020\u30021",
+        "\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3",
+    ],
+)
+def test_a_private_host_in_other_digits_is_refused(host):
+    with pytest.raises(InvalidWebhook, match="not a public"):
+        check(f"https://{host}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://exa mple.com/", "a space or line break as character 12"),
+        ("https://example.com/a\r\nb", "line break as character 22"),
+        ("https://example.com/a\u00a0b", "as character 22"),
+        ("https://example.com\\@x/", "as character 20"),
+        ("https://example.com/" + "x" * 2048, "more than 2,048"),
+        ("https://a..b/", "'a..b' is no name"),
+        ("https://-\u00fc.de/", "is no name"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_named(url, told):
+    with pytest.raises(InvalidWebhook, match=told):
         check(url)
 
 
