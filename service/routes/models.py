@@ -20,7 +20,11 @@ async def models(request: Request) -> schemas.ModelList:
     return schemas.ModelList(data=await _loaded(request))
 
 
-@router.get("/v1/models/{model}", responses=schemas.problems(errors.NoSuchModel, *errors.COMMON))
+# A name with a slash is another address, where there is nothing.
+_UNKNOWN = (errors.NoSuchModel, errors.NoSuchPage)
+
+
+@router.get("/v1/models/{model}", responses=schemas.problems(*_UNKNOWN, *errors.COMMON))
 async def describe_model(
     request: Request,
     model: Annotated[str, Path(description="its name", examples=["default"])],

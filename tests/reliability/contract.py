@@ -85,6 +85,10 @@ def _before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     body = getattr(case.body, "body", case.body)
     if isinstance(body, dict):
         case.body = contract_inputs.fit(case.operation.path, body, positive=positive)
+    if case.path_parameters:
+        case.path_parameters.update(
+            contract_inputs.fit_path(case.path_parameters, positive=positive)
+        )
     if case.headers:
         fitted = contract_inputs.fit_headers(case.headers, case.body, positive=positive)
         case.headers.update(fitted)

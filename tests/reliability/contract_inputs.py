@@ -27,6 +27,7 @@ REGIONS = ("16,16,32,32", "0,0,16,16", "10, 20, 12,40", "60,60,4,4")  # inside 6
 FREE = {"caption", "compare", "prompt", "user", "quality", "input_fidelity", "moderation",
         "safety_identifier"}  # fmt: skip
 CAPTION = "a dog runs through the grass"
+LAST_EVENT = "9999999999999999999-0"
 _KEY = re.compile(r"[!-~]([ -~]*[!-~])?")
 _REGION = re.compile(r"\s*[0-9]{1,6}\s*(,\s*[0-9]{1,6}\s*){3}")
 
@@ -94,10 +95,19 @@ def fit_headers(headers: Mapping[str, str], body: object, *, positive: bool) -> 
         if name.lower() == "idempotency-key" and _is_key(value):
             facts = hashlib.sha256(f"{value}{body!r}".encode()).hexdigest()
             fitted[name] = f"{value[:100].strip()}{facts}"
-        # For schemathesis 4.32 a lone 0 fits the pattern of the document.
-        if name.lower() == "last-event-id" and positive and value == "0":
-            fitted[name] = "0-0"
+        # For schemathesis 4.32 a lone 0 fits the pattern of the document. Few generated ids are as
+        # late as the end of a job, after which the answer is 204.
+        if name.lower() == "last-event-id" and positive:
+            late = crc32(value.encode("utf-8", "replace")) % 2
+            fitted[name] = LAST_EVENT if late else "0-0" if value == "0" else value
     return fitted
+
+
+def fit_path(parameters: Mapping[str, object], *, positive: bool) -> dict[str, object]:
+    """The name of the one bundle there is, in half of the addresses that have a name of one."""
+    name = parameters.get("model")
+    known = positive and isinstance(name, str) and crc32(name.encode("utf-8", "replace")) % 2
+    return {"model": "painter"} if known else {}
 
 
 def _part(form: dict) -> None:
