@@ -226,7 +226,7 @@ FORM: dict[str, Any] = {
                     "model": MODEL,
                     "webhook": {
                         "type": "string",
-                        "format": "uri",
+                        "format": "iri",
                         "pattern": "^https?://",
                         "maxLength": 2048,
                         "description": "https address to call at the end; the answer is a job.",

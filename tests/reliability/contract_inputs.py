@@ -167,7 +167,8 @@ def _is_text(form: dict, name: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    return len(text) <= 2048 and re.fullmatch(r"https?://[!-~]+", text) is not None
+    plain = re.fullmatch(r"https?://[^\s\\]+", text) is not None
+    return len(text) <= 2048 and plain and text.isprintable()
 
 
 def _is_key(text: str) -> bool:

@@ -2,13 +2,13 @@
 
 import socket
 import threading
-import time
 
 import pytest
 import uvicorn
 
 from service.server import server_config
 from tests.reliability.wire import FORM, form
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -41,14 +41,6 @@ def asked(noise, encode):
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def until(condition, seconds=30):
-    """Wait for a condition; whether it came true."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 @pytest.fixture
 def jobs(server, settings):
     """How many jobs are known."""
@@ -59,7 +51,7 @@ def test_a_half_closed_client_gets_its_fill(connect, asked, jobs, request):
     connection = connect()
     connection.sendall(asked)
     connection.shutdown(socket.SHUT_WR)
-    assert until(lambda: jobs() == 1)
+    assert eventually(lambda: jobs() == 1)
     assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
     request.getfixturevalue("worker")
     told = b""
@@ -71,6 +63,6 @@ def test_a_half_closed_client_gets_its_fill(connect, asked, jobs, request):
 def test_a_client_that_closes_takes_its_job_along(connect, asked, jobs):
     connection = connect()
     connection.sendall(asked)
-    assert until(lambda: jobs() == 1)
+    assert eventually(lambda: jobs() == 1)
     connection.close()
-    assert until(lambda: jobs() == 0)
+    assert eventually(lambda: jobs() == 0)

@@ -1,12 +1,10 @@
 """HEAD wherever there is GET: the same status and headers, and no content."""
 
-import time
-
 import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from tests.service.test_job_routes import finished, later
+from tests.service.test_job_routes import finished, later, wait_for_worker
 
 pytestmark = pytest.mark.server
 
@@ -49,10 +47,7 @@ def same(client, path):
 
 
 def test_every_get_route_answers_head(client, job, batch):
-    while not client.get("/v1/models").json()[
-        "data"
-    ]:  # what is known of workers may be a second old
-        time.sleep(0.1)
+    wait_for_worker(client)
     routes = [path for path, item in client.app.openapi()["paths"].items() if "get" in item]
     places = {"{job}": job.rpartition("/")[2], "{batch}": batch.rpartition("/")[2],
               "{slug}": "queue-full", "{model}": "painter"}  # fmt: skip
