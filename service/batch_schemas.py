@@ -58,6 +58,7 @@ class ResultLine(BatchItem):
     bundle: str | None = Field(default=None, description="digest of the bundle")
     caption_truncated: bool | None = Field(default=None, description="as for POST /inpaint")
     caption_unknown: bool | None = Field(default=None, description="as for POST /inpaint")
+    notes: list[str] = Field(default=[], description="what of the upload is not in the picture")
 
 
 FORM: dict[str, Any] = {

@@ -56,7 +56,7 @@ class Canvas:
         picture = read_picture(image, max_pixels)
         shape = None if mask is None else read_mask(mask or None, picture, max_pixels)
         chosen = choose_region(region, picture.size) if shape is None else shape.region
-        cells = context(picture.rgb, Window.around(chosen))
+        cells = picture.tone.for_networks(context(picture.rgb, Window.around(chosen)))
         return cls(picture, chosen, cells.tobytes(), shape)
 
     def complete(self, fills: bytes) -> list[bytes]:
@@ -64,7 +64,8 @@ class Canvas:
         return [write_png(self._fill(square)) for square in squares_of(fills)]
 
     def _fill(self, square: Pixels) -> Picture:
-        filled = compose(self.picture, self.region, square)
+        levels = self.picture.tone.for_picture(square)
+        filled = compose(self.picture, self.region, levels)
         return self.mask.restore(self.picture, filled) if self.mask else filled
 
 
@@ -113,6 +114,7 @@ class Answer:
         name: as of `Prepared`.
         differences: of each pair of fills by the two captions, mean absolute difference in 8-bit
             levels.
+        notes: what of the upload is not in the pictures, a sentence each.
     """
 
     job: str
@@ -122,6 +124,7 @@ class Answer:
     images: list[bytes]
     others: list[bytes]
     differences: list[float]
+    notes: list[str]
 
 
 class Inpainter:
@@ -218,7 +221,7 @@ class Inpainter:
             lane=lane,
             seconds=limits.job_seconds if background else limits.answer_seconds,
             background=background,
-            meta=json.dumps({"region": prepared.canvas.region, "name": prepared.name}),
+            meta=json.dumps(_meta(prepared)),
             webhook=prepared.webhook,
             batch=batch,
             request_id=request_id,
@@ -258,7 +261,7 @@ class Inpainter:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 outcome = waiting.result()
-                return await self._compose(ticket.id, prepared.name, prepared.canvas, outcome)
+                return await self._compose(ticket.id, _meta(prepared), prepared.canvas, outcome)
             raise BadRequest("the client left before the answer")
         finally:
             waiting.cancel()
@@ -289,7 +292,7 @@ class Inpainter:
         region = ",".join(map(str, meta["region"]))
         limit = self._settings.max_pixels
         canvas = await self._in_thread(lambda: Canvas.open(image, region, limit))
-        return await self._compose(name, meta["name"], canvas, outcome)
+        return await self._compose(name, meta, canvas, outcome)
 
     async def status(self, name: str, owner: str) -> Status:
         """What is known of a client's job; `NoSuchJob` for another's, too."""
@@ -298,14 +301,18 @@ class Inpainter:
             raise NoSuchJob("there is no such job, or no longer")
         return status
 
-    async def _compose(self, job: str, name: str, canvas: Canvas, outcome: Outcome) -> Answer:
+    async def _compose(
+        self, job: str, meta: dict[str, Any], canvas: Canvas, outcome: Outcome
+    ) -> Answer:
         if isinstance(outcome, Failure):
             raise JobFailed(outcome.reason)
         fill = outcome.fill
         images = await self._in_thread(lambda: canvas.complete(fill.fills))
         others = await self._in_thread(lambda: canvas.complete(fill.others))
         differences = _differences(fill.fills, fill.others) if others else []
-        return Answer(job, name, outcome, canvas.region, images, others, differences)
+        # The kept picture lacks what was dropped; a job that an older version queued has no notes.
+        notes = list(meta.get("notes", []))
+        return Answer(job, meta["name"], outcome, canvas.region, images, others, differences, notes)
 
     def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
         check_picture("image", request.image)
@@ -327,6 +334,13 @@ class Inpainter:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._threads)
+
+
+def _meta(prepared: Prepared) -> dict[str, Any]:
+    """What composes an answer later, beside the picture."""
+    notes = prepared.canvas.picture.notes
+    told: dict[str, Any] = {"notes": notes} if notes else {}
+    return {"region": prepared.canvas.region, "name": prepared.name, **told}
 
 
 def _seed(given: int | None, key: str, fingerprint: str) -> int:

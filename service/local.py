@@ -50,6 +50,8 @@ class LocalFiller:
         canvas = Canvas.open(image, self.region, self.settings.max_pixels)
         seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
         work = Work(canvas.window, words, seed, temperature=self.temperature)
+        for note in canvas.picture.notes:
+            print(f"{photo}: {note}", file=sys.stderr)
         [fill] = self.predictor.predict([work])
         if isinstance(fill, Exception):
             raise StartError("the picture could not be filled") from fill

@@ -29,6 +29,9 @@ class ImagesResponse(BaseModel):
     data: list[EditedImage]
     output_format: Literal["png"] = "png"
     size: str = Field(examples=["640x480"])
+    notes: list[str] = Field(
+        default=[], description="Ours, not OpenAI's: what of the upload is not in the pictures."
+    )
 
 
 class OpenAIError(BaseModel):

@@ -38,6 +38,7 @@ _ANSWER = schemas.InpaintAnswer(
     queue_ms=1.2,
     inference_ms=8.5,
     batch_size=4,
+    notes=["the colour profile was dropped: it is for CMYK colour, not RGB"],
     region=(16, 16, 32, 32),
     window=(0.0, 0.0, 64),
 )

@@ -58,6 +58,10 @@ class InpaintAnswer(BaseModel):
     queue_ms: float
     inference_ms: float = Field(description="of the whole batch")
     batch_size: int = Field(description="images in the batch")
+    notes: list[str] = Field(
+        description="what of the upload is not in the pictures, such as a colour profile that does "
+        "not fit; usually empty"
+    )
     region: tuple[int, int, int, int] = Field(description="the pixels written: x, y, width, height")
     window: tuple[float, float, int] = Field(description="the square looked at: x, y, side")
 
@@ -277,6 +281,11 @@ ANSWER: dict[str, Any] = {
         ),
         "X-Caption-Unknown": header(
             "whether nothing of a caption is known to the encoder", False, "boolean"
+        ),
+        "X-Notes": header(
+            "what of the upload is not in the picture, where there is such",
+            "the colour profile was dropped: it is damaged",
+            always=False,
         ),
     },
     "content": {

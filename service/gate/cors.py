@@ -22,7 +22,7 @@ EXPOSED_HEADERS = (
     "Accept-Encoding", "Allow", "Content-Disposition", "ETag", "Location", "Preference-Applied",
     "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Batch-Size",
     "X-Bundle-Digest", "X-Caption-Truncated", "X-Caption-Unknown", "X-Engine", "X-Inference-Ms",
-    "X-Job-Id", "X-Model", "X-Queue-Ms", "X-Request-Id", "X-Seed",
+    "X-Job-Id", "X-Model", "X-Notes", "X-Queue-Ms", "X-Request-Id", "X-Seed",
 )  # fmt: skip
 _REQUESTED, _ALLOWED = "access-control-request-headers", "Access-Control-Allow-Headers"
 

@@ -87,6 +87,7 @@ def describe(answer: Answer) -> schemas.InpaintAnswer:
         queue_ms=result.queue_ms,
         inference_ms=result.inference_ms,
         batch_size=result.batch_size,
+        notes=answer.notes,
         region=answer.region,
         window=(*window.corner, 2 * window.side),
     )
@@ -111,6 +112,7 @@ def pending(ticket: Ticket) -> dict[str, object]:
 
 def _headers(answer: Answer, media_type: str) -> dict[str, str]:
     result, fill = answer.result, answer.result.fill
+    notes = {"X-Notes": "; ".join(answer.notes)} if answer.notes else {}
     return {
         "ETag": etag(answer.name, fill.edition, media_type),
         "Cache-Control": _CACHING,
@@ -125,6 +127,7 @@ def _headers(answer: Answer, media_type: str) -> dict[str, str]:
         "X-Batch-Size": str(result.batch_size),
         "X-Caption-Truncated": str(fill.truncated).lower(),
         "X-Caption-Unknown": str(fill.unknown).lower(),
+        **notes,
     }
 
 

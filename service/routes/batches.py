@@ -235,6 +235,7 @@ async def _result(
         "bundle": fill.bundle,
         "caption_truncated": fill.truncated,
         "caption_unknown": fill.unknown,
+        "notes": answer.notes,
     }
     file = safe_name(item.index, item.name, ".png")
     return line.model_copy(update={**found, "file": file}), answer.images[0]

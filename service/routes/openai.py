@@ -50,4 +50,5 @@ async def edit_image(request: Request) -> openai_schemas.ImagesResponse:
             for image in answer.images
         ],
         size=f"{width}x{height}",
+        notes=answer.notes,
     )
