@@ -12,7 +12,7 @@ from PIL import Image
 from service import jpeg_file, png_file
 from service.colour import Tone, fit_profile
 from service.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
-from service.jpeg_ending import end_jpeg
+from service.jpeg_ending import check_ending
 from service.picture_file import PictureFile
 from service.webp_file import is_webp, parse_webp
 
@@ -100,8 +100,7 @@ def own_bytes(data: bytes) -> bytes:
     Args:
         data: of a picture that `read_picture` has taken.
     """
-    file = _walk(data)
-    return file.data if file.complete else file.data + jpeg_file.END
+    return _whole(_walk(data))
 
 
 def write_png(picture: Picture) -> bytes:
@@ -131,15 +130,17 @@ def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
     return parse_webp if is_webp(data) else None
 
 
+def _whole(file: PictureFile) -> bytes:
+    return file.data if file.complete else file.data + jpeg_file.END
+
+
 def _decode(file: PictureFile, max_pixels: int) -> Picture:
-    data = file.data
-    if not file.complete:
-        with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check(image, data, max_pixels)
-        data = end_jpeg(data)
+    data = _whole(file)
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         _check(image, data, max_pixels)
         image.load()
+        if not file.complete:
+            check_ending(file.data, image)
         upright = _UPRIGHT.get(_orientation(image))
         return _split(image if upright is None else image.transpose(upright), file)
 

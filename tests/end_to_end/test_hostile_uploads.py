@@ -99,6 +99,7 @@ ANSWERED = {
     "one bit": (encode(noise().convert("1")), {}),
     "all of one colour": (png(64, 64, rows=(b"\0" + bytes(192)) * 64), {}),
     "junk after the end": (GOOD + b"<?php evil(); ?>" * 100, {}),
+    "a video behind the end": (JPEG + b"\xff\xda" * 1000, {}),
     "very long and thin": (encode(noise(4000, 64)), {}),
     "right-to-left and emoji": (GOOD, {"caption": "\u202eقطة 🐈\u200d⬛"}),
     "words like markup": (GOOD, {"caption": "'; DROP TABLE jobs; -- {{7*7}} ${x} %s"}),

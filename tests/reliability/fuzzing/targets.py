@@ -12,7 +12,7 @@ import numpy as np
 
 from service.archives import Limits, open_archive
 from service.errors import ServiceError
-from service.images import Picture, read_picture
+from service.images import Picture, own_bytes, read_picture
 from service.inpaint import Canvas
 from service.masks import read_mask
 from service.metadata import Row
@@ -28,13 +28,14 @@ _ROWS = [Row(f"{i}.jpg", "a cat") for i in range(3)]
 
 
 def picture(data: bytes) -> str:
-    """As POST /inpaint reads it; what is taken must also be answered."""
+    """As POST /inpaint reads it; what is taken must also be answered, and kept as it is."""
     found = read_picture(data, MOST_PIXELS)
     width, height = found.size
     if width * height > _COMPOSED_PIXELS or zlib.crc32(data) % _COMPOSED_SHARE:
         return "taken"
     [answer] = Canvas.open(data, None, MOST_PIXELS).complete(bytes(FILL_BYTES))
     assert read_picture(answer, MOST_PIXELS).size == found.size
+    assert np.array_equal(read_picture(own_bytes(data), MOST_PIXELS).rgb, found.rgb)
     return "taken and answered"
 
 
