@@ -29,10 +29,12 @@ class Bad:
     method: str = "POST"
 
     async def send(self, client: Client) -> None:
-        """Send it; the answer must be a problem that the documents know, of a status foreseen."""
+        """Send it; the answer has a status foreseen and is, but for 200, a documented problem."""
         headers = {"Content-Type": FORM, **self.headers} if self.body else self.headers
         reply = await client.ask(self.method, self.path, self.body, headers)
         expect(reply.status in self.statuses, f"{self.statuses}, not {reply.status} {reply.slug}")
+        if reply.status == 200:
+            return
         kind = catalogue().get(reply.slug)
         expect(kind is not None and kind.status == reply.status, f"a known problem: {reply.slug!r}")
 
@@ -97,9 +99,9 @@ def wrong_picture(rng: random.Random, good: Sample) -> Bad:
 
 
 def picture_bomb(rng: random.Random, _: Sample) -> Bad:
-    """A small file that would unpack to hundreds of megabytes."""
-    path, image = rng.choice([("/inpaint", bomb) for bomb in _bombs()])
-    return Bad(path, form([("image", image), ("caption", CAPTION)]), (413, 415))
+    """A small file that would unpack to hundreds of megabytes, in pixels or in what is skipped."""
+    image, statuses = rng.choice(_bombs())
+    return Bad("/inpaint", form([("image", image), ("caption", CAPTION)]), statuses)
 
 
 def archive_bomb(rng: random.Random, _: Sample) -> Bad:
@@ -197,14 +199,14 @@ def prepare() -> None:
 
 
 @cache
-def _bombs() -> list[bytes]:
+def _bombs() -> list[tuple[bytes, tuple[int, ...]]]:
     plain = (b"\0" + bytes(192)) * 64
     much = zlib.compress(bytes(200_000_000), 1)
     return [
-        png(50_000, 50_000, rows=bytes(1_000_000)),
-        png(8000, 8000, rows=bytes(192_008_000)),
-        png(64, 64, rows=plain, extra=chunk(b"zTXt", b"bomb\0\0" + much)),
-        png(64, 64, rows=plain, extra=chunk(b"iCCP", b"bomb\0\0" + much)),
+        (png(50_000, 50_000, rows=bytes(1_000_000)), (413, 415)),
+        (png(8000, 8000, rows=bytes(192_008_000)), (413, 415)),
+        (png(64, 64, rows=plain, extra=chunk(b"zTXt", b"bomb\0\0" + much)), (200,)),
+        (png(64, 64, rows=plain, extra=chunk(b"iCCP", b"bomb\0\0" + much)), (200,)),
     ]
 
 
