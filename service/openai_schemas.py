@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from service.schemas import (
     CAPTION,
+    CAPTION_HEADERS,
     COUNT,
     MODEL,
     PICTURE,
@@ -57,6 +58,7 @@ def _ignored(example: str) -> dict[str, Any]:
     return {"type": "string", "description": "Ignored.", "examples": [example]}
 
 
+ANSWER: dict[str, Any] = {"headers": CAPTION_HEADERS}
 FORM: dict[str, Any] = {
     "required": True,
     "content": {

@@ -29,7 +29,8 @@ def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
-        description="Fill a hidden part of a picture from what surrounds it and from a caption.",
+        description="Fill a hidden part of a picture from what surrounds it and from a caption. "
+        "HEAD is answered wherever GET is.",
         routes=app.routes,
         webhooks=app.webhooks.routes,
     )

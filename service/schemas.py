@@ -263,6 +263,12 @@ _ETAG = f'"{"1f" * 32}"'
 JOB_ID = {"pattern": "^[0-9a-f]{32}$", "examples": ["0" * 32]}
 
 
+CAPTION_HEADERS = {
+    "X-Caption-Truncated": header("whether the end of a caption was not read", False, "boolean"),
+    "X-Caption-Unknown": header(
+        "whether nothing of a caption is known to the encoder", False, "boolean"
+    ),
+}
 # As PNG the facts are in headers; the JSON holds them itself, too.
 ANSWER: dict[str, Any] = {
     "description": "The filled picture at the upload's own size.",
@@ -276,12 +282,7 @@ ANSWER: dict[str, Any] = {
         "X-Queue-Ms": header("spent in the queue", 1.2, "number"),
         "X-Inference-Ms": header("of the whole batch", 8.5, "number"),
         "X-Batch-Size": header("images in the batch", 1, "integer"),
-        "X-Caption-Truncated": header(
-            "whether the end of a caption was not read", False, "boolean"
-        ),
-        "X-Caption-Unknown": header(
-            "whether nothing of a caption is known to the encoder", False, "boolean"
-        ),
+        **CAPTION_HEADERS,
         "X-Notes": header(
             "what of the upload is not in the picture, where there is such",
             "the colour profile was dropped: it is damaged",

@@ -155,7 +155,6 @@ class Result:
             "seeds": list(fill.seeds),
             "scores": list(fill.scores),
             "truncated": fill.truncated,
-            "unknown": fill.unknown,
             "model": fill.model,
             "bundle": fill.bundle,
             "engine": fill.engine,
@@ -163,6 +162,8 @@ class Result:
             "inference_ms": self.inference_ms,
             "batch_size": self.batch_size,
         }
+        if fill.unknown:  # told only where it is so: an API of an older version knows no such fact
+            facts["unknown"] = True
         return {"fills": fill.fills, "others": fill.others, "facts": json.dumps(facts)}
 
     @classmethod

@@ -110,6 +110,15 @@ def pending(ticket: Ticket) -> dict[str, object]:
     return {"job": ticket.id, "lane": str(job.lane), "candidates": job.work.count}
 
 
+def caption_headers(answer: Answer) -> dict[str, str]:
+    """What became of the captions."""
+    fill = answer.result.fill
+    return {
+        "X-Caption-Truncated": str(fill.truncated).lower(),
+        "X-Caption-Unknown": str(fill.unknown).lower(),
+    }
+
+
 def _headers(answer: Answer, media_type: str) -> dict[str, str]:
     result, fill = answer.result, answer.result.fill
     notes = {"X-Notes": "; ".join(answer.notes)} if answer.notes else {}
@@ -125,8 +134,7 @@ def _headers(answer: Answer, media_type: str) -> dict[str, str]:
         "X-Queue-Ms": f"{result.queue_ms:g}",
         "X-Inference-Ms": f"{result.inference_ms:g}",
         "X-Batch-Size": str(result.batch_size),
-        "X-Caption-Truncated": str(fill.truncated).lower(),
-        "X-Caption-Unknown": str(fill.unknown).lower(),
+        **caption_headers(answer),
         **notes,
     }
 

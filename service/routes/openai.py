@@ -3,12 +3,13 @@
 import base64
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from service import edits, errors, openai_schemas, schemas
 from service.forms import open_form
 from service.inpaint import Inpainter
 from service.preferences import idempotency_key
+from service.routes import answers
 from service.routes.inpaint import fill_at_once
 from service.routes.queries import no_query
 from service.settings import Settings
@@ -22,10 +23,10 @@ _MOST_PARTS = 64
 @router.post(
     "/v1/images/edits",
     dependencies=[no_query(edits.FIELDS)],
-    responses=schemas.problems(*errors.EDIT),
+    responses={200: openai_schemas.ANSWER, **schemas.problems(*errors.EDIT)},
     openapi_extra={"requestBody": openai_schemas.FORM, "parameters": [schemas.IDEMPOTENCY_KEY]},
 )
-async def edit_image(request: Request) -> openai_schemas.ImagesResponse:
+async def edit_image(request: Request, response: Response) -> openai_schemas.ImagesResponse:
     """Fill the transparent part of a mask, in the shape of OpenAI's image-edit API.
 
     Only fully transparent pixels are written. An error is a problem document that has, besides,
@@ -43,6 +44,7 @@ async def edit_image(request: Request) -> openai_schemas.ImagesResponse:
     width, height = prepared.canvas.picture.size
     edits.check_size(edit.size, (width, height))
     answer = await fill_at_once(request, prepared, key)
+    response.headers.update(answers.caption_headers(answer))
     return openai_schemas.ImagesResponse(
         created=int(time.time()),
         data=[

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from service.jobs import Job, State
 from service.work import Fill, Result, Work
 
@@ -19,6 +21,8 @@ def test_a_result_comes_back_from_its_fields():
     fill = Fill(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
     result = Result(fill, 2.5, 3.25, 4)
     assert Result.from_fields(as_stored(result.fields())) == result
+    told = replace(result, fill=replace(fill, unknown=True))
+    assert Result.from_fields(as_stored(told.fields())) == told
 
 
 def test_equal_work_has_one_name_and_every_part_of_it_counts():

@@ -79,6 +79,12 @@ def test_an_empty_mask_is_refused_and_not_taken_for_none(ai, worker, picture):
     assert refused.value.code == "invalid-mask" and refused.value.param == "mask"
 
 
+def test_headers_tell_of_a_caption_that_says_nothing(ai, worker, picture):
+    told = ai.images.with_raw_response.edit(image=picture, mask=mask(), prompt="\U0001f408")
+    assert told.headers["x-caption-unknown"] == "true"
+    assert told.headers["x-caption-truncated"] == "false"
+
+
 def test_several_candidates_come_in_one_answer(ai, worker, picture):
     answer = ai.images.edit(
         image=[picture], mask=mask(), prompt="a cat", n=3, extra_body={"seed": 1}
