@@ -2,14 +2,16 @@
 
 import signal
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from service.errors import ServiceError
 from service.gate.cli import app as keys
 from service.queue_cli import app as queue
+from service.redaction import redact
 from service.settings import load_settings
 
 app = typer.Typer(
@@ -145,12 +147,29 @@ def fill(
 
 
 def main() -> None:
-    """Run the command; an error is one line on standard error, and status 1."""
+    """Run the command; an error is one line on standard error, and status 1.
+
+    A traceback is printed for what nobody foresaw, and for nothing else. No line has a secret.
+    """
     try:
         app()
     except ServiceError as error:
-        print(f"captionfill: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(f"captionfill: {_one_line(error)}")
+    except OSError as error:  # a full disk, a folder that is gone or not ours
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"captionfill: {_one_line(f'{place}{error.strerror or error}')}")
+    except Exception:
+        _end(traceback.format_exc().rstrip())
+
+
+def _one_line(message: object) -> str:
+    # Masked first: a secret with a line break in it would not be known again.
+    return " ".join(redact(str(message)).splitlines())
+
+
+def _end(text: str) -> NoReturn:
+    print(redact(text), file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

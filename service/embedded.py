@@ -11,10 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import redis
 from redis.exceptions import RedisError
 
+from service.data_folder import prepare_data_folder
 from service.errors import StartError
 from service.processes import spawn, stop
 
@@ -43,12 +45,11 @@ class EmbeddedServer:
         Raises:
             StartError: it does not start, or another one serves the folder.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder.resolve()
+        self._folder = prepare_data_folder(folder)
         self._memory, self._fsync = memory, fsync
         self._lock = _lock(self._folder)
         self._socket = _socket_path(self._folder)
-        self.url = f"unix://{self._socket}"
+        self.url = _url(self._socket)
         self._end_stale()
         self.process = self._start()
 
@@ -113,7 +114,12 @@ def running_url(folder: Path) -> str | None:
     if not folder.is_dir():
         return None
     socket = _socket_path(folder.resolve())
-    return f"unix://{socket}" if socket.exists() else None
+    return _url(socket) if socket.exists() else None
+
+
+def _url(place: Path) -> str:
+    """The URL of a socket; redis-py percent-decodes the path."""
+    return f"unix://{quote(str(place))}"
 
 
 def _lock(folder: Path) -> IO[str]:

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, with no picture and no caption in it.
+"""Logs: one JSON object a line on standard error, with no picture, caption or secret in it.
 
 What a line belongs to (a request, a job, its work) is bound once and is then on every line, also
 of code that knows nothing of requests.
@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
+
+from service.redaction import redact, redact_values
 
 _PLAIN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
 _bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxyType({}))
@@ -51,7 +53,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        safe = redact_values(line)
+        return json.dumps(safe, default=lambda value: redact(str(value)), ensure_ascii=False)
 
 
 def set_up_logs() -> None:

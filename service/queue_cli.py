@@ -122,7 +122,7 @@ def _state(settings: Settings) -> Any:
 
     state = asyncio.run(read_queue(settings))
     if not state.up:
-        raise QueueUnavailable(f"no queue answers at {settings.queue_url}")
+        raise QueueUnavailable("no queue answers at REDIS_URL")
     return state
 
 

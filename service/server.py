@@ -10,6 +10,7 @@ import uvicorn
 from service.app import create_app
 from service.errors import StartError
 from service.gate.protocol import guarded_protocol
+from service.listening import inherit, listen
 from service.readiness import tell_ready
 from service.settings import Settings
 
@@ -33,9 +34,10 @@ def run_api(settings: Settings) -> None:
     _allow_connections()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
         signal.signal(number, lambda *_: sys.exit(0))
+    handed = settings.listen_fd
+    listener = listen(settings.host, settings.port) if handed is None else inherit(handed)
     server = Server(server_config(settings), settings.ready_fd)
-    inherited = settings.listen_fd
-    server.run(None if inherited is None else [socket.socket(fileno=inherited)])
+    server.run([listener])
     if not server.started:
         raise StartError("the API could not start; the log says why")
 

@@ -1,21 +1,33 @@
 """Every setting of the service: an environment variable each, checked at start."""
 
 import os
+import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
     Field,
+    PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings.exceptions import SettingsError
 
 from service.errors import StartError
+from service.redaction import hide
+from service.redis_url import check_redis_url, secrets_of
 from service.webhooks.addresses import AllowList
 from service.webhooks.signing import parse_secrets
 
@@ -25,18 +37,45 @@ Names = Annotated[tuple[str, ...], NoDecode]
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "default"
 
 
+# What Kubernetes and Docker put into the environment for a service of this name:
+# CAPTIONFILL_PORT=tcp://10.0.0.1:8000. No setting looks like that.
+_SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+_MOST_SECONDS = 10 * 366 * 86_400
+_MOST = 2**53  # beyond it a number is no longer exact in Lua and JSON
+_PREFIX = "CAPTIONFILL_"
+
+
 class Settings(BaseSettings):
     """Read from ``CAPTIONFILL_<NAME>``; ``REDIS_URL``, ``HOST`` and ``PORT`` also go bare."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CAPTIONFILL_",
+        env_prefix=_PREFIX,
         populate_by_name=True,
         env_ignore_empty=True,
         hide_input_in_errors=True,  # a secret, or the password in a Redis URL
+        allow_inf_nan=False,
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options and the environment alone, less the service links in it."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        env_settings.env_vars = {
+            name: value
+            for name, value in env_settings.env_vars.items()
+            if value is None or not _SERVICE_LINK.fullmatch(value)
+        }
+        return init_settings, env_settings
+
     redis_url: str | None = Field(
-        None, validation_alias=AliasChoices("CAPTIONFILL_REDIS_URL", "REDIS_URL")
+        None, repr=False, validation_alias=AliasChoices("CAPTIONFILL_REDIS_URL", "REDIS_URL")
     )
     host: str = Field("127.0.0.1", validation_alias=AliasChoices("CAPTIONFILL_HOST", "HOST"))
     port: int = Field(
@@ -66,14 +105,16 @@ class Settings(BaseSettings):
     bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="more bundles to load, as a list of paths like PATH's"
     )
-    workers: int = Field(1, ge=1, description="that `captionfill serve` starts")
+    workers: int = Field(1, ge=1, le=1024, description="that `captionfill serve` starts")
     device: str = "cpu"
     engine: Literal["auto", "torch", "openvino", "openvino-f32"] = Field(
         "auto", description="what fills; auto is OpenVINO on a CPU where it can, else torch"
     )
     threads: int = Field(1, ge=1, description="images OpenVINO fills at one time, a thread each")
     data_folder: Path = Path(".captionfill")
-    namespace: str = Field("captionfill", min_length=1, description="prefix of every Redis key")
+    namespace: str = Field(
+        "captionfill", pattern=r"^[^{}\s]{1,200}$", description="prefix of every Redis key"
+    )
 
     max_bytes: int = Field(10 * 2**20, gt=0, description="of one request's body")
     max_pixels: int = Field(
@@ -82,7 +123,7 @@ class Settings(BaseSettings):
     max_held_pixels: int = Field(
         200_000_000, gt=0, description="of all pictures that wait for their fill"
     )
-    body_limits: dict[str, int] = Field(
+    body_limits: dict[str, PositiveInt] = Field(
         {"/batches": 256 * 2**20, "/v1/images/edits": 20 * 2**20},
         description="bytes of a body, by the path of a route",
     )
@@ -105,7 +146,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         65, gt=0, description="for a process that is asked to end to finish what it has begun"
     )
-    queue_memory: str = Field("1gb", pattern=r"^\d+(mb|gb)$", description="of the embedded server")
+    queue_memory: str = Field(
+        "1gb", pattern=r"^[1-9]\d{0,9}(mb|gb)$", description="of the embedded server"
+    )
     queue_fsync: Literal["always", "everysec"] = Field(
         "always", description="of the embedded server: when a job is safe from a power cut"
     )
@@ -134,9 +177,42 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+        if url is not None:
+            check_redis_url(url)
+            hide(secrets_of(url))
         return url
+
+    @field_validator("*")
+    @classmethod
+    def _check_range(cls, value: Any, info: ValidationInfo) -> Any:
+        most = _MOST_SECONDS if (info.field_name or "").endswith("_seconds") else _MOST
+        if isinstance(value, int | float) and value > most:
+            raise ValueError(f"must be at most {most:,}")
+        return value
+
+    @field_validator("host", "published_on", "device", "allowed_hosts")
+    @classmethod
+    def _check_word(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for word in (value,) if isinstance(value, str) else value or ():
+            if not re.fullmatch(r"[^\s/\x00-\x1f]+", word):
+                raise ValueError("must be a name or an address: no scheme, no slash, no space")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/]+/?", origin):
+                raise ValueError("an origin is scheme://host[:port], or * for any")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if entry != "*":
+                ip_network(entry, strict=False)  # its error names the entry
+        return entries
 
     @field_validator("bundles", mode="before")
     @classmethod
@@ -164,6 +240,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_webhook_secret(cls, secret: SecretStr) -> SecretStr:
         parse_secrets(secret.get_secret_value())
+        hide(secret.get_secret_value().split())
         return secret
 
     @field_validator("webhook_allow")
@@ -208,15 +285,29 @@ def load_settings(**options: Any) -> Settings:
     """Settings from the environment, and from the options that were given (not None).
 
     Raises:
-        StartError: a setting has no such value.
+        StartError: a setting has no such value; it names the environment variable.
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        told = f"setting {place}: {first['msg']}" if place else f"settings: {first['msg']}"
-        raise StartError(told.replace("Value error, ", "")) from error
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place, *inner = first["loc"] or ("",)
+        setting = _variables(str(place)) if place else "settings"
+        within = "".join(f", {part}" for part in inner)
+        message = first["msg"].removeprefix("Value error, ")
+        raise StartError(f"{setting}{within}: {message}") from None
     except SettingsError as error:
-        raise StartError(str(error)) from error
+        names = (name for name in Settings.model_fields if f'"{name}"' in str(error))
+        raise StartError(f"{_variables(next(names, ''))}: not valid JSON") from None
+
+
+def _variables(place: str) -> str:
+    """A setting as its user knows it, by the name of its field or by one of its variables."""
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        known = [str(one) for one in alias.choices] if isinstance(alias, AliasChoices) else []
+        variables = known or [f"{_PREFIX}{name}".upper()]
+        if place in (name, *variables):
+            return f"setting {name} ({' or '.join(variables)})"
+    return f"setting {place}"

@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,15 +15,16 @@ import redis
 from redis.exceptions import RedisError
 
 from service.child import Child, Start
+from service.data_folder import prepare_data_folder
 from service.embedded import EmbeddedServer
 from service.errors import StartError
 from service.example import write_example
+from service.listening import listen
 from service.processes import spawn
 from service.settings import Settings
 
 _POLL_SECONDS = 0.1
 _READY_SECONDS = 300.0
-_BACKLOG = 2048
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -39,15 +39,15 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
     Raises:
         StartError: the port is taken, or a part cannot start.
     """
-    folder = settings.data_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = prepare_data_folder(settings.data_folder)
+    settings = settings.model_copy(update={"data_folder": folder})
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
         roll = threading.Event()
         signal.signal(signal.SIGHUP, lambda *_: roll.set())
         # This process keeps the socket open for as long as it lives, so that no connection is
         # refused while one API process follows another.
-        listener = stack.enter_context(_listen(settings))
+        listener = stack.enter_context(listen(settings.host, settings.port))
         server = _embedded(settings, stack)
         environment = _environment(settings, server.url if server else _asked_for(settings))
         children = _children(settings, environment, listener.fileno(), stack)
@@ -136,16 +136,6 @@ def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
         if time.monotonic() > deadline:
             raise StartError(f"not ready after {_READY_SECONDS:g} s; see {children[0].log.parent}")
         time.sleep(_POLL_SECONDS)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """The socket that every API process in turn accepts connections from."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        place = f"{settings.host}:{settings.port}"
-        raise StartError(f"cannot listen on {place}: {error.strerror}; set PORT=") from error
 
 
 def _local_host(settings: Settings) -> str:

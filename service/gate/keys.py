@@ -135,7 +135,8 @@ class KeyFile:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
-            raise StartError(f"{self.path}: {error.strerror}") from error
+            advice = "set CAPTIONFILL_KEYS_FILE to a file in a folder that can be written to"
+            raise StartError(f"{self.path}: {error.strerror}; {advice}") from error
 
 
 def _digest(key: str) -> str:
