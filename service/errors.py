@@ -184,6 +184,18 @@ class UploadTooSlow(ServiceError):
     status, slug, title = 408, "upload-too-slow", "Upload too slow"
 
 
+class UploadsFull(ServiceError):
+    """The uploads in hand take all the room this process has for them: try again in a moment."""
+
+    status, slug, title, retry_after = 503, "uploads-full", "No room for uploads", 2
+
+
+class StorageFull(ServiceError):
+    """The upload could not be written to the disk of the service. Nothing was queued."""
+
+    status, slug, title, retry_after = 507, "storage-full", "Storage full", 30
+
+
 class NotAcceptable(ServiceError):
     """The Accept header allows neither image/png nor application/json."""
 
@@ -300,6 +312,15 @@ class TooManyRequests(ServiceError):
         return self._headers
 
 
+class TooManyAtOnce(ServiceError):
+    """The caller has as many requests, or as many bytes of uploads, in hand as one may have.
+
+    Event streams count, too: wait until one has ended.
+    """
+
+    status, slug, title, retry_after = 429, "too-many-at-once", "Too many requests at once", 1
+
+
 class Busy(ServiceError):
     """As many requests as this process takes are being answered: try again at once or elsewhere."""
 
@@ -356,7 +377,8 @@ class StartError(ServiceError):
 
 # What a request may be answered with before any route has seen it.
 GATE: tuple[type[ServiceError], ...] = (
-    KeyRequired, CrossOrigin, WrongHost, TooManyRequests, Busy, BodyTooLarge, UploadTooSlow,
+    KeyRequired, CrossOrigin, WrongHost, TooManyRequests, TooManyAtOnce, Busy, BodyTooLarge,
+    UploadTooSlow, UploadsFull,
 )  # fmt: skip
 # What a connection may be answered with before there is a request.
 WIRE: tuple[type[ServiceError], ...] = (MalformedHttp, HeadersTooSlow, HeadersTooLarge)
@@ -368,8 +390,8 @@ RESULT: tuple[type[ServiceError], ...] = (
 )  # fmt: skip
 # What can be wrong with a picture and what is asked of it.
 PICTURE: tuple[type[ServiceError], ...] = (
-    BadRequest, UnsupportedBody, UnsupportedEncoding, InvalidField, InvalidCaption, InvalidRegion,
-    UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
+    BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidCaption,
+    InvalidRegion, UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
 )  # fmt: skip
 QUEUEING: tuple[type[ServiceError], ...] = (
     InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone,
@@ -378,9 +400,9 @@ INPAINT: tuple[type[ServiceError], ...] = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
 )  # fmt: skip
 BATCH: tuple[type[ServiceError], ...] = (
-    BadRequest, UnsupportedBody, UnsupportedEncoding, InvalidField, InvalidArchive, InvalidCaption,
-    InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull, Draining,
-    *COMMON,
+    BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidArchive,
+    InvalidCaption, InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull,
+    Draining, *COMMON,
 )  # fmt: skip
 EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 

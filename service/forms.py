@@ -1,24 +1,24 @@
-"""Request bodies: a multipart form, read no further than its limits go."""
+"""Request bodies: a multipart form, spooled to disk. `gate/bodies.py` limits its size and time."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedReader
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING
 
+from anyio import to_thread
 from python_multipart.exceptions import ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from service.errors import (
     BadRequest,
-    BodyTooLarge,
     InvalidField,
+    StorageFull,
     UnsupportedBody,
     UnsupportedEncoding,
-    UploadTooSlow,
 )
 from service.preamble import Preamble
 from service.settings import Settings
@@ -27,8 +27,9 @@ from service.slices import Slice
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-# What a form may hold besides its picture: boundaries, headers, a caption.
-_OVERHEAD = 64 * 1024
+log = logging.getLogger("captionfill.api")
+
+_IN_MEMORY = 2**20
 _FEW_PARTS = 32
 
 
@@ -57,37 +58,45 @@ class Part:
 async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
     """Read a multipart form as raw bytes by field name, whatever its parts call themselves.
 
-    The body is counted as it arrives, so a missing or lying Content-Length gains nothing.
-
     Raises:
-        UnsupportedEncoding, UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
+        UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
     """
-    async with open_form(request, settings, settings.max_bytes, _FEW_PARTS) as parts:
+    async with open_form(request, settings, _FEW_PARTS) as parts:
         return unique(parts)
 
 
 @asynccontextmanager
 async def open_form(
-    request: Request, settings: Settings, most_bytes: int, most_parts: int
+    request: Request, settings: Settings, most_parts: int
 ) -> AsyncIterator[list[Part]]:
     """Read a multipart form whose fields may come again, in their order.
 
-    What is over ``settings.max_bytes`` goes to a nameless temporary file.
+    From 1 MB on it lies in a nameless temporary file, which no end of the process leaves behind.
 
     Args:
         request: its body is read.
-        settings: how long it may take.
-        most_bytes: of all parts together.
+        settings: where that file is to be.
         most_parts: there may be.
 
     Raises:
-        UnsupportedEncoding, UnsupportedBody, BadRequest, BodyTooLarge, UploadTooSlow, InvalidField.
+        UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
     """
     boundary = _boundary(request)
-    with SpooledTemporaryFile(settings.max_bytes + _OVERHEAD) as spool:
+    with _spool(settings) as spool:
         parts = _Parts(spool, most_parts)
-        await _feed(request, settings, parts, boundary, most_bytes)
+        await _feed(request, parts, boundary)
         yield parts.found
+
+
+@contextmanager
+def _spool(settings: Settings) -> Iterator[IO[bytes]]:
+    folder = None if settings.temp_folder is None else str(settings.temp_folder)
+    spool = SpooledTemporaryFile(_IN_MEMORY, dir=folder)  # noqa: SIM115
+    try:
+        yield spool
+    finally:
+        with suppress(OSError):  # what could not be written is not wanted any more
+            spool.close()
 
 
 def unique(parts: list[Part]) -> dict[str, bytes]:
@@ -104,34 +113,32 @@ def unique(parts: list[Part]) -> dict[str, bytes]:
     return fields
 
 
-async def _feed(
-    request: Request, settings: Settings, parts: "_Parts", boundary: bytes, most_bytes: int
-) -> None:
+async def _feed(request: Request, parts: "_Parts", boundary: bytes) -> None:
     parser, preamble = MultipartParser(boundary, callbacks=parts.callbacks()), Preamble(boundary)
-    limit = most_bytes + _OVERHEAD
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > limit:
-        raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
-    seconds = settings.upload_seconds * max(1, most_bytes / settings.max_bytes)
-    size = 0
     try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise BodyTooLarge(f"at most {most_bytes:,} bytes are taken")
-                if body := preamble.skip(chunk):
-                    parser.write(body)
+        async for chunk in request.stream():
+            if body := preamble.skip(chunk):
+                await _write(parser, body, parts)
+        parts.spool.flush()
     except ParseError as error:
         raise BadRequest("the multipart form is malformed") from error
     except ClientDisconnect as error:
         raise BadRequest("the client left before the end of the form") from error
-    except TimeoutError as error:
-        raise UploadTooSlow(f"the form took over {seconds:g} s") from error
+    except OSError as error:
+        log.warning("upload not written", extra={"reason": error.strerror or str(error)})
+        raise StorageFull("the upload could not be written to disk; nothing was queued") from error
     if not preamble.is_over:
         raise BadRequest("the body has no line with the boundary that Content-Type names")
     if not parts.complete:
         raise BadRequest("the multipart form ends before its last boundary")
+
+
+async def _write(parser: MultipartParser, body: bytes, parts: "_Parts") -> None:
+    """Parse a piece; in a thread where that may write to the disk, which others must not await."""
+    if parts.size + len(body) > _IN_MEMORY:
+        await to_thread.run_sync(parser.write, body)
+    else:
+        parser.write(body)
 
 
 def _boundary(request: Request) -> bytes:
@@ -184,6 +191,11 @@ class _Parts:
             self._name = options.get(b"name", b"").decode("utf-8", "replace")
             self._filename = options.get(b"filename", b"").decode("utf-8", "replace")
         self._header, self._value = bytearray(), bytearray()
+
+    @property
+    def size(self) -> int:
+        """Bytes in the spool."""
+        return self.spool.tell()
 
     def _write(self, data: bytes, start: int, end: int) -> None:
         self.spool.write(data[start:end])

@@ -25,7 +25,8 @@ def bind(**ids: str) -> None:
 
 def describe(error: BaseException) -> str:
     """An error's kind and message in one line of at most 300 characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    # Masked before it is cut: a part of a secret would not be known again.
+    return " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
 
 
 @contextmanager

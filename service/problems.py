@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from service import errors, openai_errors
+from service.gate.proxies import route_path
 
 log = logging.getLogger("captionfill.api")
 
@@ -26,9 +27,9 @@ def respond(scope: Scope, error: Exception) -> JSONResponse:
     known, headers = _known(error)
     scope.setdefault("state", {})["problem"] = known.slug
     if scope["method"] == "POST":  # a probe that is told "not ready" ten times a second is no news
-        log.info("refused", extra={"problem": known.slug, "path": scope["path"][:200]})
+        log.info("refused", extra={"problem": known.slug, "path": route_path(scope)[:200]})
     document = known.problem()
-    if scope["path"].startswith("/v1/"):
+    if route_path(scope).startswith("/v1/"):
         document["error"] = openai_errors.explain(known)
     return JSONResponse(
         document, known.status, {**known.headers, **headers}, media_type=errors.MEDIA_TYPE

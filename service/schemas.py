@@ -152,6 +152,9 @@ class Readiness(BaseModel):
     engine: str = Field(description="what computes it")
     workers: int = Field(description="live and healthy ones")
     unhealthy: list[UnhealthyBundle] = Field([], description="what takes no work until it recovers")
+    warnings: list[str] = Field(
+        default_factory=list, description="what an operator should look at", examples=[[]]
+    )
 
 
 # What the fields of several forms look like: neither blank nor with control characters.

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from service.app import create_app
+from service.data_folder import check_temp_folder
 from service.errors import StartError
 from service.gate.protocol import guarded_protocol
 from service.listening import inherit, listen
@@ -34,6 +35,7 @@ def run_api(settings: Settings) -> None:
     _allow_connections()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
         signal.signal(number, lambda *_: sys.exit(0))
+    check_temp_folder(settings.temp_folder)
     handed = settings.listen_fd
     listener = listen(settings.host, settings.port) if handed is None else inherit(handed)
     server = Server(server_config(settings), settings.ready_fd)
@@ -55,8 +57,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # service/gate/proxies.py reads them
         timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type] # fractions work, too
         timeout_graceful_shutdown=int(settings.drain_seconds),
     )

@@ -40,6 +40,8 @@ DEFAULT_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "weights" / "d
 # What Kubernetes and Docker put into the environment for a service of this name:
 # CAPTIONFILL_PORT=tcp://10.0.0.1:8000. No setting looks like that.
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+# A path of plain segments, each after a slash; none of them is . or ..
+ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _MOST_SECONDS = 10 * 366 * 86_400
 _MOST = 2**53  # beyond it a number is no longer exact in Lua and JSON
 _PREFIX = "CAPTIONFILL_"
@@ -95,8 +97,16 @@ class Settings(BaseSettings):
     rate_burst: int = Field(60, ge=1, description="requests that may come at once")
     allowed_hosts: Names = Field((), description="names of this API besides localhost")
     cors_origins: Names = Field((), description="origins whose scripts may use this API; * for any")
-    trusted_proxies: Names = Field((), description="addresses whose X-Forwarded-For is believed")
+    trusted_proxies: Names = Field(
+        (), description="addresses or networks whose X-Forwarded-For, -Proto, -Host, -Prefix count"
+    )
+    root_path: str = Field(
+        "", description="the path that a proxy publishes this API under, such as /fill"
+    )
     max_requests: int = Field(1024, gt=0, description="answered at one time; more get 503")
+    max_caller_requests: int = Field(
+        256, gt=0, description="of them of one caller, event streams too; more get 429"
+    )
     header_seconds: float = Field(10, gt=0, description="for a client to send a request's headers")
     idle_seconds: float = Field(15, gt=0, description="a connection without a request stays open")
     max_header_bytes: int = Field(32 * 1024, ge=1024, description="request line and headers")
@@ -126,6 +136,14 @@ class Settings(BaseSettings):
     body_limits: dict[str, PositiveInt] = Field(
         {"/batches": 256 * 2**20, "/v1/images/edits": 20 * 2**20},
         description="bytes of a body, by the path of a route",
+    )
+    max_upload_bytes: int = Field(
+        2**29,
+        gt=0,
+        description="of all bodies in hand, no less than the largest; one caller may have half",
+    )
+    temp_folder: Path | None = Field(
+        None, description="takes uploads over 1 MB while they are in hand; TMPDIR by default"
     )
     batch_pictures: int = Field(256, gt=0, description="in one POST /batches")
     upload_seconds: float = Field(60, gt=0, description="for a client to send its request")
@@ -197,6 +215,14 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"[^\s/\x00-\x1f]+", word):
                 raise ValueError("must be a name or an address: no scheme, no slash, no space")
         return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        path = path.strip().rstrip("/")
+        if path and not ROOT_PATH.fullmatch(path):
+            raise ValueError("must be a path such as /fill, of letters, digits and ._~-")
+        return path
 
     @field_validator("cors_origins")
     @classmethod

@@ -2,8 +2,8 @@
 
 from starlette.datastructures import Headers
 
-from service.errors import KeyRequired, StartError
-from service.gate.caller import LOCAL, Caller, keys_are_on
+from service.errors import KeyRequired, NotReady, StartError
+from service.gate.caller import ANONYMOUS, LOCAL, Caller, keys_are_on
 from service.gate.keys import KeyFile
 from service.settings import Settings
 
@@ -38,8 +38,19 @@ class Authenticator:
         if found is not None:
             return found
         if is_open(path):
-            return Caller("anonymous")
+            return ANONYMOUS
         raise KeyRequired("this API key is not known" if key else "send an API key")
+
+    def warnings(self) -> list[str]:
+        """What is wrong with the file of keys, where some of it can be used.
+
+        Raises:
+            NotReady: every key is refused, as there is no such file or it cannot be read.
+        """
+        trouble = self.keys.look() if self.keys else ""
+        if trouble and self.keys and self.keys.is_refusing:
+            raise NotReady(trouble)
+        return [trouble] if trouble else []
 
 
 def check_keys(settings: Settings) -> None:

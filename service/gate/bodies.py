@@ -6,54 +6,94 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BodyTooLarge, UploadTooSlow
+from service.errors import (
+    BodyTooLarge,
+    ServiceError,
+    TooManyAtOnce,
+    UploadsFull,
+    UploadTooSlow,
+)
+from service.gate.budget import OVERHEAD, ByteBudget
+from service.gate.proxies import route_path
 from service.problems import respond
 from service.settings import Settings
 
-# What a form may hold besides its picture: boundaries, headers, a caption.
-_OVERHEAD = 64 * 1024
+_LIMITS = (BodyTooLarge, UploadTooSlow, TooManyAtOnce, UploadsFull)
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
 
 
 class BodyLimit:
-    """Ends a request whose body is too large or too slow, whichever route it goes to.
+    """Ends a request whose body is too large, too slow, or too much beside the others in hand.
 
-    The body is counted as it arrives, so a missing or lying Content-Length gains nothing. A route
-    that takes n times the bytes gives n times the seconds.
+    This is the one place where bodies are limited, for every route. They are counted as they
+    arrive, so a missing or lying Content-Length gains nothing. A route that takes n times the
+    bytes gives n times the seconds.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._budget = ByteBudget(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its body watched."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         usual = self._settings.max_bytes
-        limit = max(usual, self._settings.body_limits.get(scope["path"].rstrip("/"), 0))
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdecimal() and int(announced[:20]) > limit + _OVERHEAD:
-            return await respond(scope, _too_large(limit))(scope, receive, send)
-        body = _Watched(receive, send, limit, self._settings.upload_seconds * limit / usual)
+        limit = max(usual, self._settings.body_limits.get(route_path(scope).rstrip("/"), 0))
+        room = _Room(self._budget, scope.get("state", {}).get("caller_id", ""), limit)
+        body = _Watched(receive, send, room, self._settings.upload_seconds * limit / usual)
         try:
+            room.announce(Headers(scope=scope).get("content-length", ""))
             await self._app(scope, body.receive, body.send)
+        except _LIMITS as error:
+            body.error = body.error or error
         finally:
+            room.close()
             if body.error is not None and not body.started:
                 await respond(scope, body.error)(scope, receive, send)
+
+
+class _Room:
+    """The room that one body takes: what it announces at once, what exceeds that as it comes."""
+
+    def __init__(self, budget: ByteBudget, caller: str, limit: int) -> None:
+        self._budget, self._caller, self._limit = budget, caller, limit
+        self._reserved = self._arrived = 0
+
+    def announce(self, length: str) -> None:
+        """Reserve what a Content-Length says, or raise before anything is read."""
+        if length.isdecimal():
+            self._grow(int(length[:20]))
+
+    def add(self, count: int) -> None:
+        """Count bytes that have arrived."""
+        self._arrived += count
+        if self._arrived > self._reserved:
+            self._grow(self._arrived)
+
+    def close(self) -> None:
+        """Give all of it back."""
+        self._budget.release(self._caller, self._reserved)
+        self._reserved = 0
+
+    def _grow(self, total: int) -> None:
+        if total > self._limit + OVERHEAD:
+            raise BodyTooLarge(f"at most {self._limit:,} bytes are taken")
+        self._budget.reserve(self._caller, total - self._reserved)
+        self._reserved = total
 
 
 class _Watched:
     """A body that is counted and timed. Once it has failed, the failure is the only answer."""
 
-    def __init__(self, receive: Receive, send: Send, limit: int, seconds: float) -> None:
-        self._receive, self._send, self._limit = receive, send, limit
-        self._left = limit + _OVERHEAD
+    def __init__(self, receive: Receive, send: Send, room: _Room, seconds: float) -> None:
+        self._receive, self._send, self._room = receive, send, room
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._seconds = seconds
         self._complete = False
-        self.error: BodyTooLarge | UploadTooSlow | None = None
+        self.error: ServiceError | None = None
         self.started = False
 
     async def receive(self) -> Message:
@@ -62,16 +102,23 @@ class _Watched:
         if self._complete:  # what comes now is that the client left: no deadline for that
             return await self._receive()
         try:
+            message = await self._next()
+        except _LIMITS as error:
+            self.error = error
+            raise
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def _next(self) -> Message:
+        late = UploadTooSlow(f"the body took over {self._seconds:g} s")
+        try:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError as error:
-            self.error = UploadTooSlow(f"the body took over {self._seconds:g} s")
-            raise self.error from error
-        self._left -= len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
-        if self._left < 0:
-            self.error = _too_large(self._limit)
-            raise self.error
+            raise late from error
+        if asyncio.get_running_loop().time() > self._deadline:  # it never had to wait
+            raise late
+        self._room.add(len(message.get("body", b"")))
         return message
 
     async def send(self, message: Message) -> None:
@@ -132,7 +179,3 @@ async def _drain(receive: Receive, done: Any) -> None:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"at most {limit:,} bytes are taken")

@@ -29,6 +29,8 @@ class Caller:
 
 # Where keys are off, whoever can connect may do everything.
 LOCAL = Caller("local", admin=True)
+# Where keys are on, whoever asks for what is open to everybody. No key can have this name.
+ANONYMOUS = Caller("(anonymous)")
 
 
 def keys_are_on(settings: Settings) -> bool:

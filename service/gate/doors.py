@@ -4,11 +4,13 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import Busy, ServiceError
+from service.errors import ServiceError
 from service.gate.authentication import Authenticator, is_open
+from service.gate.budget import Requests
 from service.gate.caller import Caller
 from service.gate.hosts import Origins
-from service.gate.rates import RateLimiter
+from service.gate.proxies import route_path
+from service.gate.rates import RateLimiter, name_of
 from service.problems import respond
 from service.settings import Settings
 
@@ -19,13 +21,12 @@ _PROBES = (*_ALIVE, "/metrics")
 class Doors:
     """Lets a request through with its caller in ``request.state.caller``, or answers it."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, authenticator: Authenticator) -> None:
         self._app = app
         self._origins = Origins(settings)
-        self._authenticator = Authenticator(settings)
+        self._authenticator = authenticator
         self._limiter = RateLimiter(settings)
-        self._most = settings.max_requests
-        self._inside = 0
+        self._requests = Requests(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, and pass it on."""
@@ -40,29 +41,31 @@ class Doors:
             headers = await self._admit(scope)
         except ServiceError as error:
             return await respond(scope, error)(scope, receive, send)
-        return await self._through(scope, receive, _with(headers, send))
+        is_probe = route_path(scope) in _PROBES
+        with self._requests.hold("" if is_probe else scope["state"]["caller_id"]):
+            return await self._app(scope, receive, _with(headers, send))
 
     async def _admit(self, scope: Scope) -> dict[str, str]:
         """Every check, the cheap ones first. Returns headers for the answer."""
-        path, headers = scope["path"], Headers(scope=scope)
-        if self._inside >= self._most and path not in _PROBES:
-            raise Busy(f"{self._most} requests are being answered")
+        path, headers = route_path(scope), Headers(scope=scope)
+        if path not in _PROBES:
+            self._requests.check_room()
         if path not in _ALIVE:  # an orchestrator asks by whatever address it knows
             self._origins.check(scope["method"], headers)
         caller: Caller = self._authenticator.caller(path, headers)
-        scope.setdefault("state", {})["caller"] = caller
-        if is_open(path) or path in _PROBES:
+        address = (scope.get("client") or ("", 0))[0]
+        state = scope.setdefault("state", {})
+        state["caller"] = caller
+        state["caller_id"] = name_of(caller, address)
+        if path in _PROBES:
             return {}
-        client = scope.get("client") or ("", 0)
-        allowance = await self._limiter.admit(caller, client[0])
+        self._requests.check_share(state["caller_id"])
+        if is_open(path):
+            return {}
+        allowance = await self._limiter.admit(caller, address)
+        self._requests.check_room()  # others came in meanwhile
+        self._requests.check_share(state["caller_id"])
         return {} if allowance is None else allowance.headers
-
-    async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._inside += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._inside -= 1
 
 
 def caller_of(request: Request) -> Caller:

@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI
 
+from service.gate.authentication import Authenticator
 from service.gate.bodies import BodyLimit, Linger
 from service.gate.context import Context, Exchange, write_access_log
 from service.gate.cors import Cors
 from service.gate.doors import Doors
 from service.gate.head import Head
+from service.gate.proxies import Proxies
 from service.settings import Settings
 
 
@@ -22,10 +24,12 @@ def install_gate(
         settings: of all layers.
         observers: told of every exchange, besides the log.
     """
+    app.state.authenticator = Authenticator(settings)
     app.add_middleware(Head)
-    app.add_middleware(Doors, settings=settings)
-    app.add_middleware(BodyLimit, settings=settings)
+    app.add_middleware(BodyLimit, settings=settings)  # within Doors: a body is its caller's
+    app.add_middleware(Doors, settings=settings, authenticator=app.state.authenticator)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(Linger)
     app.add_middleware(Context, observers=(write_access_log, *observers))
+    app.add_middleware(Proxies, settings=settings)

@@ -12,7 +12,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from service.errors import QueueUnavailable, TooManyRequests
-from service.gate.caller import Caller, keys_are_on
+from service.gate.caller import ANONYMOUS, LOCAL, Caller, keys_are_on
 from service.settings import Settings
 
 _RATE_WITH_KEYS = 20.0
@@ -78,7 +78,6 @@ class RateLimiter:
     def __init__(self, settings: Settings) -> None:
         self._default = _default_rate(settings)
         self._burst = settings.rate_burst
-        self._keys_are_on = keys_are_on(settings)
         self._prefix = f"{{{settings.namespace}}}:rate:"
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.queue_url,
@@ -101,9 +100,9 @@ class RateLimiter:
         rate = self._default if caller.rate is None else caller.rate
         if not rate:
             return None
-        name = f"key:{caller.name}" if self._keys_are_on else f"address:{network(address)}"
+        bucket = self._prefix + name_of(caller, address)
         try:
-            taken, left = await self._take(keys=[self._prefix + name], args=[rate, self._burst])
+            taken, left = await self._take(keys=[bucket], args=[rate, self._burst])
         except (RedisError, OSError) as error:
             raise QueueUnavailable("the queue does not answer") from error
         allowance = Allowance(rate, self._burst, left / 1000)
@@ -115,6 +114,12 @@ class RateLimiter:
     async def close(self) -> None:
         """Close every connection."""
         await self._redis.aclose()
+
+
+def name_of(caller: Caller, address: str) -> str:
+    """Whom limits count a request for: its key's name, or without a key its address."""
+    by_key = caller is not LOCAL and caller is not ANONYMOUS
+    return f"key:{caller.name}" if by_key else f"address:{network(address)}"
 
 
 def network(address: str) -> str:

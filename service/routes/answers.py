@@ -42,15 +42,21 @@ def write(answer: Answer, media_type: str) -> Response:
     return Response(answer.images[0], media_type=PNG, headers=headers)
 
 
-def accepted(status: Status, applied: dict[str, str]) -> Response:
-    """202: where the job is, and when to look."""
+def accepted(status: Status, applied: dict[str, str], root: str = "") -> Response:
+    """202: where the job is, and when to look.
+
+    Args:
+        status: of the job.
+        applied: headers that tell which preferences were applied.
+        root: path that the service is published under.
+    """
     pause = max(1, math.ceil(status.estimate or 1))
-    headers = {"Location": f"/jobs/{status.id}", "Retry-After": str(pause), **applied}
-    return JSONResponse(describe_status(status).model_dump(), 202, headers)
+    headers = {"Location": f"{root}/jobs/{status.id}", "Retry-After": str(pause), **applied}
+    return JSONResponse(describe_status(status, root).model_dump(), 202, headers)
 
 
-def describe_status(status: Status) -> schemas.JobStatus:
-    """A job's status for its client."""
+def describe_status(status: Status, root: str = "") -> schemas.JobStatus:
+    """A job's status for its client, with links below the root path."""
     return schemas.JobStatus(
         id=status.id,
         state=status.state,
@@ -60,9 +66,9 @@ def describe_status(status: Status) -> schemas.JobStatus:
         deadline=status.deadline / 1000,
         reason=status.reason or None,
         links=schemas.JobLinks(
-            self=f"/jobs/{status.id}",
-            result=f"/jobs/{status.id}/result",
-            events=f"/jobs/{status.id}/events",
+            self=f"{root}/jobs/{status.id}",
+            result=f"{root}/jobs/{status.id}/result",
+            events=f"{root}/jobs/{status.id}/events",
         ),
     )
 

@@ -20,7 +20,7 @@ from service.inpaint import Inpainter
 from service.jobs import Lane
 from service.preferences import idempotency_key
 from service.result_zip import ZipStream, safe_name
-from service.routes.origin import origin
+from service.routes.origin import origin, root_path
 from service.routes.queries import no_query
 from service.settings import Settings
 
@@ -55,7 +55,7 @@ async def create_batch(request: Request) -> Response:
     limits = Limits(settings.batch_pictures, settings.max_bytes, limit)
     key = idempotency_key(request.headers)
     most_parts = 2 * limits.pictures + _FEW_MORE
-    async with open_form(request, settings, limit, most_parts) as parts:
+    async with open_form(request, settings, most_parts) as parts:
         items, common = await to_thread.run_sync(read_batch, parts, limits)
         await _check_common(request, common)
         manifest = await _Intake(request, common, key).take(items)
@@ -192,7 +192,7 @@ async def _describe(request: Request, manifest: Manifest) -> batch_schemas.Batch
         for index, entry in enumerate(manifest.entries, 1)
     ]
     counts = Counter(str(item.state) for item in items)
-    place = f"/batches/{manifest.id}"
+    place = f"{root_path(request)}/batches/{manifest.id}"
     return batch_schemas.BatchStatus(
         id=manifest.id,
         state="running" if counts["queued"] + counts["running"] else "done",

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse
 
 from service import errors, schemas
+from service.gate.authentication import Authenticator
 from service.queue import Queue
 
 router = APIRouter()
@@ -19,11 +20,13 @@ async def healthz() -> schemas.Health:
 
 @router.get("/readyz", responses=schemas.problems(errors.NotReady, errors.QueueUnavailable))
 async def readyz(request: Request) -> schemas.Readiness:
-    """Tell whether the queue answers and a live, healthy worker has a bundle loaded.
+    """Tell whether the queue answers, keys can be read and a live, healthy worker has a bundle.
 
     A worker whose bundle failed several times in a row takes no work until it fills a probe.
     """
     queue: Queue = request.app.state.queue
+    authenticator: Authenticator = request.app.state.authenticator
+    warnings = authenticator.warnings()
     beats = await queue.workers()
     if not beats:
         raise errors.NotReady("no worker has been heard of in the last seconds")
@@ -43,6 +46,7 @@ async def readyz(request: Request) -> schemas.Readiness:
         engine=newest.engines.get(name, ""),
         workers=len(healthy),
         unhealthy=unhealthy,
+        warnings=warnings,
     )
 
 

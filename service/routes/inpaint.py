@@ -12,7 +12,7 @@ from service.preferences import Preference, idempotency_key, wants_afresh
 from service.queue import Queue
 from service.requests import FIELDS, InpaintRequest, choose_media_type
 from service.routes import answers
-from service.routes.origin import gone, origin
+from service.routes.origin import gone, origin, root_path
 from service.routes.queries import no_query
 from service.settings import Settings
 from service.webhooks.targets import check_target
@@ -107,4 +107,4 @@ async def _later(
             except AnswerTimeout:
                 pass
     status = await inpainter.status(ticket.id, ticket.job.owner)
-    return answers.accepted(status, preference.applied)
+    return answers.accepted(status, preference.applied, root_path(request))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
@@ -15,6 +16,7 @@ from service.jobs import State, Status
 from service.queue import Queue
 from service.requests import choose_media_type
 from service.routes import answers
+from service.routes.origin import root_path
 
 router = APIRouter()
 
@@ -26,7 +28,7 @@ JobId = Annotated[
 @router.get("/jobs/{job}", responses=schemas.problems(*errors.JOB))
 async def job_status(request: Request, job: JobId) -> schemas.JobStatus:
     """Tell how far a job is: its state, its place in the queue, and how long that may take."""
-    return answers.describe_status(await _status(request, job))
+    return answers.describe_status(await _status(request, job), root_path(request))
 
 
 @router.get(
@@ -100,24 +102,25 @@ async def job_events(request: Request, job: JobId) -> Response:
 async def _stream(request: Request, status: Status, after: str) -> AsyncIterator[bytes]:
     """Events as they come; a comment now and then, so that nobody takes the silence for death."""
     queue: Queue = request.app.state.queue
+    event_of = partial(_event, root_path(request))
     position = None
     async for event in queue.events(status.id, status.work, after):
         if event is not None:
             after = event.id
-            yield _event(event.state, event.id, await _look(queue, status))
+            yield event_of(event.state, event.id, await _look(queue, status))
             continue
         now = await _look(queue, status)
         if now.state.is_end:
             # It may have ended between the two looks, which left an event that can be replayed.
             rest = await queue.told(status.id, after)
             for last in rest:
-                yield _event(last.state, last.id, now)
+                yield event_of(last.state, last.id, now)
             if not rest:  # an end that left no event: the deadline, or an answer at once
-                yield _event(now.state, _END_ID, now)
+                yield event_of(now.state, _END_ID, now)
             return
         if now.position != position:
             position = now.position
-            yield _event("progress", None, now)
+            yield event_of("progress", None, now)
         else:
             yield format_sse_event(comment="still here")
 
@@ -134,8 +137,8 @@ def _order(number: str) -> tuple[int, ...]:
     return tuple(map(int, number.split("-")))
 
 
-def _event(name: str, number: str | None, status: Status) -> bytes:
-    text = answers.describe_status(status).model_dump_json()
+def _event(root: str, name: str, number: str | None, status: Status) -> bytes:
+    text = answers.describe_status(status, root).model_dump_json()
     return format_sse_event(data_str=text, event=str(name), id=number)
 
 

@@ -37,8 +37,7 @@ async def edit_image(request: Request, response: Response) -> openai_schemas.Ima
     settings: Settings = request.app.state.settings
     inpainter: Inpainter = request.app.state.inpainter
     key = idempotency_key(request.headers)
-    limit = settings.body_limits.get("/v1/images/edits", settings.max_bytes)
-    async with open_form(request, settings, limit, _MOST_PARTS) as parts:
+    async with open_form(request, settings, _MOST_PARTS) as parts:
         edit = edits.read_edit(parts, settings)
     prepared = await inpainter.prepare(edit.request, key)
     width, height = prepared.canvas.picture.size

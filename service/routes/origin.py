@@ -18,6 +18,12 @@ def origin(request: Request) -> dict[str, Any]:
     }
 
 
+def root_path(request: Request) -> str:
+    """The path that the service is published under, for links; empty at the root of a host."""
+    root: str = request.scope.get("root_path", "")
+    return root
+
+
 async def gone(request: Request) -> None:
     """Return when the client has left."""
     while (await request.receive())["type"] != "http.disconnect":

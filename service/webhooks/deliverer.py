@@ -89,7 +89,7 @@ class Deliverer:
     async def _write(self, hook: Hook) -> bytes:
         if hook.state is None:
             raise Undelivered("the job is not known any more", final=True)
-        body = json.dumps(describe(hook.job, hook.state)).encode()
+        body = json.dumps(describe(hook.job, hook.state, self._settings.root_path)).encode()
         return await self._outbox.keep(hook.job, body)
 
     async def _put_off(self, hook: Hook, error: Undelivered) -> None:
@@ -104,12 +104,12 @@ class Deliverer:
         await self._outbox.retry(hook.job, pause, str(error))
 
 
-def describe(job: str, state: str) -> dict[str, object]:
+def describe(job: str, state: str, root: str = "") -> dict[str, object]:
     """What a webhook says: enough to fetch the result with, and nothing of the picture."""
     return {
         "type": f"job.{state}",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "data": {"job_id": job, "status": state, "result": f"/jobs/{job}/result"},
+        "data": {"job_id": job, "status": state, "result": f"{root}/jobs/{job}/result"},
     }
 
 

@@ -171,6 +171,7 @@ def test_readiness_names_the_bundle(client, worker):
         "engine": "brush",
         "workers": 1,
         "unhealthy": [],
+        "warnings": [],
     }
 
 
@@ -202,7 +203,7 @@ def test_the_document_lists_every_field_and_error(client):
     assert set(form["properties"]) == {
         "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook",
     }  # fmt: skip
-    statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504"
+    statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504 507"
     assert set(statuses.split()) == set(operation["responses"])
     assert {"Problem", "InpaintAnswer"} <= document["components"]["schemas"].keys()
     assert client.get("/docs").status_code == 200

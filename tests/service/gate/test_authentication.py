@@ -1,7 +1,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from service.errors import KeyRequired, StartError
+from service.errors import KeyRequired, NotReady, StartError
 from service.gate.authentication import Authenticator, check_keys
 from service.gate.caller import LOCAL, keys_are_on
 from service.gate.keys import KeyFile
@@ -77,3 +77,19 @@ def test_a_start_without_any_key_is_refused_with_the_command(elsewhere):
         check_keys(elsewhere)
     KeyFile(elsewhere.keys_path).new("ann")
     check_keys(elsewhere)
+
+
+def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
+    file = KeyFile(tmp_path / "keys.jsonl")
+    file.new("ann")
+    asked = Authenticator(Settings(auth="on", keys_file=file.path))
+    assert asked.warnings() == [] and Authenticator(Settings(auth="off")).warnings() == []
+    lines = file.path.read_bytes()
+    file.path.write_bytes(lines + b"damaged\n")
+    assert "damaged lines (2)" in asked.warnings()[0]
+    file.path.unlink()
+    with pytest.raises(NotReady, match="missing") as told:
+        asked.warnings()
+    assert str(tmp_path) not in str(told.value)  # everybody may ask for readiness
+    file.path.write_bytes(lines)
+    assert asked.warnings() == []

@@ -39,3 +39,13 @@ def test_an_answer_before_the_body_was_read_closes_the_connection(behind_gate):
     assert client.post("/refuse", content=b"unread").headers["connection"] == "close"
     assert "connection" not in client.post("/echo", content=b"read").headers
     assert "connection" not in client.post("/refuse").headers
+
+
+def test_an_endless_announcement_is_refused_unread(behind_gate, kind):
+    headers = {"Content-Length": "9" * 23}
+    assert kind(behind_gate().post("/echo", content=b"", headers=headers)) == "body-too-large"
+
+
+def test_a_slow_body_is_cut_off(behind_gate, kind):
+    answer = behind_gate(upload_seconds=0.1).post("/echo", content=pieces(100, pause=0.02))
+    assert (answer.status_code, kind(answer)) == (408, "upload-too-slow")

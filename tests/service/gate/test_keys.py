@@ -56,13 +56,54 @@ def test_two_commands_at_once_lose_no_key(keys):
     assert len({keys.find(key).name for key in made}) == 24
 
 
-def test_a_broken_file_leaves_the_former_keys_in_force(keys, caplog):
-    key = keys.new("ann")
-    assert keys.find(key)
-    keys.path.write_text("not json\n")
-    assert keys.find(key) == Caller("ann") and "unreadable" in caplog.text
-    with pytest.raises(StartError, match="not a key"):
+@pytest.mark.parametrize(
+    "line", ["not json", "[1]", "{}", '{"name": 1}', "\xff\xfe", "[" * 10_000, "TYPES", "HASH"]
+)
+def test_a_damaged_line_is_no_key_and_takes_no_other_with_it(keys, caplog, line):
+    good, revoked = keys.new("ann"), keys.new("ben")
+    assert keys.find(good) and keys.find(revoked)
+    first, second = keys.path.read_text().splitlines()
+    line = {
+        "TYPES": second.replace('"admin": false', '"admin": "no"'),
+        "HASH": second.replace('"sha256": "', '"sha256": "é'),
+    }.get(line, line)
+    keys.path.write_bytes(f"{first}\n{line}\n".encode("latin-1"))
+    assert keys.find(good) == Caller("ann")
+    assert keys.find(revoked) is None
+    assert "damaged lines (2)" in keys.look() and not keys.is_refusing
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    with pytest.raises(StartError, match="not a key: line 2"):
         keys.read()
+    keys.path.write_text(f"{first}\n{second}\n")
+    assert keys.find(revoked) == Caller("ben") and not keys.look()
+
+
+def test_a_file_that_cannot_be_read_keeps_its_keys_for_ten_seconds(keys, caplog, monkeypatch):
+    key, now = keys.new("ann"), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    assert keys.find(key)
+    lines = keys.path.read_bytes()
+    keys.path.unlink()
+    keys.path.mkdir()  # not to be read by root either
+    now += 5
+    assert keys.find(key) == Caller("ann") and "cannot be read" in keys.look()
+    now += 9.9
+    assert keys.find(key) == Caller("ann") and not keys.is_refusing
+    now += 0.2
+    assert keys.find(key) is None and keys.is_refusing
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    keys.path.rmdir()
+    keys.path.write_bytes(lines)
+    assert keys.find(key) == Caller("ann") and not keys.look() and not keys.is_refusing
+
+
+def test_a_missing_file_is_named(keys, caplog):
+    keys.new("ann")
+    assert not keys.look()
+    keys.path.unlink()
+    assert "missing" in keys.look() and keys.is_refusing
+    keys.look()
+    assert len(caplog.records) == 1
 
 
 def test_a_file_taken_away_takes_every_key_away(keys):
