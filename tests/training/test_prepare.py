@@ -138,6 +138,7 @@ def refuse_renames_to(out, monkeypatch, code, times=1000):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
 
 
 @pytest.mark.parametrize("code", [errno.EBUSY, errno.EXDEV])
