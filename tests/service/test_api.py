@@ -163,6 +163,13 @@ def test_readiness_needs_a_worker(client):
     assert client.get("/readyz").json()["type"] == "/problems/not-ready"
 
 
+def test_readiness_names_keys_that_cannot_be_read(settings, tmp_path):
+    changes = {"auth": "on", "keys_file": tmp_path / "keys.jsonl"}
+    with TestClient(create_app(settings.model_copy(update=changes))) as client:
+        answer = client.get("/readyz")
+    assert answer.status_code == 503 and "API keys is missing" in answer.json()["detail"]
+
+
 def test_readiness_names_the_bundle(client, worker):
     assert eventually(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/readyz").json() == {
