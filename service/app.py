@@ -16,8 +16,10 @@ from service.gate.install import install_gate
 from service.inpaint import Inpainter
 from service.metrics import HttpMetrics
 from service.queue import Queue
+from service.redis_check import RedisMonitor
 from service.routes import batches, health, inpaint, jobs, models, openai
 from service.settings import Settings
+from service.sweeper import sweeping
 from service.webhooks.deliverer import delivering
 from service.webhooks.description import describe_webhooks
 
@@ -31,10 +33,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         queue = Queue(settings)
         app.state.settings, app.state.queue = settings, queue
+        app.state.redis_monitor = RedisMonitor(queue.redis, settings)
         app.state.fleet = Fleet(queue)
         app.state.inpainter = Inpainter(settings, queue, app.state.fleet)
         app.state.batches = Batches(queue, settings)
-        async with delivering(settings, queue.redis):
+        async with delivering(settings, queue.redis), sweeping(queue):
             yield
         await queue.close()
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from service.errors import NoSuchBatch
 from service.jobs import State
+from service.keys import GROUP
 from service.queue import Queue, unavailable
 from service.scripts import script
 from service.settings import Settings
@@ -65,6 +66,7 @@ class Batches:
     """Keeps manifests. Every method raises `QueueUnavailable` without a server."""
 
     def __init__(self, queue: Queue, settings: Settings) -> None:
+        self._queue = queue
         self._redis, self._keys = queue.redis, queue.keys
         self._keep_ms = int(settings.result_seconds * 1000)
         self._live_ms = int(settings.job_seconds * 1000) + self._keep_ms
@@ -85,15 +87,23 @@ class Batches:
         return manifest
 
     async def states(self, manifest: Manifest) -> dict[str, State]:
-        """How far each job of a batch is; one that is known no longer is expired.
+        """How far each job of a batch is; one that is known no longer is expired, or lost.
 
         Results are kept for their full time from now on: the first must not be gone before the
         last is there.
         """
         jobs = manifest.jobs
         with unavailable():
-            states = await self._states(args=[self._keys.prefix, self._keep_ms, *jobs])
-        return {job: State(state.decode()) for job, state in zip(jobs, states, strict=True)}
+            states = await self._states(args=[self._keys.prefix, GROUP, self._keep_ms, *jobs])
+        return {
+            job: self._state(job, manifest.owner, state.decode())
+            for job, state in zip(jobs, states, strict=True)
+        }
+
+    def _state(self, job: str, owner: str, found: str) -> State:
+        if found == "missing":
+            return State.LOST if self._queue.is_lost(job, owner) else State.EXPIRED
+        return State.EXPIRED if found == "deleted" else State(found)
 
     async def forget(self, manifest: Manifest) -> None:
         """Drop a manifest; its jobs are not touched."""

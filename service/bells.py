@@ -8,6 +8,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from service.redis_errors import RedisErrorLog
+
 _RETRY_SECONDS = 0.5
 
 
@@ -18,6 +20,7 @@ class Bells:
         self._client = client
         self._channel = channel
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._errors = RedisErrorLog()
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -45,7 +48,8 @@ class Bells:
         while True:
             try:
                 await self._subscribe()
-            except (RedisError, OSError):
+            except (RedisError, OSError) as error:
+                self._errors.warn(error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _subscribe(self) -> None:

@@ -66,12 +66,14 @@ def api(host: Host = None, port: Port = None) -> None:
     """
     from service.gate.authentication import check_keys
     from service.logs import set_up_logs
+    from service.redis_check import check_redis
     from service.server import run_api
     from service.tracing import set_up_tracing
 
     settings = load_settings(host=host, port=port)
     check_keys(settings)
     set_up_logs()
+    check_redis(settings)
     set_up_tracing("api")
     run_api(settings)
 
@@ -89,11 +91,13 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     from service.logs import set_up_logs
     from service.model_process import ModelProcess
     from service.readiness import tell_ready
+    from service.redis_check import check_redis
     from service.tracing import set_up_tracing
     from service.worker import Worker
 
     settings = load_settings(bundle=bundle, engine=engine)
     set_up_logs()
+    check_redis(settings)
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
     places = settings.bundle_folders, settings.device, settings.hang_seconds

@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 from redis.exceptions import RedisError, ResponseError
 
 from service.jobs import Lane
 from service.keys import CONNECTION, GROUP, Keys
 from service.logs import describe
 from service.metrics_names import BUCKETS, Histogram, observe
+from service.redis_client import FailoverClient
+from service.redis_errors import reason_of
 from service.scripts import script
 from service.settings import Settings
 from service.work import Failure, Outcome, Work
@@ -61,7 +62,7 @@ class Consumer:
         self._keep_ms = int(settings.result_seconds * 1000)
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
         self._max_deliveries = settings.max_deliveries
-        self._redis: Any = client or redis.Redis.from_url(settings.queue_url, **CONNECTION)
+        self._redis: Any = client or FailoverClient.from_url(settings.queue_url, **CONNECTION)
         self._requeue_ms = int(settings.job_seconds * 1000)
         names = ("open", "take", "retake", "finish", "requeue", "renew", "release", "beat", "sweep")
         self._scripts = {name: self._redis.register_script(script(name)) for name in names}
@@ -142,14 +143,22 @@ class Consumer:
         self._release(leases)
         return sum(int(one) for one in stored)
 
-    def bury(self, lease: Lease, reason: str) -> None:
-        """Give work up as a dead letter; an operator may put it back into its lane."""
-        self._bury(lease.stream, lease.entry, lease.name, reason)
+    def bury(self, lease: Lease, reason: str, *, infrastructure: bool = False) -> None:
+        """Give work up as a dead letter; an operator may put it back into its lane.
+
+        Args:
+            lease: of the work.
+            reason: for the client and the operator.
+            infrastructure: the work itself is not known to be at fault, so that a new request for
+                it is tried anew instead of being answered with this failure.
+        """
+        cause = "infrastructure" if infrastructure else "content"
+        self._bury(lease.stream, lease.entry, lease.name, reason, cause)
         self._release([lease])
 
     def requeue(self, letter: str) -> bool:
         """Put the work of a dead letter back into its lane; False where either is gone."""
-        return bool(self._run("requeue", [GROUP, letter, self._requeue_ms]))
+        return bool(self._run("requeue", [GROUP, letter, self._requeue_ms, self._keep_ms]))
 
     def renew(self) -> int:
         """Renew every lease held, and return how many are still ours."""
@@ -195,7 +204,7 @@ class Consumer:
                     observe(pipe, self._keys.metrics, name, value, BUCKETS[name])
                 pipe.execute()
         except RedisError as error:
-            log.warning("batch not counted", extra={"error": describe(error)})
+            log.warning("batch not counted", extra={"reason": reason_of(error)})
 
     def sweep(self) -> None:
         """Drop some entries whose work has expired, in every stream there is."""
@@ -251,8 +260,10 @@ class Consumer:
             self._held.update((lease.stream, lease.entry) for lease in leases)
         return leases
 
-    def _bury(self, stream: str, entry: str, work: str, reason: str) -> None:
-        ending = [self._keep_dead_ms, "failed", reason, 1]
+    def _bury(
+        self, stream: str, entry: str, work: str, reason: str, cause: str = "content"
+    ) -> None:
+        ending = [self._keep_ms, "failed", reason, self._keep_dead_ms, "cause", cause]
         self._run("finish", [GROUP, stream, entry, work, *ending])
 
     def _ending(self, lease: Lease, outcome: Outcome) -> list[Any]:

@@ -260,6 +260,27 @@ class JobGone(ServiceError):
     status, slug, title = 410, "job-gone", "Job gone"
 
 
+class JobLost(ServiceError):
+    """The job was accepted, and Redis has lost it: send the request again.
+
+    Either Redis evicts keys when its memory is full (``maxmemory-policy`` must be ``noeviction``),
+    or it restarted without its data. The log of the service and ``GET /readyz`` say more.
+    """
+
+    status, slug, title = 410, "job-lost", "Job lost"
+
+
+class QuotaExceeded(ServiceError):
+    """The queue keeps as many bytes for this caller as it may: ``CAPTIONFILL_CALLER_BYTES``.
+
+    Each background job counts with its picture and its results until it is deleted
+    (``DELETE /jobs/{job}``) or its result expires. Nothing was queued. Fetch results and delete
+    their jobs, or send the request later, or without ``Prefer: respond-async``.
+    """
+
+    status, slug, title, retry_after = 429, "quota-exceeded", "Storage quota exceeded", 30
+
+
 class KeyRequired(ServiceError):
     """The request has no API key that this service knows.
 
@@ -384,7 +405,7 @@ GATE: tuple[type[ServiceError], ...] = (
 WIRE: tuple[type[ServiceError], ...] = (MalformedHttp, HeadersTooSlow, HeadersTooLarge)
 
 COMMON: tuple[type[ServiceError], ...] = (QueueUnavailable, ServiceError)
-JOB: tuple[type[ServiceError], ...] = (NoSuchJob, *COMMON)
+JOB: tuple[type[ServiceError], ...] = (NoSuchJob, JobLost, *COMMON)
 RESULT: tuple[type[ServiceError], ...] = (
     ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,
 )  # fmt: skip
@@ -394,15 +415,15 @@ PICTURE: tuple[type[ServiceError], ...] = (
     InvalidRegion, UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
 )  # fmt: skip
 QUEUEING: tuple[type[ServiceError], ...] = (
-    InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone,
+    InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone, JobLost,
 )  # fmt: skip
 INPAINT: tuple[type[ServiceError], ...] = (
-    *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, *COMMON,
+    *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, QuotaExceeded, *COMMON,
 )  # fmt: skip
 BATCH: tuple[type[ServiceError], ...] = (
     BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidArchive,
     InvalidCaption, InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull,
-    Draining, *COMMON,
+    Draining, QuotaExceeded, *COMMON,
 )  # fmt: skip
 EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 

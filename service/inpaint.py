@@ -23,7 +23,8 @@ from service.errors import (
     ResultNotReady,
 )
 from service.fleet import Fleet
-from service.images import Picture, Pixels, read_picture, write_png
+from service.images import Picture, Pixels, own_bytes, read_picture, write_png
+from service.job_ids import make_job_id
 from service.jobs import Job, Lane, Status
 from service.masks import Mask, read_mask
 from service.queue import Admitted, Idempotency, Queue
@@ -192,6 +193,7 @@ class Inpainter:
         prepared: Prepared,
         owner: str,
         *,
+        account: str = "local",
         key: str = "",
         background: bool = False,
         lane: Lane = Lane.INTERACTIVE,
@@ -204,6 +206,7 @@ class Inpainter:
         Args:
             prepared: the request.
             owner: name of the caller.
+            account: whose quota of stored bytes it is charged to, if it is a background job.
             key: the client's Idempotency-Key, or empty.
             background: the client comes back for the result, so its picture is kept.
             lane: its priority.
@@ -212,12 +215,14 @@ class Inpainter:
             traceparent: of the HTTP request, or empty.
 
         Raises:
-            QueueFull, Draining, KeyReused, QueueUnavailable: nothing was queued.
+            QueueFull, QuotaExceeded, Draining, KeyReused, QueueUnavailable: nothing was queued.
         """
         limits = self._settings
         job = Job(
             prepared.work,
             owner=owner,
+            account=account,
+            id=make_job_id(limits.namespace, owner),
             lane=lane,
             seconds=limits.job_seconds if background else limits.answer_seconds,
             background=background,
@@ -231,7 +236,7 @@ class Inpainter:
         if key:
             scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
             named = Idempotency(scoped, prepared.fingerprint)
-        upload = prepared.image if background else None
+        upload = await self._in_thread(lambda: own_bytes(prepared.image)) if background else None
         return Ticket(prepared, job, await self._queue.put(job, upload, named))
 
     async def wait(
@@ -255,7 +260,9 @@ class Inpainter:
         prepared, admitted = ticket.prepared, ticket.admitted
         if admitted.answered or not admitted.is_new:
             bell.set()
-        waiting = asyncio.ensure_future(self._queue.wait(ticket.id, seconds, bell))
+        waiting = asyncio.ensure_future(
+            self._queue.wait(ticket.id, seconds, bell, ticket.job.owner)
+        )
         leaving = asyncio.ensure_future(gone())
         try:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -287,7 +294,7 @@ class Inpainter:
             raise JobFailed(outcome.reason)
         image = await self._queue.upload(name)
         if image is None:
-            raise JobGone("the picture was not kept: the result went out at once")
+            raise JobGone("the picture is not kept: the result went out at once, or has expired")
         meta = json.loads(status.meta)
         region = ",".join(map(str, meta["region"]))
         limit = self._settings.max_pixels
@@ -296,7 +303,7 @@ class Inpainter:
 
     async def status(self, name: str, owner: str) -> Status:
         """What is known of a client's job; `NoSuchJob` for another's, too."""
-        status = await self._queue.status(name)
+        status = await self._queue.status(name, owner)
         if status.owner != owner:
             raise NoSuchJob("there is no such job, or no longer")
         return status

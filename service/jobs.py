@@ -6,7 +6,10 @@ from enum import StrEnum
 from typing import Self
 from uuid import uuid4
 
-from service.work import Fields, Work
+from service.work import FILL_BYTES, WINDOW_BYTES, Fields, Work
+
+# Hashes, claims and the stream of events of a job with captions of common length, as measured.
+_RECORD_BYTES = 6144
 
 
 class Lane(StrEnum):
@@ -17,7 +20,7 @@ class Lane(StrEnum):
 
 
 class State(StrEnum):
-    """A job's life. The last four are ends."""
+    """A job's life. The last five are ends; lost is one whose records Redis no longer has."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,6 +28,7 @@ class State(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    LOST = "lost"
 
     @property
     def is_end(self) -> bool:
@@ -38,6 +42,7 @@ class Job:
 
     Attributes:
         owner: name of the caller; nobody else is told about the job.
+        account: whose quota of stored bytes a background job is charged to.
         seconds: from acceptance to deadline.
         background: nobody holds a connection open for it, so its events are kept for replay.
         meta: what the API needs to compose the answer, as JSON.
@@ -49,6 +54,7 @@ class Job:
 
     work: Work
     owner: str = "local"
+    account: str = "local"
     lane: Lane = Lane.INTERACTIVE
     seconds: float = 60
     background: bool = False
@@ -58,6 +64,11 @@ class Job:
     request_id: str = ""
     traceparent: str = ""
     id: str = field(default_factory=lambda: uuid4().hex)
+
+    @property
+    def stored_bytes(self) -> int:
+        """About what Redis keeps for it besides its picture: task, results and its own fields."""
+        return WINDOW_BYTES + self.work.images * FILL_BYTES + _RECORD_BYTES
 
     def fields(self) -> Fields:
         """The job as the fields of a Redis hash."""

@@ -69,6 +69,25 @@ class Keys:
         """What became of each picture of a batch, as JSON."""
         return f"{self.prefix}batch:{name}"
 
+    def gone(self, name: str) -> str:
+        """Why a job is no longer known: "deleted" by its client, or "lost" by Redis."""
+        return f"{self.prefix}gone:{name}"
+
+    @property
+    def deadlines(self) -> str:
+        """The sorted set of jobs that have not ended, by their deadline."""
+        return f"{self.prefix}deadlines"
+
+    @property
+    def storage(self) -> str:
+        """The sorted set of charges for what background jobs keep, by when each is released."""
+        return f"{self.prefix}storage"
+
+    @property
+    def storage_bytes(self) -> str:
+        """The hash of the bytes charged to each account, and to all as ``*``."""
+        return f"{self.prefix}storage:bytes"
+
     @property
     def dead(self) -> str:
         """The stream of work given up, with the reason."""

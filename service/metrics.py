@@ -137,6 +137,7 @@ _COUNTERS: dict[tuple[str, str, str], dict[str, names.Counter]] = {
         "failed": names.Counter.FAILED,
         "cancelled": names.Counter.CANCELLED,
         "expired": names.Counter.EXPIRED,
+        "lost": names.Counter.LOST,
     },
     ("captionfill_jobs_saved", "Jobs that cost the model nothing", "how"): {
         "coalesced": names.Counter.COALESCED,

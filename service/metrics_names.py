@@ -27,6 +27,7 @@ class Counter(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    LOST = "lost"  # jobs whose records Redis no longer had
     DROPPED = "dropped"  # entries skipped before the model: nobody waits for them any more
     COALESCED = "coalesced"  # jobs that joined equal work in flight
     CACHED = "cached"  # jobs answered from a kept result

@@ -93,6 +93,8 @@ EXAMPLES: dict[str, BaseModel] = {
         _RELOAD,
         _IMAGES,
         schemas.Health(),
-        schemas.Readiness(bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[]),
+        schemas.Readiness(
+            bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[], warnings=[]
+        ),
     )
 }

@@ -16,13 +16,18 @@ from service.errors import (
     AnswerTimeout,
     Draining,
     JobGone,
+    JobLost,
     KeyReused,
     NoSuchJob,
     QueueFull,
     QueueUnavailable,
+    QuotaExceeded,
 )
+from service.job_ids import age_of
 from service.jobs import Job, Lane, State, Status
 from service.keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.redis_client import AsyncFailoverClient
+from service.redis_errors import RedisErrorLog
 from service.scripts import script
 from service.settings import Settings
 from service.work import Failure, Outcome, Result, edition
@@ -30,6 +35,7 @@ from service.work import Failure, Outcome, Result, edition
 # How long to trust that a bell will ring before looking.
 _LOOK_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
+_errors = RedisErrorLog()
 
 
 @dataclass(frozen=True)
@@ -105,11 +111,12 @@ class Queue:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.queue_url, max_connections=64, timeout=5, **CONNECTION
         )
-        self.redis: Any = redis.asyncio.Redis.from_pool(pool)
+        self.redis: Any = AsyncFailoverClient.from_pool(pool)
         self.bells = Bells(self.redis, self.keys.bells)
         self._keep_ms = int(settings.result_seconds * 1000)
-        names = ("enqueue", "status", "cancel", "room")
-        self._enqueue, self._status, self._cancel, self._room = (
+        self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
+        names = ("enqueue", "status", "cancel", "room", "conclude")
+        self._enqueue, self._status, self._cancel, self._room, self._conclude = (
             self.redis.register_script(script(name)) for name in names
         )
 
@@ -140,6 +147,7 @@ class Queue:
 
         Raises:
             QueueFull, Draining: nothing was queued.
+            QuotaExceeded: the queue keeps too many bytes for the job's account; nothing was queued.
             KeyReused: the name was used for another payload.
         """
         named = idempotency or Idempotency("", "")
@@ -150,13 +158,24 @@ class Queue:
             limits.backlog_limit if job.lane == Lane.BATCH else limits.queue_limit,
             *(int(job.seconds * 1000), self._keep_ms),
             *(named.name, named.fingerprint, int(limits.idempotency_seconds * 1000)),
-            *(upload or b"", len(job_parts), *job_parts, *work_parts),
+            *(upload or b"", self._storage(job, upload)),
+            *(len(job_parts), *job_parts, *work_parts),
         ]
         with unavailable():
             answer, name = await self._enqueue(args=arguments)
         match answer:
             case b"full":
                 raise QueueFull("as many jobs as are taken are waiting")
+            case b"memory":
+                raise QueueFull(
+                    "the memory for background jobs is full; a request without respond-async and "
+                    "webhook is still taken"
+                )
+            case b"quota":
+                raise QuotaExceeded(
+                    f"at most {limits.caller_bytes:,} bytes are kept for the background jobs of "
+                    "one caller: fetch results and DELETE /jobs/{job}, or wait until they expire"
+                )
             case b"draining":
                 raise Draining("no new jobs are taken just now")
             case b"mismatch":
@@ -165,24 +184,46 @@ class Queue:
                 return Admitted(name.decode(), is_new=False)
         return Admitted(name.decode(), answered=answer in (b"done", b"failed"))
 
-    async def status(self, name: str) -> Status:
-        """What is known of a job, or `NoSuchJob`."""
+    async def status(self, name: str, owner: str = "local") -> Status:
+        """What is known of a job.
+
+        Raises:
+            NoSuchJob: it is not known.
+            JobLost: the owner's job was accepted, and Redis has lost it.
+        """
         with unavailable():
-            found = await self._status(args=[self.keys.prefix, GROUP, name])
-        if not found:
+            found = await self._status(args=[self.keys.prefix, GROUP, name, self._keep_ms])
+        if not isinstance(found, list):
+            if found == b"lost" or (found is None and self.is_lost(name, owner)):
+                self._check_lost(name, owner)
             raise NoSuchJob("there is no such job, or no longer")
         fields, state, ahead, pace = found
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
         return Status.from_fields(name, pairs, state.decode(), ahead, float(pace))
+
+    def is_lost(self, name: str, owner: str) -> bool:
+        """Whether a job that Redis does not know is too young to have been forgotten.
+
+        A job that its client did not delete is kept for `result_seconds` at least.
+        """
+        age = age_of(name, self._settings.namespace, owner)
+        return age is not None and age < self._settings.result_seconds
+
+    def _check_lost(self, name: str, owner: str) -> None:
+        if age_of(name, self._settings.namespace, owner) is not None:
+            raise JobLost("Redis has lost this job; send the request again")
 
     async def outcome(self, status: Status) -> Outcome | None:
         """What came of a job, or None while it waits or runs.
 
         Raises:
             JobGone: it was cancelled, or its time or its result's is over.
+            JobLost: Redis has lost its records.
         """
         if status.state == State.FAILED:
             return Failure(status.reason)
+        if status.state == State.LOST:
+            raise JobLost(f"{status.reason}; send the request again")
         if status.state in (State.CANCELLED, State.EXPIRED):
             why = f": {status.reason}" if status.reason else ""
             raise JobGone(f"the job is {status.state}{why}")
@@ -194,7 +235,9 @@ class Queue:
             raise JobGone("the result is no longer kept")
         return Result.from_fields(fields)
 
-    async def wait(self, name: str, seconds: float, bell: asyncio.Event) -> Outcome:
+    async def wait(
+        self, name: str, seconds: float, bell: asyncio.Event, owner: str = "local"
+    ) -> Outcome:
         """What becomes of a job, as soon as it is known; `AnswerTimeout` past the deadline.
 
         The job has been accepted, so a server that is away for a while is waited for.
@@ -203,6 +246,10 @@ class Queue:
             name: of the job.
             seconds: how long to wait.
             bell: of the work, listened for since before the job was put in.
+            owner: of the job.
+
+        Raises:
+            AnswerTimeout, JobGone, JobLost.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -213,14 +260,14 @@ class Queue:
             except TimeoutError:
                 pass
             try:
-                status = await self.status(name)
+                status = await self.status(name, owner)
                 if status.state == State.EXPIRED:
                     break
                 outcome = await self.outcome(status)
             except QueueUnavailable:
                 await asyncio.sleep(min(left, _RETRY_SECONDS))
                 continue
-            except NoSuchJob as error:  # a server that lost its data
+            except NoSuchJob as error:  # deleted meanwhile
                 raise JobGone("the job is no longer known") from error
             if outcome is not None:
                 return outcome
@@ -246,6 +293,21 @@ class Queue:
         if state is None:
             raise NoSuchJob("there is no such job, or no longer")
         return State(state.decode())
+
+    async def sweep(self, place: int, most: int) -> tuple[int, int, int]:
+        """End jobs whose deadline is over, and find lost ones among those that have not ended.
+
+        Args:
+            place: where to go on in the list of unfinished jobs; 0 at first.
+            most: how many of them to check.
+
+        Returns:
+            The next place, how many jobs expired in this call, how many were lost since the start.
+        """
+        limits = (self._keep_ms, self._keep_dead_ms, place, most)
+        with unavailable():
+            found = await self._conclude(args=[self.keys.prefix, GROUP, *limits])
+        return int(found[0]), int(found[1]), int(found[2])
 
     async def upload(self, name: str) -> bytes | None:
         """The picture kept for a job, or None."""
@@ -307,6 +369,19 @@ class Queue:
         with unavailable():
             return int(await self.redis.get(self.keys.generation) or 0)
 
+    def _storage(self, job: Job, upload: bytes | None) -> str:
+        limits = self._settings
+        size = job.stored_bytes + len(upload or b"") if job.background else 0
+        return json.dumps(
+            {
+                "account": job.account,
+                "bytes": size,
+                "most": limits.caller_bytes,
+                "reserve": limits.reserved_memory,
+                "total": limits.background_bytes,
+            }
+        )
+
     async def close(self) -> None:
         """Close every connection."""
         await self.bells.close()
@@ -318,10 +393,11 @@ def unavailable() -> Iterator[None]:
     """Turn what redis-py raises into the service's own errors."""
     try:
         yield
-    except OutOfMemoryError as error:
-        raise QueueFull("the queue's memory is full") from error
     except (RedisError, OSError) as error:
-        if "OOM" in str(error):  # out of memory, said from inside a script
+        _errors.warn(error)
+        if isinstance(error, OutOfMemoryError) or "OOM" in str(
+            error
+        ):  # out of memory, said from inside a script
             raise QueueFull("the queue's memory is full") from error
         raise QueueUnavailable("the queue does not answer") from error
 

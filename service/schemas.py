@@ -85,7 +85,7 @@ class JobStatus(BaseModel):
     estimate_seconds: float | None = Field(description="until it is done, as far as can be told")
     created: float = Field(description="seconds since 1970")
     deadline: float = Field(description="seconds since 1970; a job not done by then is dropped")
-    reason: str | None = Field(description="why it failed")
+    reason: str | None = Field(description="why it failed, expired or was lost")
     links: JobLinks
 
 

@@ -164,6 +164,22 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         65, gt=0, description="for a process that is asked to end to finish what it has begun"
     )
+    caller_bytes: int = Field(
+        300 * 2**20,
+        ge=0,
+        description="bytes kept in Redis for one caller's background jobs; more get 429; 0 for any",
+    )
+    background_bytes: int = Field(
+        2**30,
+        ge=0,
+        description="the same for all callers, where Redis has no maxmemory; more get 503",
+    )
+    reserved_memory: float = Field(
+        0.2, ge=0, lt=1, description="share of Redis's maxmemory that background jobs leave free"
+    )
+    allow_eviction: bool = Field(
+        False, description="accept a Redis that evicts keys: accepted jobs can then be lost"
+    )
     queue_memory: str = Field(
         "1gb", pattern=r"^[1-9]\d{0,9}(mb|gb)$", description="of the embedded server"
     )

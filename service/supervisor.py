@@ -21,6 +21,7 @@ from service.errors import StartError
 from service.example import write_example
 from service.listening import listen
 from service.processes import spawn
+from service.redis_check import check_redis
 from service.settings import Settings
 
 _POLL_SECONDS = 0.1
@@ -97,6 +98,7 @@ def _asked_for(settings: Settings) -> str:
             client.ping()
     except (RedisError, OSError, ValueError) as error:
         raise StartError(f"no Redis answers at REDIS_URL: {error}") from error
+    check_redis(settings)
     return settings.queue_url
 
 

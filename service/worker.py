@@ -14,7 +14,7 @@ from service.consumer import Consumer, Lease
 from service.logs import describe
 from service.model_guard import Model, ModelGuard
 from service.model_process import DeviceError
-from service.redis_errors import is_transient
+from service.redis_errors import is_transient, reason_of
 from service.tracing import batch_span
 from service.work import Failure, Fill, Outcome, OutOfMemory, Result
 
@@ -280,7 +280,7 @@ class Worker:
         try:
             act()
         except RedisError as error:
-            log.warning("queue away", extra={"error": describe(error)})
+            log.warning("queue away", extra={"reason": reason_of(error)})
         except Exception:
             log.exception("the keeper of leases failed")
 
@@ -288,7 +288,7 @@ class Worker:
         return {**self._guard.facts(), "pace": self._pace}
 
     def _pause(self, error: RedisError) -> None:
-        log.warning("queue away", extra={"error": describe(error)})
+        log.warning("queue away", extra={"reason": reason_of(error)})
         if isinstance(error, ReadOnlyError):
             self._consumer.reconnect()
         pause = min(_FIRST_RETRY_SECONDS * 2**self._errors, _RETRY_SECONDS)
@@ -299,7 +299,7 @@ class Worker:
         try:
             self._consumer.leave()
         except RedisError as error:
-            log.warning("queue away at the end", extra={"error": describe(error)})
+            log.warning("queue away at the end", extra={"reason": reason_of(error)})
 
 
 def _images(leases: Sequence[Lease]) -> int:

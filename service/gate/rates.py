@@ -13,6 +13,8 @@ from redis.exceptions import RedisError
 
 from service.errors import QueueUnavailable, TooManyRequests
 from service.gate.caller import ANONYMOUS, LOCAL, Caller, keys_are_on
+from service.redis_client import AsyncFailoverClient
+from service.redis_errors import RedisErrorLog
 from service.settings import Settings
 
 _RATE_WITH_KEYS = 20.0
@@ -87,7 +89,8 @@ class RateLimiter:
             socket_timeout=_WAIT_SECONDS,
             socket_connect_timeout=_WAIT_SECONDS,
         )
-        self._redis: Any = redis.asyncio.Redis.from_pool(pool)
+        self._redis: Any = AsyncFailoverClient.from_pool(pool)
+        self._errors = RedisErrorLog()
         self._take = self._redis.register_script(TAKE)
 
     async def admit(self, caller: Caller, address: str) -> Allowance | None:
@@ -104,6 +107,7 @@ class RateLimiter:
         try:
             taken, left = await self._take(keys=[bucket], args=[rate, self._burst])
         except (RedisError, OSError) as error:
+            self._errors.warn(error)
             raise QueueUnavailable("the queue does not answer") from error
         allowance = Allowance(rate, self._burst, left / 1000)
         if not taken:

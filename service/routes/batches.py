@@ -147,7 +147,8 @@ class _Intake:
         except errors.KeyReused:
             raise
         except ServiceError as error:
-            if error.status >= 500:  # it is not the picture's fault
+            # It is not the picture's fault.
+            if error.status >= 500 or isinstance(error, errors.QuotaExceeded):
                 raise
             return Entry(item.name, problem=error.problem())
 

@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse
 from service import errors, schemas
 from service.gate.authentication import Authenticator
 from service.queue import Queue
+from service.redis_check import RedisMonitor
 
 router = APIRouter()
 
@@ -20,13 +21,14 @@ async def healthz() -> schemas.Health:
 
 @router.get("/readyz", responses=schemas.problems(errors.NotReady, errors.QueueUnavailable))
 async def readyz(request: Request) -> schemas.Readiness:
-    """Tell whether the queue answers, keys can be read and a live, healthy worker has a bundle.
+    """Tell whether the queue takes jobs, keys can be read and a live, healthy worker has a bundle.
 
     A worker whose bundle failed several times in a row takes no work until it fills a probe.
     """
     queue: Queue = request.app.state.queue
+    monitor: RedisMonitor = request.app.state.redis_monitor
     authenticator: Authenticator = request.app.state.authenticator
-    warnings = authenticator.warnings()
+    warnings = [*authenticator.warnings(), *await monitor.check()]
     beats = await queue.workers()
     if not beats:
         raise errors.NotReady("no worker has been heard of in the last seconds")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -145,9 +146,11 @@ def _event(root: str, name: str, number: str | None, status: Status) -> bytes:
 async def _look(queue: Queue, status: Status) -> Status:
     """The status as it is now, or the end of a job that is known no longer."""
     try:
-        return await queue.status(status.id)
+        return await queue.status(status.id, status.owner)
     except errors.NoSuchJob:
-        return Status(**{**vars(status), "state": State.EXPIRED})
+        return replace(status, state=State.EXPIRED)
+    except errors.JobLost:
+        return replace(status, state=State.LOST)
 
 
 async def _status(request: Request, job: str) -> Status:

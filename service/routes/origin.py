@@ -13,6 +13,7 @@ def origin(request: Request) -> dict[str, Any]:
     caller: Caller = request.state.caller
     return {
         "owner": caller.name,
+        "account": request.state.caller_id,
         "request_id": request.state.request_id,
         "traceparent": current_traceparent(),
     }

@@ -4,23 +4,13 @@
 -- Returns the state it was in, or nothing where it is not known.
 local group, job, keep, forget = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local name = key('job', job)
-local facts = redis.call('HMGET', name, 'state', 'work')
-if not facts[1] then return false end
-if facts[1] == 'queued' then
-  local work = facts[2]
-  conclude(job, 'cancelled', '', keep)
-  redis.call('SREM', key('claims', work), job)
-  if redis.call('SCARD', key('claims', work)) == 0 then
-    local where = redis.call('HMGET', key('work', work), 'state', 'entry')
-    if where[1] == 'queued' or where[1] == 'running' then
-      drop_entry(stream_of(work), group, where[2])
-      redis.call('DEL', key('work', work))
-    end
-  end
-  redis.call('PUBLISH', prefix .. 'bells', work)
-end
-redis.call('DEL', key('upload', job))
-if forget == '1' or facts[1] ~= 'queued' then
+local state = redis.call('HGET', name, 'state')
+if not state then return false end
+if state == 'queued' then withdraw(group, job, 'cancelled', '', keep) end
+drop_upload(job)
+if forget == '1' or state ~= 'queued' then
   redis.call('DEL', name, key('events', job), key('hook', job))
+  -- Without this note a job forgotten soon after it was accepted would look like a lost one.
+  redis.call('SET', key('gone', job), 'deleted', 'PX', keep)
 end
-return facts[1]
+return state

@@ -1,12 +1,16 @@
 -- Accept a job: idempotency, depth limit, job, work and stream in one step.
 -- ARGV: prefix, group, job, work, lane, most entries in a stream, milliseconds to the deadline,
 -- milliseconds to keep an outcome, idempotency name and fingerprint and milliseconds (or empty),
--- upload (or empty), number of job strings, job fields and values, work fields and values.
+-- upload (or empty), storage as JSON (account; bytes that the job is charged; most bytes of the
+-- account, 0 for any; share of Redis's memory that is kept free of uploads; most bytes of all
+-- accounts where Redis has no limit, 0 for any), number of job strings, job fields and values, work
+-- fields and values.
 -- Returns an answer and the job's id. A repeated call (a retry after a lost reply) adds nothing.
 local group, job, work, lane = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local limit, live, keep = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local idempotent, fingerprint = ARGV[9], ARGV[10]
-local last = 13 + tonumber(ARGV[13])
+local upload, storage = ARGV[12], cjson.decode(ARGV[13])
+local last = 14 + tonumber(ARGV[14])
 local model = ''
 for i = last + 1, #ARGV, 2 do
   if ARGV[i] == 'model' then model = ARGV[i + 1] end
@@ -14,30 +18,76 @@ end
 local stream = route(lane, model)
 local job_name, work_name, claims = key('job', job), key('work', work), key('claims', work)
 
+-- Whether the job of an earlier request with the same key still answers this one.
+local function answers(earlier)
+  local facts = redis.call('HMGET', key('job', earlier), 'state', 'work')
+  if facts[1] == 'queued' then return not overdue(earlier) and not missing(earlier) end
+  if facts[1] == 'done' then return has_result(earlier) end
+  if facts[1] == 'failed' then
+    return redis.call('HGET', key('work', facts[2]), 'cause') ~= 'infrastructure'
+  end
+  return facts[1] == 'cancelled'
+end
+
+-- Whether Redis has room for an upload beside what synchronous work needs.
+local function has_memory(bytes)
+  local ok, memory = pcall(redis.call, 'INFO', 'memory')
+  if not ok or type(memory) ~= 'string' then memory = '' end
+  -- One that evicts is always about full, and makes room.
+  if not string.find(memory, 'maxmemory_policy:noeviction', 1, true) and memory ~= '' then
+    return true
+  end
+  local most = tonumber(string.match(memory, 'maxmemory:(%d+)') or 0)
+  if most > 0 then
+    local used = tonumber(string.match(memory, 'used_memory:(%d+)'))
+    return used + bytes <= most * (1 - storage['reserve'])
+  end
+  local all = tonumber(redis.call('HGET', prefix .. 'storage:bytes', '*') or 0)
+  return storage['total'] == 0 or all + bytes <= storage['total']
+end
+
+local function within_quota(bytes)
+  local held = redis.call('HGET', prefix .. 'storage:bytes', storage['account'])
+  return storage['most'] == 0 or tonumber(held or 0) + bytes <= storage['most']
+end
+
 if redis.call('EXISTS', job_name) == 1 then return {'queued', job} end
 if idempotent ~= '' then
   local seen = redis.call('HMGET', key('key', idempotent), 'fingerprint', 'job')
   if seen[1] and seen[1] ~= fingerprint then return {'mismatch', seen[2]} end
-  if seen[1] and redis.call('EXISTS', key('job', seen[2])) == 1 then return {'same', seen[2]} end
+  if seen[1] and answers(seen[2]) then return {'same', seen[2]} end
 end
 if redis.call('EXISTS', prefix .. 'draining') == 1 then return {'draining', ''} end
 
-local known = redis.call('HMGET', work_name, 'state', 'dead', 'lane', 'entry', 'reason')
+local known = redis.call('HMGET', work_name, 'state', 'dead', 'lane', 'entry', 'reason', 'cause',
+  'letter')
 local known_stream = stream_of(work)
+local running = known[1] == 'queued' or known[1] == 'running'
 local answer = 'queued'
-if known[1] == 'done' or known[2] == '1' then
-  answer = known[1]
-elseif known[1] == 'queued' or known[1] == 'running' then
+if known[1] == 'done' and redis.call('HEXISTS', work_name, 'fills') == 1 then
+  answer = 'done'
+elseif known[2] == '1' and known[6] ~= 'infrastructure' then
+  answer = 'failed'
+elseif running and entry_exists(known_stream, known[4]) then
   answer = 'joined'
 elseif not has_room(stream, group, keep, limit) then
   return {'full', ''}
 end
+if storage['bytes'] > 0 then
+  refund_due()
+  if not within_quota(storage['bytes']) then return {'quota', ''} end
+  if not has_memory(storage['bytes']) then return {'memory', ''} end
+end
 
 local at = now()
 redis.call('HSET', job_name, 'state', 'queued', 'created', text(at), 'deadline', text(at + live),
-  unpack(ARGV, 14, last))
+  'account', storage['account'], 'bytes', text(storage['bytes']),
+  'stored', upload ~= '' and '1' or '0', unpack(ARGV, 15, last))
+-- Work that is not finished by the deadline is ended then; the keys outlive that end.
 redis.call('PEXPIRE', job_name, live + keep)
-if ARGV[12] ~= '' then redis.call('SET', key('upload', job), ARGV[12], 'PX', live + keep) end
+if upload ~= '' then redis.call('SET', key('upload', job), upload, 'PX', live + keep) end
+charge(job, at + live + keep)
+redis.call('ZADD', prefix .. 'deadlines', text(at + live), job)
 if idempotent ~= '' then
   redis.call('HSET', key('key', idempotent), 'fingerprint', fingerprint, 'job', job)
   redis.call('PEXPIRE', key('key', idempotent), ARGV[11])
@@ -48,13 +98,13 @@ tell(job, 'queued')
 if answer == 'done' or answer == 'failed' then
   count('cached')
   conclude(job, answer, known[5] or '', keep)
+  if answer == 'done' then outlive(work_name, keep) end
   return {answer, job}
 end
 
 redis.call('SADD', claims, job)
 if answer == 'joined' then
   count('coalesced')
-  outlive(work_name, live)
   -- Somebody waits now for what was to be done at leisure: it changes lanes, to their end.
   if lane == 'interactive' and known[3] == 'batch' and known[1] == 'queued' then
     drop_entry(known_stream, group, known[4])
@@ -62,12 +112,12 @@ if answer == 'joined' then
     redis.call('HSET', work_name, 'lane', lane, 'stream', stream, 'entry', entry)
   end
 else
+  if known[7] then redis.call('XDEL', prefix .. 'dead', known[7]) end
   redis.call('DEL', work_name)
   local entry = redis.call('XADD', stream, '*', 'work', work)
   redis.call('HSET', work_name, 'state', 'queued', 'created', text(at), 'lane', lane,
     'stream', stream, 'entry', entry, unpack(ARGV, last + 1))
-  redis.call('PEXPIRE', work_name, live)
 end
--- The claims outlive the work, so that whoever finds the work expired can tell its jobs.
+outlive(work_name, live + keep)
 outlive(claims, live + keep)
 return {answer, job}

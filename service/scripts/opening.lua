@@ -11,17 +11,17 @@ for i = 8, rest - 1 do
 end
 local opened_at = now()
 
+expire_due(group, keep, 1000)
+
+-- Workers or devices failed, at this work or at something else: it is tried anew where somebody
+-- asks again.
 local function give_up(work, lane)
   local why = redis.call('HGET', key('work', work), 'error')
   local reason = 'given up after ' .. most .. ' deliveries'
   reason = reason .. (why and ', the last of which ended with: ' .. why
     or ' to workers that fell silent')
-  redis.call('XADD', prefix .. 'dead', '*', 'work', work, 'lane', lane, 'reason', reason)
-  redis.call('HSET', key('work', work), 'state', 'failed', 'dead', '1', 'reason', reason)
-  redis.call('PEXPIRE', key('work', work), keep_dead)
-  conclude_all(work, 'failed', reason, keep)
-  redis.call('PEXPIRE', key('claims', work), keep_dead)
-  count('dead_letters')
+  redis.call('HSET', key('work', work), 'cause', 'infrastructure')
+  bury(work, lane, reason, keep, keep_dead)
 end
 
 -- Work that this worker has no model for goes to the stream of those that have it.
@@ -59,8 +59,7 @@ local function open_entry(stream, entry, work)
   elseif wanted then
     give_up(work, facts[3])
   elseif not facts[1] then
-    conclude_all(work, 'expired', '', keep)
-    redis.call('DEL', key('claims', work))
+    conclude_without_task(work, keep)
     count('dropped')
   end
   drop_entry(stream, group, entry)

@@ -1,19 +1,16 @@
 -- The states of many jobs at once, without their places in the lane.
--- ARGV: prefix, milliseconds, jobs. What is done is kept at least that long from now: whoever asks
--- after a batch is going to fetch it, and its first pictures must not be gone before its last.
+-- ARGV: prefix, group, milliseconds, jobs. What is done is kept at least that long from now: whoever
+-- asks after a batch is going to fetch it, and its first pictures must not be gone before its last.
+-- The state of a job that is not known is "missing", or what is noted of it: "lost", "deleted".
+local group, keep = ARGV[2], ARGV[3]
 local states = {}
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   local job = ARGV[i]
-  local facts = redis.call('HMGET', key('job', job), 'state', 'work')
-  local state, work = facts[1] or 'expired', facts[2]
-  if state == 'queued' then
-    state = redis.call('HGET', key('work', work), 'state') or 'expired'
-    if state ~= 'running' and state ~= 'expired' then state = 'queued' end
-  elseif state == 'done' then
-    outlive(key('job', job), ARGV[2])
-    outlive(key('work', work), ARGV[2])
-    outlive(key('upload', job), ARGV[2])
+  local state = current_state(group, job, keep)
+  if state == 'done' then
+    outlive(key('work', redis.call('HGET', key('job', job), 'work')), keep)
+    if redis.call('PTTL', key('job', job)) < tonumber(keep) then keep_job(job, keep) end
   end
-  states[i - 2] = state
+  states[i - 3] = state or redis.call('GET', key('gone', job)) or 'missing'
 end
 return states

@@ -1,11 +1,12 @@
--- What is known of a job. ARGV: prefix, group, job.
--- Returns nothing where there is no such job; else its fields, its state, its place in the lane
--- (how many entries up to it have not been taken; 0 where it was), and seconds for one piece.
+-- What is known of a job. ARGV: prefix, group, job, milliseconds to keep a job that has ended.
+-- Returns its fields, its state, its place in the lane (how many entries up to it have not been
+-- taken; 0 where it was), and seconds for one piece. Where there is no such job: what is noted of
+-- it ("lost", "deleted"), or nothing.
 local group, job = ARGV[2], ARGV[3]
+local state = current_state(group, job, ARGV[4])
+if not state then return redis.call('GET', key('gone', job)) end
 local fields = redis.call('HGETALL', key('job', job))
-if #fields == 0 then return false end
-local facts = redis.call('HMGET', key('job', job), 'state', 'work')
-local state, work = facts[1], facts[2]
+local work = redis.call('HGET', key('job', job), 'work')
 local ahead = 0
 
 local function waiting(stream, last)
@@ -21,19 +22,13 @@ local function waiting(stream, last)
 end
 
 if state == 'queued' then
-  local where = redis.call('HMGET', key('work', work), 'state', 'lane', 'entry', 'model')
-  if not where[1] then
-    state = 'expired'
-  elseif where[1] == 'running' then
-    state = 'running'
-  elseif where[1] == 'queued' then
-    local stream = stream_of(work)
-    ahead = waiting(stream, where[3])
-    if where[2] == 'batch' then
-      local first = stream_key('interactive')
-      if stream ~= stream_key('batch') then first = stream_key('interactive', where[4]) end
-      ahead = ahead + waiting(first, '+')
-    end
+  local where = redis.call('HMGET', key('work', work), 'lane', 'entry', 'model')
+  local stream = stream_of(work)
+  ahead = waiting(stream, where[2])
+  if where[1] == 'batch' then
+    local first = stream_key('interactive')
+    if stream ~= stream_key('batch') then first = stream_key('interactive', where[3]) end
+    ahead = ahead + waiting(first, '+')
   end
 end
 

@@ -10,8 +10,7 @@ local function sweep_stream(stream, group, keep, first, most, reason)
     local alive = facts[1] == 'queued' or facts[1] == 'running'
     if not alive or facts[2] ~= entry then
       if not facts[1] then
-        conclude_all(work, 'expired', reason or '', keep)
-        redis.call('DEL', key('claims', work))
+        conclude_without_task(work, keep, reason)
       end
       drop_entry(stream, group, entry)
       count('dropped')
@@ -24,6 +23,7 @@ end
 -- Entries whose work has expired make no stream full, even while no worker lives to drop them.
 local function has_room(stream, group, keep, limit)
   if redis.call('XLEN', stream) < limit then return true end
+  expire_due(group, keep, 1000)
   sweep_stream(stream, group, keep, '-', 1000)
   return redis.call('XLEN', stream) < limit
 end

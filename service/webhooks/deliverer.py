@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from service.errors import InvalidWebhook
 from service.keys import Keys
+from service.redis_errors import reason_of
 from service.settings import Settings
 from service.webhooks.addresses import AllowList
 from service.webhooks.outbox import Hook, Outbox
@@ -50,7 +51,7 @@ class Deliverer:
         try:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
-            log.warning("queue away", extra={"error": type(error).__name__})
+            log.warning("queue away", extra={"reason": reason_of(error)})
         except Exception:  # whatever it is, those due later are still to be sent
             log.exception("webhooks failed")
         return []
@@ -60,7 +61,7 @@ class Deliverer:
         try:
             await self._settle(hook)
         except (RedisError, OSError) as error:
-            log.warning("queue away", extra={"error": type(error).__name__})
+            log.warning("queue away", extra={"reason": reason_of(error)})
         except Exception:
             log.exception("webhook failed", extra={"job": hook.job})
 

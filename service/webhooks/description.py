@@ -10,14 +10,14 @@ class EndedJob(BaseModel):
     """A job that has ended."""
 
     job_id: str
-    status: Literal["done", "failed", "cancelled", "expired"]
+    status: Literal["done", "failed", "cancelled", "expired", "lost"]
     result: str = Field(examples=["/jobs/…/result"], description="where its result is, if done")
 
 
 class JobEvent(BaseModel):
     """What a webhook says: enough to fetch the result with, and nothing of the picture."""
 
-    type: Literal["job.done", "job.failed", "job.cancelled", "job.expired"]
+    type: Literal["job.done", "job.failed", "job.cancelled", "job.expired", "job.lost"]
     timestamp: str = Field(examples=["2030-01-31T12:00:00.000+00:00"])
     data: EndedJob
 

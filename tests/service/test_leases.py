@@ -6,8 +6,9 @@ import redis
 from service.consumer import Consumer
 from service.jobs import Job, Lane, State
 from service.keys import GROUP, Keys
+from service.queue import Idempotency
 from service.work import Failure
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state
+from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
 
 pytestmark = pytest.mark.server
 
@@ -119,9 +120,30 @@ def test_work_that_silences_every_worker_becomes_a_dead_letter(settings, consume
 
 
 def test_the_same_work_again_is_told_of_its_dead_letter(settings, consumer):
+    [job] = put(settings, *new())
+    consumer.bury(consumer.take(ALL)[0], "it kills")
+    [again] = put(settings, Job(job.work))
+    assert consumer.take(ALL) == [] and outcome(settings, again) == Failure("it kills")
+
+
+def test_work_that_died_with_its_workers_is_tried_anew(settings, consumer, server, keys):
     job = give_up(settings, consumer)
     [again] = put(settings, Job(job.work))
-    assert consumer.take(ALL) == [] and isinstance(outcome(settings, again), Failure)
+    assert server.xlen(keys.dead) == 0  # it is queued again: no letter to put back
+    consumer.finish(consumer.take(ALL), [RESULT])
+    assert outcome(settings, again) == RESULT
+
+
+def test_work_buried_for_the_infrastructure_is_tried_anew(settings, consumer):
+    named = Idempotency("caller:key", "payload")
+    [job] = new()
+    with_queue(settings, lambda queue: queue.put(job, idempotency=named))
+    consumer.bury(consumer.take(ALL)[0], "the device failed", infrastructure=True)
+    again = Job(job.work)
+    admitted = with_queue(settings, lambda queue: queue.put(again, idempotency=named))
+    assert admitted.job == again.id
+    consumer.finish(consumer.take(ALL), [RESULT])
+    assert outcome(settings, again) == RESULT
 
 
 def test_a_dead_letter_put_back_is_answered_after_all(settings, consumer, server, keys):

@@ -19,6 +19,7 @@ from service.jobs import Job, Lane, State
 from service.queue import Idempotency
 from service.settings import Settings
 from service.work import Failure
+from tests.service.keyspace import LASTING
 from tests.service.queueing import ALL, RESULT, new, outcome, put, state, wait_for, with_queue
 
 pytestmark = pytest.mark.server
@@ -235,9 +236,7 @@ def test_nothing_that_a_job_leaves_stays_for_ever(settings, consumer, server, ke
     [job] = new(background=True, webhook="https://example.com/")
     with_queue(settings, lambda queue: queue.put(job, b"picture", NAMED))
     consumer.finish(consumer.take(ALL), [RESULT])
-    lasting = {
-        f"{keys.prefix}{name}".encode() for name in ("metrics", "hooks", "jobs", "jobs:batch")
-    }
+    lasting = {f"{keys.prefix}{name}".encode() for name in LASTING}
     found = set(server.scan_iter(f"{keys.prefix}*")) - lasting
     assert len(found) >= 5 and all(server.ttl(name) > 0 for name in found)
 

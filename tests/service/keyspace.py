@@ -1,0 +1,131 @@
+"""What the queue keeps in Redis at one moment, and what must hold for it at every moment."""
+
+from dataclasses import dataclass
+
+# One script, so that nothing expires or changes between two looks.
+_SNAPSHOT = """
+local found = {}
+local readers = {hash = 'HGETALL', set = 'SMEMBERS', string = 'GET'}
+for _, name in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+  local kind, value = redis.call('TYPE', name).ok, nil
+  if kind == 'zset' then
+    value = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES')
+  elseif kind == 'stream' then
+    value = redis.call('XRANGE', name, '-', '+')
+  else
+    value = redis.call(readers[kind], name)
+  end
+  table.insert(found, {name, kind, redis.call('PTTL', name), value})
+end
+local time = redis.call('TIME')
+return {time[1] * 1000 + math.floor(time[2] / 1000), found}
+"""
+# Keys without an expiry: their members are removed one by one.
+LASTING = {"metrics", "jobs", "jobs:batch", "hooks", "deadlines", "storage", "storage:bytes"}
+LASTING |= {"dead", "workers"}
+_SLACK_MS = 5
+
+
+@dataclass
+class Keyspace:
+    """Every key of a namespace: its value and milliseconds to live, by its name."""
+
+    now: int
+    values: dict
+    ttls: dict
+
+    @classmethod
+    def of(cls, server, keys):
+        now, found = server.eval(_SNAPSHOT, 0, keys.prefix)
+        start = len(keys.prefix)
+        values, ttls = {}, {}
+        for raw, kind, ttl, value in found:
+            name = raw.decode()[start:]
+            values[name] = _parse(kind.decode(), value)
+            ttls[name] = ttl
+        return cls(now, values, ttls)
+
+    def named(self, kind):
+        """The ids of every key of a kind."""
+        return [name.split(":", 1)[1] for name in self.values if name.startswith(f"{kind}:")]
+
+    def check(self, keep_ms):
+        """Raise AssertionError where two keys that belong together would part."""
+        for name, ttl in self.ttls.items():
+            assert (ttl >= 0) != (name in LASTING), f"{name} expires in {ttl} ms"
+        for job in self.named("job"):
+            self._check_job(job, keep_ms)
+        for kind in ("upload", "events"):
+            assert set(self.named(kind)) <= set(self.named("job")), kind
+        for work in self.named("claims"):
+            assert f"work:{work}" in self.values, "claims of no work"
+        self._check_charges()
+        self._check_lists()
+
+    def _check_job(self, job, keep_ms):
+        fields, ttl = self.values[f"job:{job}"], self.ttls[f"job:{job}"]
+        work = f"work:{fields['work']}"
+        state, left = fields["state"], int(fields["deadline"]) - self.now
+        for kind in ("upload", "events"):
+            beside = self.ttls.get(f"{kind}:{job}")
+            assert beside is None or abs(beside - ttl) <= _SLACK_MS, (state, kind, beside, ttl)
+        if fields["background"] == "1":
+            assert f"events:{job}" in self.values
+        if state == "queued":
+            assert job in self.values["deadlines"]
+            assert job in self.values[f"claims:{fields['work']}"]
+            for name in (work, f"claims:{fields['work']}", f"job:{job}"):
+                assert self.ttls[name] >= left + keep_ms - _SLACK_MS, name
+            lane = "jobs:batch" if self.values[work]["lane"] == "batch" else "jobs"
+            assert self.values[work]["entry"] in self.values[lane]
+        else:
+            assert ttl <= keep_ms and job not in self.values.get("deadlines", {})
+        if state == "done":
+            assert "fills" in self.values[work] and self.ttls[work] >= ttl - _SLACK_MS
+        if state in ("queued", "done") and fields["stored"] == "1":
+            assert f"upload:{job}" in self.values
+        if state in ("cancelled", "expired", "lost"):
+            assert f"upload:{job}" not in self.values
+
+    def _check_charges(self):
+        sums = {}
+        for entry, released in self.values.get("storage", {}).items():
+            job, size, account = entry.split("|", 2)
+            for name in (account, "*"):
+                sums[name] = sums.get(name, 0) + int(size)
+            if released > self.now:
+                left = self.ttls[f"job:{job}"]
+                assert abs(released - self.now - left) <= _SLACK_MS, "charged for another time"
+        charged = {name: int(size) for name, size in self.values.get("storage:bytes", {}).items()}
+        assert charged == sums
+        charges = {entry.split("|")[0] for entry in self.values.get("storage", {})}
+        assert set(self.named("upload")) <= charges, "an upload that nobody is charged for"
+
+    def _check_lists(self):
+        for job, deadline in self.values.get("deadlines", {}).items():
+            assert self.values[f"job:{job}"]["state"] == "queued"
+            assert deadline == int(self.values[f"job:{job}"]["deadline"])
+        for lane in ("jobs", "jobs:batch"):
+            for entry, fields in self.values.get(lane, {}).items():
+                assert self.values[f"work:{fields['work']}"]["entry"] == entry
+        for letter, fields in self.values.get("dead", {}).items():
+            facts = self.values.get(f"work:{fields['work']}", {"letter": letter})
+            assert facts.get("letter") == letter, "a letter of work that is queued again"
+
+
+def _parse(kind, value):
+    if kind == "hash":
+        return dict(zip(map(_text, value[::2]), map(_text, value[1::2]), strict=True))
+    if kind == "zset":
+        return {
+            _text(name): float(score) for name, score in zip(value[::2], value[1::2], strict=True)
+        }
+    if kind == "set":
+        return set(map(_text, value))
+    if kind == "stream":
+        return {_text(entry): _parse("hash", fields) for entry, fields in value}
+    return value
+
+
+def _text(value):
+    return value.decode("latin-1")
