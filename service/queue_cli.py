@@ -122,7 +122,7 @@ def _state(settings: Settings) -> Any:
 
     state = asyncio.run(read_queue(settings))
     if not state.up:
-        raise QueueUnavailable("no queue answers at REDIS_URL")
+        raise QueueUnavailable(f"no queue answers at REDIS_URL: {state.reason}")
     return state
 
 
@@ -172,7 +172,9 @@ def _answers() -> Iterator[None]:
     """Say in the service's own words that Redis is away."""
     from redis.exceptions import RedisError
 
+    from service.redis_errors import reason_of
+
     try:
         yield
     except (RedisError, OSError) as error:
-        raise QueueUnavailable(f"the queue does not answer: {error}") from error
+        raise QueueUnavailable(f"the queue does not answer: {reason_of(error)}") from error

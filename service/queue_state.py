@@ -9,9 +9,11 @@ import redis.asyncio
 
 from service.jobs import Lane
 from service.keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.redis_errors import RedisErrorLog, reason_of
 from service.settings import Settings
 
 # Who watches does not wait as long as who works.
+_errors = RedisErrorLog()
 _CONNECTION = {**CONNECTION, "socket_timeout": 2}
 
 
@@ -36,6 +38,7 @@ class QueueState:
         unhealthy: those of them that leave work to others, since a bundle of theirs failed.
         dead: letters kept.
         counts: the fields of `service.metrics_names`.
+        reason: why Redis does not answer, or empty.
     """
 
     up: bool = False
@@ -45,6 +48,7 @@ class QueueState:
     unhealthy: int = 0
     dead: int = 0
     counts: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
 
 
 async def read_queue(settings: Settings) -> QueueState:
@@ -61,14 +65,14 @@ async def read_queue(settings: Settings) -> QueueState:
             found = await pipe.execute(raise_on_error=False)
             time, counts, workers, dead, draining, models = found
             if isinstance(time, Exception):  # the server is still loading its file
-                return QueueState()
+                return _away(time)
             names = ["", *sorted(model.decode() for model in models)]
             streams = [(lane, keys.stream(lane, name)) for lane in Lane for name in names]
             for _, stream in streams:
                 pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
             seen = await pipe.execute(raise_on_error=False)
-    except (redis.RedisError, OSError):
-        return QueueState()
+    except (redis.RedisError, OSError) as error:
+        return _away(error)
     now = time[0] * 1000 + time[1] // 1000
     looked = [_lane(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
     by_lane: dict[str, list[LaneState]] = {str(lane): [] for lane in Lane}
@@ -93,6 +97,11 @@ def _together(streams: Sequence[LaneState]) -> LaneState:
         sum(one.running for one in streams),
         max(one.oldest_ms for one in streams),
     )
+
+
+def _away(error: Exception) -> QueueState:
+    _errors.warn(error)
+    return QueueState(reason=reason_of(error))
 
 
 def _lane(now: int, length: int, pending: Any, first: Sequence[Any]) -> LaneState:

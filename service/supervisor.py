@@ -22,6 +22,7 @@ from service.example import write_example
 from service.listening import listen
 from service.processes import spawn
 from service.redis_check import check_redis
+from service.redis_errors import reason_of
 from service.settings import Settings
 
 _POLL_SECONDS = 0.1
@@ -97,7 +98,7 @@ def _asked_for(settings: Settings) -> str:
         with redis.Redis.from_url(settings.queue_url, socket_connect_timeout=5) as client:
             client.ping()
     except (RedisError, OSError, ValueError) as error:
-        raise StartError(f"no Redis answers at REDIS_URL: {error}") from error
+        raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
     check_redis(settings)
     return settings.queue_url
 

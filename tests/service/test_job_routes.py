@@ -214,9 +214,11 @@ def test_an_end_without_an_event_is_told_once(client, picture, settings, server)
     prefix = f"{{{settings.namespace}}}"
     [(seen, _)] = server.xrange(f"{prefix}:events:{name}")
     server.delete(f"{prefix}:work:{server.hget(f'{prefix}:job:{name}', 'work').decode()}")
+    assert client.get(f"/jobs/{name}").json()["state"] == "lost"
+    server.delete(f"{prefix}:events:{name}")
     place, headers = f"/jobs/{name}/events", {"Last-Event-ID": seen.decode()}
     [(number, event, _)] = events(client.get(place, headers=headers))
-    assert event == "expired"
+    assert event == "lost"
     assert client.get(place, headers={"Last-Event-ID": number}).status_code == 204
 
 
