@@ -42,7 +42,7 @@ end
 """
 # Keys without an expiry: their members are removed one by one.
 LASTING = {"metrics", "jobs", "jobs:batch", "hooks", "deadlines", "storage", "storage:bytes"}
-LASTING |= {"dead", "workers"}
+LASTING |= {"dead", "workers", "models", "sweep"}
 # A script reads the time several times.
 _SLACK_MS = 1000
 
@@ -102,8 +102,8 @@ class Keyspace:
             assert job in self.values[f"claims:{fields['work']}"]
             for name in (work, f"claims:{fields['work']}", f"job:{job}"):
                 assert self.ttls[name] >= left + keep_ms - _SLACK_MS, name
-            lane = "jobs:batch" if self.values[work]["lane"] == "batch" else "jobs"
-            assert self.values[work]["entry"] in self.values[lane]
+            stream = self.values[work]["stream"].split(":", 1)[1]
+            assert self.values[work]["entry"] in self.values[stream]
         else:
             assert ttl <= keep_ms + _SLACK_MS and job not in self.values.get("deadlines", {})
         if state == "done":

@@ -203,7 +203,7 @@ def test_a_failover_is_followed(own, settings, tmp_path):
     try:
         with_queue(moved, fail_over)
         with pytest.raises(redis.ReadOnlyError):
-            consumer.beat({})
+            consumer.beat({"models": {}})
         consumer.join()
         consumer.finish(consumer.take(ALL), [RESULT])
         assert outcome(moved, job) == RESULT
