@@ -215,7 +215,7 @@ class QueueUnavailable(ServiceError):
 
 
 class NotReady(ServiceError):
-    """No worker with a loaded bundle has been heard of lately."""
+    """No worker with a loaded bundle has been heard of lately, or none whose bundle can fill."""
 
     status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
 

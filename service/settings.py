@@ -297,13 +297,15 @@ class Settings(BaseSettings):
         # themselves and the model's restarts.
         if 3 * self.hang_seconds > self.answer_seconds:
             raise ValueError(
-                f"model_seconds ({self.hang_seconds:g}) must be at most a third of answer_seconds "
-                f"({self.answer_seconds:g}), or what waits beside an input that hangs gets 504"
+                f"CAPTIONFILL_MODEL_SECONDS ({self.hang_seconds:g}) must be at most "
+                f"a third of ANSWER_SECONDS ({self.answer_seconds:g}), "
+                "or what waits beside an input that hangs gets 504"
             )
         if self.model_failures >= self.max_deliveries:
             raise ValueError(
-                f"model_failures ({self.model_failures}) must be less than max_deliveries "
-                f"({self.max_deliveries}), or one worker that fails uses up all tries of a job"
+                f"CAPTIONFILL_MODEL_FAILURES ({self.model_failures}) must be less than "
+                f"MAX_DELIVERIES ({self.max_deliveries}), "
+                "or one worker that fails uses up all tries of a job"
             )
         return self
 

@@ -5,6 +5,9 @@
 local group, keep, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local places = prefix .. 'sweep'
 
+-- Also where every live worker is unhealthy and opens nothing.
+expire_due(group, keep, 1000)
+
 local function sweep(stream, reason)
   local first = redis.call('HGET', places, stream) or '-'
   local place = sweep_stream(stream, group, keep, first, most, reason)

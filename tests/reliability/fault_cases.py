@@ -88,6 +88,42 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
         }
 
 
+def blips(folder: Path, jobs: int, every: float, kind: str = "") -> dict[str, Any]:
+    """Connections are cut and writes refused for less than a lease, again and again, under load."""
+    hasty = {"ANSWER_SECONDS": "8"} if kind == "leaky" else {}  # what is stuck need not be awaited
+    with Cluster(folder, {**SETTINGS, **hasty}, 0.02) as cluster:
+        cluster.api()
+        for _ in range(2):
+            cluster.worker(kind)
+        cluster.wait_until_ready(2)
+        client, done, answered = cluster.redis(), [], asyncio.Event()
+
+        def blip() -> None:
+            if len(done) % 2:
+                client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            else:
+                client.config_set("min-replicas-to-write", 1)
+                time.sleep(LEASE_SECONDS / 4)
+                client.config_set("min-replicas-to-write", 0)
+            done.append(1)
+
+        async def run():
+            seeds = _seeds_until(jobs, lambda: len(done) >= 6)
+            async with in_background(blip, every, answered):
+                return await storm(cluster.address, seeds, told=_progress(jobs, answered))
+
+        tally = asyncio.run(run())
+        return {
+            "asked": tally.asked,
+            "right": tally.right,
+            "wrong": tally.wrong,
+            "lost": tally.lost,
+            "blips": len(done),
+            "retries": dict(tally.retries),
+            **_stored(cluster),
+        }
+
+
 def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
     """How long the job of a killed worker waits for its answer, another worker being idle."""
     with Cluster(folder, SETTINGS, 0.3) as cluster:

@@ -2,7 +2,7 @@
 
 `python -m tests.reliability.faults [--json FILE] [--only CASE …] [--jobs N] [--lossy]`: prints its
 figures; status 1 where a bound is broken. ``--lossy`` is the negative control: its workers lose
-jobs on purpose, and the suite must see it.
+jobs on purpose, and the suite must see it; with ``--leaky`` they keep leases that nobody works on.
 """
 
 import argparse
@@ -20,9 +20,10 @@ Figures = dict[str, Any]
 
 def _plan(options: argparse.Namespace) -> dict[str, Callable[[Path], Figures]]:
     jobs, kind = options.jobs, "lossy" if options.lossy else ""
-    some = max(20, jobs // 4)
+    some, leaky = max(20, jobs // 4), "leaky" if options.leaky else ""
     return {
         "kills": lambda folder: cases.kills(folder, jobs, options.seconds, 1.0, kind),
+        "blips": lambda folder: cases.blips(folder, jobs, 0.25, leaky),
         "reclaim": lambda folder: cases.reclaim(folder, options.rounds),
         "api": lambda folder: cases.api(folder, some, options.every, 2 * options.rounds),
         "rolling": lambda folder: cases.rolling(folder, some, options.rounds),
@@ -53,6 +54,8 @@ def broken(case: str, figures: Figures) -> list[str]:
         found.append(f"{figures['right']} right of {asked}, {figures['results']} results")
     if case == "kills" and not figures["workers_killed"]:
         found.append("no worker was killed")
+    if case == "blips" and figures["blips"] < 6:
+        found.append("there were fewer than six blips")
     if case == "api" and not all([figures["api_killed"], *figures["open_requests"]]):
         found.append("the API was not killed while requests were open")
     if case == "rolling" and not 0 < 2 * figures["rolls"] == figures["processes_replaced"]:
@@ -99,6 +102,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--every", type=float, default=3.0, help="seconds between API deaths")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--away", type=float, default=10.0, help="seconds without a queue")
+    parser.add_argument("--leaky", action="store_true", help="a negative control of blips")
     parser.add_argument("--lossy", action="store_true", help="the negative control")
     return parser.parse_args(arguments)
 

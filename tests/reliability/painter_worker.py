@@ -1,9 +1,10 @@
 """Worker processes whose model is a painter: real workers, without seconds of loading torch.
 
 `python -m tests.reliability.painter_worker SECONDS [apart|lossy]`: one, with what an image takes
-and settings from the environment. "apart" puts the painter into a model process; "lossy" is the
-negative control. `python -m tests.reliability.painter_worker SECONDS nursery`: for each line on
-standard input, a kind of worker, fork one and print its process id. Forked, a worker starts in
+and settings from the environment. "apart" puts the painter into a model process; "lossy" and
+"leaky" are the negative controls.
+`python -m tests.reliability.painter_worker SECONDS nursery`: for each line on standard input, a
+kind of worker, fork one and print its process id. Forked, a worker starts in
 milliseconds, so that many can be killed.
 """
 
@@ -11,6 +12,8 @@ import os
 import signal
 import sys
 import time
+
+from redis.exceptions import ResponseError
 
 from service.batcher import Batcher
 from service.consumer import Consumer
@@ -38,11 +41,27 @@ class Lossy(Consumer):
         return super().finish([lease for lease, _ in kept], [outcome for _, outcome in kept])
 
 
+class Leaky(Consumer):
+    """Takes a refusal to write for the end, and goes on renewing what it could not finish."""
+
+    def let_go(self):
+        pass
+
+    def finish(self, leases, outcomes):
+        try:
+            return super().finish(leases, outcomes)
+        except ResponseError as error:
+            raise ResponseError("not tried again") from error
+
+
+KINDS = {"lossy": Lossy, "leaky": Leaky}
+
+
 def main(seconds: float = 0.0, kind: str = "") -> None:
     settings = load_settings()
     set_up_logs()
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    consumer = (Lossy if kind == "lossy" else Consumer)(settings)
+    consumer = KINDS.get(kind, Consumer)(settings)
 
     def load():
         return PainterProcess([], str(seconds), 60) if kind == "apart" else Painter(seconds)

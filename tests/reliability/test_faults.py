@@ -9,6 +9,7 @@ pytestmark = [pytest.mark.server, pytest.mark.timeout(200)]
 SHORT = ["--jobs", "100", "--seconds", "0.03", "--rounds", "2", "--away", "2", "--every", "1"]
 CASES = [
     "kills",
+    "blips",
     "reclaim",
     "api",
     "rolling",
@@ -30,6 +31,12 @@ def test_nothing_is_lost_by_the_fault(case):
 def test_the_suite_sees_a_worker_that_loses_jobs():
     figures, faults = run(parse([*SHORT, "--only", "kills", "--lossy"]))
     assert figures["kills"]["lost"] == 2 and any("lost is 2" in fault for fault in faults)
+
+
+@pytest.mark.slow
+def test_the_suite_sees_a_worker_that_leaks_leases():
+    _, faults = run(parse([*SHORT, "--only", "blips", "--leaky"]))
+    assert any("lost is" in fault for fault in faults)
 
 
 def test_the_suite_sees_a_result_that_was_stored_twice():

@@ -7,11 +7,11 @@ import time
 from service.work import FILL_BYTES, Fill
 
 DIGEST = "sha256:painter"
-BAD_LUCK, POISON = 13, 666
+BAD_LUCK, POISON, HANG = 13, 666, 777
 
 
 class Painter:
-    """Paints each fill in the level of its seed; seed 13 is bad luck, and 666 kills.
+    """Paints each fill in the level of its seed; seed 13 is bad luck, 666 kills, and 777 hangs.
 
     The other caption's fill is one level brighter. ``seconds`` is what each image takes.
     """
@@ -31,6 +31,8 @@ class Painter:
     def _fill(self, work):
         if work.seed == BAD_LUCK:
             return ValueError("bad luck")
+        if work.seed == HANG:
+            time.sleep(3600)
         if work.seed == POISON:
             os.kill(os.getpid(), signal.SIGKILL)
         others = paint(work.seeds, 1) if work.other is not None else b""

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 from models.engine import TorchEngine
 from service.errors import StartError
 from service.predictor import Predictor, Predictors
-from service.work import Work
+from service.work import OutOfMemory, Work
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +154,44 @@ def test_an_engine_that_cannot_be_had_is_one_clear_line(tiny_bundle, monkeypatch
     monkeypatch.setattr("models.engine.is_installed", lambda: False)
     with pytest.raises(StartError, match="engine 'openvino' needs the package openvino"):
         Predictor.load(tiny_bundle, engine="openvino")
+
+
+class Small(TorchEngine):
+    """Has memory for a few images at a time; notes how many it was asked for."""
+
+    def __init__(self, bundle, room):
+        super().__init__(bundle)
+        self.room, self.asked = room, []
+
+    def fill(self, pixels, *columns):
+        self.asked.append(len(pixels))
+        if len(pixels) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return super().fill(pixels, *columns)
+
+
+def test_a_batch_that_does_not_fit_is_halved(predictor, monkeypatch):
+    jobs = [job(seed, count=2) for seed in range(3)]
+    monkeypatch.setattr(predictor, "engine", TorchEngine(predictor.engine.bundle))
+    whole = predictor.predict(jobs)
+    small = Small(predictor.engine.bundle, 2)
+    monkeypatch.setattr(predictor, "engine", small)
+    assert predictor.predict(jobs) == whole and small.asked == [6, 3, 1, 2, 3, 1, 2]
+
+
+def test_not_even_one_image_fits(predictor, monkeypatch):
+    monkeypatch.setattr(predictor, "engine", Small(predictor.engine.bundle, 0))
+    assert [type(one) for one in predictor.predict([job(1), job(2, count=4)])] == [OutOfMemory] * 2
+
+
+def test_an_error_of_the_device_is_no_answer(predictor, monkeypatch):
+    calls = []
+
+    def fail(*_):
+        calls.append(1)
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(predictor.engine, "fill", fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        predictor.predict([job(1), job(2)])
+    assert len(calls) == 1  # nor is each piece tried alone

@@ -109,3 +109,22 @@ def test_what_would_fail_later_is_refused_at_start(monkeypatch, name, value):
     with pytest.raises(StartError, match=f"CAPTIONFILL_{name}") as caught:
         load_settings()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_time_of_a_hung_batch_follows_that_of_an_answer():
+    assert Settings().hang_seconds == 15
+    assert Settings(answer_seconds=8).hang_seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [({"model_seconds": 21}, ("model_seconds", "answer_seconds")),
+     ({"model_seconds": 15, "answer_seconds": 30}, ("model_seconds", "answer_seconds")),
+     ({"model_failures": 5}, ("model_failures", "max_deliveries"))],
+)  # fmt: skip
+def test_settings_that_do_not_fit_each_other_are_one_line_with_both(values, names):
+    with pytest.raises(StartError) as caught:
+        load_settings(**values)
+    assert all(name.upper() in str(caught.value) for name in names) and "\n" not in str(
+        caught.value
+    )
