@@ -5,7 +5,9 @@ Libraries and servers repeat what they were given: an old Redis, for example, an
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -13,21 +15,36 @@ MASK = "***"
 # A shorter one cannot be told from ordinary text, and to mask it would spoil every line.
 _SHORTEST = 4
 
-_secrets: set[str] = set()
+_secrets: frozenset[str] = frozenset()
 
 
 def hide(secrets: Iterable[str]) -> None:
     """Mask these from now on, in every form in which they may be written, and line by line."""
+    global _secrets  # noqa: PLW0603 - the settings of a process are one
     for secret in secrets:
         forms = (secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1])
-        _secrets.update(form for form in (*forms, *secret.splitlines()) if len(form) >= _SHORTEST)
+        lines = (*forms, *secret.splitlines())
+        _secrets |= {form for form in lines if len(form) >= _SHORTEST}
 
 
 def redact(text: str) -> str:
-    """The text with every known secret masked, the longest first."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
+    """The text with every known secret masked, the longest first.
+
+    White space within a secret may be written otherwise: whoever makes one line of a message
+    turns tabs and line ends into spaces.
+    """
+    return _pattern(_secrets).sub(MASK, text) if _secrets else text
+
+
+@lru_cache(maxsize=1)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
+    longest_first = sorted(secrets, key=len, reverse=True)
+    return re.compile("|".join(_with_any_space(secret) for secret in longest_first))
+
+
+def _with_any_space(secret: str) -> str:
+    words = secret.split()
+    return r"\s+".join(map(re.escape, words)) if words else re.escape(secret)
 
 
 def redact_values(value: Any) -> Any:

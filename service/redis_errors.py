@@ -19,6 +19,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.redaction import redact
+
 log = logging.getLogger("captionfill.redis")
 
 _LONGEST = 300
@@ -59,7 +61,8 @@ def is_transient(error: RedisError) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """The kind of an error and its message: ``ReadOnlyError: READONLY You can't write …``."""
-    text = " ".join(_USER_INFO.sub("//***@", str(error)).split())
+    # Masked before it is cut: a part of a secret would not be known again.
+    text = " ".join(redact(_USER_INFO.sub("//***@", str(error))).split())
     code = _CODES.get(type(error), "")
     text = text if text.startswith(code) else f"{code} {text}"
     return f"{type(error).__name__}: {text}"[:_LONGEST] if text else type(error).__name__

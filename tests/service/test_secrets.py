@@ -18,6 +18,7 @@ from service.cli import main
 from service.errors import StartError
 from service.logs import JsonFormatter
 from service.redaction import hide, redact
+from service.redis_errors import reason_of
 from service.settings import Settings, load_settings
 from tests.reliability.cluster import free_port
 from tests.service.test_redis_url import PASSWORDS
@@ -124,6 +125,18 @@ def test_a_log_line_is_masked_and_stays_json(secret):
     line = JsonFormatter().format(record)
     assert json.loads(line)["event"] == "Redis said ***" and json.loads(line)["reason"] == ["***"]
     assert redact(line) == line and secret not in line
+
+
+def test_a_secret_with_other_white_space_is_masked():
+    hide(["tab\tand\nline end"])
+    assert redact("it was tab and line  end.") == "it was ***."
+
+
+@pytest.mark.parametrize("before", range(285, 300))
+def test_a_reason_is_masked_before_it_is_cut(before):
+    hide(["cut-off-secret"])
+    reason = reason_of(ConnectionError(f"{'x' * (before - 20)} cut-off-secret"))
+    assert "cut-o" not in reason
 
 
 def test_the_settings_tell_no_secret(monkeypatch):
