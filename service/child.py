@@ -72,8 +72,8 @@ class Child:
 
     def last_words(self) -> str:
         """The last line of its log."""
-        lines = self.log.read_text(errors="replace").splitlines()
-        return lines[-1].removeprefix("captionfill: ") if lines else "it said nothing"
+        lines = self.log.read_text(errors="replace").strip().split("\n")
+        return lines[-1].removeprefix("captionfill: ") if lines[-1] else "it said nothing"
 
     def _run(self) -> None:
         self.process, self._readiness = self._spawn()

@@ -11,7 +11,7 @@ import typer
 from service.errors import ServiceError, StartError
 from service.folder import read_metadata
 from service.inpaint import Canvas
-from service.outputs import check_no_input, check_output, output_places
+from service.outputs import check_no_input, check_output, output_places, write_whole
 from service.predictor import Predictor
 from service.requests import check_caption
 from service.settings import Settings
@@ -56,8 +56,7 @@ class LocalFiller:
         if isinstance(fill, Exception):
             raise StartError("the picture could not be filled") from fill
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_bytes(canvas.complete(fill.fills)[0])
+            write_whole(output, canvas.complete(fill.fills)[0])
         except OSError as error:
             raise StartError(f"{output}: {error.strerror}") from error
 

@@ -2,9 +2,12 @@
 
 import errno
 import os
+import secrets
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from service.errors import StartError
@@ -93,3 +96,53 @@ def output_places(folder: Path, photos: Sequence[Path], output: Path) -> list[Pa
 
 def _plain(path: Path) -> str:
     return str(path).casefold()
+
+
+def write_whole(place: Path, content: bytes) -> None:
+    """Write a file so that a process that is killed leaves the old content or the new.
+
+    A temporary file beside it takes its place by one rename. What cannot be replaced by a rename
+    (a pipe, a mounted file, a file in a folder that cannot be written) is written in place.
+
+    Args:
+        place: present or not; its folder is made where it is missing.
+        content: of the file.
+
+    Raises:
+        OSError: it cannot be written; an older file in its place is as before.
+    """
+    target = place.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replaceable = not place.exists() or target.is_file()
+    if not (replaceable and _replaced(target, content)):
+        place.write_bytes(content)
+
+
+def _replaced(target: Path, data: bytes) -> bool:
+    """Replace a file by a rename; say whether that can be done there."""
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        try:
+            file = draft.open("xb")
+        except PermissionError:
+            return False
+        with file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, draft)
+        return _renamed(draft, target)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _renamed(draft: Path, target: Path) -> bool:
+    try:
+        draft.replace(target)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.EPERM, errno.EACCES):  # mounted, or another user's
+            return False
+        raise
+    return True

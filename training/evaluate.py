@@ -12,17 +12,18 @@ import torch
 
 from models.bundle import Bundle, load_bundle
 from models.engine import Engine, load_engine
+from training.dataset import check_distinct
 from training.evaluated import Evaluated, try_all
 from training.evaluation_set import EvaluationError
 from training.features import PACKAGE, FeatureExtractor, load_extractor
-from training.grids import picture_grid, stacked
+from training.grids import picture_grid, stacked, to_png
 from training.judging import load_judge
 from training.manifest import Manifest
 from training.measures.one_set import measure_set
 from training.measures.subject import Rival, Subject
 from training.methods import NONE, TRUE, WRONG, Progress
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
-from training.outputs import cannot_be_written, check_output
+from training.outputs import cannot_be_written, check_output, write_whole
 from training.result import Result
 from training.shards import load_split, open_manifest
 from training.table import EvaluationTable
@@ -93,7 +94,8 @@ def evaluate(
 
     Raises:
         EvaluationError: fewer than two pictures, pictures under 64×64, no `.json` name.
-        PreparedDataError: no such data or split, or its captions are of another encoder.
+        PreparedDataError: no such data or split, its captions are of another encoder, or the
+            same data is given twice.
         BundleError: no such bundle, or it is damaged.
         RunError: no such judge, or the results cannot be written.
     """
@@ -106,8 +108,9 @@ def evaluate(
     extractor = load_extractor(settings.device)
     encoder = bundle.config.encoder_fingerprint
     splits = [split or Manifest.load(folder).held_out for folder in data]
-    for folder, which in zip(data, splits, strict=True):
-        open_manifest(folder, which, encoder)  # the last one too, before the work on the first
+    # The last one too, before the work on the first.
+    pairs = zip(data, splits, strict=True)
+    check_distinct(data, [open_manifest(folder, which, encoder) for folder, which in pairs])
     sets, figures = [], []
     for folder, which in zip(data, splits, strict=True):
         done = try_all(
@@ -224,9 +227,8 @@ def write(result: Result, sets: Sequence[Evaluated], out_json: Path) -> None:
     text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
     grids = stacked([picture_grid(*done.grid()) for done in sets])
     try:
-        out_json.parent.mkdir(parents=True, exist_ok=True)
-        out_json.write_text(text + "\n", encoding="utf-8")
-        out_json.with_suffix(".md").write_text(result.to_markdown(), encoding="utf-8")
-        grids.save(out_json.with_suffix(".png"), format="PNG")
+        write_whole(out_json, text + "\n")
+        write_whole(out_json.with_suffix(".md"), result.to_markdown())
+        write_whole(out_json.with_suffix(".png"), to_png(grids))
     except OSError as error:
         raise cannot_be_written(out_json, error) from error

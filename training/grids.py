@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from training.outputs import write_whole
 
 SCALE = 2  # a 64-pixel picture is hard to see at its own size
 GAP = 4
@@ -77,8 +80,14 @@ def save_grid(
     path: Path, columns: Mapping[str, Tensor], labels: Sequence[str] = (), scale: int = SCALE
 ) -> None:
     """Write `picture_grid` to `path` as PNG; the folder is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture_grid(columns, labels, scale).save(path, format="PNG")
+    write_whole(path, to_png(picture_grid(columns, labels, scale)))
+
+
+def to_png(picture: Image.Image) -> bytes:
+    """Return a picture as a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def to_image(picture: Tensor, scale: int = 1) -> Image.Image:

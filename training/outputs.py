@@ -2,7 +2,10 @@
 
 import errno
 import os
+import secrets
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from training.errors import OutputError
@@ -57,14 +60,52 @@ def cannot_be_written(place: Path, error: Exception) -> OutputError:
     return OutputError(f"{place} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
-def write_whole(place: Path, text: str) -> None:
-    """Replace a file's text so that a process that is killed leaves the old or the new."""
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
+def write_whole(place: Path, content: str | bytes) -> None:
+    """Write a file so that a process that is killed leaves the old content or the new.
+
+    A temporary file beside it takes its place by one rename. What cannot be replaced by a rename
+    (a pipe, a mounted file, a file in a folder that cannot be written) is written in place.
+
+    Args:
+        place: present or not; its folder is made where it is missing.
+        content: bytes, or text to be written as UTF-8.
+
+    Raises:
+        OSError: it cannot be written; an older file in its place is as before.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    target = place.resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replaceable = not place.exists() or target.is_file()
+    if not (replaceable and _replaced(target, data)):
+        place.write_bytes(data)
+
+
+def _replaced(target: Path, data: bytes) -> bool:
+    """Replace a file by a rename; say whether that can be done there."""
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            file = draft.open("xb")
+        except PermissionError:
+            return False
+        with file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(place)
+        if target.exists():
+            shutil.copymode(target, draft)
+        return _renamed(draft, target)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _renamed(draft: Path, target: Path) -> bool:
+    try:
+        draft.replace(target)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.EPERM, errno.EACCES):  # mounted, or another user's
+            return False
+        raise
+    return True

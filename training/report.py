@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.curves import curves
-from training.outputs import cannot_be_written, check_output
+from training.outputs import cannot_be_written, check_output, write_whole
 from training.run_facts import RunFacts, read_run
 
 TEMPLATE = "report.html"
@@ -32,8 +32,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     runs = labelled([read_run(folder) for folder in folders])
     page = render(runs)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
+        write_whole(out, page)
     except OSError as error:
         raise cannot_be_written(out, error) from error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.bundle import halve
@@ -26,7 +26,7 @@ from training.errors import RunError
 from training.hole_scorer import HoleView, draw_hole_view
 from training.manifest import Manifest
 from training.order import epoch_rows, shares
-from training.outputs import cannot_be_written
+from training.outputs import cannot_be_written, write_whole
 from training.precision import AUTO, autocast
 from training.progress import StageProgress
 from training.quality import need_extractor
@@ -284,10 +284,9 @@ def save_scorer(scorer: nn.Module, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: halve(value) for name, value in scorer.state_dict().items()}, path)
-        path.chmod(0o644)  # safetensors writes for the owner alone
-    except (OSError, SafetensorError) as error:
+        halved = {name: halve(value) for name, value in scorer.state_dict().items()}
+        write_whole(path, save(halved))
+    except OSError as error:
         raise cannot_be_written(path, error) from error
 
 

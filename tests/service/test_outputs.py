@@ -1,12 +1,14 @@
 """`captionfill fill` loses no picture: neither an input nor a filled one."""
 
+import errno
 import json
+import os
 
 import pytest
 from PIL import Image
 
 from service.errors import StartError
-from service.outputs import check_no_input, check_output, output_places
+from service.outputs import check_no_input, check_output, output_places, write_whole
 
 
 def names(folder, *photos):
@@ -128,3 +130,22 @@ def test_fill_keeps_pictures_that_differ_in_their_ending_alone(
     captionfill("fill", folder, "-o", out, "--bundle", tiny_bundle)
     sizes = {path.name: Image.open(path).width for path in out.iterdir()}
     assert sizes == {"a.png.png": 65, "a.webp.png": 67}  # BMP is no input of the service
+
+
+def test_a_full_disk_leaves_the_older_picture(folder, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (folder / "a.png").write_bytes(b"older")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(folder / "a.png", b"newer")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a.png": b"older"}
+
+
+def test_a_pipe_is_written_as_it_is(folder):
+    os.mkfifo(folder / "pipe")
+    reading = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(folder / "pipe", b"picture")
+    assert os.read(reading, 100) == b"picture"
+    os.close(reading)

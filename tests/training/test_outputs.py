@@ -1,7 +1,10 @@
 """Results that cannot be written are found before any work, by every command that writes some."""
 
+import errno
+import os
 import sys
 from inspect import signature
+from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
@@ -44,6 +47,35 @@ def test_a_folder_that_cannot_be_made_is_told(place, name):
 def test_a_file_is_replaced_whole_or_not_at_all(place):
     with pytest.raises(UnicodeEncodeError):
         write_whole(place / "file", "half \ud800")
+    assert (place / "file").read_text() == "in the way"
+    assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
+
+
+def test_a_written_file_keeps_its_mode_and_links(place):
+    (place / "file").chmod(0o640)
+    (place / "link").symlink_to(place / "file")
+    write_whole(place / "link", b"new")
+    assert (place / "file").read_text() == "new" and (place / "link").is_symlink()
+    assert (place / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_cannot_be_renamed_onto_is_written_in_place(place, monkeypatch):
+    def busy(self, target):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_whole(place / "file", "new")
+    assert (place / "file").read_text() == "new"
+    assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_leaves_the_older_file(place, monkeypatch):
+    def full(number):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(place / "file", "new")
     assert (place / "file").read_text() == "in the way"
     assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
 

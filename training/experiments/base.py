@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import io
 import json
 import shlex
 import sys
@@ -14,8 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from training.errors import RunError
+from training.grids import to_png
 from training.loaded import LoadedRun
-from training.outputs import cannot_be_written, check_output
+from training.outputs import cannot_be_written, check_output, write_whole
 from training.progress import say
 from training.rundir import RunDir
 
@@ -97,8 +99,7 @@ def leave(
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        write_whole(out, text)
         draw(picture, out.with_suffix(".png"))
     except OSError as error:
         raise cannot_be_written(out, error) from error
@@ -108,9 +109,11 @@ def leave(
 def draw(picture: Image.Image | Figure, path: Path) -> None:
     """Write a picture as PNG."""
     if isinstance(picture, Figure):
-        picture.savefig(path, dpi=DPI, bbox_inches="tight")
+        buffer = io.BytesIO()
+        picture.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+        write_whole(path, buffer.getvalue())
     else:
-        picture.save(path, format="PNG")
+        write_whole(path, to_png(picture))
 
 
 def about(run: LoadedRun | RunDir) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from training.errors import RunError
 from training.experiments.animation import FRAMES, MOST_BYTES, SIDE, animate, frame
 from training.experiments.base import Out, Run, experiment, leave
 from training.grids import BACKGROUND, GAP
+from training.outputs import write_whole
 from training.progress import say
 from training.run_facts import SAMPLE
 from training.rundir import RunDir
@@ -38,7 +39,7 @@ def progress(run: Run, out: Out, steps: Steps = 5) -> None:
     }
     leave(out, "progress", [rundir], results, sheet(grids, shown))
     for kind, (content, _) in moving.items():
-        beside(out, kind).write_bytes(content)
+        write_whole(beside(out, kind), content)
         say(str(beside(out, kind)))
 
 

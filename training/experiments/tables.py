@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.outputs import cannot_be_written
+from training.outputs import cannot_be_written, write_whole
 from training.progress import say
 
 
@@ -15,7 +15,7 @@ def leave_table(out: Path, text: str) -> None:
     """
     place = out.with_suffix(".md")
     try:
-        place.write_text(text + "\n", encoding="utf-8")
+        write_whole(place, text + "\n")
     except OSError as error:
         raise cannot_be_written(place, error) from error
     say(text)
