@@ -1,6 +1,9 @@
 """Where files lie: links, hidden folders, damaged archives, names in another Unicode form."""
 
 import errno
+import gzip
+import io
+import json
 import os
 import tarfile
 import unicodedata
@@ -124,6 +127,36 @@ def test_half_an_archive_of_what_is_missing_ends_at_once(tmp_path):
     half_downloaded(place, {"val2017/01.jpg": png()}, "val2017.zip")
     with pytest.raises(ArchiveError, match=rf"val2017\.zip: .*{INCOMPLETE}.*; 2 listed pictures"):
         next(find_source("coco")(place))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_cut_between_files_is_incomplete(mode, tmp_path):
+    place = write(tmp_path / "c", {f"train/dog/{i}.png": png() for i in range(3)})
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as packed:
+        packed.add(place, ".")
+        last = packed.getmembers()[-1]
+    archive = tmp_path / "c.tar"
+    content = whole.getvalue()[: last.offset]
+    archive.write_bytes(gzip.compress(content) if mode == "w:gz" else content)
+    with pytest.raises(ArchiveError, match=f"{INCOMPLETE}.*without the mark of its end"):
+        read("cifar10", archive)
+
+
+COCO_NAMES = ["train2017/a/01.jpg", "a/01.jpg", "./a/01.jpg", "images/train2017/a/01.jpg"]
+
+
+@pytest.mark.parametrize("name", [*COCO_NAMES, "a\\01.jpg"])
+def test_coco_file_names_may_have_folders(name, tmp_path):
+    images = [{"id": 1, "file_name": name}, {"id": 2, "file_name": "b/01.jpg"}]
+    annotations = [{"image_id": i, "caption": f"caption {i}"} for i in (1, 2)]
+    text = json.dumps({"images": images, "annotations": annotations})
+    files = {f"images/train2017/{folder}/01.jpg": png() for folder in "ab"}
+    place = write(tmp_path, {"captions_train2017.json": text, **files})
+    examples, passed_over = read("coco", place)
+    captions = {key: example.captions for key, example in examples.items()}
+    expected = {f"train2017/{f}/01.jpg": (f"caption {i}",) for f, i in (("a", 1), ("b", 2))}
+    assert (captions, passed_over) == (expected, {})
 
 
 @pytest.mark.parametrize("name", ["c.zip", "c.tar.gz"])

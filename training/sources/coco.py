@@ -6,7 +6,7 @@ by the annotation files found; photos without an annotation file are left alone.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from training.sources.base import MISSING, Example, PassedOver, Reading, is_picture
@@ -36,13 +36,14 @@ def read_coco(place: Path) -> Reading:
         yield from captions.wrong
     seen: set[str] = set()
     for member in walk(place, without=contents.damaged):
-        name = listed.get(_in_folder(member.path)) or _in_folder(member.path)
-        folder = name.partition("/")[0]
-        if folder not in files or not is_picture(name) or name in seen:
+        below = _below_split(member.path, files)
+        name = listed.get(below, below)
+        if not is_picture(name) or name in seen:
             continue
         seen.add(name)
+        folder, _, rest = name.partition("/")
         split, captions = files[folder]
-        texts = captions.by_name.get(name.partition("/")[2], ())
+        texts = captions.by_name.get(rest, ())
         yield Example(split, name, tuple(texts), member.read)
     for name in missing:
         yield PassedOver(name, MISSING)
@@ -54,7 +55,8 @@ def _caption_files(contents: Contents) -> dict[str, tuple[str, CocoCaptions]]:
     for path, text in contents.texts.items():
         match = CAPTION_FILE.fullmatch(PurePosixPath(path).name)
         assert match is not None  # only such files were read
-        files[match[1] + match[2]] = canonical_split(match[1]), parse_coco(path, text)
+        folder = match[1] + match[2]
+        files[folder] = canonical_split(match[1]), parse_coco(path, text, folder)
     return files
 
 
@@ -67,11 +69,12 @@ def _listed(files: dict[str, tuple[str, CocoCaptions]]) -> dict[str, None]:
     }
 
 
-def _photos(paths: Iterable[str], files: dict[str, tuple[str, CocoCaptions]]) -> set[str]:
-    names = {_in_folder(path) for path in paths if is_picture(path)}
-    return {name for name in names if name.partition("/")[0] in files}
+def _photos(paths: Iterable[str], files: Collection[str]) -> set[str]:
+    return {name for path in paths if is_picture(name := _below_split(path, files))}
 
 
-def _in_folder(path: str) -> str:
-    """The last two parts of a path: `train2017/1.jpg`."""
-    return "/".join(PurePosixPath(path).parts[-2:])
+def _below_split(path: str, folders: Collection[str]) -> str:
+    """The end of a path from a folder of photos on (`train2017/1.jpg`); empty outside of one."""
+    parts = PurePosixPath(path).parts
+    last = max((i for i, part in enumerate(parts[:-1]) if part in folders), default=None)
+    return "" if last is None else "/".join(parts[last:])

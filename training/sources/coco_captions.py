@@ -21,7 +21,7 @@ class CocoCaptions:
     wrong: list[PassedOver] = field(default_factory=list)
 
 
-def parse_coco(path: str, text: str) -> CocoCaptions:
+def parse_coco(path: str, text: str, folder: str = "") -> CocoCaptions:
     """Read a caption file.
 
     One wrong image or annotation is passed over. Ids may be numbers or texts, as annotation tools
@@ -30,6 +30,7 @@ def parse_coco(path: str, text: str) -> CocoCaptions:
     Args:
         path: of the file, for messages.
         text: what is in it.
+        folder: of the photos; file names are cut to what stands behind it.
 
     Raises:
         SourceError: it is not such a file.
@@ -40,7 +41,7 @@ def parse_coco(path: str, text: str) -> CocoCaptions:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(f"{path}: not a COCO caption file ({error!r})") from error
     found = CocoCaptions()
-    names = _names(path, images, found.wrong)
+    names = _names(path, images, found.wrong, folder)
     if images and not names:
         raise SourceError(f"{path}: not a COCO caption file (no image has id and file_name)")
     found.by_name = {name: [] for name in names.values()}
@@ -49,17 +50,26 @@ def parse_coco(path: str, text: str) -> CocoCaptions:
     return found
 
 
-def _names(path: str, images: list[Any], wrong: list[PassedOver]) -> dict[str, str]:
+def _names(path: str, images: list[Any], wrong: list[PassedOver], folder: str) -> dict[str, str]:
     """File name by id."""
     names = {}
     for number, image in enumerate(images):
         name = image.get("file_name") if isinstance(image, dict) else None
         key = _key(image.get("id")) if isinstance(image, dict) else None
         if isinstance(name, str) and name and key is not None:
-            names[key] = name
+            names[key] = _within(folder, name)
         else:
             wrong.append(PassedOver(f"{path}, image {number}", "no image with id and file_name"))
     return names
+
+
+def _within(folder: str, name: str) -> str:
+    """A file name as it counts from a folder: `1.jpg` of `images/train2017/1.jpg`."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    *above, last = parts or [name]
+    if folder in above:
+        above = above[len(above) - above[::-1].index(folder) :]
+    return "/".join([*above, last])
 
 
 def _add(place: str, annotation: Any, names: dict[str, str], found: CocoCaptions) -> None:

@@ -109,8 +109,25 @@ def _walk_archive(path: Path) -> Iterator[Member]:
                 yield member
 
 
+class _Header(tarfile.TarInfo):
+    """A member's header, which refuses an archive that is cut off exactly between two files.
+
+    `tarfile` takes the end of the file there for the archive's end, whose mark is a block of zeros.
+    """
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Read the next header."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EmptyHeaderError as error:
+            raise tarfile.ReadError(
+                "it ends without the mark of its end; if it is whole, unpack it into a folder"
+            ) from error
+
+
 def _tar_members(path: Path) -> Iterator[Member]:
-    with tarfile.open(path, "r|*") as archive:
+    with tarfile.open(path, "r|*", tarinfo=_Header) as archive:
         for info in archive:
             name = PurePosixPath(info.name).as_posix()
             if info.islnk() or info.issym():
