@@ -145,6 +145,10 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run directory to go on with.")],
     overrides: Set = None,
     data: MovedData = None,
+    begin_with: Annotated[
+        Path | None,
+        typer.Option("--from", help="Where the bundle that the run begins with is now."),
+    ] = None,
 ) -> None:
     """Go on with a run from its newest checkpoint, exactly as if it had never stopped.
 
@@ -156,7 +160,7 @@ def resume(
 
     steps = RunDir.open(run).overridden(0, overrides or []).recipe.run.steps
     with step_progress(steps) as progress:
-        go_on(run, overrides or [], progress, data=data or ())
+        go_on(run, overrides or [], progress, data=data or (), begin_with=begin_with)
     if leads():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 

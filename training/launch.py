@@ -13,7 +13,7 @@ from training.checkpoint import newest_step
 from training.data_record import DataRecord
 from training.dataset import BatchSource, load_held_out, load_sets
 from training.moved_data import check_data
-from training.origin import begin, find_origin
+from training.origin import begin, find_origin, moved
 from training.outputs import check_output_folder
 from training.players import build_players, pick_device
 from training.precision import chosen
@@ -88,6 +88,7 @@ def resume(
     on_finding: OnFinding = say,
     *,
     data: Sequence[Path] = (),
+    begin_with: Path | None = None,
 ) -> RunDir:
     """Go on with a run from its newest checkpoint, or from its start if it left none.
 
@@ -101,6 +102,7 @@ def resume(
         progress: told the step and its figures.
         on_finding: told what a guard warns of; by default a line on stderr.
         data: where its prepared data is now, if it has moved; written into the run directory.
+        begin_with: where the bundle that it begins with is now, if it has moved; written likewise.
 
     Raises:
         RunError: no run there, or it cannot be written, its checkpoint is damaged or does not
@@ -122,6 +124,8 @@ def resume(
         step = ranks.follow(take_up)
         pick_device(recipe.engine)
         changed = run.moved(data) if data else run
+        if begin_with is not None:
+            changed = replace(changed, origin=moved(changed.origin, begin_with))
         if overrides:
             changed = changed.overridden(step, overrides)
             changed = replace(changed, recipe=settled(changed.recipe))

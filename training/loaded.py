@@ -64,7 +64,7 @@ class LoadedRun:
     @property
     def encoder_fingerprint(self) -> str | None:
         """Of the sentence encoder of its captions; None where it reads none."""
-        return None if self.unconditional else self.run.records()[0].encoder_fingerprint
+        return None if self.unconditional else self.run.any_record().encoder_fingerprint
 
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
@@ -91,6 +91,11 @@ class LoadedRun:
         return fixed_batch([pictures], self.recipe.picture, seed, count)
 
 
+def moved_to(*data: Path | None) -> tuple[Path, ...]:
+    """Return what `load_run` takes, of options that may be left away."""
+    return tuple(place for place in data if place is not None)
+
+
 def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ()) -> LoadedRun:
     """Load a run's players; nothing is written into the run directory.
 
@@ -107,7 +112,7 @@ def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ())
             is, are gone.
     """
     run = RunDir.open(folder).found(data)
-    caption_dim = run.records()[0].caption_dim
+    caption_dim = run.any_record().caption_dim
     players = build_players(run.recipe, caption_dim, any_device(run.recipe.engine))
     if which == BEST:
         step, state = read_checkpoint(run.checkpoints / BEST)

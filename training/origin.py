@@ -1,6 +1,6 @@
 """Where a run's generator begins that does not begin at random: at the weights of a bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +65,35 @@ def find_origin(folder: Path, recipe: Recipe, encoder_fingerprint: str) -> Origi
     return Origin(str(folder.resolve()), digest, config.training)
 
 
+def moved(origin: Origin | None, folder: Path) -> Origin:
+    """Return a run's origin with the place where its bundle is now.
+
+    Raises:
+        RunError: the run began with no bundle, or another one is there.
+    """
+    if origin is None:
+        raise RunError("the run did not begin with a bundle: leave --from away")
+    _, digest, _ = read(folder)
+    if digest != origin.digest:
+        raise RunError(f"{folder} is not the bundle that this run begins with ({origin.digest})")
+    return replace(origin, place=str(folder.resolve()))
+
+
 def begin(players: Players, origin: Origin) -> None:
     """Give the generator, and its average, a bundle's weights.
 
     Raises:
         RunError: the bundle is no longer there, or is another one.
     """
-    _, digest, weights = read(Path(origin.place))
+    try:
+        _, digest, weights = read(Path(origin.place))
+    except RunError as error:
+        raise RunError(f"{error}; if the bundle has moved, say where with --from") from error
     if digest != origin.digest:
-        raise RunError(f"{origin.place} is not the bundle that this run begins with")
+        raise RunError(
+            f"{origin.place} is not the bundle that this run begins with; --from takes the one "
+            f"with digest {origin.digest[:19]}…"
+        )
     players.generator.load_state_dict(weights)
     if players.average is not None:
         players.average.module.load_state_dict(weights)

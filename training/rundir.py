@@ -5,13 +5,13 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training.data_record import DataRecord, read_records
-from training.errors import RunError
+from training.errors import PreparedDataError, RunError
 from training.moved_data import relocated
 from training.origin import Origin
 from training.outputs import cannot_be_written, write_whole
@@ -140,6 +140,22 @@ class RunDir:
         """
         return self.prepared or read_records(self.data)
 
+    def any_record(self) -> DataRecord:
+        """Return what one of its data folders was: all have the same encoder.
+
+        Raises:
+            PreparedDataError: the run is of an older version, and none of its data is found.
+        """
+        if self.prepared:
+            return self.prepared[0]
+        for place, digest in self.data.items():
+            with suppress(PreparedDataError):
+                return read_records({place: digest})[0]
+        try:
+            return self.records()[0]
+        except PreparedDataError as error:
+            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+
     def first_data(self) -> Path:
         """Return the first folder of its data, which holds what the run was trained on.
 
@@ -147,7 +163,10 @@ class RunDir:
             PreparedDataError: the data are gone from there, or are others by now.
         """
         place, digest = next(iter(self.data.items()))
-        read_records({place: digest})
+        try:
+            read_records({place: digest})
+        except PreparedDataError as error:
+            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
         return Path(place)
 
     @contextmanager

@@ -8,6 +8,7 @@ import pytest
 from models.bundle import load_bundle
 from tests.training.small import small_recipe, write_prepared
 from training.errors import PreparedDataError
+from training.experiments.filling import data_folder, load_filling, load_shared
 from training.export import export
 from training.launch import resume, start
 from training.rundir import RunDir
@@ -86,3 +87,27 @@ def test_an_older_run_does_not_name_data_prepared_anew(moved):
     write_prepared(moved / "gone", captions=("a blue thing",))
     with pytest.raises(PreparedDataError, match="prepared anew"):
         export(moved / "run", moved / "bundle")
+
+
+def test_experiments_find_moved_data_of_older_runs(moved):
+    forget_records(moved / "run")
+    with pytest.raises(PreparedDataError, match="say where with --data"):
+        load_filling(moved / "run", "newest")
+    run = load_filling(moved / "run", "newest", moved / "there")
+    pictures = load_shared([run], data_folder([run], moved / "there"), "train")
+    assert len(pictures) == 24 and run.encoder_fingerprint == "sha256:test"
+
+
+def test_one_of_two_folders_of_data_tells_the_encoder(moved):
+    forget_records(moved / "run")
+    record = json.loads((moved / "run/run.json").read_text())
+    record["data"][str(moved / "gone too")] = "sha256:another"
+    (moved / "run/run.json").write_text(json.dumps(record))
+    assert load_filling(moved / "run", "newest", moved / "there").encoder_fingerprint
+    with pytest.raises(PreparedDataError, match="no prepared data"):
+        export(moved / "run", moved / "bundle", data=[moved / "there"])
+
+
+def test_first_data_that_moved_says_how_to_name_it(moved):
+    with pytest.raises(PreparedDataError, match="say where with --data"):
+        RunDir.open(moved / "run").first_data()

@@ -14,6 +14,7 @@ from training.launch import resume, start
 from training.loaded import load_run
 from training.origin import begin, find_origin
 from training.players import build_players
+from training.rundir import RunDir
 
 STILL = ("optimizers.generator.lr=1e-12", "run.ema=0")
 
@@ -84,6 +85,41 @@ def test_a_run_that_left_no_checkpoint_begins_again_and_refuses_another_bundle(
     save_bundle(copied, sound.generator, sound.config, "# another")
     with pytest.raises(RunError, match="is not the bundle that this run begins with"):
         resume(tmp_path / "run", [], quiet)
+
+
+@pytest.fixture
+def orphan(bundle, prepared, tmp_path):
+    """A run without a checkpoint whose bundle has moved to `new`."""
+    shutil.copytree(bundle, tmp_path / "old")
+    recipe = small_recipe("run.steps=1", *STILL)
+    start(recipe, [prepared], tmp_path / "run", quiet, begin_with=tmp_path / "old")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "old").rename(tmp_path / "new")
+    return tmp_path
+
+
+def test_a_bundle_that_moved_is_found_by_from(orphan):
+    with pytest.raises(RunError, match="say where with --from"):
+        resume(orphan / "run", [], quiet)
+    resume(orphan / "run", [], quiet, begin_with=orphan / "new")
+    assert RunDir.open(orphan / "run").origin.place == str(orphan / "new")
+
+
+def test_from_refuses_another_bundle_before_changes(orphan):
+    sound = load_bundle(orphan / "new")
+    with torch.no_grad():
+        next(sound.generator.parameters()).add_(1)
+    save_bundle(orphan / "other", sound.generator, sound.config, "# other")
+    before = (orphan / "run/run.json").read_text()
+    with pytest.raises(RunError, match="is not the bundle that this run begins with"):
+        resume(orphan / "run", [], quiet, begin_with=orphan / "other")
+    assert (orphan / "run/run.json").read_text() == before
+
+
+def test_from_is_refused_where_no_bundle_was(bundle, prepared, tmp_path):
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
+    with pytest.raises(RunError, match="did not begin with a bundle"):
+        resume(tmp_path / "run", [], quiet, begin_with=bundle)
 
 
 def test_a_bundle_says_which_one_its_run_began_with(bundle, prepared, tmp_path):

@@ -82,7 +82,7 @@ def ablation(
     folders = [base, *runs]
     changes = changes_of([RunDir.open(folder) for folder in folders])
     steps = equal_steps([steps_there(folder) for folder in folders])
-    loaded = [load_step(folder, step) for folder, step in zip(folders, steps, strict=True)]
+    loaded = [load_step(folder, step, data) for folder, step in zip(folders, steps, strict=True)]
     named = by_name(loaded)
     prepared = load_shared(loaded, data_folder(loaded, data), split)
     pictures = choose_pictures(prepared, count, seed)
@@ -110,10 +110,10 @@ def ablation(
     leave_table(out, f"{table}\n\n{figures_table(told)}")
 
 
-def load_step(folder: Path, step: int) -> LoadedRun:
+def load_step(folder: Path, step: int, data: Path | None = None) -> LoadedRun:
     """Load a run at a step: the newest checkpoint where that is it, else the snapshot."""
-    newest = load_filling(folder, NEWEST)
-    return newest if newest.step == step else load_filling(folder, str(step))
+    newest = load_filling(folder, NEWEST, data)
+    return newest if newest.step == step else load_filling(folder, str(step), data)
 
 
 def changes_of(runs: Sequence[RunDir]) -> list[dict[str, Change]]:

@@ -14,7 +14,7 @@ from training.experiments.latent_sums import TERMS, THREE, Sums, add_up, jitter,
 from training.experiments.scenes import along_noise, made_part, noise_dim, noise_kind, surroundings
 from training.experiments.smoothness import euclidean
 from training.features import load_extractor
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
 
 EXPECTED = Signs(1, -1)
 WORLD = 512  # pictures of the draw whose features are looked at
@@ -58,7 +58,7 @@ def arithmetic(
     """
     if count < 4 * THREE * rounds:
         raise RunError(f"{rounds} rounds need a draw of at least {4 * THREE * rounds}, not {count}")
-    loaded = load_run(run)
+    loaded = load_run(run, data=moved_to(data))
     length, kind = noise_dim(loaded), noise_kind(loaded)
     scene, _ = surroundings(loaded, 1, data, split, seed)
 

@@ -84,7 +84,7 @@ def caption_effect(
 
     How far the fill moves, beside how far other noise moves it, and whether it moves the right way.
     """
-    loaded = load_filling(run, which)
+    loaded = load_filling(run, which, data)
     folder = data_folder([loaded], data)
     if (split or Manifest.load(folder).held_out) == TRAIN:
         raise RunError("the directions of words come from the train split: evaluate on another")

@@ -17,7 +17,7 @@ from training.experiments.scenes import along_noise, enlargement, made_part, sur
 from training.experiments.sentences import Ends, anothers, own, said
 from training.experiments.smoothness import evenness, levels
 from training.grids import picture_grid
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
 from training.metrics import bootstrap_interval
 
 SHOWN = 6  # contexts
@@ -61,7 +61,7 @@ def caption_path(
     Caption vectors go along great arcs of the unit sphere they lie on. COUNT contexts are
     measured, the first few shown.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, data=moved_to(data))
     if loaded.unconditional:
         raise RunError(f"{loaded.name}: it makes whole pictures and reads no caption")
     batch, captions = surroundings(loaded, count, data, split, seed)

@@ -47,7 +47,7 @@ def clip_sweep(
     estimate over training, and KID (Arjovsky et al. 2017, Algorithm 1; Gulrajani et al. 2017, §3).
     """
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
-    sweep = load_sweep(runs, "wgan-clip", "clip", draw)
+    sweep = load_sweep(runs, "wgan-clip", "clip", draw, data)
     extractor = need_extractor()
     logs = [read_log(swept.loaded.run.folder) for swept in sweep]
     rows = [

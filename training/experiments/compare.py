@@ -74,7 +74,7 @@ def compare(
     Beside OUT.json: OUT.md, OUT.png (the first pictures, unpicked), OUT-best.png, OUT-worst.png
     and OUT-keywords.png.
     """
-    named = by_name(load_filling(folder, which) for folder in runs)
+    named = by_name(load_filling(folder, which, data) for folder in runs)
     loaded = [*named.values()]
     prepared = load_shared(loaded, data_folder(loaded, data), split)
     pictures = choose_pictures(prepared, count, seed)

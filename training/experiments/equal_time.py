@@ -54,7 +54,7 @@ def equal_time(
         raise RunError(f"--by {by}: it is one of {', '.join(TAKEN)}")
     folders = [base, *runs]
     changes = changes_of([RunDir.open(folder) for folder in folders])
-    named = by_name(load_filling(folder, NEWEST) for folder in folders)
+    named = by_name(load_filling(folder, NEWEST, *data) for folder in folders)
     minutes = {name: minutes_of(run) for name, run in named.items()}
     longest, shortest = max(minutes.values()), min(minutes.values())
     if longest - shortest > ALIKE * longest:

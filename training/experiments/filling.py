@@ -12,7 +12,7 @@ from training.best import BEST
 from training.dataset import Batch
 from training.errors import RunError
 from training.generating import generate
-from training.loaded import NEWEST, LoadedRun, load_run
+from training.loaded import NEWEST, LoadedRun, load_run, moved_to
 from training.manifest import Manifest
 from training.players import memory_format
 from training.rundir import RunDir
@@ -27,8 +27,8 @@ Filler = Callable[[Tensor, Tensor, int], Tensor]
 `(N, 3, 32, 32)`; the noise of row *i* depends on the seed and *i* alone."""
 
 
-def load_filling(folder: Path, which: str) -> LoadedRun:
-    """Load a run that fills holes.
+def load_filling(folder: Path, which: str, *data: Path | None) -> LoadedRun:
+    """Load a run that fills holes; of an older version, its data may have moved to `data`.
 
     Raises:
         RunError: no run or checkpoint there, or one that makes whole pictures.
@@ -38,7 +38,7 @@ def load_filling(folder: Path, which: str) -> LoadedRun:
     recipe = RunDir.open(folder).recipe
     if recipe.picture.hole == "all":
         raise RunError(f"{folder}: {recipe.name} makes whole pictures and fills no hole")
-    return load_run(folder, int(which) if which.isdecimal() else which)
+    return load_run(folder, int(which) if which.isdecimal() else which, moved_to(*data))
 
 
 def filler(run: LoadedRun) -> Filler:
@@ -64,7 +64,7 @@ def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> P
         RunError: the runs' captions were not all embedded by one encoder.
         PreparedDataError: no such split, or embedded by another encoder than the runs' captions.
     """
-    encoders = {record.encoder_fingerprint for run in runs for record in run.run.records()}
+    encoders = {run.run.any_record().encoder_fingerprint for run in runs}
     if len(encoders) > 1:
         raise RunError("the runs were trained with different sentence encoders")
     split = split or Manifest.load(folder).held_out

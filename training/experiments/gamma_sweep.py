@@ -44,7 +44,7 @@ def gamma_sweep(
     rise with γ; whether it does is told by Spearman's ρ over the runs.
     """
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
-    sweep = load_sweep(runs, "began", "gamma", draw)
+    sweep = load_sweep(runs, "began", "gamma", draw, data)
     extractor = need_extractor()
     rows = [measured(swept, extractor, seed) for swept in sweep]
     results = {

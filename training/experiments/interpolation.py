@@ -20,7 +20,7 @@ from training.experiments.scenes import (
 from training.experiments.smoothness import MEANINGS, contrast, euclidean, evenness, levels
 from training.features import FeatureExtractor, load_extractor
 from training.grids import picture_grid, stacked
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
 
 SHOWN = 3  # pairs
 Steps = Annotated[int, typer.Option("--steps", min=3, help="Pictures on a way, both ends too.")]
@@ -43,7 +43,7 @@ def interpolation(
     caption. Linear is in the space the network sees (uniform noise: the cube), spherical in
     the normal noise that every generator is given.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, data=moved_to(data))
     noise_dim(loaded)
     batch, captions = surroundings(loaded, count, data, split, seed)
     start, end = loaded.noise(2 * count, seed).chunk(2)

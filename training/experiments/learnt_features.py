@@ -56,7 +56,7 @@ def anew(loaded: LoadedRun, seed: int) -> nn.Module:
 
 def caption_dim(loaded: LoadedRun) -> int:
     """Return the length of the captions that a run was trained with."""
-    return loaded.run.records()[0].caption_dim
+    return loaded.run.any_record().caption_dim
 
 
 def described(discriminator: nn.Module) -> str:

@@ -14,7 +14,7 @@ from training.errors import RunError
 from training.experiments.base import Count, Data, Out, Run, Seed, Split, experiment, leave
 from training.experiments.m_and_kid_drawing import MEASURE, drawing
 from training.journal import read_log
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
 from training.quality import Features, definitions, figures, make, need_extractor
 from training.snapshots import load_snapshot, snapshots
 
@@ -42,7 +42,7 @@ def m_and_kid(
     convergence. Both fall as a run goes on, whatever M knows of the pictures: the correlation of
     their changes from snapshot to snapshot is free of that.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, data=moved_to(data))
     log = read_log(run)
     means = smooth_measure(log, [*snapshots(run)], window, loaded.name)
     rows = followed(loaded, means, need_extractor(), count, seed, data=data, split=split)

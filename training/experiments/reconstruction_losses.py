@@ -10,7 +10,7 @@ from scipy.stats import wasserstein_distance
 from training.experiments.base import Data, Out, Run, Seed, Split, experiment, leave
 from training.experiments.loss_drawing import drawing
 from training.gaussian_bound import PAIRS, SAMPLES, Pair, check
-from training.loaded import load_run
+from training.loaded import load_run, moved_to
 from training.normality import NORMALITY, normality
 from training.quality import sample
 from training.reconstructions import began_objective, reconstruction_losses
@@ -45,7 +45,7 @@ def losses(
     Berthelot et al. 2017, §3.1–3.3: L_D and L_G come from a lower bound on the Wasserstein
     distance of two loss distributions, which the paper takes for normal.
     """
-    loaded = load_run(run)
+    loaded = load_run(run, data=moved_to(data))
     began_objective(loaded)  # before anything is made
     batch, made = sample(loaded, count, seed, data=data, split=split)
     found = {

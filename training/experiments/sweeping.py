@@ -9,7 +9,7 @@ from torch import Tensor
 
 from training.dataset import Batch
 from training.errors import RunError
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
 from training.objectives import find_objective
 from training.progress import say
 from training.quality import Made
@@ -45,6 +45,7 @@ def load_sweep(
     kind: str,
     setting: str,
     draw: Callable[[LoadedRun], tuple[Batch, Made]],
+    data: Path | None = None,
 ) -> list[Swept]:
     """Load runs of one objective that differ in one of its settings and their seed alone.
 
@@ -56,6 +57,7 @@ def load_sweep(
         kind: of the objective, as recipes call it.
         setting: of the objective, a number.
         draw: pictures for a run, and what it makes of them.
+        data: where the data of runs of older versions may have moved to.
 
     Returns:
         The runs, the smallest value first.
@@ -64,7 +66,7 @@ def load_sweep(
         RunError: a run is of another objective, there are fewer than two values, or the runs
             differ in more; the message says in what.
     """
-    runs = [load_run(folder) for folder in folders]
+    runs = [load_run(folder, data=moved_to(data)) for folder in folders]
     for run in runs:
         found = run.recipe.objective.kind
         if found != kind:

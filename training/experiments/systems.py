@@ -11,7 +11,8 @@ from training.effort import DEFINITIONS, effort
 from training.experiments.base import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.grids import picture_grid
 from training.journal import read_log
-from training.loaded import LoadedRun, load_run
+from training.loaded import LoadedRun, load_run, moved_to
+from training.outputs import write_whole
 from training.picture import INPAINTING
 from training.progress import stage_progress
 from training.quality import Made, definitions, figures, make, need_extractor
@@ -48,7 +49,7 @@ def systems(
     real in three quarters of its pixels, so their KIDs have nothing to say to each other.
     """
     extractor = need_extractor()
-    loaded = [load_run(place) for place in runs]
+    loaded = [load_run(place, data=moved_to(data)) for place in runs]
     rows: list[dict[str, Any]] = []
     made: list[Made] = []
     with stage_progress() as progress:
@@ -61,7 +62,7 @@ def systems(
     named = {name: text for whole in kinds for name, text in definitions(whole=whole).items()}
     results = {"rows": rows, "definitions": DEFINITIONS | named}
     leave(out, "systems", loaded, results, gallery(loaded, made))
-    out.with_suffix(".md").write_text(markdown(rows), encoding="utf-8")
+    write_whole(out.with_suffix(".md"), markdown(rows))
 
 
 def row(one: LoadedRun, found: dict[str, Any]) -> dict[str, Any]:
