@@ -31,10 +31,7 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, and pass it on."""
         if scope["type"] == "lifespan":
-            try:
-                return await self._app(scope, receive, send)
-            finally:
-                await self._limiter.close()
+            return await self._app(scope, receive, self._closing(send))
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         try:
@@ -44,6 +41,19 @@ class Doors:
         is_probe = route_path(scope) in _PROBES
         with self._requests.hold("" if is_probe else scope["state"]["caller_id"]):
             return await self._app(scope, receive, _with(headers, send))
+
+    def _closing(self, send: Send) -> Send:
+        """Close the limiter's connections before the shutdown is reported as complete.
+
+        The server may end the process as soon as it is.
+        """
+
+        async def wrapped(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._limiter.close()
+            await send(message)
+
+        return wrapped
 
     async def _admit(self, scope: Scope) -> dict[str, str]:
         """Every check, the cheap ones first. Returns headers for the answer."""

@@ -128,3 +128,25 @@ def test_over_the_most_at_one_time_the_answer_is_503_and_probes_go_on(settings):
     third, probe, later = asyncio.run(crowd())
     assert third.json()["type"] == "/problems/busy" and third.headers["retry-after"]
     assert (probe.status_code, later.status_code) == (200, 200)
+
+
+def test_connections_are_closed_before_the_shutdown_is_reported(settings, monkeypatch):
+    told = []
+
+    async def close(limiter):
+        told.append("closed")
+
+    async def send(message):
+        told.append(message["type"])
+
+    async def run():
+        received = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
+
+        async def receive():
+            return next(received)
+
+        await small_app(settings)({"type": "lifespan", "state": {}}, receive, send)
+
+    monkeypatch.setattr("service.gate.rates.RateLimiter.close", close)
+    asyncio.run(run())
+    assert told == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]
