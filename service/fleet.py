@@ -37,13 +37,22 @@ class Fleet:
         if not beats:
             return model, ""
         # Those that can fill first, and of them those whose bundles are the newest.
-        best = sorted(beats.values(), key=lambda beat: (not beat.is_healthy, -beat.generation))
+        best = _ordered(beats)
         name = model or _default(best)
         for beat in best:
             if name in beat.models:
                 return name, beat.edition(name)
         known = sorted({name for beat in beats.values() for name in beat.models})
         raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")
+
+
+def default_model(beats: Mapping[str, Beat]) -> str:
+    """The bundle that fills where a request names none; empty while no worker lives."""
+    return _default(_ordered(beats)) if beats else ""
+
+
+def _ordered(beats: Mapping[str, Beat]) -> list[Beat]:
+    return sorted(beats.values(), key=lambda beat: (not beat.is_healthy, -beat.generation))
 
 
 def _default(best: Sequence[Beat]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Request
 
 from service import errors, schemas
-from service.fleet import Fleet
+from service.fleet import Fleet, default_model
 from service.gate.caller import Caller
 from service.queue import Beat, Queue
 from service.routes.queries import no_query
@@ -42,15 +42,15 @@ async def describe_model(
 async def _loaded(request: Request) -> list[schemas.Model]:
     """Every bundle that a live worker has, the default first."""
     fleet: Fleet = request.app.state.fleet
-    beats = (await fleet.beats()).values()
-    defaults = {beat.default for beat in beats}
+    live = await fleet.beats()
+    beats, default = live.values(), default_model(live)
     found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
-    order = sorted(found, key=lambda model: (model[0] not in defaults, model))
+    order = sorted(found, key=lambda model: (model[0] != default, model))
     return [
         schemas.Model(
             id=name,
             digest=digest,
-            default=name in defaults,
+            default=name == default,
             workers=sum(beat.models.get(name) == digest for beat in beats),
             engines=sorted(
                 {

@@ -214,3 +214,12 @@ def test_outcomes_come_while_workers_of_bundles_are_added(settings, hire):
     for names in ("a", "ab", "b"):
         hire(*names)
         assert [type(one) for one in outcomes(settings, *range(5))] == [Result] * 5
+
+
+def test_one_bundle_alone_is_listed_as_the_default(settings, hire):
+    hire("a")
+    hire("b")
+    with TestClient(create_app(settings)) as client:
+        assert eventually(lambda: len(client.get("/v1/models").json()["data"]) == 2)
+        listed = [(one["id"], one["default"]) for one in client.get("/v1/models").json()["data"]]
+        assert listed == [("a", True), ("b", False)]
