@@ -57,9 +57,22 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in (errors.ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
+    _check_root_path(settings.root_path)
     install_gate(app, settings, [app.state.metrics.observe])
     app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
     return app
+
+
+def _check_root_path(root: str) -> None:
+    """Refuse a root path whose first part is that of a route: requests could mean either."""
+    first = root.split("/")[1:2]
+    taken = {route.path.split("/")[1] for part in _PARTS for route in part.router.routes
+             if isinstance(route, Route)} | {"openapi.json"}  # fmt: skip
+    if taken.intersection(first):
+        raise errors.StartError(
+            f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is that of a "
+            "route of this service; choose another"
+        )
 
 
 async def _problem(request: Request, error: Exception) -> Response:

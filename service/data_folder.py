@@ -12,7 +12,8 @@ def prepare_data_folder(folder: Path) -> Path:
     Raises:
         StartError: it cannot be made or written to; the message says what to do.
     """
-    return _prepare(folder, "data folder", "CAPTIONFILL_DATA_FOLDER")
+    advice = "start in a folder that can be written to, or set CAPTIONFILL_DATA_FOLDER"
+    return _prepare(folder, "data folder", advice)
 
 
 def check_temp_folder(folder: Path | None) -> None:
@@ -22,10 +23,11 @@ def check_temp_folder(folder: Path | None) -> None:
         StartError: it cannot be written to.
     """
     chosen = Path(tempfile.gettempdir()) if folder is None else folder
-    _prepare(chosen, "folder for uploads", "CAPTIONFILL_TEMP_FOLDER")
+    advice = "set CAPTIONFILL_TEMP_FOLDER to a folder that can be written to"
+    _prepare(chosen, "folder for uploads", advice)
 
 
-def _prepare(folder: Path, purpose: str, variable: str) -> Path:
+def _prepare(folder: Path, purpose: str, advice: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -33,10 +35,7 @@ def _prepare(folder: Path, purpose: str, variable: str) -> Path:
         return folder.resolve()
     except OSError as error:
         reason = "it is not a folder" if _is_file(folder) else error.strerror
-        raise StartError(
-            f"the {purpose} {folder} cannot be used: {reason}; "
-            f"start in a folder that can be written to, or set {variable}"
-        ) from error
+        raise StartError(f"the {purpose} {folder} cannot be used: {reason}; {advice}") from error
 
 
 def _is_file(folder: Path) -> bool:

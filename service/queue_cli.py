@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,8 @@ def _settings() -> Settings:
     """The settings, with the embedded server's place where there is no other."""
     from service.embedded import running_url
 
+    # The command's own message has the reason: without a handler, Python would print the log, too.
+    logging.getLogger("captionfill").addHandler(logging.NullHandler())
     settings = load_settings()
     if settings.redis_url is not None:
         return settings
@@ -122,8 +125,15 @@ def _state(settings: Settings) -> Any:
 
     state = asyncio.run(read_queue(settings))
     if not state.up:
-        raise QueueUnavailable(f"no queue answers at REDIS_URL: {state.reason}")
+        raise QueueUnavailable(f"{_place()} does not answer: {state.reason}")
     return state
+
+
+def _place() -> str:
+    """Where the queue was looked for, in words."""
+    if load_settings().redis_url is not None:
+        return "the queue at REDIS_URL"
+    return "the queue (no REDIS_URL; that of `captionfill serve` in this folder, else localhost)"
 
 
 def _wait_until_empty(settings: Settings, seconds: float) -> int:
@@ -177,4 +187,4 @@ def _answers() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        raise QueueUnavailable(f"the queue does not answer: {reason_of(error)}") from error
+        raise QueueUnavailable(f"{_place()} does not answer: {reason_of(error)}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from service.errors import NotReady, QueueUnavailable, StartError
 from service.keys import CONNECTION, Keys
@@ -76,12 +76,15 @@ def check_redis(settings: Settings) -> None:
     One that does not answer is no reason not to start: `RedisMonitor` checks it later.
 
     Raises:
-        StartError: with the settings that would change it.
+        StartError: with the settings that would change it; also for a wrong password.
     """
     try:
         with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
             replies = [client.info(section) for section in _SECTIONS]
             facts = RedisFacts.parse(_merged(replies), _saves(client))
+    except AuthenticationError as error:
+        told = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
+        raise StartError(told) from error
     except (RedisError, OSError) as error:
         log.warning("Redis not checked", extra={"reason": reason_of(error)})
         return

@@ -12,13 +12,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from service.child import Child, Start
 from service.data_folder import prepare_data_folder
 from service.embedded import EmbeddedServer
 from service.errors import StartError
 from service.example import write_example
+from service.keys import CONNECTION
 from service.listening import listen
 from service.processes import spawn
 from service.redis_check import check_redis
@@ -95,8 +96,10 @@ def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedServer | None:
 def _asked_for(settings: Settings) -> str:
     """The server at REDIS_URL, if it answers."""
     try:
-        with redis.Redis.from_url(settings.queue_url, socket_connect_timeout=5) as client:
+        with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
             client.ping()
+    except AuthenticationError:
+        pass  # check_redis tells of it
     except (RedisError, OSError, ValueError) as error:
         raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
     check_redis(settings)

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -105,6 +108,23 @@ def test_a_queue_that_is_away_is_one_clear_line(captionfill, monkeypatch, comman
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     status, printed = captionfill("queue", command)
     assert status == 1 and "answer" in printed.err and len(printed.err.splitlines()) == 1
+
+
+def test_the_real_command_says_once_that_redis_is_away():
+    environment = {**os.environ, "REDIS_URL": "redis://127.0.0.1:1"}
+    line = [sys.executable, "-m", "service.cli", "queue", "status"]
+    ended = subprocess.run(
+        line, check=False, env=environment, capture_output=True, text=True, timeout=60
+    )
+    [told] = ended.stderr.splitlines()
+    assert ended.returncode == 1 and "REDIS_URL" in told and "Error 111" in told
+
+
+def test_without_a_url_the_message_names_none(captionfill, monkeypatch, tmp_path):
+    monkeypatch.delenv("REDIS_URL")
+    monkeypatch.setenv("CAPTIONFILL_DATA_FOLDER", str(tmp_path))
+    monkeypatch.setattr("service.settings.Settings.queue_url", "redis://127.0.0.1:1")
+    assert "no REDIS_URL" in captionfill("queue", "status")[1].err
 
 
 def test_without_a_url_it_is_the_embedded_server_of_this_folder(captionfill, monkeypatch, tmp_path):

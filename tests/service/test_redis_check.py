@@ -16,6 +16,7 @@ from service.redis_check import RedisFacts, RedisMonitor, check_redis
 from service.redis_errors import RedisErrorLog, reason_of
 from service.settings import Settings
 from service.worker import Worker
+from tests.ports import free_port
 from tests.service.painter import Painter
 from tests.service.queueing import ALL, RESULT, new, outcome, put, with_queue
 
@@ -107,6 +108,20 @@ def test_a_redis_without_persistence_is_warned_of(own, settings, caplog):
 def test_a_redis_that_is_away_does_not_stop_the_start(caplog):
     check_redis(Settings(redis_url="redis://127.0.0.1:1"))
     assert "Connection refused" in str([vars(record) for record in caplog.records])
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "worker"])
+def test_wrong_credentials_end_the_start(
+    own, settings, monkeypatch, tmp_path, captionfill, command
+):
+    url = settings.redis_url.replace("unix://", "unix://nobody:s3cr3t@")
+    monkeypatch.setenv("REDIS_URL", url)
+    monkeypatch.setenv("CAPTIONFILL_DATA_FOLDER", str(tmp_path))
+    monkeypatch.setenv("PORT", str(free_port()))
+    monkeypatch.setattr("service.logs.set_up_logs", lambda: None)
+    status, printed = captionfill(command)
+    [told] = printed.err.splitlines()
+    assert status == 1 and "REDIS_URL" in told and "s3cr3t" not in told
 
 
 @pytest.mark.parametrize(

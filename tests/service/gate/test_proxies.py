@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.app import create_app
+from service.errors import StartError
 from service.gate.proxies import route_path
 from service.settings import ROOT_PATH, Settings
 from tests.service.gate.conftest import small_app
@@ -121,6 +122,12 @@ def test_a_path_that_passes_is_plain(text):
 def test_a_root_path_that_is_none_is_refused(path):
     with pytest.raises(ValueError, match="must be a path"):
         Settings(root_path=path)
+
+
+@pytest.mark.parametrize("path", ["/v1", "/jobs/x", "/docs"])
+def test_a_root_path_over_a_route_is_refused(path):
+    with pytest.raises(StartError, match="CAPTIONFILL_ROOT_PATH"):
+        create_app(Settings(root_path=path))
 
 
 def test_a_slash_at_the_end_of_the_root_path_is_left_out():
