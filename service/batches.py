@@ -83,7 +83,7 @@ class Batches:
             data = await self._redis.get(self._keys.batch(name))
         manifest = data and Manifest.load(data)
         if not manifest or manifest.owner != owner:
-            raise NoSuchBatch("there is no such batch, or no longer")
+            raise NoSuchBatch("no batch of yours has this id, or it has expired")
         return manifest
 
     async def states(self, manifest: Manifest) -> dict[str, State]:

@@ -12,7 +12,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ServiceError(Exception):
-    """The service failed in a way nobody foresaw. The log holds the reason."""
+    """The service failed with an unexpected error. Its log has the traceback."""
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal-error"
@@ -87,7 +87,7 @@ class NoSuchModel(ServiceError):
 
 
 class KeyReused(ServiceError):
-    """The Idempotency-Key came with another request before. Take a new key for a new request."""
+    """The Idempotency-Key was used with a different request. Use a new key for a new request."""
 
     status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
 
@@ -142,7 +142,7 @@ class InvalidWebhook(InvalidField):
 
 
 class UnsupportedPicture(ServiceError):
-    """The file is no whole, still 8-bit PNG, JPEG or WebP picture in grey, palette or RGB colour.
+    """The file is not a complete, still PNG, JPEG or WebP with 8-bit grey, palette or RGB pixels.
 
     What counts is the content, not the name: a truncated or broken file ends here, too.
     """
@@ -185,7 +185,7 @@ class UploadTooSlow(ServiceError):
 
 
 class UploadsFull(ServiceError):
-    """The uploads in hand take all the room this process has for them: try again in a moment."""
+    """The open uploads use up the budget of this process for uploads: try again in a moment."""
 
     status, slug, title, retry_after = 503, "uploads-full", "No room for uploads", 2
 
@@ -203,25 +203,25 @@ class NotAcceptable(ServiceError):
 
 
 class QueueFull(ServiceError):
-    """As many jobs as the service takes are waiting. Nothing was queued: try again later."""
+    """The queue has no room for this request. Nothing was queued: try again later."""
 
     status, slug, title, retry_after = 503, "queue-full", "Queue full", 5
 
 
 class QueueUnavailable(ServiceError):
-    """The queue (Redis) does not answer. Nothing is known to have been queued: try again."""
+    """Redis does not answer, or refuses writes. The job may have been queued: try again."""
 
     status, slug, title, retry_after = 503, "queue-unavailable", "Queue unavailable", 5
 
 
 class NotReady(ServiceError):
-    """No worker with a loaded bundle has been heard of lately, or none whose bundle can fill."""
+    """No live worker has a bundle that works, or Redis or the API keys cannot be used."""
 
     status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
 
 
 class Draining(ServiceError):
-    """An operator lets the queue run empty: no new job is taken, those accepted are answered."""
+    """An operator drains the queue: new jobs are refused, accepted ones are finished."""
 
     status, slug, title, retry_after = 503, "draining", "Draining", 30
 
@@ -239,7 +239,7 @@ class JobFailed(ServiceError):
 
 
 class NoSuchJob(ServiceError):
-    """There is no such job: it never was, it is another client's, or it has been forgotten."""
+    """No job has this id, or it belongs to another client, was deleted or has expired."""
 
     status, slug, title = 404, "no-such-job", "No such job"
 
@@ -251,7 +251,7 @@ class ResultNotReady(ServiceError):
 
 
 class JobGone(ServiceError):
-    """The job was cancelled, or its time is over, or its result is no longer kept.
+    """The job was cancelled, or the job or its result has expired.
 
     The picture of a request that was answered at once is not kept at all: send
     ``Prefer: respond-async`` to fetch the result later.
@@ -271,7 +271,7 @@ class JobLost(ServiceError):
 
 
 class QuotaExceeded(ServiceError):
-    """The queue keeps as many bytes for this caller as it may: ``CAPTIONFILL_CALLER_BYTES``.
+    """The caller's background jobs use up its storage quota, ``CAPTIONFILL_CALLER_BYTES``.
 
     Each background job counts with its picture and its results until it is deleted
     (``DELETE /jobs/{job}``) or its result expires. Nothing was queued. Fetch results and delete
@@ -334,7 +334,7 @@ class TooManyRequests(ServiceError):
 
 
 class TooManyAtOnce(ServiceError):
-    """The caller has as many requests, or as many bytes of uploads, in hand as one may have.
+    """The caller has as many requests or bytes of uploads open as one caller may have.
 
     Event streams count, too: wait until one has ended.
     """
@@ -343,7 +343,7 @@ class TooManyAtOnce(ServiceError):
 
 
 class Busy(ServiceError):
-    """As many requests as this process takes are being answered: try again at once or elsewhere."""
+    """This process has as many requests open as it may have: try again."""
 
     status, slug, title, retry_after = 503, "busy", "Busy", 1
 
@@ -379,7 +379,7 @@ class NoSuchPage(ServiceError):
 
 
 class NoSuchBatch(ServiceError):
-    """There is no such batch: it never was, it is another client's, or it has been forgotten."""
+    """No batch has this id, or it belongs to another client or has expired."""
 
     status, slug, title = 404, "no-such-batch", "No such batch"
 

@@ -305,7 +305,7 @@ class Inpainter:
         """What is known of a client's job; `NoSuchJob` for another's, too."""
         status = await self._queue.status(name, owner)
         if status.owner != owner:
-            raise NoSuchJob("there is no such job, or no longer")
+            raise NoSuchJob("no job of yours has this id, or it has expired")
         return status
 
     async def _compose(

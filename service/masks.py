@@ -55,12 +55,12 @@ def read_mask(data: bytes | None, picture: Picture, max_pixels: int) -> Mask:
         InvalidMask: not such a picture, no transparent part, or one that is too large.
     """
     alpha = picture.alpha if data is None else _decode(data, picture.size, max_pixels)
-    what = "picture, there being no mask," if data is None else "mask"
+    what = "no mask was sent: the image" if data is None else "the mask"
     if alpha is None:
-        raise InvalidMask(f"the {what} needs an alpha channel: transparent is what is to be filled")
+        raise InvalidMask(f"{what} needs an alpha channel; its transparent pixels are filled")
     empty = alpha == 0
     if not empty.any():
-        raise InvalidMask(f"the {what} needs fully transparent pixels (alpha 0)")
+        raise InvalidMask(f"{what} needs fully transparent pixels (alpha 0)")
     region = _surround(empty, picture.size)
     x, y, width, height = region
     return Mask(region, empty[y : y + height, x : x + width])

@@ -196,7 +196,7 @@ class Queue:
         if not isinstance(found, list):
             if found == b"lost" or (found is None and self.is_lost(name, owner)):
                 self._check_lost(name, owner)
-            raise NoSuchJob("there is no such job, or no longer")
+            raise NoSuchJob("no job of yours has this id, or it has expired")
         fields, state, ahead, pace = found
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
         return Status.from_fields(name, pairs, state.decode(), ahead, float(pace))
@@ -291,7 +291,7 @@ class Queue:
                 args=[self.keys.prefix, GROUP, name, self._keep_ms, int(forget)]
             )
         if state is None:
-            raise NoSuchJob("there is no such job, or no longer")
+            raise NoSuchJob("no job of yours has this id, or it has expired")
         return State(state.decode())
 
     async def sweep(self, place: int, most: int) -> tuple[int, int, int]:

@@ -297,15 +297,15 @@ class Settings(BaseSettings):
         # themselves and the model's restarts.
         if 3 * self.hang_seconds > self.answer_seconds:
             raise ValueError(
-                f"CAPTIONFILL_MODEL_SECONDS ({self.hang_seconds:g}) must be at most "
-                f"a third of ANSWER_SECONDS ({self.answer_seconds:g}), "
-                "or what waits beside an input that hangs gets 504"
+                f"CAPTIONFILL_MODEL_SECONDS ({self.hang_seconds:g}) must be at most a third of "
+                f"CAPTIONFILL_ANSWER_SECONDS ({self.answer_seconds:g}), or jobs beside an "
+                "input that hangs get 504"
             )
         if self.model_failures >= self.max_deliveries:
             raise ValueError(
                 f"CAPTIONFILL_MODEL_FAILURES ({self.model_failures}) must be less than "
-                f"MAX_DELIVERIES ({self.max_deliveries}), "
-                "or one worker that fails uses up all tries of a job"
+                f"CAPTIONFILL_MAX_DELIVERIES ({self.max_deliveries}), or one failing worker uses "
+                "up all tries of a job"
             )
         return self
 

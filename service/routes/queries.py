@@ -27,6 +27,6 @@ def _refuse_query(fields: Collection[str]) -> Callable[[Request], Awaitable[None
         for name in request.query_params:
             if name in fields:
                 raise InvalidField(f"{name} is a field of the form, not a query parameter")
-            raise InvalidField(f"unknown query parameter {name[:40]!r}; POST takes none here")
+            raise InvalidField(f"unknown query parameter {name[:40]!r}; this route takes none")
 
     return refuse

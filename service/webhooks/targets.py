@@ -63,11 +63,13 @@ def _parse(url: str) -> Target:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError as error:
-        raise InvalidWebhook("the webhook's address cannot be read") from error
+        raise InvalidWebhook(
+            "the webhook's address is no valid URL, or its port is over 65535"
+        ) from error
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidWebhook("a webhook's address must begin with https:// and a host")
     if "@" in parts.netloc or parts.fragment or port == 0:
-        raise InvalidWebhook("a webhook's address has neither user, password, fragment nor port 0")
+        raise InvalidWebhook("a webhook's address must have no user, password, fragment or port 0")
     # An IRI's characters become those of a URI (RFC 3987, 3.1).
     path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _KEPT)
     default = 443 if parts.scheme == "https" else 80
@@ -94,7 +96,7 @@ def _check_host(host: str) -> str:
         host = _to_ascii(host)
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no name of a host")
+        raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no valid host name")
     # 127.1, 0x7f.0.0.1 and 2130706433 are addresses to a resolver, too.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         return _check_address(host)
@@ -106,7 +108,9 @@ def _to_ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode().lower()
     except idna.IDNAError as error:
-        raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no name: {error}") from error
+        raise InvalidWebhook(
+            f"the webhook's host {host[:100]!r} is no valid name: {error}"
+        ) from error
 
 
 def _check_address(host: str) -> str:

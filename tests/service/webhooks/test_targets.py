@@ -87,8 +87,8 @@ def test_a_private_host_in_other_digits_is_refused(host):
         ("https://example.com/a\u00a0b", "as character 22"),
         ("https://example.com\\@x/", "as character 20"),
         ("https://example.com/" + "x" * 2048, "more than 2,048"),
-        ("https://a..b/", "'a..b' is no name"),
-        ("https://-\u00fc.de/", "is no name"),
+        ("https://a..b/", "'a..b' is no valid"),
+        ("https://-\u00fc.de/", "is no valid"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_named(url, told):
