@@ -29,7 +29,7 @@ def check_output(place: Path, *, folder: bool = False) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not folder and target.is_file():
             target.open("r+b").close()
-        elif folder or not target.exists():  # what exists and is no regular file: /dev/stdout
+        elif folder or not place.exists():  # a pipe behind /dev/stdout resolves to no path
             _try_folder(target if folder else target.parent)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or error

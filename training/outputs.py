@@ -28,7 +28,7 @@ def check_output(*places: Path) -> None:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if target.is_file():
                 target.open("r+b").close()
-            elif not target.exists():  # what exists and is no regular file, such as /dev/stdout
+            elif not place.exists():  # a pipe behind /dev/stdout exists, but resolves to no path
                 try_folder(target.parent)
         except (OSError, RuntimeError) as error:
             raise cannot_be_written(place, error) from error

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -149,3 +150,13 @@ def test_a_pipe_is_written_as_it_is(folder):
     write_whole(folder / "pipe", b"picture")
     assert os.read(reading, 100) == b"picture"
     os.close(reading)
+
+
+def test_a_pipe_behind_dev_stdout_is_an_output():
+    reading, writing = os.pipe()
+    place = Path(f"/dev/fd/{writing}")
+    check_output(place)
+    write_whole(place, b"content")
+    assert os.read(reading, 100) == b"content"
+    os.close(reading)
+    os.close(writing)

@@ -182,3 +182,13 @@ def test_every_number_of_the_command_line_has_a_least_value(functions):
     found = [number for function in functions for number in numbers(function)]
     assert len(found) > 8
     assert [number for number in found if number[2] is None] == []
+
+
+def test_a_pipe_behind_dev_stdout_is_an_output():
+    reading, writing = os.pipe()
+    place = Path(f"/dev/fd/{writing}")
+    check_output(place)
+    write_whole(place, b"content")
+    assert os.read(reading, 100) == b"content"
+    os.close(reading)
+    os.close(writing)
