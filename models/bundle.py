@@ -148,8 +148,8 @@ def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
         device: where the networks go.
 
     Raises:
-        BundleError: a file is missing or damaged, the digest does not fit, or a network is
-            unknown to this version.
+        BundleError: a file is missing or damaged, the digest does not fit, a network is unknown
+            to this version, or the device cannot be used.
     """
     record = read_config(folder)
     check_weights(folder, WEIGHTS, record.pop("weights", None))
@@ -163,10 +163,13 @@ def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
         generator = load_weights(folder / WEIGHTS, GENERATORS[config.generator](config.settings))
         if config.scorer is not None:
             scorer = SCORERS[config.scorer["kind"]](config.scorer["settings"])
-            scorer = load_weights(folder / SCORER_WEIGHTS, scorer).to(device)
+            scorer = load_weights(folder / SCORER_WEIGHTS, scorer)
     except (TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise BundleError(f"bundle {folder} does not fit this version: {error}") from error
-    return Bundle(generator.to(device), config, digest, scorer)
+    try:
+        return Bundle(generator.to(device), config, digest, scorer and scorer.to(device))
+    except (AssertionError, RuntimeError) as error:  # torch without CUDA fails an assertion
+        raise BundleError(f"device {device} cannot be used: {error}") from error
 
 
 def save_weights(path: Path, network: nn.Module) -> str:

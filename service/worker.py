@@ -14,7 +14,7 @@ from service.consumer import Consumer, Lease
 from service.logs import describe
 from service.model_guard import Model, ModelGuard
 from service.model_process import DeviceError
-from service.redis_errors import is_transient, reason_of
+from service.redis_errors import RedisErrorLog, is_transient, reason_of
 from service.tracing import batch_span
 from service.work import Failure, Fill, Outcome, OutOfMemory, Result
 
@@ -55,6 +55,7 @@ class Worker:
         self._joined = False
         self._served: list[str] = []
         self._errors = 0
+        self._error_log = RedisErrorLog()
         self._pace = 0.0
 
     def stop(self) -> None:
@@ -280,7 +281,7 @@ class Worker:
         try:
             act()
         except RedisError as error:
-            log.warning("queue away", extra={"reason": reason_of(error)})
+            self._error_log.warn(error)
         except Exception:
             log.exception("the keeper of leases failed")
 
@@ -288,7 +289,7 @@ class Worker:
         return {**self._guard.facts(), "pace": self._pace}
 
     def _pause(self, error: RedisError) -> None:
-        log.warning("queue away", extra={"reason": reason_of(error)})
+        self._error_log.warn(error)
         if isinstance(error, ReadOnlyError):
             self._consumer.reconnect()
         pause = min(_FIRST_RETRY_SECONDS * 2**self._errors, _RETRY_SECONDS)

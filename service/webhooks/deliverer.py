@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from service.errors import InvalidWebhook
 from service.keys import Keys
-from service.redis_errors import reason_of
+from service.redis_errors import RedisErrorLog
 from service.settings import Settings
 from service.webhooks.addresses import AllowList
 from service.webhooks.outbox import Hook, Outbox
@@ -34,6 +34,7 @@ class Deliverer:
 
     def __init__(self, settings: Settings, outbox: Outbox, sender: Sender) -> None:
         self._settings, self._outbox, self._sender = settings, outbox, sender
+        self._error_log = RedisErrorLog()
 
     async def run(self) -> None:
         """Deliver until cancelled; wait out a server that is away."""
@@ -51,7 +52,7 @@ class Deliverer:
         try:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
-            log.warning("queue away", extra={"reason": reason_of(error)})
+            self._error_log.warn(error)
         except Exception:  # whatever it is, those due later are still to be sent
             log.exception("webhooks failed")
         return []
@@ -61,7 +62,7 @@ class Deliverer:
         try:
             await self._settle(hook)
         except (RedisError, OSError) as error:
-            log.warning("queue away", extra={"reason": reason_of(error)})
+            self._error_log.warn(error)
         except Exception:
             log.exception("webhook failed", extra={"job": hook.job})
 

@@ -75,6 +75,12 @@ def test_another_encoder_is_refused(folder):
         load_bundle(folder).check_encoder(other)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device that must be missing is there")
+def test_a_device_that_is_missing_is_named(scored_bundle):
+    with pytest.raises(BundleError, match="device cuda cannot be used"):
+        load_bundle(scored_bundle, "cuda")
+
+
 def test_noise_depends_on_its_own_seed_alone():
     alone, together = seeded_noise([7], 4), seeded_noise([3, 7, 9], 4)
     assert torch.equal(alone[0], together[1])

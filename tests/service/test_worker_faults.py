@@ -109,3 +109,17 @@ def test_the_check_sees_a_worker_that_leaks_leases(settings):
     settings = settings.model_copy(update={"lease_seconds": 2})
     found, _ = problems(settings, Leaky, ["readonly"], patience=8)
     assert any("AnswerTimeout" in one for one in found)
+
+
+def test_the_same_refusal_is_logged_once(settings, caplog):
+    client = FaultyRedis.make(settings.queue_url, range(1000), "readonly")
+    worker = Worker(Consumer(settings, client), Painter, Batcher(8, 0.3, time.monotonic))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while len(client.calls) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    worker.stop()
+    thread.join()
+    away = [record for record in caplog.records if record.getMessage() == "queue away"]
+    assert len(client.calls) >= 5 and len(away) == 1
