@@ -216,11 +216,15 @@ class GuardedProtocol(H11Protocol):
 
     def _close_gently(self) -> None:
         """Read on for a moment: to close with bytes unread would destroy the answer on its way."""
-        if not self._half_closed and self.transport.can_write_eof():
-            self.transport.write_eof()
-            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
-        else:
+        if self._half_closed or not self.transport.can_write_eof():
             self.transport.close()
+            return
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client reset the connection while the answer was written
+            self.transport.close()
+        else:
+            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 class _Connection(h11.Connection):

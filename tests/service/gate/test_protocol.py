@@ -1,6 +1,7 @@
 """Raw bytes on real sockets: what uvicorn makes of them with our protocol."""
 
 import asyncio
+import errno
 import json
 import re
 import select
@@ -149,6 +150,17 @@ def test_garbage_gets_a_problem_and_no_traceback(connect, garbage, caplog):
     connection.sendall(garbage)
     status, _ = problem(read_all(connection))
     assert status in (400, 501)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_client_that_resets_while_it_is_refused_leaves_no_traceback(connect, monkeypatch, caplog):
+    def write_eof(transport):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    monkeypatch.setattr(asyncio.selector_events._SelectorSocketTransport, "write_eof", write_eof)
+    connection = connect()
+    connection.sendall(GOOD + b"garbage\r\n\r\n")
+    assert b"/problems/malformed-http" in read_all(connection)
     assert not [record for record in caplog.records if record.exc_info]
 
 
