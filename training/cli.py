@@ -269,8 +269,9 @@ def evaluate(
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
-    from training.evaluate import Rivals, Settings, check_results
+    from training.evaluate import Rivals, Settings
     from training.evaluate import evaluate as measure
+    from training.outputs import check_results
 
     check_results(json)
     with ExitStack() as passing, stage_progress() as progress:

@@ -23,7 +23,7 @@ from training.measures.one_set import measure_set
 from training.measures.subject import Rival, Subject
 from training.methods import NONE, TRUE, WRONG, Progress
 from training.metrics import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
-from training.outputs import cannot_be_written, check_output, write_whole
+from training.outputs import cannot_be_written, check_results, write_whole
 from training.result import Result
 from training.shards import load_split, open_manifest
 from training.table import EvaluationTable
@@ -139,18 +139,6 @@ def evaluate(
     result = Result([table_of(engine, done, extractor) for done in sets], figures)
     write(result, sets, out_json)
     return result
-
-
-def check_results(out_json: Path) -> None:
-    """Check before any work that the results of an evaluation can be written.
-
-    Raises:
-        EvaluationError: the name does not end in `.json`.
-        OutputError: the JSON, the Markdown or the grid cannot be written.
-    """
-    if out_json.suffix != ".json":
-        raise EvaluationError(f"{out_json}: the name of the result must end in .json")
-    check_output(out_json, out_json.with_suffix(".md"), out_json.with_suffix(".png"))
 
 
 def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> Mapping[str, Rival]:

@@ -34,6 +34,17 @@ def check_output(*places: Path) -> None:
             raise cannot_be_written(place, error) from error
 
 
+def check_results(out: Path) -> None:
+    """Check before any work that results can be written: JSON, and table and picture beside it.
+
+    Raises:
+        OutputError: the name does not end in `.json`, or one of the files cannot be written.
+    """
+    if out.suffix != ".json":
+        raise OutputError(f"{out}: the name of the result must end in .json")
+    check_output(out, out.with_suffix(".md"), out.with_suffix(".png"))
+
+
 def check_output_folder(place: Path) -> None:
     """Check that files can be written below a folder, present or not; nothing is changed.
 

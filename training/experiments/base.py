@@ -14,10 +14,9 @@ import typer
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.errors import RunError
 from training.grids import to_png
 from training.loaded import LoadedRun
-from training.outputs import cannot_be_written, check_output, write_whole
+from training.outputs import cannot_be_written, check_results, write_whole
 from training.progress import say
 from training.rundir import RunDir
 
@@ -57,18 +56,6 @@ def experiment(name: str) -> Callable[[Command], Command]:
         return cast(Command, checked)
 
     return register
-
-
-def check_results(out: Path) -> None:
-    """Check before any work that the results of an experiment can be written.
-
-    Raises:
-        RunError: the name does not end in `.json`.
-        OutputError: the JSON, the picture or the table cannot be written.
-    """
-    if out.suffix != ".json":
-        raise RunError(f"{out}: the name of the result must end in .json")
-    check_output(out, out.with_suffix(".png"), out.with_suffix(".md"))
 
 
 def leave(
