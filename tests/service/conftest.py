@@ -76,6 +76,25 @@ def worker(settings):
 
 
 @pytest.fixture
+def hire(settings):
+    """Start workers in threads, each with models from a function; they end with the test."""
+    hired = []
+
+    def start(load, limit=8, settings=settings):
+        policy = Batcher(limit, settings.lease_seconds, time.monotonic)
+        worker = Worker(Consumer(settings), load, policy)
+        thread = threading.Thread(target=worker.run)
+        hired.append((worker, thread))
+        thread.start()
+        return worker
+
+    yield start
+    for worker, thread in hired:
+        worker.stop()
+        thread.join()
+
+
+@pytest.fixture
 def temperatures(monkeypatch):
     """Those of all work that painters are given, as it comes."""
     seen, predict = [], Painter.predict

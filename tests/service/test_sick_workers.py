@@ -8,8 +8,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
-from service.batcher import Batcher
-from service.consumer import Consumer
 from service.device_errors import is_device_error, is_out_of_memory
 from service.errors import StartError
 from service.health import Health
@@ -17,7 +15,6 @@ from service.jobs import Job
 from service.model_process import DeviceError, ModelDeathError, ModelProcess
 from service.settings import Settings
 from service.work import WINDOW_BYTES, Result, Work
-from service.worker import Worker
 from tests.reliability.painter_worker import PainterProcess
 from tests.service.painter import HANG, Painter
 from tests.service.queueing import new, outcome, outcomes, put
@@ -55,25 +52,12 @@ class Sick(Painter):
 
 
 @pytest.fixture
-def hire(settings, monkeypatch):
-    """Start workers in threads with models from a function; they end with the test."""
+def hire(hire, monkeypatch):
+    """Start workers that probe and send heartbeats every 0.1 s."""
     monkeypatch.setattr("service.health._FIRST_PAUSE", 0.1)
     monkeypatch.setattr("service.worker._BEAT_SECONDS", 0.1)
     Sick.loaded = False
-    hired = []
-
-    def start(load):
-        policy = Batcher(8, settings.lease_seconds, time.monotonic)
-        worker = Worker(Consumer(settings), load, policy)
-        thread = threading.Thread(target=worker.run)
-        hired.append((worker, thread))
-        thread.start()
-        return worker
-
-    yield start
-    for worker, thread in hired:
-        worker.stop()
-        thread.join()
+    return hire
 
 
 KINDS = ["answers", "device", "signal", "start", "raises"]
