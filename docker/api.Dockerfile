@@ -22,6 +22,7 @@ COPY pyproject.toml ./
 RUN touch README.md LICENSE && pip install .
 
 COPY README.md LICENSE ./
+COPY captionfill captionfill
 COPY service service
 RUN pip install --no-deps --force-reinstall .
 COPY docker/healthcheck.py /opt/healthcheck.py

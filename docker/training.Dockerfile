@@ -32,6 +32,7 @@ COPY pyproject.toml ./
 RUN touch README.md LICENSE && pip install "./[training]"
 
 COPY README.md LICENSE ./
+COPY captionfill captionfill
 COPY models models
 COPY training training
 RUN pip install --no-deps --force-reinstall .

@@ -28,6 +28,7 @@ COPY pyproject.toml ./
 RUN touch README.md LICENSE && pip install "./[worker]"
 
 COPY README.md LICENSE ./
+COPY captionfill captionfill
 COPY service service
 # models/weights/default, the bundle that is served, lies in here; CAPTIONFILL_BUNDLE names another.
 COPY models models

@@ -84,3 +84,10 @@ def paste(context: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
     edge = (context.shape[-1] - fill.shape[-1]) // 2
     placed = torch.nn.functional.pad(fill, (edge, edge, edge, edge))
     return torch.where(mask > 0, placed, context)
+
+
+def corners(count: int, room: int, rng: torch.Generator) -> Tensor:
+    """Draw where crops begin, int64 `(count, 2)`, 0 to `room`; nothing is drawn for no room."""
+    if room == 0:
+        return torch.zeros(count, 2, dtype=torch.long)
+    return torch.randint(room + 1, (count, 2), generator=rng)

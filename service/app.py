@@ -18,6 +18,7 @@ from service.metrics import HttpMetrics
 from service.queue import Queue
 from service.redis_check import RedisMonitor
 from service.routes import batches, health, inpaint, jobs, models, openai
+from service.schemas import REQUEST_HEADERS
 from service.settings import Settings
 from service.sweeper import sweeping
 from service.webhooks.deliverer import delivering
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
     _check_root_path(settings.root_path)
-    install_gate(app, settings, [app.state.metrics.observe])
+    install_gate(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
     app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
     return app
 

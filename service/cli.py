@@ -66,6 +66,7 @@ def api(host: Host = None, port: Port = None) -> None:
     """
     from service.gate.authentication import check_keys
     from service.logs import set_up_logs
+    from service.readiness import tell_ready
     from service.redis_check import check_redis
     from service.server import run_api
     from service.tracing import set_up_tracing
@@ -75,7 +76,7 @@ def api(host: Host = None, port: Port = None) -> None:
     set_up_logs()
     check_redis(settings)
     set_up_tracing("api")
-    run_api(settings)
+    run_api(settings, lambda: tell_ready(settings.ready_fd))
 
 
 @app.command()

@@ -6,28 +6,32 @@ An error's docstring is its documentation: it is served at the problem's ``type`
 
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
-from typing import Any, ClassVar
+from typing import Any
+
+from captionfill.errors import (
+    InvalidField,
+    InvalidMask,
+    InvalidRegion,
+    PictureTooLarge,
+    PictureTooSmall,
+    ServiceError,
+    StartError,
+    UnsupportedPicture,
+)
+
+# Those of the library are the service's, too.
+__all__ = [
+    "InvalidField",
+    "InvalidMask",
+    "InvalidRegion",
+    "PictureTooLarge",
+    "PictureTooSmall",
+    "ServiceError",
+    "StartError",
+    "UnsupportedPicture",
+]
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class ServiceError(Exception):
-    """The service failed with an unexpected error. Its log has the traceback."""
-
-    status: ClassVar[int] = 500
-    slug: ClassVar[str] = "internal-error"
-    title: ClassVar[str] = "Internal error"
-    retry_after: ClassVar[int | None] = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to the error."""
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-
-    def problem(self) -> dict[str, Any]:
-        """The problem document."""
-        kind = {"type": f"/problems/{self.slug}", "title": self.title}
-        return {**kind, "status": self.status, "detail": str(self)}
 
 
 class BadRequest(ServiceError):
@@ -51,15 +55,6 @@ class UnsupportedEncoding(ServiceError):
     def headers(self) -> dict[str, str]:
         """The encoding that is taken (RFC 9110, 12.5.3)."""
         return {"Accept-Encoding": "identity"}
-
-
-class InvalidField(ServiceError):
-    """A form field is missing, unknown, sent twice, or has a value out of range.
-
-    So is a field that was sent as a query parameter: no POST takes any.
-    """
-
-    status, slug, title = 422, "invalid-field", "Invalid form field"
 
 
 class InvalidCaption(InvalidField):
@@ -92,25 +87,6 @@ class KeyReused(ServiceError):
     status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
 
 
-class InvalidRegion(InvalidField):
-    """The region is not ``x,y,width,height`` in whole pixels inside the picture.
-
-    Each side must be at least 4 pixels and at most three quarters of the picture's shorter side.
-    """
-
-    slug, title = "invalid-region", "Invalid region"
-
-
-class InvalidMask(InvalidField):
-    """The mask does not say what to fill.
-
-    It must be a picture with an alpha channel and of the same size, and its fully transparent
-    pixels must lie within a square of at most three quarters of the picture's shorter side.
-    """
-
-    slug, title = "invalid-mask", "Invalid mask"
-
-
 class InvalidArchive(InvalidField):
     """The archive is no whole zip, has no picture, or its captions are missing or cannot be read.
 
@@ -139,31 +115,6 @@ class InvalidWebhook(InvalidField):
     """
 
     slug, title = "invalid-webhook", "Invalid webhook"
-
-
-class UnsupportedPicture(ServiceError):
-    """The file is not a complete, still PNG, JPEG or WebP with 8-bit grey, palette or RGB pixels.
-
-    What counts is the content, not the name: a truncated or broken file ends here, too.
-    """
-
-    status, slug, title = 415, "unsupported-picture", "Unsupported picture"
-
-
-class PictureTooSmall(ServiceError):
-    """The picture is less than 64 pixels wide or high."""
-
-    status, slug, title = 422, "picture-too-small", "Picture too small"
-
-
-class PictureTooLarge(ServiceError):
-    """The picture has more pixels than the service takes, or the pictures of its answer have.
-
-    One limit holds for both: 40 million, unless ``CAPTIONFILL_MAX_PIXELS`` says otherwise. An
-    answer has ``n`` pictures of the upload's size, and twice as many with ``compare``.
-    """
-
-    status, slug, title = 413, "picture-too-large", "Picture too large"
 
 
 class BodyTooLarge(ServiceError):
@@ -390,13 +341,6 @@ class BatchUnfinished(ServiceError):
     status, slug, title, retry_after = 409, "batch-unfinished", "Batch unfinished", 5
 
 
-class StartError(ServiceError):
-    """A command cannot start: a busy port, a missing bundle, no Redis."""
-
-    slug, title = "start-error", "Cannot start"
-
-
-# What a request may be answered with before any route has seen it.
 GATE: tuple[type[ServiceError], ...] = (
     KeyRequired, CrossOrigin, WrongHost, TooManyRequests, TooManyAtOnce, Busy, BodyTooLarge,
     UploadTooSlow, UploadsFull,

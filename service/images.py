@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from captionfill.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
 from service import jpeg_file, png_file
 from service.colour import Tone, fit_profile
-from service.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
 from service.jpeg_ending import check_ending
 from service.picture_file import PictureFile
 from service.webp_file import is_webp, parse_webp

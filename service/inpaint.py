@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from numpy.typing import NDArray
 
+from captionfill.imaging.canvas import Canvas, squares_of
 from service.errors import (
     BadRequest,
     JobFailed,
@@ -23,56 +23,17 @@ from service.errors import (
     ResultNotReady,
 )
 from service.fleet import Fleet
-from service.images import Picture, Pixels, own_bytes, read_picture, write_png
+from service.images import Picture, own_bytes
 from service.job_ids import make_job_id
 from service.jobs import Job, Lane, Status
-from service.masks import Mask, read_mask
 from service.queue import Admitted, Idempotency, Queue
 from service.requests import InpaintRequest
 from service.settings import Settings
 from service.uploads import check_picture
-from service.window import HOLE, Region, Window, choose_region, compose, context
+from service.window import Region
 from service.work import SEEDS, Failure, Outcome, Result, Work
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """A decoded picture, the region of it to fill, and what the networks will see of it."""
-
-    picture: Picture
-    region: Region
-    window: bytes
-    mask: Mask | None = None
-
-    @classmethod
-    def open(
-        cls, image: bytes, region: str | None, max_pixels: int, mask: bytes | None = None
-    ) -> "Canvas":
-        """Decode and check a picture, and scale the window around its region.
-
-        A mask says what to fill in the place of the region; an empty one is the picture's own.
-        """
-        picture = read_picture(image, max_pixels)
-        shape = None if mask is None else read_mask(mask or None, picture, max_pixels)
-        chosen = choose_region(region, picture.size) if shape is None else shape.region
-        cells = picture.tone.for_networks(context(picture.rgb, Window.around(chosen)))
-        return cls(picture, chosen, cells.tobytes(), shape)
-
-    def complete(self, fills: bytes) -> list[bytes]:
-        """The picture as PNG with each fill in its place."""
-        return [write_png(self._fill(square)) for square in squares_of(fills)]
-
-    def _fill(self, square: Pixels) -> Picture:
-        levels = self.picture.tone.for_picture(square)
-        filled = compose(self.picture, self.region, levels)
-        return self.mask.restore(self.picture, filled) if self.mask else filled
-
-
-def squares_of(fills: bytes) -> NDArray[np.uint8]:
-    """Fills as an array, `(N, 32, 32, 3)`."""
-    return np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from service.errors import UnsupportedPicture
+from captionfill.errors import UnsupportedPicture
 from service.jpeg_file import END
 
 # What a decoder would take for the rest of the scan: zeros, ones, and a mixture.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from service.errors import UnsupportedPicture
+from captionfill.errors import UnsupportedPicture
 from service.picture_file import MAX_PROFILE, PictureFile, check_parts, profile_too_large
 
 SIGNATURE = b"\xff\xd8\xff"

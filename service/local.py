@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
+from captionfill.imaging.canvas import Canvas
 from service.errors import ServiceError, StartError
 from service.folder import read_metadata
-from service.inpaint import Canvas
 from service.outputs import check_no_input, check_output, output_places, write_whole
 from service.predictor import Predictor
 from service.requests import check_caption

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidMask, InvalidRegion, PictureTooLarge, ServiceError
+from captionfill.errors import InvalidMask, InvalidRegion, PictureTooLarge, ServiceError
 from service.images import Picture, Pixels, read_picture
 from service.window import MIN_REGION, Region, choose_region
 

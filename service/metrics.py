@@ -17,7 +17,7 @@ from prometheus_client.core import (
 
 from service import metrics_names as names
 from service.errors import catalogue
-from service.gate.context import Exchange
+from service.exchange import Exchange
 from service.queue_state import QueueState
 
 

@@ -1,11 +1,9 @@
-"""The OpenAPI document: `python -m service.openapi > docs/openapi.json`; `make fix` does it, too.
+"""The OpenAPI document of the application; `service.print_openapi` prints it.
 
 FastAPI describes the routes. What it cannot know is added here: what the gate answers before any
 route, the shapes that only hand-written responses name, and an example of every answer.
 """
 
-import json
-import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,7 +15,7 @@ from service.batch_schemas import ResultLine
 from service.gate.authentication import is_open
 from service.gate.caller import keys_are_on
 from service.openai_schemas import OpenAIProblem
-from service.settings import Settings, load_settings
+from service.settings import Settings
 
 # Shapes that FastAPI does not meet, as the routes that answer with them write bytes.
 _MORE = (schemas.Problem, OpenAIProblem, schemas.InpaintAnswer, schemas.JobStatus, ResultLine)
@@ -111,15 +109,3 @@ def _illustrate(kind: str, content: dict[str, Any]) -> None:
             example["value"] = {**example["value"], "error": openai_errors.explain(error)}
     elif name in openapi_examples.EXAMPLES:
         content["example"] = openapi_examples.EXAMPLES[name].model_dump(mode="json")
-
-
-def text(document: dict[str, Any]) -> str:
-    """A document as it is committed."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    from service.app import create_app
-
-    with_keys = load_settings(auth="on")
-    sys.stdout.write(text(build(create_app(with_keys), with_keys)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.errors import UnsupportedPicture
+from captionfill.errors import UnsupportedPicture
 
 # Larger profiles are printing presses' and cameras'; each answer would carry a copy.
 MAX_PROFILE = 2**20

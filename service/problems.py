@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from service import errors, openai_errors
-from service.gate.proxies import route_path
 
 log = logging.getLogger("captionfill.api")
 
@@ -20,6 +19,13 @@ _BY_STATUS: dict[int, type[errors.ServiceError]] = {
     415: errors.UnsupportedBody,
     422: errors.InvalidField,
 }
+
+
+def route_path(scope: Scope) -> str:
+    """The path within this service, without the root path that it is published under."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def respond(scope: Scope, error: Exception) -> JSONResponse:

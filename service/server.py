@@ -4,6 +4,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
@@ -12,33 +13,37 @@ from service.data_folder import check_temp_folder
 from service.errors import StartError
 from service.gate.protocol import guarded_protocol
 from service.listening import inherit, listen
-from service.readiness import tell_ready
 from service.settings import Settings
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which tells whoever started it when it accepts connections."""
 
-    def __init__(self, config: uvicorn.Config, ready_fd: int | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready_fd = ready_fd
+        self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, and tell."""
         await super().startup(sockets)
         if self.started:
-            tell_ready(self._ready_fd)
+            self._ready()
 
 
-def run_api(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in hand are then finished, status 0."""
+def run_api(settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; requests in hand are then finished, status 0.
+
+    Args:
+        settings: of the service.
+        ready: called once, when connections are accepted.
+    """
     _allow_connections()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
         signal.signal(number, lambda *_: sys.exit(0))
     check_temp_folder(settings.temp_folder)
     handed = settings.listen_fd
     listener = listen(settings.host, settings.port) if handed is None else inherit(handed)
-    server = Server(server_config(settings), settings.ready_fd)
+    server = Server(server_config(settings), ready)
     server.run([listener])
     if not server.started:
         raise StartError("the API could not start; the log says why")

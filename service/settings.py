@@ -28,8 +28,8 @@ from pydantic_settings.exceptions import SettingsError
 from service.errors import StartError
 from service.redaction import hide
 from service.redis_url import check_redis_url, secrets_of
+from service.webhook_secrets import parse_secrets
 from service.webhooks.addresses import AllowList
-from service.webhooks.signing import parse_secrets
 
 # A list is written a,b,c in the environment.
 Names = Annotated[tuple[str, ...], NoDecode]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import InvalidRegion
+from captionfill.errors import InvalidRegion
 from service.images import Picture, Pixels
 
 # The networks' geometry; a test holds it to be that of `models.geometry`.

@@ -13,13 +13,6 @@ from models.geometry import SIZE, hole_mask
 SIDED = re.compile(r"\b(left|right)(hand)?\b", re.IGNORECASE)
 
 
-def corners(count: int, room: int, rng: torch.Generator) -> Tensor:
-    """Draw where crops begin, int64 `(count, 2)`, 0 to `room`; nothing is drawn for no room."""
-    if room == 0:
-        return torch.zeros(count, 2, dtype=torch.long)
-    return torch.randint(room + 1, (count, 2), generator=rng)
-
-
 def coins(count: int, rng: torch.Generator) -> Tensor:
     """Draw yes or no, bool `(count,)`."""
     return torch.rand(count, generator=rng) < 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.bundle import CARD, BundleConfig
-from training.evaluation_set import EvaluationError
+from training.errors import EvaluationError
 
 TERMS = {
     "flickr8k": "Flickr8k (Hodosh, Young, Hockenmaier 2013): non-commercial research and education",

@@ -131,7 +131,7 @@ def train(
     checkpoints. Ctrl-C leaves a checkpoint; `resume` goes on from it.
     """
     from training.launch import start
-    from training.recipe import load_recipe
+    from training.recipe_loading import load_recipe
 
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.geometry import SIZE, to_float
-from training.augment import centre_crop, coins, corners, crop, mirror, turn, turns
+from models.geometry import SIZE, corners, to_float
+from training.augment import centre_crop, coins, crop, mirror, turn, turns
 from training.errors import PreparedDataError
 from training.manifest import TRAIN, Manifest
 from training.order import lane_order, mix, shares

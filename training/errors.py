@@ -39,6 +39,10 @@ class RunError(TrainingError):
     """A run directory is missing, in use, damaged, or does not fit its data."""
 
 
+class EvaluationError(TrainingError):
+    """The evaluation cannot be made of this bundle and data."""
+
+
 class OutputError(RunError):
     """A result cannot be written where it is wanted; raised before the work wherever possible."""
 

@@ -13,8 +13,8 @@ import torch
 from models.bundle import Bundle, load_bundle
 from models.engine import Engine, load_engine
 from training.dataset import check_distinct
+from training.errors import EvaluationError
 from training.evaluated import Evaluated, try_all
-from training.evaluation_set import EvaluationError
 from training.features import PACKAGE, FeatureExtractor, load_extractor
 from training.grids import picture_grid, stacked, to_png
 from training.judging import load_judge

@@ -11,12 +11,8 @@ from models.geometry import SIZE, centre, hole_mask, paste
 from training.augment import centre_crop
 from training.baselines import other_pictures
 from training.dataset import first_captions, first_vectors
-from training.errors import TrainingError
+from training.errors import EvaluationError
 from training.shards import PictureSet
-
-
-class EvaluationError(TrainingError):
-    """The evaluation cannot be made of this bundle and data."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from training.data_record import DataRecord
 from training.errors import RunError
 from training.loaded import NEWEST, LoadedRun, load_run
 from training.outputs import check_output_folder
-from training.recipe import as_table
+from training.recipe_loading import as_table
 from training.rundir import RECORD, RunDir
 from training.scorers import KINDS, load_scorer
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from training.errors import RunError
+
 if TYPE_CHECKING:
     from torchvision.models import MobileNetV2
 
@@ -118,6 +120,18 @@ def load_extractor(device: str = "cpu") -> FeatureExtractor | None:
     network, digest = found
     pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return FeatureExtractor(f"MobileNetV2 (ImageNet) at {RESOLUTION}×{RESOLUTION}", digest, pooled)
+
+
+def need_extractor(device: str = "cpu") -> FeatureExtractor:
+    """Load the features of KID and diversity.
+
+    Raises:
+        RunError: their package is not installed.
+    """
+    extractor = load_extractor(device)
+    if extractor is None:
+        raise RunError(f"KID and diversity need the package {PACKAGE}")
+    return extractor
 
 
 def feature_distance(first: Tensor, second: Tensor) -> Tensor:

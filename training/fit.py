@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS
 from models.geometry import paste
 from models.verdicts import Judgement, Patches, Reconstruction
 from training.objectives.base import Objective
+from training.picture import Picture
+from training.recipe import Part, Recipe
 
-if TYPE_CHECKING:
-    from training.picture import Picture
-    from training.recipe import Recipe
+
+def validate(recipe: Recipe) -> None:
+    """Check that a recipe's parts exist, take their settings and go together.
+
+    Raises:
+        ValueError: one line that says what does not go with what.
+    """
+    generator = sketch("generator", recipe.generator, GENERATORS)
+    discriminator = sketch("discriminator", recipe.discriminator, DISCRIMINATORS)
+    check_fit(recipe, generator, discriminator, recipe.build_objective())
+
+
+def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
+    """Build a network as shapes without numbers, so that what does not fit shows before any work.
+
+    Raises:
+        ValueError: no network of that kind, or not with these settings.
+    """
+    if part.kind not in registry:
+        raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
+    try:
+        with torch.device("meta"):
+            built: nn.Module = registry[part.kind](part.settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}.settings: {error}") from error
+    return built
 
 
 def check_fit(

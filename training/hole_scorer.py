@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from models.efficientnet import features_of
-from models.geometry import HOLE, centre
+from models.geometry import HOLE, centre, corners
 from models.scorers import Scorer
 from models.steering import caption_map, read_frozen
 from training import ranks
-from training.augment import corners
 
 WEIGHTS = "hole.safetensors"
 DIGEST = "aeaeb975b52cbbf30c483b6e597de2039f67a9cfe2470f54456bfff5cdd727ad"

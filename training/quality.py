@@ -11,7 +11,6 @@ from models.geometry import centre, to_uint8
 from training.dataset import Batch
 from training.diversity import DIVERSITY, diversity
 from training.errors import RunError
-from training.features import PACKAGE, FeatureExtractor, load_extractor
 from training.generating import generate
 from training.loaded import LoadedRun
 from training.metrics import DEFINITIONS, KID_LEAST, hole_psnr, kid
@@ -118,15 +117,3 @@ def definitions(*, whole: bool) -> dict[str, str]:
     """Return what the figures mean, by name."""
     named = {"kid": DEFINITIONS["kid"], "diversity": DIVERSITY}
     return named if whole else named | {"hole_psnr": DEFINITIONS["hole_psnr"]}
-
-
-def need_extractor(device: str = "cpu") -> FeatureExtractor:
-    """Load the features of KID and diversity.
-
-    Raises:
-        RunError: their package is not installed.
-    """
-    extractor = load_extractor(device)
-    if extractor is None:
-        raise RunError(f"KID and diversity need the package {PACKAGE}")
-    return extractor

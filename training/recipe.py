@@ -1,21 +1,11 @@
 """Recipes: one named run configuration per system, TOML to frozen dataclasses."""
 
-import difflib
-import tomllib
-from dataclasses import asdict, field
-from importlib import resources
-from pathlib import Path
+from dataclasses import field
 from typing import Any, Literal
 
-import torch
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import nn
 
-from models.discriminators import DISCRIMINATORS
-from models.generators import GENERATORS
-from training.errors import RecipeError
-from training.fit import check_fit
 from training.guards import GuardSettings
 from training.objectives import find_objective
 from training.optimizers import STRICT, Optimizers
@@ -179,129 +169,7 @@ class Recipe:
     guards: GuardSettings = GuardSettings()
     keep: Keep = Keep()
 
-    def __post_init__(self) -> None:
-        generator = sketch("generator", self.generator, GENERATORS)
-        discriminator = sketch("discriminator", self.discriminator, DISCRIMINATORS)
-        check_fit(self, generator, discriminator, self.build_objective())
-
     def build_objective(self) -> Any:
         """Build the objective; its settings are validated here."""
         kind = find_objective(self.objective.kind)
         return kind(kind.settings_type(**self.objective.settings))
-
-
-def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
-    """Build a network as shapes without numbers, so that what does not fit shows before any work.
-
-    Raises:
-        ValueError: no network of that kind, or not with these settings.
-    """
-    if part.kind not in registry:
-        raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
-    try:
-        with torch.device("meta"):
-            built: nn.Module = registry[part.kind](part.settings)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}.settings: {error}") from error
-    return built
-
-
-def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
-    """Read a recipe by name or path, and apply `section.key=value` overrides.
-
-    Args:
-        name: a shipped recipe (`inpaint-gan`) or the path of a TOML file.
-        overrides: as given with `--set`; values are read as TOML, else taken as text.
-
-    Raises:
-        RecipeError: not found, not TOML, or a value is unknown or out of range.
-    """
-    try:
-        table = tomllib.loads(recipe_text(name))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"recipe {name}: not TOML: {error}") from error
-    return parse_recipe(override(table, overrides or []))
-
-
-def parse_recipe(table: dict[str, Any]) -> Recipe:
-    """Validate a recipe given as plain tables.
-
-    Raises:
-        RecipeError: one line that names the key and what is wrong with it.
-    """
-    try:
-        return TypeAdapter(Recipe).validate_python(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "recipe"
-        raise RecipeError(f"{where}: {first['msg']}{suggestion(where)}") from error
-    except TypeError as error:
-        raise RecipeError(f"recipe: {error}") from error
-
-
-def as_table(recipe: Recipe) -> dict[str, Any]:
-    """Return the resolved recipe as plain tables; `parse_recipe` takes them back."""
-    return asdict(recipe)
-
-
-def recipe_text(name: str) -> str:
-    """Return a recipe's TOML: a path first, then the shipped ones."""
-    shipped = resources.files("training") / "recipes"
-    place = Path(name) if Path(name).is_file() else shipped / f"{name}.toml"
-    if not place.is_file():
-        names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
-        raise RecipeError(f"no recipe {name!r}; there are {', '.join(names)}")
-    return place.read_text(encoding="utf-8-sig")
-
-
-def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Apply `section.key=value` pairs to a copy of the tables.
-
-    Raises:
-        RecipeError: a pair has no `=` or an empty key, or goes through what is no table.
-    """
-    for pair in overrides:
-        path, equals, text = pair.partition("=")
-        if not equals or not all(path.strip().split(".")):
-            raise RecipeError(f"--set {pair}: expected key=value")
-        *parents, key = path.strip().split(".")
-        table = {**table}
-        inner = table
-        for parent in parents:
-            below = inner.get(parent, {})
-            if not isinstance(below, dict):
-                raise RecipeError(f"--set {pair}: {parent} is not a table")
-            inner[parent] = {**below}
-            inner = inner[parent]
-        inner[key] = toml_value(text.strip())
-    return table
-
-
-def toml_value(text: str) -> Any:
-    """Read a value as TOML does; what is not TOML is text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def suggestion(where: str) -> str:
-    """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
-    *parents, key = where.split(".")
-    names = fields_below(Recipe, parents)
-    if key in names:
-        return ""
-    close = difflib.get_close_matches(key, names, n=1) or [
-        f"{section}.{key}"
-        for section in fields_below(Recipe, [])
-        if not parents and key in fields_below(Recipe, [section])
-    ]
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def fields_below(kind: Any, parents: list[str]) -> list[str]:
-    """Return the names of a dataclass's fields, or those of a field below it."""
-    for parent in parents:
-        found = getattr(kind, "__dataclass_fields__", {}).get(parent)
-        kind = found.type if found is not None else None
-    return list(getattr(kind, "__dataclass_fields__", {}))

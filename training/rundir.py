@@ -15,7 +15,8 @@ from training.errors import PreparedDataError, RunError
 from training.moved_data import relocated
 from training.origin import Origin
 from training.outputs import cannot_be_written, write_whole
-from training.recipe import Recipe, as_table, override, parse_recipe
+from training.recipe import Recipe
+from training.recipe_loading import as_table, override, parse_recipe
 from training.revision import revision
 
 RECORD, LOCK = "run.json", "run.lock"

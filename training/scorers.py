@@ -23,13 +23,13 @@ from models.steering import build_steering, caption_map
 from training.contrast import contrast
 from training.dataset import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.errors import RunError
+from training.features import need_extractor
 from training.hole_scorer import HoleView, draw_hole_view
 from training.manifest import Manifest
 from training.order import epoch_rows, shares
 from training.outputs import cannot_be_written, write_whole
 from training.precision import AUTO, autocast
 from training.progress import StageProgress
-from training.quality import need_extractor
 from training.recipe import Augment
 from training.shards import PictureSet, load_split
 from training.views import RESOLUTIONS, View, draw_view

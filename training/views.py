@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from models.geometry import corners
 from models.projected import Looked, ProjectedDiscriminator
 from training import ranks
-from training.augment import corners
 
 RESOLUTIONS = (64, 80)
 

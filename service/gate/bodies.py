@@ -14,8 +14,7 @@ from service.errors import (
     UploadTooSlow,
 )
 from service.gate.budget import OVERHEAD, ByteBudget
-from service.gate.proxies import route_path
-from service.problems import respond
+from service.problems import respond, route_path
 from service.settings import Settings
 
 _LIMITS = (BodyTooLarge, UploadTooSlow, TooManyAtOnce, UploadsFull)

@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
+from service.exchange import Exchange
 from service.problems import respond
 from service.tracing import request_span
 
@@ -28,27 +28,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-@dataclass
-class Exchange:
-    """A request and what was answered, for the log and the metrics.
-
-    Attributes:
-        method: of HTTP; anything unusual is "other", or a client could make up metrics.
-        route: the template of the path, such as /jobs/{job_id}; "none" where there is no route.
-        status: of the answer; 0 where there was none.
-        seconds: from the headers' arrival to the last byte handed to the connection.
-        bytes: of the answer's body.
-        problem: the slug of the answer's problem document, if it is one.
-    """
-
-    method: str
-    route: str = "none"
-    status: int = 0
-    seconds: float = 0.0
-    bytes: int = 0
-    problem: str | None = None
 
 
 class Context:

@@ -7,14 +7,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from service.schemas import REQUEST_HEADERS
-
 ALLOWED_METHODS = ("GET", "HEAD", "POST", "DELETE")
-# Beside those of the OpenAPI document: who asks, what follows a request through logs and traces,
-# and what OpenAI's client sets in every browser that lets it.
+# Beside those that the routes read: credentials, ids for logs and traces, and what OpenAI's client
+# sets in every browser that lets it.
 ALLOWED_HEADERS = (
     "Authorization", "X-API-Key", "X-Request-Id", "traceparent", "tracestate", "User-Agent",
-    *REQUEST_HEADERS,
 )  # fmt: skip
 # What OpenAI's client sends of its own accord; nothing of it is read here.
 _ALLOWED_BY_PREFIX = re.compile(r"(x-stainless|openai)-[a-z0-9-]+", re.IGNORECASE)
@@ -33,14 +30,17 @@ class Cors(CORSMiddleware):
     Args:
         app: what is behind it.
         origins: whose scripts may use the service; ``*`` for any.
+        request_headers: names of the headers that the routes read.
     """
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+    def __init__(
+        self, app: ASGIApp, origins: tuple[str, ...], request_headers: tuple[str, ...]
+    ) -> None:
         super().__init__(
             app,
             allow_origins=origins,
             allow_methods=ALLOWED_METHODS,
-            allow_headers=ALLOWED_HEADERS,
+            allow_headers=(*ALLOWED_HEADERS, *request_headers),
             expose_headers=EXPOSED_HEADERS,
             # A page of a public address asks for it where the service has a private one. Which
             # pages may, the operator has said with the origins.

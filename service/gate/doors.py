@@ -9,9 +9,8 @@ from service.gate.authentication import Authenticator, is_open
 from service.gate.budget import Requests
 from service.gate.caller import Caller
 from service.gate.hosts import Origins
-from service.gate.proxies import route_path
 from service.gate.rates import RateLimiter, name_of
-from service.problems import respond
+from service.problems import respond, route_path
 from service.settings import Settings
 
 _ALIVE = ("/healthz", "/readyz")

@@ -17,13 +17,6 @@ _LONGEST = 200
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 
 
-def route_path(scope: Scope) -> str:
-    """The path within this service, without the root path that it is published under."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
-
-
 class Proxies:
     """Puts the client's address, the public scheme and host, and the root path into the scope.
 

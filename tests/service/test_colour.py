@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image, ImageCms
 
+from captionfill.imaging.canvas import Canvas
 from service.app import create_app
 from service.images import read_picture, write_png
-from service.inpaint import Canvas
 from tests.service.picture_parts import chunk, grey_profile, png, profile
 
 LIMIT = 1_000_000

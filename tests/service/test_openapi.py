@@ -5,7 +5,7 @@ import jsonschema_rs
 import pytest
 
 from service.app import create_app
-from service.openapi import text
+from service.print_openapi import text
 from service.settings import Settings
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"

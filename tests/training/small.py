@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from training.manifest import Manifest, file_digest, overall_digest
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.shards import shard_schema
 
 DIM = 8

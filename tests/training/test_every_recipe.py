@@ -14,7 +14,7 @@ from training.errors import RunError
 from training.export import export
 from training.journal import read_log
 from training.launch import resume, start
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.report import write_report
 
 STEPS, KILLED_AFTER = 4, 3

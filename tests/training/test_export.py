@@ -10,8 +10,7 @@ from models.bundle import load_bundle
 from models.sampling import fill_centres
 from tests.training.small import small_recipe
 from training.checkpoint import load_checkpoint
-from training.errors import RunError
-from training.evaluation_set import EvaluationError
+from training.errors import EvaluationError, RunError
 from training.export import export
 from training.launch import resume, start
 from training.scorers import KINDS, save_scorer

@@ -3,7 +3,7 @@
 import pytest
 
 from training.errors import RecipeError
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 
 
 @pytest.mark.parametrize(

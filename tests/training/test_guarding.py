@@ -15,7 +15,7 @@ from training.guards import read_findings
 from training.journal import read_log
 from training.launch import resume, start
 from training.players import build_players
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.rundir import RunDir
 
 # Grids take longer than steps.

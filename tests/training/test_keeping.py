@@ -12,7 +12,7 @@ from training.journal import read_log
 from training.keeping import BEST_STATE
 from training.launch import resume, start
 from training.players import build_players
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.snapshots import load_snapshot, snapshots
 
 KEEPING = ["keep.metric=hole_psnr", "keep.every=2", "keep.pictures=8", "run.snapshot_every=2"]

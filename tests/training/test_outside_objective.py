@@ -9,7 +9,7 @@ from training.errors import RecipeError
 from training.journal import read_log
 from training.launch import start
 from training.objectives.base import PlainObjective, register
-from training.recipe import load_recipe, recipe_text
+from training.recipe_loading import load_recipe, recipe_text
 
 GUIDE = (resources.files("training.objectives") / "README.md").read_text(encoding="utf-8")
 HINGE = GUIDE.split("```python\n")[1].split("```")[0]  # so the guide's own example is what works

@@ -15,7 +15,7 @@ from training.errors import RunError
 from training.journal import read_log
 from training.launch import resume, start
 from training.ranks import join
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from training.errors import RecipeError
 from training.optimizers import Adam, build_optimizer
-from training.recipe import as_table, load_recipe, parse_recipe, recipe_text
+from training.recipe_loading import as_table, load_recipe, parse_recipe, recipe_text
 
 
 def test_the_shipped_recipe_loads_and_comes_back_from_its_record():

@@ -14,7 +14,7 @@ from training.export import export
 from training.launch import start
 from training.loaded import load_run
 from training.manifest import Manifest
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.samples import Sampler
 from training.shards import load_split
 from training.showing import show

@@ -10,7 +10,7 @@ from training.errors import RecipeError
 from training.objectives.base import Scene
 from training.objectives.wgan import ClipSettings, WganClip
 from training.objectives.wgan_gp import PenaltySettings, WganGp, gradient_penalty
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 
 SIZE = 8
 

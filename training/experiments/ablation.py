@@ -26,9 +26,9 @@ from training.experiments.side_by_side import (
     side_by_side,
 )
 from training.experiments.tables import beside, leave_table, span
+from training.features import need_extractor
 from training.loaded import NEWEST, LoadedRun
 from training.progress import say
-from training.quality import need_extractor
 from training.rundir import RunDir
 from training.table import markdown_table
 

@@ -41,11 +41,11 @@ from training.experiments.filling import (
 from training.experiments.sentences import encoder_of
 from training.experiments.tables import leave_table, span
 from training.experiments.word_table import COLOURS, OBJECTS
+from training.features import need_extractor
 from training.grids import picture_grid
 from training.loaded import NEWEST
 from training.manifest import TRAIN, Manifest
 from training.progress import say
-from training.quality import need_extractor
 from training.shards import PreparedSplit
 from training.table import markdown_table
 

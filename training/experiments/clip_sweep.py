@@ -13,9 +13,10 @@ from training.curves import series
 from training.experiments.base import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.experiments.clip_drawing import drawing
 from training.experiments.sweeping import Swept, load_sweep, strips_of
+from training.features import need_extractor
 from training.guards.clipping import pinned_share
 from training.journal import read_log
-from training.quality import definitions, figures, need_extractor, sample
+from training.quality import definitions, figures, sample
 
 BINS = 41
 GRADIENTS_OF = 64  # pictures

@@ -35,8 +35,8 @@ from training.experiments.side_by_side import (
     side_by_side,
 )
 from training.experiments.tables import beside, leave_table
+from training.features import need_extractor
 from training.loaded import NEWEST
-from training.quality import need_extractor
 from training.shards import PreparedSplit
 
 KEYWORD_FIGURES = {"hole_psnr": "hole-PSNR, dB", "feature_distance": "feature distance to real"}

@@ -13,7 +13,8 @@ from training.correlation import spearman
 from training.experiments.base import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.experiments.drawing import over_strips, tidy
 from training.experiments.sweeping import Swept, load_sweep, strips_of
-from training.quality import Features, definitions, figures, need_extractor, sample
+from training.features import need_extractor
+from training.quality import Features, definitions, figures, sample
 from training.reconstructions import reconstruction_losses
 
 LOSSES = (

@@ -13,9 +13,10 @@ from training.curves import Log, series
 from training.errors import RunError
 from training.experiments.base import Count, Data, Out, Run, Seed, Split, experiment, leave
 from training.experiments.m_and_kid_drawing import MEASURE, drawing
+from training.features import need_extractor
 from training.journal import read_log
 from training.loaded import LoadedRun, load_run, moved_to
-from training.quality import Features, definitions, figures, make, need_extractor
+from training.quality import Features, definitions, figures, make
 from training.snapshots import load_snapshot, snapshots
 
 LEAST = 4  # snapshots: a rank correlation of fewer says nothing

@@ -6,7 +6,9 @@ from typing import Any
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
-from training.recipe import Recipe, as_table, sketch
+from training.fit import sketch
+from training.recipe import Recipe
+from training.recipe_loading import as_table
 
 # What a run is called, how long it is, and what it leaves behind: none of it is another system.
 BOOKKEEPING = (

@@ -13,7 +13,8 @@ from training.loaded import LoadedRun, load_run, moved_to
 from training.objectives import find_objective
 from training.progress import say
 from training.quality import Made
-from training.recipe import Recipe, as_table
+from training.recipe import Recipe
+from training.recipe_loading import as_table
 
 # What runs may differ in besides: names, and what leaves every step as it is.
 FREE = (

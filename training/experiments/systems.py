@@ -9,13 +9,14 @@ from torch import Tensor
 from models.geometry import hide, to_float, to_uint8
 from training.effort import DEFINITIONS, effort
 from training.experiments.base import Count, Data, Out, Runs, Seed, Split, experiment, leave
+from training.features import need_extractor
 from training.grids import picture_grid
 from training.journal import read_log
 from training.loaded import LoadedRun, load_run, moved_to
 from training.outputs import write_whole
 from training.picture import INPAINTING
 from training.progress import stage_progress
-from training.quality import Made, definitions, figures, make, need_extractor
+from training.quality import Made, definitions, figures, make
 
 SHOWN = 12
 TILE = 64

@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 
+from captionfill.imaging.canvas import Canvas
 from service.archives import Limits, open_archive
 from service.errors import ServiceError
 from service.images import Picture, own_bytes, read_picture
-from service.inpaint import Canvas
 from service.masks import read_mask
 from service.metadata import Row
 from service.settings import Settings

@@ -12,6 +12,7 @@ from service.errors import ServiceError
 from service.gate.doors import caller_of
 from service.gate.install import install_gate
 from service.problems import respond
+from service.schemas import REQUEST_HEADERS
 
 
 def small_app(settings, observers=()):
@@ -47,7 +48,7 @@ def small_app(settings, observers=()):
         await app.state.going_on.wait()
 
     app.add_exception_handler(ServiceError, problem)
-    install_gate(app, settings, observers)
+    install_gate(app, settings, observers, REQUEST_HEADERS)
     return app
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.app import create_app
 from service.errors import StartError
-from service.gate.proxies import route_path
+from service.problems import route_path
 from service.settings import ROOT_PATH, Settings
 from tests.service.gate.conftest import small_app
 

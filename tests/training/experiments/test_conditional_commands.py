@@ -13,7 +13,7 @@ from training.errors import TrainingError
 from training.experiments import app
 from training.launch import start
 from training.manifest import Manifest
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.rundir import RunDir
 
 pytestmark = pytest.mark.slow

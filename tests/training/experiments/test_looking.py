@@ -17,7 +17,7 @@ from training.experiments.sentences import said
 from training.generating import generate
 from training.launch import start
 from training.loaded import load_run
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 
 BRIEF = ["run.steps=2", "run.batch_size=4", "keep.every=0", 'engine={ device = "cpu" }']
 WHOLE = [

@@ -3,7 +3,7 @@ import pytest
 from training.errors import RunError
 from training.experiments.ablation import changes_of
 from training.experiments.recipe_changes import recipe_changes
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.rundir import RunDir
 
 NAME = "inpaint-began"

@@ -7,7 +7,7 @@ from tests.training.test_every_recipe import RUN, TINY
 from training.checkpoint import save_checkpoint
 from training.manifest import Manifest
 from training.players import build_players
-from training.recipe import load_recipe
+from training.recipe_loading import load_recipe
 from training.rundir import RunDir
 
 

@@ -1,0 +1,1 @@
+"""The library: filling a region of an image from its surroundings and a caption."""
