@@ -62,8 +62,8 @@ check: $(VENV)/.dev ## lint, format, types, import rules, containers
 fix: $(VENV)/.dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/python -m service.problem_page > docs/problems.md
-	$(BIN)/python -m service.print_openapi > docs/openapi.json
+	$(BIN)/python -m service.errors.docs > docs/problems.md
+	$(BIN)/python -m service.cli.openapi > docs/openapi.json
 
 # Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.
 contract: $(VENV)/.dev ## hold the service to its OpenAPI document

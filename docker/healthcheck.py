@@ -8,9 +8,9 @@ import socket
 import sys
 from urllib.request import urlopen
 
-from service.errors import QueueUnavailable
-from service.queue import Queue
-from service.settings import Settings
+from service.config.settings import Settings
+from service.errors.errors import QueueUnavailable
+from service.queue.client import Queue
 
 
 def api_is_well(settings: Settings) -> bool:

@@ -77,10 +77,10 @@ def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0
     """Write a bundle of random weights."""
     import torch
 
-    from models.bundle import BundleConfig, save_bundle
     from models.captions import CaptionEncoder
+    from models.frozen.scorers import SCORERS
     from models.generators import GENERATORS
-    from models.scorers import SCORERS
+    from models.runtime.bundle import BundleConfig, save_bundle
 
     settings = {"width": 8, "decoder_width": 8, "caption_code": 16, "noise_dim": 8}
     scorer = {"kind": "plain", "settings": {"width": 4, "code": 8}}

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from models.errors import ModelsError
-from training.errors import PreparedDataError, TrainingError
-from training.progress import leads, stage_progress, step_progress
+from training.common.console import leads, stage_progress, step_progress
+from training.common.errors import PreparedDataError, TrainingError
 
 # Heavy imports live inside the commands, so that --help answers at once.
 
@@ -42,7 +42,7 @@ class SourceName(StrEnum):
 
 
 class ScorerKind(StrEnum):
-    """The four scorers, see training.scorers."""
+    """The four scorers, see training.scorers.train."""
 
     PLAIN = "plain"
     STEERING = "steering"
@@ -96,7 +96,7 @@ def prepare(
     Face datasets: load_dataset("OUT").
     """
     from models.captions import DEFAULT_ENCODER
-    from training.prepare import prepare as run
+    from training.data.prepare import prepare as run
 
     with stage_progress() as progress:
         manifest = run(
@@ -130,8 +130,8 @@ def train(
     The directory gets the resolved recipe, a log (log.jsonl, TensorBoard), sample grids and
     checkpoints. Ctrl-C leaves a checkpoint; `resume` goes on from it.
     """
-    from training.launch import start
-    from training.recipe_loading import load_recipe
+    from training.config.load import load_recipe
+    from training.trainer.run import start
 
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:
@@ -155,8 +155,8 @@ def resume(
     --set run.steps=N goes on for longer than the run was planned for. What does not fit is refused
     before the run directory is changed.
     """
-    from training.launch import resume as go_on
-    from training.rundir import RunDir
+    from training.runs.run_dir import RunDir
+    from training.trainer.run import resume as go_on
 
     steps = RunDir.open(run).overridden(0, overrides or []).recipe.run.steps
     with step_progress(steps) as progress:
@@ -196,8 +196,8 @@ def export(
 
     An older bundle in its place is replaced when the new one is complete, and not by an error.
     """
-    from training.export import export as write
-    from training.rundir import RunDir
+    from training.inference.export import export as write
+    from training.runs.run_dir import RunDir
 
     RunDir.open(run).moved(data or ())
     at_will = {"guidance": guidance, "temperature": temperature}
@@ -220,8 +220,8 @@ def scorer(
     "plain" ranks fills in a bundle (export --scorer), "steering" and "hole" are what the flagship
     is trained against, "judge" is for evaluations alone.
     """
-    from training.outputs import check_output
-    from training.scorers import KINDS, Schedule, save_scorer, train_and_test
+    from training.common.output_files import check_output
+    from training.scorers.train import KINDS, Schedule, save_scorer, train_and_test
 
     check_output(out)
     with stage_progress() as progress:
@@ -269,9 +269,9 @@ def evaluate(
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
-    from training.evaluate import Rivals, Settings
-    from training.evaluate import evaluate as measure
-    from training.outputs import check_results
+    from training.common.output_files import check_results
+    from training.evaluation.evaluate import Rivals, Settings
+    from training.evaluation.evaluate import evaluate as measure
 
     check_results(json)
     with ExitStack() as passing, stage_progress() as progress:
@@ -307,7 +307,7 @@ def sample(
     With --temperature a column for each, all with the true caption. Of a run that makes whole
     pictures, a row is eight of them and a real one.
     """
-    from training.showing import show
+    from training.inference.sample import show
 
     show(
         bundle,
@@ -332,7 +332,7 @@ def report(
     Curves from the log, sample grids, what the guards found, evaluations that lie in the run
     directory, recipe, environment and data.
     """
-    from training.report import write_report
+    from training.reporting.html_report import write_report
 
     write_report(runs, out)
     typer.echo(out)
@@ -352,8 +352,8 @@ def experiment(context: typer.Context) -> None:
 @contextmanager
 def as_bundle(place: Path, checkpoint: Checkpoint, data: Sequence[Path]) -> Iterator[Path]:
     """Give a bundle's folder; a run directory is exported to a temporary one."""
-    from training.export import export as write
-    from training.rundir import RECORD
+    from training.inference.export import export as write
+    from training.runs.run_dir import RECORD
 
     if not (place / RECORD).is_file():
         yield place

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from service.images import Picture, Pixels, read_picture, write_png
-from service.masks import Mask, read_mask
-from service.window import HOLE, Region, Window, choose_region, compose, context
+from captionfill.imaging.codec import Picture, Pixels, read_picture, write_png
+from captionfill.imaging.geometry import HOLE, Region, Window, choose_region, compose, context
+from captionfill.imaging.masks import Mask, read_mask
 
 
 @dataclass(frozen=True)

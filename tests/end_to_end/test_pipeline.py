@@ -13,9 +13,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from training.baselines import TELEA
 from training.cli import app
-from training.methods import OTHER, TRUE
+from training.evaluation.baselines import TELEA
+from training.evaluation.methods import OTHER, TRUE
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = [

@@ -103,13 +103,13 @@ def test_the_embedded_server_comes_back_with_what_was_accepted(battered):
 
 @in_proc
 def test_sighup_replaces_api_and_workers_and_nobody_notices(battered):
-    before = {pid for pid, line in names(battered).items() if "service.cli" in line}
+    before = {pid for pid, line in names(battered).items() if "service.cli.main" in line}
     battered.process.send_signal(signal.SIGHUP)
     statuses = []
 
     def replaced():
         statuses.append(fill(battered).status_code)
-        now = {pid for pid, line in names(battered).items() if "service.cli" in line}
+        now = {pid for pid, line in names(battered).items() if "service.cli.main" in line}
         return len(now) == len(before) and len(now & before) == 1  # the supervisor itself
 
     assert eventually(replaced, pause=0.2) and set(statuses) == {200}

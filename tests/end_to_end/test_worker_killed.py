@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from service.embedded import EmbeddedServer
-from service.jobs import Job
-from service.keys import Keys
-from service.queue import Queue
-from service.settings import Settings
-from service.work import Result, Work
+from service.config.settings import Settings
+from service.queue.client import Queue
+from service.queue.jobs import Job
+from service.queue.redis_keys import Keys
+from service.queue.task import Result, Work
+from service.supervisor.embedded_redis import EmbeddedServer
 from tests.service.queueing import wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -46,7 +46,7 @@ def start_worker(server, tiny_bundle, tmp_path):
         }
         log = (tmp_path / "worker.log").open("ab")
         more = {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "service.cli", "worker"]
+        command = [sys.executable, "-m", "service.cli.main", "worker"]
         env = {**os.environ, **settings, **more}
         workers.append(subprocess.Popen(command, env=env, stdout=log, stderr=log))
         return workers[-1]

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from models.blocks import Fire, set_dropout
-from models.discriminators import ConvDiscriminator, ConvSettings
-from models.generators import InpaintGenerator, InpaintSettings
+from models.discriminators.convolutional import ConvDiscriminator, ConvSettings
+from models.generators.squeezenet import InpaintGenerator, InpaintSettings
 from models.geometry import hole_mask
+from models.layers.blocks import Fire, set_dropout
 
 SMALL = InpaintSettings(caption_dim=12, caption_code=8, noise_dim=4, width=8, decoder_width=8)
 

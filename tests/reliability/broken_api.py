@@ -9,9 +9,9 @@ import re
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.openapi_examples import EXAMPLES
-from service.server import server_config
-from service.settings import load_settings
+from service.api.schemas.examples import EXAMPLES
+from service.api.server.server import server_config
+from service.config.settings import load_settings
 
 # What is wrong, by path: the check of schemathesis's, or of ours, that must say so.
 LIES = {

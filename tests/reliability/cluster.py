@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import redis
 
-from service.embedded import EmbeddedServer
-from service.keys import Keys
+from service.queue.redis_keys import Keys
+from service.supervisor.embedded_redis import EmbeddedServer
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +87,7 @@ class Cluster:
     def api(self, port: int | None = None) -> subprocess.Popen:
         """Start an API process."""
         more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}
-        return self._spawn("api", ["-m", "service.cli", "api"], more)
+        return self._spawn("api", ["-m", "service.cli.main", "api"], more)
 
     def worker(self, kind: str = "") -> Hatched:
         """Start a worker process with a painter in it, or of another kind; at once."""

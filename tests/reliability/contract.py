@@ -15,7 +15,7 @@ from typing import Any
 import schemathesis
 from schemathesis.engine import events, from_schema
 
-from service.gate.keys import KeyFile
+from service.auth.api_keys import KeyFile
 from tests.reliability import contract_checks, contract_inputs
 from tests.reliability.cluster import Cluster
 from tests.reliability.contract_findings import Findings

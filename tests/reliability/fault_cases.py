@@ -17,11 +17,11 @@ from typing import Any
 
 import httpx
 
-from service.child import Child
-from service.jobs import Job
-from service.processes import spawn
-from service.settings import Settings
-from service.work import WINDOW_BYTES, Failure, Work
+from service.config.settings import Settings
+from service.queue.jobs import Job
+from service.queue.task import WINDOW_BYTES, Failure, Work
+from service.supervisor.managed_process import Child
+from service.supervisor.spawn import spawn
 from tests.reliability.cluster import PAINTER, Cluster, Hatched
 from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right, storm
 from tests.service.painter import POISON, paint
@@ -267,7 +267,7 @@ def _children(cluster: Cluster, listener: socket.socket) -> list[Child]:
         return start
 
     port = {"PORT": str(cluster.port), "LISTEN_FD": str(listener.fileno())}
-    api_start = starter("api", ["-m", "service.cli", "api"], [listener.fileno()], port)
+    api_start = starter("api", ["-m", "service.cli.main", "api"], [listener.fileno()], port)
     worker_start = starter("worker", [*PAINTER, str(cluster.seconds)], [], {})
     return [
         Child("api", api_start, cluster.folder / "api.log", 70),

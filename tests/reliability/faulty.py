@@ -11,11 +11,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from service import cli
-from service import inpaint as inpainting
-from service.images import Picture
-from service.inpaint import Inpainter
-from service.requests import InpaintRequest
+from captionfill.imaging.codec import Picture
+from service.api import inpaint_service as inpainting
+from service.api.forms.inpaint_form import InpaintRequest
+from service.api.inpaint_service import Inpainter
+from service.cli.main import main
 from tests.reliability import painter_worker
 from tests.service.painter import Painter
 
@@ -84,4 +84,4 @@ if __name__ == "__main__":
         painter_worker.main(0.0)
     else:
         sys.argv = ["captionfill", "api"]
-        cli.main()
+        main.main()

@@ -2,7 +2,7 @@
 
 import sys
 
-from service.model_process import answer
+from service.worker.model_process import answer
 from tests.service.painter import Painter
 
 if __name__ == "__main__":

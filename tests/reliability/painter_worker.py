@@ -15,13 +15,13 @@ import time
 
 from redis.exceptions import ResponseError
 
-from service.batcher import Batcher
-from service.consumer import Consumer
-from service.logs import set_up_logs
-from service.model_process import ModelProcess
-from service.readiness import tell_ready
-from service.settings import load_settings
-from service.worker import Worker
+from service.config.settings import load_settings
+from service.observability.logs import set_up_logs
+from service.queue.consumer import Consumer
+from service.supervisor.readiness import tell_ready
+from service.worker.batching import Batcher
+from service.worker.model_process import ModelProcess
+from service.worker.worker import Worker
 from tests.service.painter import Painter
 
 

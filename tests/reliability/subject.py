@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from service.gate.keys import KeyFile
+from service.auth.api_keys import KeyFile
 from tests.reliability.cluster import Cluster
 
 # Clients that dawdle are given up soon, so that a suite meets many of them.

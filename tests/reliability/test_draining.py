@@ -8,9 +8,9 @@ import threading
 import httpx
 import pytest
 
-from service.jobs import Job, State
-from service.settings import Settings
-from service.work import WINDOW_BYTES, Result, Work
+from service.config.settings import Settings
+from service.queue.jobs import Job, State
+from service.queue.task import WINDOW_BYTES, Result, Work
 from tests.reliability.cluster import PAINTER, Cluster
 from tests.reliability.load import PICTURE, is_right
 from tests.service.queueing import outcome, put, with_queue

@@ -11,13 +11,13 @@ import pytest
 import redis
 from PIL import Image
 
-from service.batcher import Batcher
-from service.cli import main
-from service.consumer import Consumer
-from service.embedded import EmbeddedServer
-from service.keys import Keys
-from service.settings import Settings
-from service.worker import Worker
+from service.cli.main import main
+from service.config.settings import Settings
+from service.queue.consumer import Consumer
+from service.queue.redis_keys import Keys
+from service.supervisor.embedded_redis import EmbeddedServer
+from service.worker.batching import Batcher
+from service.worker.worker import Worker
 from tests.service.painter import Painter
 
 _spaces = count()

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from service.work import FILL_BYTES, Fill
+from service.queue.task import FILL_BYTES, Fill
 
 DIGEST = "sha256:painter"
 BAD_LUCK, POISON, HANG = 13, 666, 777

@@ -3,9 +3,9 @@
 import asyncio
 from itertools import count
 
-from service.jobs import Job, Lane
-from service.queue import Queue
-from service.work import WINDOW_BYTES, Fill, Result, Work
+from service.queue.client import Queue
+from service.queue.jobs import Job, Lane
+from service.queue.task import WINDOW_BYTES, Fill, Result, Work
 
 RESULT = Result(Fill(b"\0" * 3072, [1], "m", "sha256:x", scores=[]), 1.0, 2.0, 1)
 ALL = [(Lane.INTERACTIVE, 100), (Lane.BATCH, 100)]

@@ -12,7 +12,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from service.keys import CONNECTION
+from service.queue.redis_keys import CONNECTION
 
 # How a call can fail: the error, and whether the server has executed the call before it.
 REFUSALS = {

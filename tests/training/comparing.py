@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from training.checkpoint import load_checkpoint
-from training.trainer import WORKED
+from training.runs.checkpoint import load_checkpoint
+from training.trainer.trainer import WORKED
 
 
 def flat(state, path=""):

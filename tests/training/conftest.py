@@ -3,7 +3,7 @@
 import pytest
 
 from tests.training.small import write_prepared
-from training.shards import load_split
+from training.data.memory_dataset import load_split
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 from tests.training.processes import context, finish
-from training.launch import start
-from training.recipe import Recipe
+from training.config.config import Recipe
+from training.trainer.run import start
 
 
 def train_and_be_killed(recipe: Recipe, data: Path, folder: Path, after: int) -> None:

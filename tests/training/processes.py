@@ -9,7 +9,7 @@ from tests.ports import free_port
 # which imports torch anew each time: a server that has only imported is forked.
 context = multiprocessing.get_context("forkserver")
 # torch._dynamo is what the first optimizer would import, for seconds.
-context.set_forkserver_preload(["training.launch", "accelerate", "torch._dynamo"])
+context.set_forkserver_preload(["training.trainer.run", "accelerate", "torch._dynamo"])
 SECONDS = 120
 
 

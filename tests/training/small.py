@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from training.manifest import Manifest, file_digest, overall_digest
-from training.recipe_loading import load_recipe
-from training.shards import shard_schema
+from training.config.load import load_recipe
+from training.data.manifest import Manifest, file_digest, overall_digest
+from training.data.memory_dataset import shard_schema
 
 DIM = 8
 COUNT = 24

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.sources import Example, PassedOver, find_source
+from training.data.sources import Example, PassedOver, find_source
 
 
 def png() -> bytes:

@@ -6,7 +6,8 @@ import sys
 
 def test_no_command_imports_torchvision_at_its_start():
     code = (
-        "import sys, training.launch, training.evaluate, training.export, training.prepare; "
+        "import sys, training.trainer.run, training.evaluation.evaluate, "
+        "training.inference.export, training.data.prepare; "
         "print('torchvision' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -5,9 +5,9 @@ import pkgutil
 
 import typer
 
-from training.experiments.base import EXPERIMENTS
+from training.experiments.registry import EXPERIMENTS
 
-for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
 

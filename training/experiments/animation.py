@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from training.curves import evenly
-from training.errors import RunError
-from training.grids import BACKGROUND, INK
+from training.common.errors import RunError
+from training.reporting.curves import evenly
+from training.reporting.image_grid import BACKGROUND, INK
 
 FRAMES, SIDE, MOST_BYTES = 30, 640, 3_000_000
 MILLISECONDS, LAST_MILLISECONDS = 250, 2000

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from service.errors import ServiceError
+from captionfill.errors import ServiceError
 from tests.reliability.fuzzing.mutations import MOST_BYTES, make
 from tests.reliability.fuzzing.seeds import SEEDS
 from tests.reliability.fuzzing.targets import TARGETS

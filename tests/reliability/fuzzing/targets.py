@@ -10,14 +10,14 @@ from functools import cache
 
 import numpy as np
 
+from captionfill.captions_file import Row
+from captionfill.errors import ServiceError
 from captionfill.imaging.canvas import Canvas
-from service.archives import Limits, open_archive
-from service.errors import ServiceError
-from service.images import Picture, own_bytes, read_picture
-from service.masks import read_mask
-from service.metadata import Row
-from service.settings import Settings
-from service.work import FILL_BYTES
+from captionfill.imaging.codec import Picture, own_bytes, read_picture
+from captionfill.imaging.masks import read_mask
+from service.api.archives.zip_reader import Limits, open_archive
+from service.config.settings import Settings
+from service.queue.task import FILL_BYTES
 from tests.reliability.fuzzing.seeds import SIDE
 
 MOST_PIXELS: int = Settings.model_fields["max_pixels"].default

@@ -9,7 +9,7 @@ import standardwebhooks
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from service.app import create_app
+from service.api.app import create_app
 
 pytestmark = pytest.mark.server
 

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
-from service.webhooks.addresses import AllowList
+from service.config.addresses import AllowList
 from service.webhooks.sender import Sender, Undelivered, resolve
-from service.webhooks.targets import Target
+from service.webhooks.url_check import Target
 
 LOOPBACK = AllowList.parse("127.0.0.0/8")
 

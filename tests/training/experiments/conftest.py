@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from training.experiments.word_table import RGB
-from training.manifest import Manifest, file_digest, overall_digest
-from training.shards import load_split, shard_schema
+from training.data.manifest import Manifest, file_digest, overall_digest
+from training.data.memory_dataset import load_split, shard_schema
+from training.experiments.captions.word_swaps import RGB
 
 COLOURS = ("red", "blue", "green", "white", "black")
 COUNTS = {"train": 50, "dev": 20}

@@ -2,13 +2,13 @@
 
 import torch
 
+from tests.training.config.test_every_recipe import RUN, TINY
 from tests.training.small import DIM
-from tests.training.test_every_recipe import RUN, TINY
-from training.checkpoint import save_checkpoint
-from training.manifest import Manifest
-from training.players import build_players
-from training.recipe_loading import load_recipe
-from training.rundir import RunDir
+from training.config.load import load_recipe
+from training.data.manifest import Manifest
+from training.runs.checkpoint import save_checkpoint
+from training.runs.run_dir import RunDir
+from training.runs.train_state import build_players
 
 
 def untrained(folder, prepared, name, *overrides):

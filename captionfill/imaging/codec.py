@@ -1,0 +1,190 @@
+"""Bytes -> an upright picture, checked by content; and back to PNG."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from captionfill.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
+from captionfill.imaging.colour import Tone, fit_profile
+from captionfill.imaging.formats import jpeg, png
+from captionfill.imaging.formats.base import PictureFile
+from captionfill.imaging.formats.jpeg_end import check_ending
+from captionfill.imaging.formats.webp import is_webp, parse_webp
+
+log = logging.getLogger("captionfill.pictures")
+
+Pixels = NDArray[np.uint8]
+
+MIN_SIDE = 64
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
+_GREY = {"1", "L", "LA"}
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_BEHIND_HEADER = 33  # of a PNG: its signature and IHDR
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An upright picture.
+
+    Attributes:
+        rgb: `(H, W, 3)`.
+        alpha: `(H, W)`, if any.
+        profile: the ICC profile, if any.
+        colour: PNG chunks that say what the levels mean, where there is no profile or besides it.
+        tone: the encoding of the levels, as far as the networks must know it.
+        notes: what of the upload is not in the answer, a sentence each.
+    """
+
+    rgb: Pixels
+    alpha: Pixels | None = None
+    profile: bytes | None = None
+    colour: bytes = b""
+    tone: Tone = Tone()  # noqa: RUF009 - it cannot change
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+
+def read_picture(data: bytes, max_pixels: int) -> Picture:
+    """Decode a still 8-bit PNG, JPEG or WebP, and turn it as its EXIF says.
+
+    Grey and palette pictures come out as RGB, without loss. Metadata other than EXIF and colour
+    information, and what lies behind the picture's end, are skipped.
+
+    Raises:
+        UnsupportedPicture: another format, kind or depth, or broken data.
+        PictureTooLarge: more than ``max_pixels``; found in the header, before decoding.
+        PictureTooSmall: a side under 64 pixels.
+    """
+    try:
+        return _decode(_walk(data), max_pixels)
+    except ServiceError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureTooLarge(f"at most {max_pixels:,} pixels are taken") from error
+    except MemoryError as error:
+        raise PictureTooLarge("the picture needs more memory than there is") from error
+    except Exception as error:  # a decoder may raise anything on hostile bytes
+        if _parser(data) is None:
+            raise UnsupportedPicture(
+                "the content is not that of a PNG, JPEG or WebP picture; convert it to one of these"
+            ) from error
+        log.info("picture not decoded", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
+        raise UnsupportedPicture("the picture's data is broken or cut short") from error
+
+
+def own_bytes(data: bytes) -> bytes:
+    """A picture's own bytes: what decodes to the same pixels, colours and orientation.
+
+    Whatever lies behind the picture's end is gone, and so is metadata other than EXIF and colour
+    information. Applied again, it changes nothing.
+
+    Args:
+        data: of a picture that `read_picture` has taken.
+    """
+    return _whole(_walk(data))
+
+
+def write_png(picture: Picture) -> bytes:
+    """Encode as PNG, losslessly, with the colour information and nothing else."""
+    image = Image.fromarray(picture.rgb)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    out = BytesIO()
+    image.save(out, "PNG", compress_level=3, icc_profile=picture.profile)
+    if not picture.colour:
+        return out.getvalue()
+    written = out.getvalue()
+    return written[:_BEHIND_HEADER] + picture.colour + written[_BEHIND_HEADER:]
+
+
+def _walk(data: bytes) -> PictureFile:
+    parser = _parser(data)
+    return parser(data) if parser else PictureFile(data)
+
+
+def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
+    """What walks a file that begins like this; None for other formats."""
+    if data.startswith(png.SIGNATURE):
+        return png.parse_png
+    if data.startswith(jpeg.SIGNATURE):
+        return jpeg.parse_jpeg
+    return parse_webp if is_webp(data) else None
+
+
+def _whole(file: PictureFile) -> bytes:
+    return file.data if file.complete else file.data + jpeg.END
+
+
+def _decode(file: PictureFile, max_pixels: int) -> Picture:
+    data = _whole(file)
+    with Image.open(BytesIO(data), formats=_FORMATS) as image:
+        _check(image, data, max_pixels)
+        image.load()
+        if not file.complete:
+            check_ending(file.data, image)
+        upright = _UPRIGHT.get(_orientation(image))
+        return _split(image if upright is None else image.transpose(upright), file)
+
+
+def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureTooLarge(f"{width}×{height} is over the {max_pixels:,} pixels that are taken")
+    if min(width, height) < MIN_SIDE:
+        raise PictureTooSmall(f"{width}×{height}: each side must be at least {MIN_SIDE} pixels")
+    if getattr(image, "is_animated", False):
+        raise UnsupportedPicture("the picture is animated; send one frame of it")
+    if image.mode not in _MODES or _is_deep_png(data):
+        raise UnsupportedPicture(
+            f"the picture is {_kind(image, data)}; convert it to 8-bit RGB, RGBA or grey"
+        )
+
+
+def _is_deep_png(data: bytes) -> bool:
+    """Whether a PNG has 16 bits a channel, which Pillow would silently cut to 8."""
+    return data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
+
+
+def _kind(image: Image.Image, data: bytes) -> str:
+    return "16 bits a channel" if _is_deep_png(data) else image.mode
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation that EXIF says; browsers and viewers turn for no other metadata."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        return int(exif.get(_ORIENTATION, 1))
+    except Exception:  # whatever Pillow raises on broken EXIF: the picture is taken as it lies
+        return 1
+
+
+def _split(image: Image.Image, file: PictureFile) -> Picture:
+    profile, note = None, None
+    if found := image.info.get("icc_profile"):
+        profile, note = fit_profile(found, image.mode in _GREY)
+    notes = (*file.notes, note) if note else file.notes
+    about = profile, file.colour, Tone(None if profile else file.gamma), notes
+    if "A" not in image.mode and "transparency" not in image.info:
+        return Picture(np.asarray(image.convert("RGB")), None, *about)
+    pixels = np.asarray(image.convert("RGBA"))
+    return Picture(pixels[..., :3], pixels[..., 3], *about)

@@ -1,0 +1,1 @@
+"""Structure of picture files, read before a decoder sees them."""

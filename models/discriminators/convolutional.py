@@ -1,0 +1,85 @@
+"""A convolutional discriminator with captions; its output is in `models.discriminator_outputs`."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.discriminator_outputs import Judgement
+from models.layers.blocks import down_block, init_normal
+
+
+@dataclass(frozen=True)
+class ConvSettings:
+    """Sizes of the plain convolutional discriminator.
+
+    Attributes:
+        caption_dim: length of a caption vector.
+        caption_code: channels the caption is projected to before it joins at 4×4.
+        width: channels after the first convolution.
+        batch_norm: normalise all but the first layer (Radford 2015).
+    """
+
+    caption_dim: int = 384
+    caption_code: int = 128
+    width: int = 64
+    batch_norm: bool = True
+
+
+class ConvDiscriminator(nn.Module):
+    """DCGAN's discriminator on the composite, with the caption joined at 4×4.
+
+    Radford et al. 2015 for the convolutions; Reed et al. 2016, §4.1, for the caption: projected,
+    repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
+    """
+
+    verdict = Judgement
+
+    def __init__(self, settings: ConvSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        w, norm = settings.width, settings.batch_norm
+        self.levels = nn.ModuleList(
+            [
+                down_block(3, w, batch_norm=False),  # 32
+                down_block(w, 2 * w, batch_norm=norm),  # 16
+                down_block(2 * w, 4 * w, batch_norm=norm),  # 8
+                down_block(4 * w, 8 * w, batch_norm=norm),  # 4
+            ]
+        )
+        self.caption = nn.Sequential(
+            nn.Linear(settings.caption_dim, settings.caption_code), nn.LeakyReLU(0.2, inplace=True)
+        )
+        self.judge = nn.Sequential(
+            nn.Conv2d(8 * w + settings.caption_code, 8 * w, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(8 * w, 1, 4),
+        )
+        self.apply(init_normal)
+
+    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+        """Judge composites.
+
+        Args:
+            images: `(N, 3, 64, 64)`, -1 to 1.
+            caption: `(N, caption_dim)`.
+        """
+        features = []
+        for level in self.levels:
+            images = level(images)
+            features.append(images)
+        return Judgement(self.rejudge(images, caption), tuple(features))
+
+    def rejudge(self, seen: Tensor, caption: Tensor) -> Tensor:
+        """Score pictures from their last features, under another caption perhaps.
+
+        Args:
+            seen: the last of a judgement's features, `(N, 8 × width, 4, 4)`.
+            caption: `(N, caption_dim)`.
+
+        Returns:
+            `(N,)`; cheap beside looking at the picture a second time.
+        """
+        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        score: Tensor = self.judge(torch.cat([seen, code], dim=1)).flatten()
+        return score

@@ -1,0 +1,1 @@
+"""Pretrained networks that are never trained on: features and scorers."""

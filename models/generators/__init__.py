@@ -1,0 +1,25 @@
+"""Generators: `generator(context, mask, caption, noise) -> centre`."""
+
+from models.generators.began import BeganGenerator, BeganSettings
+from models.generators.began_blog import BlogGenerator, BlogSettings
+from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings
+from models.generators.dcgan import DcganGenerator, DcganSettings
+from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
+from models.generators.squeezenet import InpaintGenerator, InpaintSettings
+from models.generators.unet import UnetGenerator, UnetSettings
+from models.generators.unet_variants import UnetConcat, UnetTransposed, UnetWithoutSkips
+from models.registry import Builder, builder
+
+# A bundle or recipe names its generator; the name is data, so it is looked up, never imported.
+GENERATORS: dict[str, Builder] = {
+    "inpaint": builder(InpaintGenerator, InpaintSettings),
+    "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
+    "context-encoder": builder(ContextEncoder, ContextEncoderSettings),
+    "dcgan": builder(DcganGenerator, DcganSettings),
+    "began": builder(BeganGenerator, BeganSettings),
+    "began-blog": builder(BlogGenerator, BlogSettings),
+    "unet": builder(UnetGenerator, UnetSettings),
+    "unet-no-skips": builder(UnetWithoutSkips, UnetSettings),
+    "unet-transposed": builder(UnetTransposed, UnetSettings),
+    "unet-concat": builder(UnetConcat, UnetSettings),
+}

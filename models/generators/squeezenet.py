@@ -1,0 +1,79 @@
+"""Generators: `generator(context, mask, caption, noise) -> centre`."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.layers.blocks import init_kaiming, init_normal, up_block
+from models.layers.encoders import SqueezeEncoder
+
+
+@dataclass(frozen=True)
+class InpaintSettings:
+    """Sizes of the caption-conditioned inpainting generator.
+
+    Attributes:
+        caption_dim: length of a caption vector.
+        caption_code: channels the caption is projected to before it joins the bottleneck.
+        noise_dim: length of the noise vector; 0 makes the generator deterministic.
+        width: channels of the encoder's stem; every other size follows from it.
+        decoder_width: channels of the decoder's last hidden level.
+    """
+
+    caption_dim: int = 384
+    caption_code: int = 128
+    noise_dim: int = 64
+    width: int = 32
+    decoder_width: int = 64
+
+
+class InpaintGenerator(nn.Module):
+    """SqueezeNet-style encoder, caption and noise at the bottleneck, transposed-conv decoder.
+
+    After Pathak et al. 2016, "Context Encoders" (encoder and decoder around a bottleneck), with
+    the caption joined as in Reed et al. 2016, "Generative Adversarial Text to Image Synthesis",
+    §4.1: projected, repeated over the 4×4 grid and concatenated.
+    """
+
+    def __init__(self, settings: InpaintSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.encoder = SqueezeEncoder(settings.width)
+        self.caption = nn.Sequential(
+            nn.Linear(settings.caption_dim, settings.caption_code), nn.LeakyReLU(0.2, inplace=True)
+        )
+        joined = self.encoder.out_channels + settings.caption_code + settings.noise_dim
+        d = settings.decoder_width
+        self.join = nn.Sequential(
+            nn.Conv2d(joined, 8 * d, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8 * d),
+            nn.ReLU(inplace=True),
+        )
+        self.decoder = nn.Sequential(
+            up_block(8 * d, 4 * d, dropout=0.0),  # 8
+            up_block(4 * d, 2 * d, dropout=0.0),  # 16
+            up_block(2 * d, d, dropout=0.0),  # 32
+            nn.Conv2d(d, 3, 3, padding=1),
+            nn.Tanh(),
+        )
+        self.apply(init_normal)
+        self.encoder.apply(init_kaiming)
+
+    def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
+        """Fill the hole.
+
+        Args:
+            context: `(N, 3, 64, 64)`, -1 to 1, the hole blanked to 0.
+            mask: `(N, 1, 64, 64)`, 1 where hidden.
+            caption: `(N, caption_dim)`; zeros for no caption.
+            noise: `(N, noise_dim)`, standard normal.
+
+        Returns:
+            The centre, `(N, 3, 32, 32)`, -1 to 1.
+        """
+        seen = self.encoder(torch.cat([context, mask], dim=1))
+        code = torch.cat([self.caption(caption), noise], dim=1)
+        grid = code[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        out: Tensor = self.decoder(self.join(torch.cat([seen, grid], dim=1)))
+        return out

@@ -1,0 +1,102 @@
+"""The API process: routes, one mapping of errors, and the life of the queue's connection."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+
+from service.api.expiry import sweeping
+from service.api.inpaint_service import Inpainter
+from service.api.prometheus import HttpMetrics
+from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
+from service.api.schemas import openapi
+from service.api.schemas.inpaint import REQUEST_HEADERS
+from service.api.worker_registry import Fleet
+from service.config.settings import Settings
+from service.errors import errors, responses
+from service.middleware.install import install_gate
+from service.queue.batch_store import Batches
+from service.queue.client import Queue
+from service.queue.redis_check import RedisMonitor
+from service.webhooks.dispatcher import delivering
+from service.webhooks.openapi import describe_webhooks
+
+_PARTS = (inpaint, jobs, batches, openai, models, health, docs, metrics)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application. It connects when it starts, and starts without a queue, too."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        queue = Queue(settings)
+        app.state.settings, app.state.queue = settings, queue
+        app.state.redis_monitor = RedisMonitor(queue.redis, settings)
+        app.state.fleet = Fleet(queue)
+        app.state.inpainter = Inpainter(settings, queue, app.state.fleet)
+        app.state.batches = Batches(queue, settings)
+        async with delivering(settings, queue.redis), sweeping(queue):
+            yield
+        await queue.close()
+
+    app = FastAPI(
+        title="captionfill",
+        version="0.1.0",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # links name operations
+        docs_url=None,
+        redoc_url=None,
+        # Its own spans would tell queries and addresses; ours are in
+        # service/observability/tracing.py.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    for part in _PARTS:
+        app.include_router(part.router)
+    app.state.metrics = HttpMetrics()
+    for kind in (errors.ServiceError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _problem)
+    describe_webhooks(app)
+    _check_root_path(settings.root_path)
+    install_gate(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
+    app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
+    return app
+
+
+def _check_root_path(root: str) -> None:
+    """Refuse a root path whose first part is that of a route: requests could mean either."""
+    first = root.split("/")[1:2]
+    taken = {route.path.split("/")[1] for part in _PARTS for route in part.router.routes
+             if isinstance(route, Route)} | {"openapi.json"}  # fmt: skip
+    if taken.intersection(first):
+        raise errors.StartError(
+            f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is that of a "
+            "route of this service; choose another"
+        )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error.headers = {"Allow": ", ".join(_methods(request))}
+    return responses.respond(request.scope, error)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of an address: Starlette names those of the first of its routes alone."""
+    methods = {
+        method
+        for part in _PARTS
+        for route in part.router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = openapi.build(app, settings)
+    return app.openapi_schema

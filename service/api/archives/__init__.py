@@ -1,0 +1,1 @@
+"""Zip files: reading uploads and streaming results."""

@@ -1,0 +1,220 @@
+"""A zip of pictures and their captions, read as hostile: nothing of it touches the disk.
+
+Names are labels. Sizes are checked as the archive declares them before anything is unpacked, and
+`zipfile` never yields more bytes of an entry than it declares. It may inflate more, though, so an
+entry is read piece by piece.
+"""
+
+import re
+import stat
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import IO
+
+from captionfill.captions_file import NAMES, Row, by_form, read_rows
+from captionfill.errors import ServiceError
+from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidEntry
+
+# Each entry of a zip's directory begins so.
+_SIGNATURE = b"PK\x01\x02"
+_CHUNK, _PIECE = 2**20, 2**16
+_MAX_CAPTIONS_BYTES = 2**20
+# Deflate reaches 1,032. Pictures are compressed already; a captions file reaches ten.
+_MAX_RATIO = 200
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_PICTURE = re.compile(r"\.(png|jpe?g|webp)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an upload of many pictures may hold.
+
+    Attributes:
+        pictures: there may be.
+        picture_bytes: of one picture, unpacked.
+        total_bytes: of all pictures together, unpacked.
+    """
+
+    pictures: int
+    picture_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a batch. ``read`` gives its bytes, or raises what is wrong with it alone."""
+
+    name: str
+    caption: str
+    read: Callable[[], bytes]
+
+
+def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits) -> list[Item]:
+    """Look through a zip: which pictures it has, and what they show.
+
+    Captions come from the archive's own captions file where they are not given. A picture that has
+    none is an item, too, so that the client learns of it.
+
+    Args:
+        file: it must stay open as long as items are read.
+        captions: the names and captions of its pictures.
+        limits: what it may hold.
+
+    Raises:
+        InvalidArchive: no zip, no captions, or captions that cannot be read.
+        BatchTooLarge: it holds more than it may.
+    """
+    archive = _open(file, limits)
+    entries: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
+    for info in archive.infolist():
+        # Not `is_dir`: it fails where nothing stands before a NUL in the name.
+        if not info.orig_filename.endswith("/"):
+            entries[info.orig_filename].append(info)
+    root, rows = ("", captions) if captions is not None else _captions(archive, entries)
+    named = [Row(root + row.name, row.caption) for row in rows]
+    missing = by_form({row.name for row in named} - entries.keys())
+    for form, found in by_form(entries).items():
+        if form in missing:
+            entries[missing[form]] = entries.pop(found)
+    items = [_item(archive, entries, row, limits) for row in named]
+    forgotten = sorted(entries.keys() - {row.name for row in named})
+    items += [_without_caption(name) for name in forgotten if _is_picture(name)]
+    _check_sizes(entries, named, len(items), limits)
+    return items
+
+
+def check_count(count: int, limits: Limits) -> None:
+    """Raise `BatchTooLarge` for more pictures than may be, `InvalidArchive` for none."""
+    if not count:
+        raise InvalidArchive("there is no picture in it")
+    if count > limits.pictures:
+        raise BatchTooLarge(f"{count:,} pictures; at most {limits.pictures:,} are taken at once")
+
+
+def check_size(size: int, limits: Limits) -> None:
+    """Raise `InvalidEntry` for a picture of more bytes than it may have."""
+    if size > limits.picture_bytes:
+        raise InvalidEntry(f"{size:,} bytes; at most {limits.picture_bytes:,} are taken")
+
+
+def _open(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
+    # zipfile makes an object of each entry, whatever the archive says of their number.
+    most = 2 * limits.pictures + 64
+    if _count_signatures(file, most) > most:
+        raise BatchTooLarge(f"at most {limits.pictures:,} pictures are taken at once")
+    try:
+        return zipfile.ZipFile(file)
+    except Exception as error:  # it may raise anything on hostile bytes
+        raise InvalidArchive("the archive is no zip, or is cut short") from error
+
+
+def _count_signatures(file: IO[bytes], most: int) -> int:
+    found, rest = 0, b""
+    file.seek(0)
+    while found <= most and (chunk := file.read(_CHUNK)):
+        found += (rest + chunk).count(_SIGNATURE)
+        rest = chunk[-len(_SIGNATURE) + 1 :]
+    return found
+
+
+def _captions(
+    archive: zipfile.ZipFile, entries: Mapping[str, Sequence[zipfile.ZipInfo]]
+) -> tuple[str, list[Row]]:
+    """The captions file that lies highest, and the folder it lies in."""
+    places = sorted(
+        (name.count("/"), NAMES.index(base), name)
+        for name in entries
+        if (base := name.rpartition("/")[2]) in NAMES and not _is_hidden(name)
+    )
+    if not places:
+        raise InvalidArchive(
+            f"the archive has neither {' nor '.join(NAMES)}, nor is 'captions' set"
+        )
+    name = places[0][2]
+    try:
+        text = _read(archive, entries[name], _MAX_CAPTIONS_BYTES).decode()
+        return name[: name.rfind("/") + 1], read_rows(text, name)
+    except (ServiceError, ValueError) as error:
+        raise InvalidArchive(f"{name} cannot be read: {error}") from error
+
+
+def _item(
+    archive: zipfile.ZipFile,
+    entries: Mapping[str, Sequence[zipfile.ZipInfo]],
+    row: Row,
+    limits: Limits,
+) -> Item:
+    infos = entries.get(row.name, ())
+    return Item(row.name, row.caption, partial(_read, archive, infos, limits.picture_bytes))
+
+
+def _without_caption(name: str) -> Item:
+    def read() -> bytes:
+        raise InvalidEntry("the picture has no caption")
+
+    return Item(name, "", read)
+
+
+def _check_sizes(
+    entries: Mapping[str, Sequence[zipfile.ZipInfo]],
+    rows: Sequence[Row],
+    count: int,
+    limits: Limits,
+) -> None:
+    check_count(count, limits)
+    # A row more for the same picture is a picture more: it is read, kept and answered again.
+    total = sum(info.file_size for row in rows for info in entries.get(row.name, ()))
+    if total > limits.total_bytes:
+        raise BatchTooLarge(f"{total:,} bytes unpacked; at most {limits.total_bytes:,} are taken")
+
+
+def _read(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], limit: int) -> bytes:
+    """Unpack one entry of a name."""
+    if len(infos) != 1:
+        raise InvalidEntry(
+            "the archive has two of that name" if infos else "the archive has none of that name"
+        )
+    [info] = infos
+    _check_entry(info, limit)
+    try:
+        with archive.open(info) as entry:
+            return b"".join(iter(partial(entry.read, _PIECE), b""))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise InvalidEntry("it cannot be unpacked") from error
+
+
+def _check_entry(info: zipfile.ZipInfo, limit: int) -> None:
+    check_name(info.orig_filename)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise InvalidEntry("it is a link")
+    if info.flag_bits & 0x1:
+        raise InvalidEntry("it is encrypted")
+    if info.compress_type not in _METHODS:
+        raise InvalidEntry("it is neither stored nor deflated")
+    if info.file_size > limit:
+        raise InvalidEntry(f"{info.file_size:,} bytes; at most {limit:,} are taken")
+    if info.file_size > _CHUNK and info.file_size > _MAX_RATIO * info.compress_size:
+        raise InvalidEntry("it is packed more tightly than any picture")
+
+
+def check_name(name: str) -> None:
+    """Raise `InvalidEntry` for a name that leads out of its folder or cannot be printed."""
+    if not 0 < len(name) <= 255 or not name.isprintable():
+        raise InvalidEntry("its name is longer than 255 characters, or holds unprintable ones")
+    if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
+        raise InvalidEntry("its name is a path of one machine")
+    if ".." in name.split("/"):
+        raise InvalidEntry("its name leads out of the archive")
+
+
+def _is_picture(name: str) -> bool:
+    return bool(_PICTURE.search(name[-5:])) and not _is_hidden(name)
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether an archiver of macOS made it, or a user hid it."""
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))

@@ -1,0 +1,1 @@
+"""Request bodies and headers, parsed and checked."""

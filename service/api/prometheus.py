@@ -1,0 +1,162 @@
+"""What Prometheus is told: this process's requests, and the queue as it stands in Redis.
+
+The queue's figures are read at each scrape, so that any API process tells the same; where several
+are scraped, take them from one (``max`` in a query), and add up only the requests.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from service.errors.errors import catalogue
+from service.observability.request_record import Exchange
+from service.queue import counters as names
+from service.queue.stats import QueueState
+
+
+class HttpMetrics:
+    """The requests of this process, by the template of their route, and the process itself."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "captionfill_http_requests",
+            "Requests, by route and status",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "captionfill_http_request_seconds",
+            "From a request's headers to the end of its answer",
+            ["route"],
+            buckets=names.SECONDS_BUCKETS,
+            registry=self.registry,
+        )
+        self._problems = Counter(
+            "captionfill_problems", "Problem documents sent", ["problem"], registry=self.registry
+        )
+        for slug in catalogue():  # a rate is only seen where there was a 0 before
+            self._problems.labels(slug)
+
+    def observe(self, exchange: Exchange) -> None:
+        """Count a request that is over."""
+        self._requests.labels(exchange.method, exchange.route, exchange.status).inc()
+        self._seconds.labels(exchange.route).observe(exchange.seconds)
+        if exchange.problem is not None:
+            self.reject(exchange.problem)
+
+    def reject(self, slug: str) -> None:
+        """Count a problem document that was sent."""
+        self._problems.labels(slug).inc()
+
+
+class QueueCollector:
+    """A state of the queue as Prometheus' metric families."""
+
+    def __init__(self, state: QueueState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family; nothing but ``captionfill_queue_up 0`` while Redis is away."""
+        yield GaugeMetricFamily(
+            "captionfill_queue_up", "Whether Redis answers", value=self._state.up
+        )
+        if self._state.up:
+            yield from self._gauges()
+            yield from self._counters()
+            yield from (self._histogram(*each) for each in _HISTOGRAMS)
+
+    def _gauges(self) -> Iterator[Metric]:
+        state = self._state
+        waiting = GaugeMetricFamily(
+            "captionfill_queue_depth", "Work that waits for a worker", labels=["lane"]
+        )
+        running = GaugeMetricFamily(
+            "captionfill_queue_running", "Work on lease to a worker", labels=["lane"]
+        )
+        oldest = GaugeMetricFamily(
+            "captionfill_queue_oldest_seconds", "Age of the oldest unfinished work", labels=["lane"]
+        )
+        for name, lane in state.lanes.items():
+            waiting.add_metric([name], lane.waiting)
+            running.add_metric([name], lane.running)
+            oldest.add_metric([name], lane.oldest_ms / 1000)
+        yield from (waiting, running, oldest)
+        yield GaugeMetricFamily(
+            "captionfill_queue_draining", "Whether no new job is taken", value=state.draining
+        )
+        yield GaugeMetricFamily("captionfill_workers", "Live workers", value=state.workers)
+        yield GaugeMetricFamily(
+            "captionfill_workers_unhealthy",
+            "Live workers with a bundle that takes no work, since it failed",
+            value=state.unhealthy,
+        )
+        yield GaugeMetricFamily(
+            "captionfill_dead_letters_kept", "Dead letters to look at", value=state.dead
+        )
+
+    def _counters(self) -> Iterator[Metric]:
+        for (name, help_text, label), counters in _COUNTERS.items():
+            family = CounterMetricFamily(name, help_text, labels=[label] if label else [])
+            for value, counter in counters.items():
+                amount = self._state.counts.get(counter, 0)
+                family.add_metric([value] if label else [], amount)
+            yield family
+
+    def _histogram(self, source: str, name: str, help_text: str) -> Metric:
+        counts, so_far, buckets = self._state.counts, 0.0, []
+        for bound in (*(f"{each:g}" for each in names.BUCKETS[source]), "inf"):
+            so_far += counts.get(f"{source}:le:{bound}", 0)
+            buckets.append(("+Inf" if bound == "inf" else bound, so_far))
+        family = HistogramMetricFamily(name, help_text)
+        family.add_metric([], buckets, counts.get(f"{source}:sum", 0))
+        return family
+
+
+def scrape(http: HttpMetrics, state: QueueState) -> CollectorRegistry:
+    """All that one scrape tells."""
+    registry = CollectorRegistry()
+    registry.register(cast(Any, QueueCollector(state)))
+    registry.register(http.registry)
+    return registry
+
+
+# (family, help, label): the counter behind each value of the label.
+_COUNTERS: dict[tuple[str, str, str], dict[str, names.Counter]] = {
+    ("captionfill_jobs_accepted", "Jobs taken in", ""): {"": names.Counter.ACCEPTED},
+    ("captionfill_jobs", "Jobs by how they ended", "outcome"): {
+        "done": names.Counter.DONE,
+        "failed": names.Counter.FAILED,
+        "cancelled": names.Counter.CANCELLED,
+        "expired": names.Counter.EXPIRED,
+        "lost": names.Counter.LOST,
+    },
+    ("captionfill_jobs_saved", "Jobs that cost the model nothing", "how"): {
+        "coalesced": names.Counter.COALESCED,
+        "cached": names.Counter.CACHED,
+        "dropped": names.Counter.DROPPED,
+    },
+    ("captionfill_leases", "Leases that changed hands", "why"): {
+        "reclaimed": names.Counter.RECLAIMED,
+        "returned": names.Counter.RETURNED,
+    },
+    ("captionfill_dead_letters", "Work given up", ""): {"": names.Counter.DEAD_LETTERS},
+    ("captionfill_webhooks", "Webhook deliveries", "outcome"): {
+        "delivered": names.Counter.HOOKS_DELIVERED,
+        "retried": names.Counter.HOOKS_RETRIED,
+        "abandoned": names.Counter.HOOKS_ABANDONED,
+    },
+}
+_HISTOGRAMS = (
+    (names.Histogram.BATCH_SIZE, "captionfill_batch_images", "Images in a batch"),
+    (names.Histogram.QUEUE_SECONDS, "captionfill_queue_seconds", "From acceptance to the model"),
+    (names.Histogram.MODEL_SECONDS, "captionfill_model_seconds", "The model's time for a batch"),
+)

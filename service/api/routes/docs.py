@@ -1,0 +1,57 @@
+"""`/docs`: Swagger UI from this very server. No other site is asked, and no inline script runs."""
+
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from service.errors.errors import NoSuchPage
+
+router = APIRouter(include_in_schema=False)
+
+_FILES = Path(fastapi_offline.__file__).parent / "static"
+_ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
+# Swagger UI writes style attributes, and draws its icons from data URLs.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+_DAY = {"Cache-Control": "max-age=86400"}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>captionfill: the API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<main id="swagger-ui">The API is described in <a href="openapi.json">openapi.json</a>.</main>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null,
+});
+"""
+
+
+@router.get("/docs", response_class=HTMLResponse)
+async def docs() -> HTMLResponse:
+    """Show the API, for a person to try."""
+    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """Start Swagger UI: apart from the page, so that the page may forbid inline scripts."""
+    return Response(_START, media_type="text/javascript", headers=_DAY)
+
+
+@router.get("/docs/{name}")
+async def asset(name: str) -> FileResponse:
+    """Hand out Swagger UI's own files."""
+    if name not in _ASSETS:
+        raise NoSuchPage("there is no such page")
+    return FileResponse(_FILES / name, media_type=_ASSETS[name], headers=_DAY)

@@ -1,0 +1,74 @@
+"""Whether the service lives and can work, and what its problems mean."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import PlainTextResponse
+
+from service.api.schemas import inpaint
+from service.auth.authentication import Authenticator
+from service.errors import errors
+from service.queue.client import Queue
+from service.queue.redis_check import RedisMonitor
+
+router = APIRouter()
+
+
+@router.get("/healthz")
+async def healthz() -> inpaint.Health:
+    """Tell that the process lives; it says nothing about queue or workers."""
+    return inpaint.Health()
+
+
+@router.get("/readyz", responses=inpaint.problems(errors.NotReady, errors.QueueUnavailable))
+async def readyz(request: Request) -> inpaint.Readiness:
+    """Tell whether the queue takes jobs, keys can be read and a live, healthy worker has a bundle.
+
+    A worker whose bundle failed several times in a row takes no work until it fills a probe.
+    """
+    queue: Queue = request.app.state.queue
+    monitor: RedisMonitor = request.app.state.redis_monitor
+    authenticator: Authenticator = request.app.state.authenticator
+    warnings = [*authenticator.warnings(), *await monitor.check()]
+    beats = await queue.workers()
+    if not beats:
+        raise errors.NotReady("no worker has been heard of in the last seconds")
+    unhealthy = [
+        inpaint.UnhealthyBundle(worker=worker, model=model, reason=reason)
+        for worker, beat in sorted(beats.items())
+        for model, reason in sorted(beat.unhealthy.items())
+    ]
+    healthy = [beat for beat in beats.values() if beat.is_healthy]
+    if not healthy:
+        told = "; ".join(f"{one.worker}, {one.model}: {one.reason}" for one in unhealthy)
+        raise errors.NotReady(f"no worker is healthy: {told or 'none has a bundle'}")
+    newest = max(healthy, key=lambda beat: beat.generation)
+    name = newest.default if newest.default in newest.models else next(iter(newest.models))
+    return inpaint.Readiness(
+        bundle=newest.models[name],
+        engine=newest.engines.get(name, ""),
+        workers=len(healthy),
+        unhealthy=unhealthy,
+        warnings=warnings,
+    )
+
+
+@router.get(
+    "/problems/{slug}",
+    response_class=PlainTextResponse,
+    responses={
+        200: {
+            "description": "What it means.",
+            "content": {"text/plain": {"example": errors.explain(errors.QueueFull)}},
+        },
+        **inpaint.problems(errors.NoSuchPage),
+    },
+)
+async def problem(
+    slug: Annotated[str, Path(description="of a problem's `type`", examples=["queue-full"])],
+) -> str:
+    """Explain a kind of problem: where the ``type`` of a problem document leads."""
+    kind = errors.catalogue().get(slug)
+    if kind is None:
+        raise errors.NoSuchPage(f"there is no problem called {slug[:40]!r}")
+    return errors.explain(kind)

@@ -1,0 +1,111 @@
+"""`POST /inpaint`: one picture, at once or later."""
+
+import logging
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.forms.headers import Preference, idempotency_key, wants_afresh
+from service.api.forms.inpaint_form import FIELDS, InpaintRequest, choose_media_type
+from service.api.forms.multipart import read_form
+from service.api.inpaint_service import Answer, Inpainter, Prepared
+from service.api.routes import responses
+from service.api.routes.dependencies import gone, origin, root_path
+from service.api.routes.query_parameters import no_query
+from service.api.schemas import inpaint as schemas
+from service.config.settings import Settings
+from service.errors import errors
+from service.errors.errors import AnswerTimeout
+from service.queue.client import Queue
+from service.webhooks.url_check import check_target
+
+log = logging.getLogger("captionfill.api")
+router = APIRouter()
+
+
+@router.post(
+    "/inpaint",
+    dependencies=[no_query(FIELDS)],
+    response_class=Response,
+    responses={
+        200: schemas.ANSWER,
+        202: schemas.ACCEPTED,
+        304: schemas.NOT_MODIFIED,
+        **schemas.problems(*errors.INPAINT),
+    },
+    openapi_extra={"requestBody": schemas.FORM, "parameters": schemas.INPAINT_HEADERS},
+)
+async def inpaint(request: Request) -> Response:
+    """Fill the hidden region of a picture from what surrounds it and from a caption.
+
+    What lies in the region is never read, and nothing outside it is changed. With
+    `Prefer: respond-async`, or a `webhook`, the answer is a job to come back for.
+
+    `curl -F image=@photo.jpg -F 'caption=a dog in the snow' -o filled.png …/inpaint`
+    """
+    settings: Settings = request.app.state.settings
+    inpainter: Inpainter = request.app.state.inpainter
+    preference = Preference.parse(request.headers.get("prefer"))
+    key = idempotency_key(request.headers)
+    if not key:  # with a key, the job may be there already
+        queue: Queue = request.app.state.queue
+        await queue.check_room()
+    asked = InpaintRequest.from_form(await read_form(request, settings), settings)
+    media_type = choose_media_type(request.headers.get("accept"), asked.many)
+    if asked.webhook:
+        check_target(asked.webhook, settings)
+    afresh = wants_afresh(request.headers)
+    prepared = await inpainter.prepare(asked, key, afresh=afresh)
+    if prepared.work.edition and not afresh:
+        tag = responses.etag(prepared.name, prepared.work.edition, media_type)
+        if (spared := responses.unchanged(request, tag)) is not None:
+            return spared
+    if asked.webhook or preference.background:
+        return await _later(request, prepared, key, preference, media_type)
+    answer = await fill_at_once(request, prepared, key, preference.wait)
+    return responses.write(answer, media_type)
+
+
+async def fill_at_once(
+    request: Request, prepared: Prepared, key: str, wait: float | None = None
+) -> Answer:
+    """Wait while the client holds its connection; who leaves it, leaves the queue.
+
+    Args:
+        request: of the client.
+        prepared: what it asks for.
+        key: its Idempotency-Key, or empty.
+        wait: seconds that it wants to wait at most.
+    """
+    settings: Settings = request.app.state.settings
+    inpainter: Inpainter = request.app.state.inpainter
+    limit = settings.answer_seconds
+    seconds = limit if wait is None else min(wait, limit)
+    with inpainter.hold(prepared) as bell:
+        ticket = await inpainter.submit(prepared, key=key, **origin(request))
+        try:
+            answer = await inpainter.wait(ticket, bell, lambda: gone(request), seconds)
+        except (AnswerTimeout, errors.BadRequest):
+            # With a key the client may come back for it, and another may be waiting.
+            if not key:
+                await inpainter.abandon(ticket.id)
+            raise
+    log.info("filled", extra=responses.facts(answer))
+    return answer
+
+
+async def _later(
+    request: Request, prepared: Prepared, key: str, preference: Preference, media_type: str
+) -> Response:
+    """Accept the job, and answer it all the same where it is done within `Prefer: wait`."""
+    inpainter: Inpainter = request.app.state.inpainter
+    with inpainter.hold(prepared) as bell:
+        ticket = await inpainter.submit(prepared, key=key, background=True, **origin(request))
+        log.info("accepted", extra=responses.pending(ticket))
+        if preference.wait:
+            try:
+                answer = await inpainter.wait(ticket, bell, lambda: gone(request), preference.wait)
+                return responses.write(answer, media_type)
+            except AnswerTimeout:
+                pass
+    status = await inpainter.status(ticket.id, ticket.job.owner)
+    return responses.accepted(status, preference.applied, root_path(request))

@@ -1,0 +1,123 @@
+"""The bundles that workers have loaded, and how to have them read anew."""
+
+from collections.abc import Collection
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request
+
+from service.api.routes.query_parameters import no_query
+from service.api.schemas import inpaint
+from service.api.worker_registry import Fleet, default_model
+from service.auth.principal import Caller
+from service.errors import errors
+from service.queue.client import Beat, Queue
+
+router = APIRouter()
+
+
+@router.get("/v1/models", responses=inpaint.problems(*errors.COMMON))
+async def models(request: Request) -> inpaint.ModelList:
+    """List the bundles by which live workers fill, the default first."""
+    return inpaint.ModelList(data=await _loaded(request))
+
+
+# A name with a slash is another address, where there is nothing.
+_UNKNOWN = (errors.NoSuchModel, errors.NoSuchPage)
+
+
+@router.get("/v1/models/{model}", responses=inpaint.problems(*_UNKNOWN, *errors.COMMON))
+async def describe_model(
+    request: Request,
+    model: Annotated[str, Path(description="its name", examples=["default"])],
+) -> inpaint.Model:
+    """Describe a bundle by which live workers fill.
+
+    While workers have two of one name, as in a rolling update, the one that more of them have.
+    """
+    named = [one for one in await _loaded(request) if one.id == model]
+    if not named:
+        raise errors.NoSuchModel(f"no bundle is called {model[:60]!r}")
+    return max(named, key=lambda one: one.workers)
+
+
+async def _loaded(request: Request) -> list[inpaint.Model]:
+    """Every bundle that a live worker has, the default first."""
+    fleet: Fleet = request.app.state.fleet
+    live = await fleet.beats()
+    beats, default = live.values(), default_model(live)
+    found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
+    order = sorted(found, key=lambda model: (model[0] != default, model))
+    return [
+        inpaint.Model(
+            id=name,
+            digest=digest,
+            default=name == default,
+            workers=sum(beat.models.get(name) == digest for beat in beats),
+            engines=sorted(
+                {
+                    beat.engines[name]
+                    for beat in beats
+                    if beat.models.get(name) == digest and name in beat.engines
+                }
+            ),
+        )
+        for name, digest in order
+    ]
+
+
+@router.post(
+    "/admin/reload",
+    dependencies=[no_query()],
+    status_code=202,
+    responses=inpaint.problems(errors.InvalidField, errors.AdminOnly, *errors.COMMON),
+)
+async def reload(request: Request) -> inpaint.Reload:
+    """Have every worker read its bundles anew, beside the old ones, which serve until then.
+
+    `GET /admin/reload` tells how far they are. A bundle that cannot be loaded is not taken, and
+    the old ones go on serving.
+    """
+    queue: Queue = request.app.state.queue
+    caller: Caller = request.state.caller
+    caller.check_admin()
+    return await _progress(queue, await queue.ask_for_reload())
+
+
+@router.get("/admin/reload", responses=inpaint.problems(errors.AdminOnly, *errors.COMMON))
+async def reload_progress(request: Request) -> inpaint.Reload:
+    """Tell which workers have read their bundles anew since the last reload was asked for."""
+    queue: Queue = request.app.state.queue
+    caller: Caller = request.state.caller
+    caller.check_admin()
+    return await _progress(queue, await queue.generation())
+
+
+def _reload_state(
+    beats: Collection[Beat], generation: int
+) -> Literal["no-workers", "loading", "failed", "done"]:
+    if not beats:
+        return "no-workers"
+    if all(beat.generation >= generation for beat in beats):
+        return "done"
+    if any(beat.error and beat.tried >= generation > beat.generation for beat in beats):
+        return "failed"
+    return "loading"
+
+
+async def _progress(queue: Queue, generation: int) -> inpaint.Reload:
+    beats = await queue.workers()
+    state = _reload_state(beats.values(), generation)
+    return inpaint.Reload(
+        generation=generation,
+        state=state,
+        done=state == "done",
+        workers=[
+            inpaint.ReloadedWorker(
+                worker=name,
+                generation=beat.generation,
+                error=beat.error,
+                models=dict(beat.models),
+            )
+            for name, beat in sorted(beats.items())
+        ],
+    )

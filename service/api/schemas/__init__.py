@@ -1,0 +1,1 @@
+"""JSON shapes and the OpenAPI document."""

@@ -1,0 +1,99 @@
+"""An example of every JSON answer, by the name of its shape, and made of it, so that it fits."""
+
+import base64
+
+from pydantic import BaseModel
+
+from service.api.schemas import batch, inpaint, openai
+from service.errors import errors
+from service.queue.jobs import State
+
+_JOB, _BATCH = "0" * 32, "1" * 32
+_DIGEST = f"sha256:{'5e' * 32}"
+# The first bytes of a PNG: a whole one would fill the page.
+_PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+
+_STATUS = inpaint.JobStatus(
+    id=_JOB,
+    state=State.QUEUED,
+    position=1,
+    estimate_seconds=0.5,
+    created=1_900_000_000.0,
+    deadline=1_900_003_600.0,
+    reason=None,
+    links=inpaint.JobLinks(
+        self=f"/jobs/{_JOB}", result=f"/jobs/{_JOB}/result", events=f"/jobs/{_JOB}/events"
+    ),
+)
+_ANSWER = inpaint.InpaintAnswer(
+    job_id=_JOB,
+    seeds=[7, 8],
+    images=[_PICTURE, _PICTURE],
+    scores=[0.31, 0.28],
+    comparison=inpaint.Comparison(images=[_PICTURE, _PICTURE], levels=[12.5, 9.75]),
+    caption_truncated=False,
+    caption_unknown=False,
+    model="default",
+    bundle=_DIGEST,
+    engine="openvino-bf16",
+    queue_ms=1.2,
+    inference_ms=8.5,
+    batch_size=4,
+    notes=["the colour profile was dropped: it is for CMYK colour, not RGB"],
+    region=(16, 16, 32, 32),
+    window=(0.0, 0.0, 64),
+)
+_REFUSED = errors.example(errors.UnsupportedPicture)
+_BATCH_STATUS = batch.BatchStatus(
+    id=_BATCH,
+    state="done",
+    total=2,
+    counts={"done": 1, "refused": 1},
+    items=[
+        batch.BatchItem(index=1, name="dog.jpg", state=State.DONE, job_id=_JOB, problem=None),
+        batch.BatchItem(
+            index=2,
+            name="notes.txt",
+            state="refused",
+            job_id=None,
+            problem=inpaint.Problem(**_REFUSED),
+        ),
+    ],
+    links=batch.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
+)
+_MODEL = inpaint.Model(
+    id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
+)
+_MODELS = inpaint.ModelList(data=[_MODEL])
+_RELOAD = inpaint.Reload(
+    generation=3,
+    state="done",
+    done=True,
+    workers=[
+        inpaint.ReloadedWorker(
+            worker="host-1", generation=3, error=None, models={"default": _DIGEST}
+        )
+    ],
+)
+_IMAGES = openai.ImagesResponse(
+    created=1_900_000_000,
+    data=[openai.EditedImage(b64_json=_PICTURE)],
+    size="640x480",
+)
+
+EXAMPLES: dict[str, BaseModel] = {
+    type(example).__name__: example
+    for example in (
+        _STATUS,
+        _ANSWER,
+        _BATCH_STATUS,
+        _MODEL,
+        _MODELS,
+        _RELOAD,
+        _IMAGES,
+        inpaint.Health(),
+        inpaint.Readiness(
+            bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[], warnings=[]
+        ),
+    )
+}

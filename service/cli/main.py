@@ -1,0 +1,181 @@
+"""The `captionfill` command. Slow imports wait until a command needs them."""
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from captionfill.errors import ServiceError
+from service.cli.keys import app as keys
+from service.cli.queue import app as queue
+from service.config.settings import load_settings
+from service.errors.redaction import redact
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Fill the hidden centre of a picture from its surroundings and a caption.",
+    epilog="Every setting is an environment variable: REDIS_URL, HOST, PORT, CAPTIONFILL_BUNDLE, "
+    "CAPTIONFILL_DEVICE, CAPTIONFILL_DATA_FOLDER, … (service/config/settings.py lists them).",
+)
+
+app.add_typer(keys, name="keys")
+app.add_typer(queue, name="queue")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; HOST, else 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; PORT, else 8000.")]
+BundleFolder = Annotated[
+    Path | None, typer.Option("--bundle", help="Bundle to load; the shipped one by default.")
+]
+
+EngineKind = Annotated[
+    Literal["auto", "torch", "openvino", "openvino-f32"] | None,
+    typer.Option("--engine", help="What fills; auto is OpenVINO on a CPU where it can."),
+]
+
+
+@app.command()
+def serve(
+    host: Host = None, port: Port = None, bundle: BundleFolder = None, engine: EngineKind = None
+) -> None:
+    """Run the whole service on this machine: queue, worker and API.
+
+    Without REDIS_URL an embedded Valkey is started, with its data and all logs in .captionfill/
+    of the current folder. Prints one line when ready. Ctrl-C stops everything, SIGHUP replaces API
+    and workers by new processes without losing a request.
+    """
+    from service.auth.authentication import check_keys
+    from service.supervisor.supervisor import serve as run
+
+    settings = load_settings(host=host, port=port, bundle=bundle, engine=engine)
+    check_keys(settings)
+    run(settings, lambda line: print(line, flush=True))
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the HTTP API alone; it needs REDIS_URL and, somewhere, a worker.
+
+    REDIS_URL is redis://localhost:6379/0 by default. GET /readyz is 200 once a worker is there.
+    Where others than this host can connect, API keys are needed: `captionfill keys new NAME`.
+    """
+    from service.api.server.server import run_api
+    from service.auth.authentication import check_keys
+    from service.observability.logs import set_up_logs
+    from service.observability.tracing import set_up_tracing
+    from service.queue.redis_check import check_redis
+    from service.supervisor.readiness import tell_ready
+
+    settings = load_settings(host=host, port=port)
+    check_keys(settings)
+    set_up_logs()
+    check_redis(settings)
+    set_up_tracing("api")
+    run_api(settings, lambda: tell_ready(settings.ready_fd))
+
+
+@app.command()
+def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
+    """Run one worker: load the bundle, take jobs from the queue at REDIS_URL, fill them.
+
+    Start as many as there are devices. SIGTERM or Ctrl-C lets it finish the batch in hand.
+    """
+    import time
+
+    from service.observability.logs import set_up_logs
+    from service.observability.tracing import set_up_tracing
+    from service.queue.consumer import Consumer
+    from service.queue.redis_check import check_redis
+    from service.supervisor.readiness import tell_ready
+    from service.worker.batching import Batcher
+    from service.worker.model_process import ModelProcess
+    from service.worker.worker import Worker
+
+    settings = load_settings(bundle=bundle, engine=engine)
+    set_up_logs()
+    check_redis(settings)
+    set_up_tracing("worker")
+    policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
+    places = settings.bundle_folders, settings.device, settings.hang_seconds
+    how = settings.engine, settings.threads
+    process = Worker(
+        Consumer(settings), lambda: ModelProcess(*places, *how), policy, settings.model_failures
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: process.stop())
+    process.run(lambda: tell_ready(settings.ready_fd))
+
+
+@app.command()
+def fill(
+    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WebP; or a folder of them.")],
+    caption: Annotated[str | None, typer.Argument(help="What it shows (not for a folder).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="PNG to write; or a folder.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="x,y,width,height to fill; the central half by default.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=1, help="How much is left to chance; 0 is the mean.")
+    ] = 1.0,
+    bundle: BundleFolder = None,
+    engine: EngineKind = None,
+) -> None:
+    """Fill a picture without a server, or every picture of a folder with a captions file.
+
+    A folder needs metadata.jsonl or metadata.csv with file_name and caption. Pictures that
+    cannot be filled are named and passed over.
+
+    Example: captionfill fill cat.jpg "a cat on a chair" -o filled.png
+    """
+    if output is None:
+        raise typer.BadParameter("say where to write with -o", param_hint="-o")
+    if photo.is_dir() != (caption is None):
+        raise typer.BadParameter("a picture needs a caption, a folder brings its own")
+    from service.cli.offline import LocalFiller
+
+    filler = LocalFiller(load_settings(bundle=bundle, engine=engine), region, seed, temperature)
+    if caption is None:
+        filler.fill_folder(photo, output)
+    else:
+        filler.fill_photo(photo, caption, output)
+        print(output)
+
+
+def main() -> None:
+    """Run the command; an error is one line on standard error, and status 1.
+
+    A traceback is printed for what nobody foresaw, and for nothing else. No line has a secret.
+    """
+    try:
+        app()
+    except ServiceError as error:
+        _end(f"captionfill: {_one_line(error)}")
+    except OSError as error:  # a full disk, a folder that is gone or not ours
+        place = f"{error.filename}: " if error.filename else ""
+        _end(f"captionfill: {_one_line(f'{place}{error.strerror or error}')}")
+    except Exception:
+        _end(traceback.format_exc().rstrip())
+
+
+def _one_line(message: object) -> str:
+    # Masked first: a secret with a line break in it would not be known again.
+    return " ".join(redact(str(message)).splitlines())
+
+
+def _end(text: str) -> NoReturn:
+    print(redact(text), file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""`captionfill queue`: look at the queue, stop taking jobs, look at dead letters, put them back."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from captionfill.errors import StartError
+from service.config.settings import Settings, load_settings
+from service.errors.errors import QueueUnavailable
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at the queue, drain it, and look after its dead letters. It is the one of "
+    "REDIS_URL; without that, the one that `captionfill serve` started in this folder.",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Tell what waits and what runs in each lane, how many workers live, and what was counted."""
+    state = _state(_settings())
+    if as_json:
+        print(json.dumps(asdict(state)))
+        return
+    print(f"{'lane':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
+    for name, lane in state.lanes.items():
+        oldest = f"{lane.oldest_ms / 1000:.1f} s" if lane.waiting + lane.running else "-"
+        print(f"{name:12} {lane.waiting:8} {lane.running:8} {oldest:>10}")
+    sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
+    print(f"workers {state.workers}{sick}, dead letters {state.dead}")
+    print("draining: no new job is taken" if state.draining else "new jobs are taken")
+    print(", ".join(f"{name} {n:g}" for name, n in sorted(state.counts.items()) if ":" not in name))
+
+
+@app.command()
+def drain(
+    off: Annotated[bool, typer.Option("--off", help="Take new jobs again.")] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the queue to be empty.")
+    ] = 0,
+) -> None:
+    """Take no new jobs, of any API process, and let the workers finish what is there.
+
+    New requests get 503 until `captionfill queue drain --off`. With --wait the status is 1 where
+    work is left after that time.
+    """
+    from service.queue.redis_keys import Keys
+
+    settings = _settings()
+    with _redis(settings) as client:
+        key = Keys(settings.namespace).draining
+        client.delete(key) if off else client.set(key, 1)
+    if off:
+        print("new jobs are taken")
+        return
+    left = _wait_until_empty(settings, wait)
+    print(f"no new job is taken; {left} left" if left else "no new job is taken; nothing is left")
+    if wait and left:
+        raise typer.Exit(1)
+
+
+@app.command("dead-letters")
+def dead_letters(
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
+) -> None:
+    """List work that was given up: its entry, when, its lane, its name and why."""
+    for letter in _letters(_settings(), limit):
+        if as_json:
+            print(json.dumps(letter))
+        else:
+            print("  ".join((letter["entry"], letter["at"], letter["lane"], letter["work"][:12])))
+            print(f"    {letter['reason']}")
+
+
+@app.command()
+def requeue(
+    entries: Annotated[list[str] | None, typer.Argument(help="As dead-letters lists them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Put all of them back.")] = False,
+) -> None:
+    """Put dead letters back into their lanes; clients who still wait for one are answered.
+
+    Status 1 where one was gone, or its picture was no longer kept.
+    """
+    from service.queue.consumer import Consumer
+
+    settings = _settings()
+    chosen = [each["entry"] for each in _letters(settings, None)] if everything else entries or []
+    if not chosen and not everything:
+        raise typer.BadParameter("name entries, or say --all")
+    with _answers():
+        consumer = Consumer(settings)
+        gone = [entry for entry in chosen if not consumer.requeue(_checked(entry))]
+    print(f"put back {len(chosen) - len(gone)} of {len(chosen)}")
+    for entry in gone:
+        print(f"gone: {entry}")
+    if gone:
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    """The settings, with the embedded server's place where there is no other."""
+    from service.supervisor.embedded_redis import running_url
+
+    # The command's own message has the reason: without a handler, Python would print the log, too.
+    logging.getLogger("captionfill").addHandler(logging.NullHandler())
+    settings = load_settings()
+    if settings.redis_url is not None:
+        return settings
+    url = running_url(settings.data_folder) or settings.queue_url
+    return settings.model_copy(update={"redis_url": url})
+
+
+def _state(settings: Settings) -> Any:
+    from service.queue.stats import read_queue
+
+    state = asyncio.run(read_queue(settings))
+    if not state.up:
+        raise QueueUnavailable(f"{_place()} does not answer: {state.reason}")
+    return state
+
+
+def _place() -> str:
+    """Where the queue was looked for, in words."""
+    if load_settings().redis_url is not None:
+        return "the queue at REDIS_URL"
+    return "the queue (no REDIS_URL; that of `captionfill serve` in this folder, else localhost)"
+
+
+def _wait_until_empty(settings: Settings, seconds: float) -> int:
+    """How much work is left, none or what there is after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        left: int = sum(lane.waiting + lane.running for lane in _state(settings).lanes.values())
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(0.2)
+
+
+def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
+    from service.queue.redis_keys import Keys
+
+    with _redis(settings) as client:
+        found = client.xrevrange(Keys(settings.namespace).dead, count=limit)
+    return [_letter(entry, fields) for entry, fields in found]
+
+
+def _letter(entry: bytes, fields: dict[bytes, bytes]) -> dict[str, str]:
+    at = datetime.fromtimestamp(int(entry.split(b"-")[0]) / 1000, UTC)
+    told = {name.decode(): value.decode() for name, value in fields.items()}
+    return {"entry": entry.decode(), "at": at.isoformat(timespec="seconds"), **told}
+
+
+def _checked(entry: str) -> str:
+    numbers = entry.split("-")
+    if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+        raise StartError(f"{entry[:40]!r} is no entry: see `captionfill queue dead-letters`")
+    return entry
+
+
+@contextmanager
+def _redis(settings: Settings) -> Iterator[Any]:
+    import redis
+
+    from service.queue.redis_keys import CONNECTION
+
+    with _answers(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+        yield client
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Say in the service's own words that Redis is away."""
+    from redis.exceptions import RedisError
+
+    from service.redis.errors import reason_of
+
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise QueueUnavailable(f"{_place()} does not answer: {reason_of(error)}") from error

@@ -1,0 +1,1 @@
+"""Settings, and the parsing of their values."""

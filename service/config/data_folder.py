@@ -1,0 +1,46 @@
+"""The data folder: made and tried before anything depends on it."""
+
+import tempfile
+from pathlib import Path
+
+from captionfill.errors import StartError
+
+
+def prepare_data_folder(folder: Path) -> Path:
+    """Make the folder where there is none, and try to write in it. Returns its absolute path.
+
+    Raises:
+        StartError: it cannot be made or written to; the message says what to do.
+    """
+    advice = "start in a folder that can be written to, or set CAPTIONFILL_DATA_FOLDER"
+    return _prepare(folder, "data folder", advice)
+
+
+def check_temp_folder(folder: Path | None) -> None:
+    """Try to write in the folder that uploads are spooled to; None is the system's own.
+
+    Raises:
+        StartError: it cannot be written to.
+    """
+    chosen = Path(tempfile.gettempdir()) if folder is None else folder
+    advice = "set CAPTIONFILL_TEMP_FOLDER to a folder that can be written to"
+    _prepare(chosen, "folder for uploads", advice)
+
+
+def _prepare(folder: Path, purpose: str, advice: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        return folder.resolve()
+    except OSError as error:
+        reason = "it is not a folder" if _is_file(folder) else error.strerror
+        raise StartError(f"the {purpose} {folder} cannot be used: {reason}; {advice}") from error
+
+
+def _is_file(folder: Path) -> bool:
+    """Whether a file is in the folder's place, or in that of a folder above it."""
+    try:
+        return any(place.exists() and not place.is_dir() for place in (folder, *folder.parents))
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Errors and their problem documents (RFC 9457)."""

@@ -1,0 +1,43 @@
+"""docs/problems.md, made of the catalogue: `python -m service.errors.docs > docs/problems.md`."""
+
+import json
+from inspect import cleandoc
+
+from captionfill.errors import ServiceError, StartError
+from service.errors.errors import MEDIA_TYPE, catalogue, example
+
+_HEAD = f"""# Problems
+
+Whatever goes wrong is answered with a problem document (RFC 9457, `{MEDIA_TYPE}`). Its `type` is
+`/problems/<slug>`: a path of the service, which explains it, and a section here. The slugs stay as
+they are; `detail` is for people and may change. Made from `service/errors/errors.py` by
+`python -m service.errors.docs`; `make fix` keeps it in step.
+"""
+
+
+def page() -> str:
+    """The whole page: a table, and a section for each problem a client can meet."""
+    kinds = sorted(
+        (kind for kind in catalogue().values() if kind is not StartError),
+        key=lambda kind: (kind.status, kind.slug),
+    )
+    rows = [f"| {kind.status} | [`{kind.slug}`](#{kind.slug}) | {kind.title} |" for kind in kinds]
+    table = ["| status | problem | |", "| ---: | --- | --- |", *rows]
+    return "\n".join([_HEAD, *table, "", *map(_section, kinds)])
+
+
+def _section(kind: type[ServiceError]) -> str:
+    document = example(kind)
+    headers = kind("").headers
+    parts = [
+        f"## {kind.slug}",
+        f"**{kind.title}**, status {kind.status}"
+        + "".join(f", `{name}: {value}`" for name, value in headers.items()),
+        cleandoc(kind.__doc__ or "").replace("``", "`"),
+        f"```json\n{json.dumps(document, indent=2, ensure_ascii=False)}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

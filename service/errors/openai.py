@@ -1,0 +1,25 @@
+"""Errors as OpenAI's clients look for them, beside what every problem document has."""
+
+from captionfill.errors import InvalidMask, ServiceError
+from service.errors.errors import InvalidCaption, UnknownModel
+
+_FIELDS = {
+    "image", "mask", "prompt", "n", "model", "size", "seed", "temperature",
+    "response_format", "output_format", "background", "stream", "partial_images",
+    "output_compression",
+}  # fmt: skip
+
+
+def explain(error: ServiceError) -> dict[str, str | None]:
+    """The member ``error``; a `param` where the kind of error or its first word names a field."""
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    return {"message": str(error), "type": kind, "param": _param(error), "code": error.slug}
+
+
+def _param(error: ServiceError) -> str | None:
+    kinds = {InvalidCaption: "prompt", InvalidMask: "mask", UnknownModel: "model"}
+    for kind, name in kinds.items():
+        if isinstance(error, kind):
+            return name
+    first = str(error).partition(" ")[0].rstrip(":")
+    return first if first in _FIELDS else None

@@ -1,0 +1,59 @@
+"""Problem documents as responses: one mapping for routes, for the gate, and for the framework."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from service.errors import errors, openai
+
+log = logging.getLogger("captionfill.api")
+
+_BY_STATUS: dict[int, type[errors.ServiceError]] = {
+    404: errors.NoSuchPage,
+    405: errors.MethodNotAllowed,
+    413: errors.BodyTooLarge,
+    415: errors.UnsupportedBody,
+    422: errors.InvalidField,
+}
+
+
+def route_path(scope: Scope) -> str:
+    """The path within this service, without the root path that it is published under."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def respond(scope: Scope, error: Exception) -> JSONResponse:
+    """The response to an error, whoever raised it. Its slug is noted for log and metrics."""
+    known, headers = _known(error)
+    scope.setdefault("state", {})["problem"] = known.slug
+    if scope["method"] == "POST":  # a probe that is told "not ready" ten times a second is no news
+        log.info("refused", extra={"problem": known.slug, "path": route_path(scope)[:200]})
+    document = known.problem()
+    if route_path(scope).startswith("/v1/"):
+        document["error"] = openai.explain(known)
+    return JSONResponse(
+        document, known.status, {**known.headers, **headers}, media_type=errors.MEDIA_TYPE
+    )
+
+
+def _known(error: Exception) -> tuple[errors.ServiceError, dict[str, str]]:
+    """An error of our tree for any error, and headers that the framework wants sent."""
+    if isinstance(error, errors.ServiceError):
+        return error, {}
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:])
+        return errors.InvalidField(f"{place}: {first['msg']}"), {}
+    if isinstance(error, HTTPException):
+        fallback = errors.BadRequest if error.status_code < 500 else errors.ServiceError
+        kind = _BY_STATUS.get(error.status_code, fallback)
+        detail = error.detail or HTTPStatus(error.status_code).phrase
+        return kind(str(detail)), dict(error.headers or {})
+    # The log has the traceback; the client learns nothing of the inside.
+    return errors.ServiceError("something went wrong; the log says what"), {}

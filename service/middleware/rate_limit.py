@@ -1,0 +1,144 @@
+"""How often a caller may ask: a token bucket in Redis, which every API process shares.
+
+By the server's clock, and in one script: two processes never give the same token twice.
+"""
+
+import math
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from service.auth.principal import ANONYMOUS, LOCAL, Caller, keys_are_on
+from service.config.settings import Settings
+from service.errors.errors import QueueUnavailable, TooManyRequests
+from service.redis.client import AsyncFailoverClient
+from service.redis.errors import RedisErrorLog
+
+_RATE_WITH_KEYS = 20.0
+_WAIT_SECONDS = 2
+# Each is used for well under a millisecond at a time.
+_CONNECTIONS = 16
+
+# KEYS: bucket. ARGV: tokens a second, most tokens.
+# Returns 1 where a token was there, and the tokens left in thousandths. An idle bucket is full,
+# so it is forgotten when it would be.
+TAKE = """
+local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local held = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = burst
+if held[1] then
+  tokens = math.min(burst, held[1] + math.max(0, now - held[2]) * rate)
+end
+local taken = 0
+if tokens >= 1 then taken, tokens = 1, tokens - 1 end
+redis.call('HSET', KEYS[1], 'tokens', string.format('%.6f', tokens),
+  'at', string.format('%.6f', now))
+local full = math.ceil((burst - tokens) / rate * 1000) + 1000
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', full))
+return {taken, math.floor(tokens * 1000)}
+"""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a caller's bucket allows.
+
+    Attributes:
+        rate: tokens a second.
+        burst: most tokens.
+        tokens: left, parts of one too.
+    """
+
+    rate: float
+    burst: int
+    tokens: float
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The fields of draft-ietf-httpapi-ratelimit-headers: quota, window; remaining, reset."""
+        window = math.ceil(self.burst / self.rate)
+        reset = math.ceil((self.burst - self.tokens) / self.rate)
+        return {
+            "RateLimit-Policy": f'"caller";q={self.burst};w={window}',
+            "RateLimit": f'"caller";r={int(self.tokens)};t={reset}',
+        }
+
+    @property
+    def wait(self) -> int:
+        """Whole seconds until there is a token."""
+        return max(1, math.ceil((1 - self.tokens) / self.rate))
+
+
+class RateLimiter:
+    """Lets a caller in, or tells when to come back."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._default = _default_rate(settings)
+        self._burst = settings.rate_burst
+        self._prefix = f"{{{settings.namespace}}}:rate:"
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            settings.queue_url,
+            max_connections=_CONNECTIONS,
+            timeout=_WAIT_SECONDS,
+            protocol=2,
+            socket_timeout=_WAIT_SECONDS,
+            socket_connect_timeout=_WAIT_SECONDS,
+        )
+        self._redis: Any = AsyncFailoverClient.from_pool(pool)
+        self._errors = RedisErrorLog()
+        self._take = self._redis.register_script(TAKE)
+
+    async def admit(self, caller: Caller, address: str) -> Allowance | None:
+        """Take a token of the caller's, or, without keys, of the address's. None: no limit.
+
+        Raises:
+            TooManyRequests: there is no token.
+            QueueUnavailable: Redis does not answer.
+        """
+        rate = self._default if caller.rate is None else caller.rate
+        if not rate:
+            return None
+        bucket = self._prefix + name_of(caller, address)
+        try:
+            taken, left = await self._take(keys=[bucket], args=[rate, self._burst])
+        except (RedisError, OSError) as error:
+            self._errors.warn(error)
+            raise QueueUnavailable("the queue does not answer") from error
+        allowance = Allowance(rate, self._burst, left / 1000)
+        if not taken:
+            headers = {"Retry-After": str(allowance.wait), **allowance.headers}
+            raise TooManyRequests(f"at most {rate:g} requests a second", headers)
+        return allowance
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose()
+
+
+def name_of(caller: Caller, address: str) -> str:
+    """Whom limits count a request for: its key's name, or without a key its address."""
+    by_key = caller is not LOCAL and caller is not ANONYMOUS
+    return f"key:{caller.name}" if by_key else f"address:{network(address)}"
+
+
+def network(address: str) -> str:
+    """Whom an address stands for: one of IPv4 for itself, one of IPv6 for its /64."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ip_network((parsed, 64), strict=False).network_address)
+    return address
+
+
+def _default_rate(settings: Settings) -> float:
+    if settings.rate_limit is not None:
+        return settings.rate_limit
+    return _RATE_WITH_KEYS if keys_are_on(settings) else 0.0

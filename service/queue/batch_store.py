@@ -1,0 +1,111 @@
+"""Batches in Redis: which picture of an upload became which job, or why it did not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any, Self
+from uuid import uuid4
+
+from service.config.settings import Settings
+from service.errors.errors import NoSuchBatch
+from service.queue.client import Queue, unavailable
+from service.queue.jobs import State
+from service.queue.redis_keys import GROUP
+from service.queue.scripts import script
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture of a batch: the id of its job, or the problem document that says why it has none.
+
+    Attributes:
+        name: what the client calls it; a label, to be trusted with nothing.
+    """
+
+    name: str
+    job: str | None = None
+    problem: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known of a batch.
+
+    Attributes:
+        owner: name of the caller; nobody else is told about it.
+        entries: in the order of the upload.
+    """
+
+    owner: str
+    entries: Sequence[Entry]
+    id: str = field(default_factory=lambda: uuid4().hex)
+
+    @staticmethod
+    def name(owner: str, key: str) -> str:
+        """An id for a batch: the same for the same owner and Idempotency-Key, if there is one."""
+        return sha256(f"{owner}\n{key}".encode()).hexdigest()[:32] if key else uuid4().hex
+
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs there are."""
+        return [entry.job for entry in self.entries if entry.job]
+
+    def dump(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Self:
+        """From JSON."""
+        fields = json.loads(data)
+        return cls(fields["owner"], [Entry(**entry) for entry in fields["entries"]], fields["id"])
+
+
+class Batches:
+    """Keeps manifests. Every method raises `QueueUnavailable` without a server."""
+
+    def __init__(self, queue: Queue, settings: Settings) -> None:
+        self._queue = queue
+        self._redis, self._keys = queue.redis, queue.keys
+        self._keep_ms = int(settings.result_seconds * 1000)
+        self._live_ms = int(settings.job_seconds * 1000) + self._keep_ms
+        self._states = self._redis.register_script(script("states"))
+
+    async def save(self, manifest: Manifest) -> None:
+        """Keep a manifest for as long as its jobs may be."""
+        with unavailable():
+            await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
+
+    async def load(self, name: str, owner: str) -> Manifest:
+        """A manifest, or `NoSuchBatch` where there is none of this owner's."""
+        with unavailable():
+            data = await self._redis.get(self._keys.batch(name))
+        manifest = data and Manifest.load(data)
+        if not manifest or manifest.owner != owner:
+            raise NoSuchBatch("no batch of yours has this id, or it has expired")
+        return manifest
+
+    async def states(self, manifest: Manifest) -> dict[str, State]:
+        """How far each job of a batch is; one that is known no longer is expired, or lost.
+
+        Results are kept for their full time from now on: the first must not be gone before the
+        last is there.
+        """
+        jobs = manifest.jobs
+        with unavailable():
+            states = await self._states(args=[self._keys.prefix, GROUP, self._keep_ms, *jobs])
+        return {
+            job: self._state(job, manifest.owner, state.decode())
+            for job, state in zip(jobs, states, strict=True)
+        }
+
+    def _state(self, job: str, owner: str, found: str) -> State:
+        if found == "missing":
+            return State.LOST if self._queue.is_lost(job, owner) else State.EXPIRED
+        return State.EXPIRED if found == "deleted" else State(found)
+
+    async def forget(self, manifest: Manifest) -> None:
+        """Drop a manifest; its jobs are not touched."""
+        with unavailable():
+            await self._redis.delete(self._keys.batch(manifest.id))

@@ -1,0 +1,73 @@
+"""Waking those who wait: one subscription for the whole process, however many they are."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from service.redis.errors import RedisErrorLog
+
+_RETRY_SECONDS = 0.5
+
+
+class Bells:
+    """Rings when work is finished. A ring can be lost: who waits must look now and then."""
+
+    def __init__(self, client: Any, channel: str) -> None:
+        self._client = client
+        self._channel = channel
+        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._errors = RedisErrorLog()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def listen(self, work: str) -> Iterator[asyncio.Event]:
+        """An event that is set each time the work's bell rings, from now on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        bell = asyncio.Event()
+        self._listeners[work].add(bell)
+        try:
+            yield bell
+        finally:
+            self._listeners[work].discard(bell)
+            if not self._listeners[work]:
+                del self._listeners[work]
+
+    async def close(self) -> None:
+        """Stop listening."""
+        # redis-py may turn a cancellation that meets it while it connects into an error of its own.
+        while self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=0.1)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._subscribe()
+            except (RedisError, OSError) as error:
+                self._errors.warn(error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _subscribe(self) -> None:
+        async with self._client.pubsub() as channel:
+            await channel.subscribe(self._channel)
+            self._ring_all()  # whatever finished while nobody listened
+            while True:
+                # With a time limit, a connection that died without a word is found out.
+                message = await channel.get_message(timeout=5.0)
+                if message is None:
+                    await channel.ping()
+                elif message["type"] == "message":
+                    self._ring(message["data"].decode())
+
+    def _ring(self, work: str) -> None:
+        for bell in self._listeners.get(work, ()):
+            bell.set()
+
+    def _ring_all(self) -> None:
+        for work in list(self._listeners):
+            self._ring(work)

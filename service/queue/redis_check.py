@@ -1,0 +1,158 @@
+"""Whether a Redis can hold the queue: its version, what it evicts, what it persists, its role."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from captionfill.errors import StartError
+from service.config.settings import Settings
+from service.errors.errors import NotReady, QueueUnavailable
+from service.queue.redis_keys import CONNECTION, Keys
+from service.redis.errors import reason_of
+
+log = logging.getLogger("captionfill.redis")
+
+_OLDEST = (6, 2)
+# Readiness is asked for once a second or so; the policy changes by hand.
+_ROLE_SECONDS = 0.5
+_FACTS_SECONDS = 10.0
+_SECTIONS = ("server", "memory", "persistence")
+
+
+@dataclass(frozen=True)
+class RedisFacts:
+    """What a server says of itself.
+
+    Attributes:
+        version: major and minor.
+        policy: `maxmemory-policy`.
+        persistent: whether it writes an append-only file or snapshots; None where it does not say.
+    """
+
+    version: tuple[int, ...]
+    policy: str
+    persistent: bool | None
+
+    @classmethod
+    def parse(cls, info: Mapping[str, Any], save: str | None) -> "RedisFacts":
+        """Facts from INFO and, where it is allowed, CONFIG GET save."""
+        version = str(info.get("redis_version", "0")).split(".")[:2]
+        append_only = bool(info.get("aof_enabled"))
+        persistent = True if append_only or save else (None if save is None else False)
+        policy = str(info.get("maxmemory_policy", "noeviction"))
+        return cls(tuple(int(part) for part in version), policy, persistent)
+
+    def refusal(self, settings: Settings) -> str:
+        """Why this server must not hold the queue, or nothing."""
+        if self.version < _OLDEST:
+            found = ".".join(map(str, self.version))
+            return f"Redis is version {found}; 6.2 or newer is needed"
+        if self.policy != "noeviction" and not settings.allow_eviction:
+            return (
+                f"Redis may evict accepted jobs: its maxmemory-policy is {self.policy}; set it to "
+                "noeviction, or CAPTIONFILL_ALLOW_EVICTION=true to accept that jobs can be lost"
+            )
+        return ""
+
+    def warnings(self) -> list[str]:
+        """What an operator should know."""
+        found = []
+        if self.policy != "noeviction":
+            found.append(f"Redis may evict accepted jobs: its maxmemory-policy is {self.policy}")
+        if self.persistent is False:
+            found.append(
+                "Redis persists nothing (appendonly no, save ''): a restart loses all jobs"
+            )
+        return found
+
+
+def check_redis(settings: Settings) -> None:
+    """Refuse to start with a Redis that cannot hold the queue; log what is to be known of it.
+
+    One that does not answer is no reason not to start: `RedisMonitor` checks it later.
+
+    Raises:
+        StartError: with the settings that would change it; also for a wrong password.
+    """
+    try:
+        with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+            replies = [client.info(section) for section in _SECTIONS]
+            facts = RedisFacts.parse(_merged(replies), _saves(client))
+    except AuthenticationError as error:
+        told = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
+        raise StartError(told) from error
+    except (RedisError, OSError) as error:
+        log.warning("Redis not checked", extra={"reason": reason_of(error)})
+        return
+    if refusal := facts.refusal(settings):
+        raise StartError(refusal)
+    for warning in facts.warnings():
+        log.warning(warning)
+
+
+class RedisMonitor:
+    """Checks the API's Redis for readiness: its role each time, the rest now and then."""
+
+    def __init__(self, client: Any, settings: Settings) -> None:
+        self._client, self._settings = client, settings
+        self._probe = f"{Keys(settings.namespace).prefix}probe"
+        self._facts: RedisFacts | None = None
+        self._facts_read = self._role_read = float("-inf")
+
+    async def check(self) -> list[str]:
+        """Warnings about the server.
+
+        Raises:
+            QueueUnavailable: it does not answer, or refuses writes; with its reason.
+            NotReady: it may evict jobs, or is too old.
+        """
+        try:
+            await self._check_role()
+            facts = await self._read_facts()
+        except ResponseError as error:
+            raise QueueUnavailable(f"Redis refuses writes: {reason_of(error)}") from error
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable("the queue does not answer") from error
+        if refusal := facts.refusal(self._settings):
+            raise NotReady(refusal)
+        return facts.warnings()
+
+    async def _check_role(self) -> None:
+        now = time.monotonic()
+        if now - self._role_read < _ROLE_SECONDS:
+            return
+        # A write that changes nothing: refused by a replica, a full disk, too few replicas.
+        await self._client.delete(self._probe)
+        role = (await self._client.info("replication")).get("role", "master")
+        if role != "master":
+            raise ResponseError(f"its role is {role}")
+        self._role_read = now
+
+    async def _read_facts(self) -> RedisFacts:
+        now = time.monotonic()
+        if self._facts is None or now - self._facts_read > _FACTS_SECONDS:
+            replies = [await self._client.info(section) for section in _SECTIONS]
+            try:
+                save = (await self._client.config_get("save")).get("save")
+            except ResponseError:
+                save = None
+            self._facts, self._facts_read = RedisFacts.parse(_merged(replies), save), now
+        return self._facts
+
+
+def _merged(replies: list[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: value for reply in replies for name, value in reply.items()}
+
+
+def _saves(client: Any) -> str | None:
+    """When snapshots are taken, or None where the server does not say (CONFIG is forbidden)."""
+    try:
+        save: str | None = client.config_get("save").get("save")
+    except ResponseError:
+        return None
+    return save

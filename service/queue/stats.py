@@ -1,0 +1,111 @@
+"""The queue at one moment, for whoever watches it: `/metrics` and `captionfill queue`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.asyncio
+
+from service.config.settings import Settings
+from service.queue.jobs import Lane
+from service.queue.redis_keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.redis.errors import RedisErrorLog, reason_of
+
+# Who watches does not wait as long as who works.
+_errors = RedisErrorLog()
+_CONNECTION = {**CONNECTION, "socket_timeout": 2}
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """A lane of the queue, of all models: work waiting and running, and the age of the oldest."""
+
+    waiting: int
+    running: int
+    oldest_ms: int
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """The queue at one moment. Not ``up``: Redis does not answer, and nothing is known.
+
+    Attributes:
+        up: whether Redis answers.
+        draining: no new job is taken.
+        lanes: by name.
+        workers: that were heard of lately.
+        unhealthy: those of them that leave work to others, since a bundle of theirs failed.
+        dead: letters kept.
+        counts: the fields of `service.queue.counters`.
+        reason: why Redis does not answer, or empty.
+    """
+
+    up: bool = False
+    draining: bool = False
+    lanes: Mapping[str, LaneState] = field(default_factory=dict)
+    workers: int = 0
+    unhealthy: int = 0
+    dead: int = 0
+    counts: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+async def read_queue(settings: Settings) -> QueueState:
+    """Look at the queue, in two round trips and on a connection of its own.
+
+    The queue's own connections may all be taken, and that is just when somebody looks.
+    """
+    keys = Keys(settings.namespace)
+    try:
+        async with redis.asyncio.Redis.from_url(settings.queue_url, **_CONNECTION) as client:
+            pipe: Any = client.pipeline(transaction=False)
+            pipe.time().hgetall(keys.metrics).hgetall(keys.workers)
+            pipe.xlen(keys.dead).exists(keys.draining).smembers(keys.models)
+            found = await pipe.execute(raise_on_error=False)
+            time, counts, workers, dead, draining, models = found
+            if isinstance(time, Exception):  # the server is still loading its file
+                return _away(time)
+            names = ["", *sorted(model.decode() for model in models)]
+            streams = [(lane, keys.stream(lane, name)) for lane in Lane for name in names]
+            for _, stream in streams:
+                pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
+            seen = await pipe.execute(raise_on_error=False)
+    except (redis.RedisError, OSError) as error:
+        return _away(error)
+    now = time[0] * 1000 + time[1] // 1000
+    looked = [_lane(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
+    by_lane: dict[str, list[LaneState]] = {str(lane): [] for lane in Lane}
+    for (lane, _), one in zip(streams, looked, strict=True):
+        by_lane[str(lane)].append(one)
+    beats = [json.loads(beat) for beat in workers.values()]
+    alive = [beat for beat in beats if now - beat["at"] < ALIVE_MS]
+    return QueueState(
+        up=True,
+        draining=bool(draining),
+        lanes={lane: _together(states) for lane, states in by_lane.items()},
+        workers=len(alive),
+        unhealthy=sum(bool(beat.get("unhealthy")) for beat in alive),
+        dead=dead,
+        counts={name.decode(): float(value) for name, value in counts.items()},
+    )
+
+
+def _together(streams: Sequence[LaneState]) -> LaneState:
+    return LaneState(
+        sum(one.waiting for one in streams),
+        sum(one.running for one in streams),
+        max(one.oldest_ms for one in streams),
+    )
+
+
+def _away(error: Exception) -> QueueState:
+    _errors.warn(error)
+    return QueueState(reason=reason_of(error))
+
+
+def _lane(now: int, length: int, pending: Any, first: Sequence[Any]) -> LaneState:
+    # No group yet, as no worker has ever come: all of it waits.
+    running = 0 if isinstance(pending, Exception) else pending["pending"]
+    came = int(first[0][0].split(b"-")[0]) if first else now
+    return LaneState(max(0, length - running), running, now - came)

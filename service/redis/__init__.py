@@ -1,0 +1,1 @@
+"""Redis connections, their errors and URLs."""

@@ -1,0 +1,1 @@
+"""`captionfill serve`: child processes and the embedded Redis."""

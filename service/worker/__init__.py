@@ -1,0 +1,1 @@
+"""Workers: batching, model processes and the predictor."""

@@ -1,0 +1,196 @@
+"""Colour information is kept in the answer, or the details say that it is not."""
+
+import base64
+import io
+import json
+import struct
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image, ImageCms
+
+from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.codec import read_picture, write_png
+from service.api.app import create_app
+from tests.captionfill.imaging.file_parts import chunk, grey_profile, png, profile
+
+LIMIT = 1_000_000
+GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))
+PRIMARIES = 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000
+CHUNKS = {
+    "gAMA": GAMMA,
+    "cHRM": chunk(b"cHRM", struct.pack(">8I", *PRIMARIES)),
+    "sRGB": chunk(b"sRGB", b"\0"),
+    "cICP": chunk(b"cICP", bytes([12, 13, 0, 1])),
+    "mDCV": chunk(b"mDCV", bytes(24)),
+    "cLLI": chunk(b"cLLI", bytes(8)),
+}  # fmt: skip
+CMYK = profile(b"CMYK")
+
+
+@pytest.fixture
+def client(settings):
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def answered(data):
+    return write_png(read_picture(data, LIMIT))
+
+
+@pytest.mark.parametrize("name", CHUNKS)
+def test_colour_chunks_are_kept(name):
+    answer = answered(png(extra=CHUNKS[name]))
+    assert CHUNKS[name] in answer
+    assert answer.index(CHUNKS[name]) < answer.index(b"IDAT")
+    Image.open(io.BytesIO(answer)).load()
+
+
+def test_a_profile_comes_without_srgb_beside_it(noise, encode):
+    icc = profile()
+    data = encode(noise(), icc_profile=icc)
+    answer = answered(data[:33] + CHUNKS["sRGB"] + GAMMA + data[33:])
+    assert Image.open(io.BytesIO(answer)).info["icc_profile"] == icc
+    assert b"sRGB" not in answer and GAMMA in answer
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [GAMMA[:-1] + b"?", chunk(b"gAMA", b"\0"), chunk(b"cICP", b""), chunk(b"iCCP", b"x\0\0junk")],
+)
+def test_damaged_colour_information_is_told(damaged):
+    picture = read_picture(png(extra=damaged), LIMIT)
+    assert len(picture.notes) == 1 and "damaged" in picture.notes[0]
+    assert picture.colour == b"" and picture.profile is None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("size", [200_000, 2**20])
+def test_large_profiles_are_kept(noise, encode, kind, size):
+    icc = profile()
+    icc += bytes(size - len(icc))
+    picture = read_picture(encode(noise(), kind, icc_profile=icc), LIMIT)
+    assert (picture.profile, picture.notes) == (icc, ())
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_profiles_over_a_mebibyte_are_told(noise, encode, kind):
+    icc = profile() + bytes(2**20)
+    picture = read_picture(encode(noise(), kind, icc_profile=icc), LIMIT)
+    assert picture.profile is None
+    assert len(picture.notes) == 1 and "1,048,576" in picture.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
+def test_a_grey_profile_looks_the_same_for_rgb(noise, encode, kind, gamma):
+    grey = grey_profile(gamma)
+    ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (64, 1)))
+    picture = read_picture(encode(ramp, kind, icc_profile=grey), LIMIT)
+    assert picture.notes == () and picture.profile[16:20] == b"RGB "
+    levels = Image.fromarray(picture.rgb)
+    wanted = as_srgb(Image.fromarray(picture.rgb[..., 0]), grey)
+    seen = as_srgb(levels, picture.profile)
+    assert np.abs(np.subtract(wanted, seen, dtype=int)).max() <= 2
+
+
+def test_a_grey_profile_of_lab_is_told(noise, encode):
+    lab = grey_profile(2.2, b"Lab ")
+    picture = read_picture(encode(noise().convert("L"), icc_profile=lab), LIMIT)
+    assert picture.profile is None and "grey colour profile" in picture.notes[0]
+
+
+def test_a_profile_for_other_colour_is_told(noise, encode):
+    picture = read_picture(encode(noise(), "JPEG", icc_profile=CMYK), LIMIT)
+    assert picture.profile is None and "CMYK colour" in picture.notes[0]
+
+
+def test_the_networks_see_linear_levels_as_srgb():
+    rows = (b"\0" + bytes([55]) * 192) * 64
+    canvas = Canvas.open(png(rows=rows, extra=GAMMA), None, LIMIT)
+    assert canvas.window[0] == round(255 * (55 / 255) ** (1 / 2.2))
+    [answer] = canvas.complete(canvas.window[:3] * 32 * 32)
+    assert np.abs(np.asarray(Image.open(io.BytesIO(answer)), int) - 55).max() <= 1
+
+
+@pytest.mark.parametrize("gamma", [0, 1, 45_455, 2**31])
+def test_usual_and_absurd_gammas_change_no_level(gamma):
+    extra = chunk(b"gAMA", struct.pack(">I", gamma))
+    canvas = Canvas.open(png(rows=(b"\0" + bytes([55]) * 192) * 64, extra=extra), None, LIMIT)
+    assert canvas.window[0] == 55
+
+
+def test_json_and_headers_tell_what_was_dropped(client, worker, noise, encode):
+    data = encode(noise(), "JPEG", icc_profile=CMYK)
+    said = fill(client, data, "application/json")
+    assert "CMYK colour" in said.json()["notes"][0]
+    assert said.headers["x-notes"] == said.json()["notes"][0]
+    assert fill(client, data, "image/png").headers["x-notes"] == said.json()["notes"][0]
+
+
+def test_nothing_dropped_is_no_note(client, worker, noise, encode):
+    said = fill(client, encode(noise()), "application/json")
+    assert said.json()["notes"] == [] and "x-notes" not in said.headers
+
+
+def test_a_later_result_tells_what_was_dropped(client, worker, noise, encode):
+    data = encode(noise(), "JPEG", icc_profile=profile() + bytes(2**20))
+    place = fill(client, data, "*/*", Prefer="respond-async").headers["location"]
+    assert "1,048,576" in result(client, f"{place}/result").headers["x-notes"]
+
+
+def test_a_batch_tells_what_was_dropped(client, worker, noise, encode):
+    files = [("image", ("a.jpg", encode(noise(), "JPEG", icc_profile=CMYK)))]
+    batch = client.post("/batches", files=files, data={"caption": "a cat"}).headers["location"]
+    with zipfile.ZipFile(io.BytesIO(result(client, f"{batch}/result").content)) as found:
+        [line] = map(json.loads, found.read("results.jsonl").splitlines())
+    assert "CMYK colour" in line["notes"][0]
+
+
+def test_openai_clients_are_told_what_was_dropped(client, worker, noise, encode):
+    icc = profile() + bytes(2**20)
+    image = noise(mode="RGBA")
+    image.putalpha(Image.new("L", (64, 64), 255))
+    image.paste((0, 0, 0, 0), (20, 20, 40, 40))
+    files = {"image": encode(image, icc_profile=icc)}
+    said = client.post("/v1/images/edits", files=files, data={"prompt": "a cat"}).json()
+    assert "1,048,576" in said["notes"][0] and base64.b64decode(said["data"][0]["b64_json"])
+
+
+def test_fill_prints_what_was_dropped(captionfill, tiny_bundle, tmp_path, noise, encode):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(encode(noise(), "JPEG", icc_profile=CMYK))
+    out = tmp_path / "filled.png"
+    status, said = captionfill("fill", photo, "a cat", "-o", out, "--bundle", tiny_bundle)
+    assert status == 0 and "photo.jpg: the colour profile was dropped" in said.err
+
+
+def fill(client, data, accept, **headers):
+    return client.post(
+        "/inpaint",
+        files={"image": data},
+        data={"caption": "a cat"},
+        headers={"Accept": accept, **headers},
+    )
+
+
+def result(client, place):
+    """What is there in the end; a result that is not ready yet is 409."""
+    for _ in range(3000):
+        answer = client.get(place)
+        if answer.status_code != 409:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(answer.text)
+
+
+def as_srgb(image, icc):
+    """How a picture looks by a profile, as sRGB levels."""
+    srgb = ImageCms.createProfile("sRGB")
+    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+    # Little CMS is off by ten dark levels for linear grey where it may optimise.
+    exact = ImageCms.Flags.NOOPTIMIZE
+    return np.asarray(ImageCms.profileToProfile(image, source, srgb, outputMode="RGB", flags=exact))

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import models.geometry
+from captionfill.errors import InvalidRegion
+from captionfill.imaging import geometry
+from captionfill.imaging.codec import Picture
+from captionfill.imaging.geometry import Region, Window, choose_region, compose, context
+
+HOLE = slice(16, 48)
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@st.composite
+def pictures_with_regions(draw):
+    """A picture's size and a region that is allowed in it."""
+    width, height = draw(st.integers(64, 200)), draw(st.integers(64, 200))
+    longest = min(width, height) * 3 // 4
+    w, h = draw(st.integers(4, longest)), draw(st.integers(4, longest))
+    x, y = draw(st.integers(0, width - w)), draw(st.integers(0, height - h))
+    return (height, width), Region(x, y, w, h)
+
+
+def test_the_geometry_is_that_of_the_networks():
+    theirs = models.geometry.SIZE, models.geometry.HOLE, models.geometry.EDGE
+    assert theirs == (geometry.SIZE, geometry.HOLE, geometry.EDGE)
+
+
+def test_a_64_by_64_picture_is_its_own_context():
+    rgb = noise(64, 64)
+    cells = context(rgb, Window.around(choose_region(None, (64, 64))))
+    rgb[HOLE, HOLE] = 0
+    assert np.array_equal(cells, rgb)
+
+
+def test_a_32_by_32_fill_is_written_as_it_is():
+    fill = noise(32, 32, 1)
+    filled = compose(Picture(noise(64, 64)), Region(16, 16, 32, 32), fill)
+    assert np.array_equal(filled.rgb[HOLE, HOLE], fill)
+
+
+def test_the_default_region_is_the_central_half():
+    assert choose_region(None, (200, 100)) == Region(75, 25, 50, 50)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(pictures_with_regions())
+def test_nothing_in_the_hole_reaches_the_context(case):
+    size, region = case
+    one, other = noise(*size), noise(*size)
+    hole = Window.around(region)
+    rows = slice(max(0, hole.top), hole.top + hole.side)
+    other[rows, max(0, hole.left) : hole.left + hole.side] = noise(200, 200, 9)[0, 0]
+    assert np.array_equal(context(one, hole), context(other, hole))
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(pictures_with_regions())
+def test_nothing_outside_the_region_is_written_and_all_of_it_is(case):
+    size, region = case
+    rgb = np.full((*size, 3), 7, np.uint8)
+    filled = compose(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8)).rgb
+    inside = np.zeros(size, bool)
+    inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
+    assert (filled[inside] == 200).all() and (filled[~inside] == 7).all()
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(pictures_with_regions())
+def test_an_even_picture_gives_an_even_context_up_to_its_edge(case):
+    size, region = case
+    cells = context(np.full((*size, 3), 90, np.uint8), Window.around(region))
+    hole = np.zeros((64, 64), bool)
+    hole[HOLE, HOLE] = True
+    assert (cells[~hole] == 90).all()
+
+
+def test_cells_beyond_the_edge_take_the_nearest_visible_colour():
+    rgb = np.zeros((64, 64, 3), np.uint8)
+    rgb[:, 40:] = 200
+    cells = context(rgb, Window.around(Region(0, 16, 32, 32)))
+    assert (cells[20:44, 56:] == 200).all() and (cells[20:44, :16] == 0).all()
+
+
+def test_a_larger_window_is_averaged_and_not_sampled():
+    stripes = np.zeros((256, 256, 3), np.uint8)
+    stripes[:, ::2] = 255
+    cells = context(stripes, Window.around(choose_region(None, (256, 256))))
+    assert abs(cells[:8, 1:63].astype(int) - 128).max() < 5
+
+
+def test_the_written_region_becomes_opaque():
+    picture = Picture(noise(64, 64), np.zeros((64, 64), np.uint8))
+    alpha = compose(picture, Region(16, 16, 32, 32), noise(32, 32)).alpha
+    assert (alpha[HOLE, HOLE] == 255).all() and alpha.sum() == 255 * 32 * 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1,2,3", "nan,0,8,8", "-1,0,8,8", "1.5,0,8,8", "0,0,3,8", "0,0,49,8", "60,0,8,8",
+     "0,0,8,8,8", "1e1,0,8,8", "٣,0,8,8", "9999999999,0,8,8", "0;0;8;8", "0,0,8,8\0"],
+)  # fmt: skip
+def test_a_bad_region_is_refused(text):
+    with pytest.raises(InvalidRegion):
+        choose_region(text, (64, 64))

@@ -1,0 +1,65 @@
+"""The membrane: what is missed beside the hole is taken out of the hole as well."""
+
+import torch
+
+from models.layers.boundary_correction import Membrane, frame, harmonic
+
+
+def ramp(x, y):
+    """A picture that rises evenly, so that it solves Laplace's equation everywhere."""
+    across = torch.linspace(-1, 1, 64)
+    one = x * across[None, :] + y * across[:, None]
+    return torch.stack([one, -one, 0.5 * one])[None]
+
+
+def hidden(picture):
+    """Whatever lies in the hole must not be read: not even NaN gets through."""
+    picture = picture.clone()
+    picture[..., 16:48, 16:48] = torch.nan
+    return picture
+
+
+def test_each_pixel_weighs_the_frame_by_positive_numbers_of_sum_1():
+    weights = harmonic(32)
+    assert weights.shape == (32 * 32, 4 * 32) and weights.min() > 0
+    assert torch.allclose(weights.sum(1), torch.ones(1024, dtype=torch.float64))
+
+
+def test_an_even_slope_is_carried_through_the_hole_exactly():
+    real = ramp(0.3, 0.6)
+    wide = torch.zeros(1, 3, 36, 36)
+    met = Membrane()(wide, hidden(real))
+    assert torch.allclose(met[..., 2:-2, 2:-2], real[..., 16:48, 16:48], atol=1e-5)
+    assert torch.equal(met[..., :2, :], wide[..., :2, :])  # the margin stays what was predicted
+
+
+def test_what_is_right_at_the_border_is_left_alone():
+    torch.manual_seed(0)
+    real = torch.rand(2, 3, 64, 64) * 2 - 1
+    wide = real[..., 14:50, 14:50].clone()
+    wide[..., 2:-2, 2:-2] = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(Membrane()(wide, hidden(real)), wide)
+
+
+def test_a_step_at_the_border_goes_and_texture_stays():
+    torch.manual_seed(0)
+    texture = 0.05 * torch.randn(1, 3, 36, 36)
+    texture[..., :2, :] = texture[..., -2:, :] = 0
+    texture[..., :2] = texture[..., -2:] = 0
+    met = Membrane()(texture - 0.2, hidden(torch.zeros(1, 3, 64, 64)))
+    assert torch.allclose(met[..., 2:-2, 2:-2], texture[..., 2:-2, 2:-2], atol=1e-5)
+
+
+def test_the_frame_is_ordered_as_the_weights_are():
+    """A pixel of the frame weighs most in the pixel that it touches."""
+    places = torch.arange(34 * 34.0).reshape(1, 1, 34, 34)
+    values, inside = frame(places, 1)[0, 0], places[0, 0, 1:-1, 1:-1].flatten()
+    nearest = inside[harmonic(32).argmax(0)]
+    assert set((values - nearest).abs().tolist()) == {1.0, 34.0}
+
+
+def test_one_built_without_numbers_spoils_none_that_has_them():
+    harmonic.cache_clear()
+    with torch.device("meta"):
+        Membrane()
+    assert Membrane().weights.sum().item() > 1023

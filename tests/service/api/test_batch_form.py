@@ -1,0 +1,98 @@
+import io
+import json
+import zipfile
+
+import pytest
+
+from captionfill.errors import InvalidField, InvalidRegion
+from service.api.archives.zip_reader import Limits
+from service.api.forms.batch_form import check_common, read_batch, request_for
+from service.api.forms.multipart import Part
+from service.config.settings import Settings
+from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidCaption, InvalidEntry
+
+LIMITS = Limits(pictures=3, picture_bytes=1000, total_bytes=10_000)
+
+
+def form(*fields):
+    """Parts from names, contents and perhaps file names."""
+    spool, parts = io.BytesIO(), []
+    for name, data, *filename in fields:
+        parts.append(Part(name, "".join(filename), spool.tell(), len(data), spool))
+        spool.write(data)
+    return parts
+
+
+def pack(*entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_pictures_and_captions_pair_up_in_their_order():
+    parts = form(
+        ("image", b"A", "a.png"), ("caption", b"a cat"), ("caption", b"two"), ("image", b"B"),
+        ("seed", b"7"),
+    )  # fmt: skip
+    items, common = read_batch(parts, LIMITS)
+    assert [(item.name, item.caption, item.read()) for item in items] == [
+        ("a.png", "a cat", b"A"), ("", "two", b"B"),
+    ]  # fmt: skip
+    assert common == {"seed": b"7"}
+
+
+@pytest.mark.parametrize(
+    ("archive", "told"), [(b"", "an empty file"), (b"dogs.zip", "-F archive=@dogs.zip")]
+)
+def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
+    with pytest.raises(InvalidArchive, match=told):
+        read_batch(form(("archive", archive)), LIMITS)
+
+
+def test_an_archive_may_have_its_captions_beside_it():
+    captions = json.dumps({"a.png": "a cat"}).encode()
+    items, _ = read_batch(form(("captions", captions), ("archive", pack(("a.png", b"A")))), LIMITS)
+    asked = request_for(items[0], {"seed": b"7", "region": b"1,2,8,8"}, Settings())
+    assert (asked.image, asked.caption, asked.seed, asked.region) == (b"A", "a cat", 7, "1,2,8,8")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "words"),
+    [
+        ([], InvalidField, "archive"),
+        ([("image", b"A")], InvalidField, "1 pictures and 0 captions"),
+        ([("caption", b"A")], InvalidField, "0 pictures"),
+        ([("image", b"A"), ("caption", b"a")] * 4, BatchTooLarge, "at most 3"),
+        ([("image", b"A"), ("caption", b"\xff")], InvalidCaption, "UTF-8"),
+        ([("image", b"A"), ("archive", b"A")], InvalidField, "either"),
+        ([("archive", b"A"), ("archive", b"A")], InvalidField, "one archive"),
+        ([("archive", b"A"), ("captions", b"{")], InvalidArchive, "JSON"),
+        ([("archive", b"A"), ("captions", b"[" * 10**5)], InvalidArchive, "JSON"),
+        ([("archive", b"A"), ("captions", b'{"a": 1}')], InvalidArchive, "object"),
+        ([("archive", b"A"), ("n", b"2")], InvalidField, "unknown field 'n'"),
+        ([("archive", b"A"), ("seed", b"1"), ("seed", b"2")], InvalidField, "twice"),
+    ],
+)
+def test_a_form_that_is_of_no_use_is_refused_with_the_reason(fields, kind, words):
+    with pytest.raises(kind, match=words):
+        read_batch(form(*fields), LIMITS)
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.png", b"x" * 1001), ("../a.png", b"x")])
+def test_a_bad_picture_of_a_pair_is_refused_alone(name, data):
+    items, _ = read_batch(form(("image", data, name), ("caption", b"a")), LIMITS)
+    with pytest.raises(InvalidEntry):
+        request_for(items[0], {}, Settings())
+
+
+def test_what_is_bad_for_every_picture_is_refused_once():
+    with pytest.raises(InvalidField, match="seed"):
+        check_common({"seed": b"x"}, Settings())
+
+
+def test_a_region_that_no_picture_could_have_is_refused_at_once():
+    with pytest.raises(InvalidRegion):
+        check_common({"region": b"left"}, Settings())
+    assert check_common({"region": b"0,0,900,900"}, Settings()).region == "0,0,900,900"

@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from service.api.app import create_app
+from service.cli.openapi import text
+from service.config.settings import Settings
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+BYTES = {"image/png", "application/zip"}  # what no JSON can be an example of
+
+
+@pytest.fixture(scope="module")
+def document():
+    return create_app(Settings(auth="on")).openapi()
+
+
+@pytest.fixture(scope="module")
+def operations(document):
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def misfits(document, schema, examples):
+    """Examples that do not fit a schema, and a note where there is none."""
+    whole = {"components": document["components"], "allOf": [schema]}
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return [one for one in examples if not validator.is_valid(one)] if examples else ["none"]
+
+
+def examples_of(thing):
+    """The examples of anything that has some: by name, as a list, or the only one."""
+    found = thing.get("examples", [])
+    several = [one["value"] for one in found.values()] if isinstance(found, dict) else found
+    return [*several, *([thing["example"]] if "example" in thing else [])]
+
+
+def test_the_committed_document_is_in_step(document):
+    assert COMMITTED.read_text() == text(document), "run `make fix`, and look at the difference"
+
+
+def test_every_answer_has_examples_that_fit_its_schema(document, operations):
+    wrong = {
+        f"{name} {status} {kind}": found
+        for name, operation in operations
+        for status, response in operation["responses"].items()
+        for kind, content in response.get("content", {}).items()
+        if kind not in BYTES
+        if (found := misfits(document, content.get("schema", True), examples_of(content)))
+    }
+    assert wrong == {} and len(operations) == 18
+
+
+def test_every_header_of_an_answer_has_an_example_that_fits(document, operations):
+    wrong = {
+        f"{name} {status} {header}": found
+        for name, operation in operations
+        for status, response in operation["responses"].items()
+        for header, told in response.get("headers", {}).items()
+        if (found := misfits(document, told["schema"], examples_of(told)))
+    }
+    assert wrong == {}
+
+
+def test_every_parameter_and_field_has_examples_that_fit(document, operations):
+    wrong = {}
+    for name, operation in operations:
+        fields = dict(fields_of(operation))
+        for parameter in operation.get("parameters", []):
+            schema = parameter["schema"]
+            fields[parameter["name"]] = (schema, examples_of(parameter) or examples_of(schema))
+        for field, (schema, examples) in fields.items():
+            if found := misfits(document, schema, examples):
+                wrong[f"{name} {field}"] = found
+    assert wrong == {}
+
+
+def fields_of(operation):
+    """The fields of an operation's form, but for the files, with their examples."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        for name, schema in content["schema"]["properties"].items():
+            if "binary" not in (schema.get("format"), schema.get("items", {}).get("format")):
+                yield name, (schema, examples_of(schema))
+
+
+def test_every_link_leads_to_an_operation_with_its_parameters(operations):
+    known = {
+        operation["operationId"]: {one["name"] for one in operation.get("parameters", [])}
+        for _, operation in operations
+    }
+    links = [
+        link
+        for _, operation in operations
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(known) == 18 and len(links) == 7
+    assert all(link["parameters"].keys() <= known[link["operationId"]] for link in links)
+
+
+def test_every_error_in_the_document_is_a_problem(document):
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            errors = {s: r for s, r in operation["responses"].items() if s >= "400"}
+            assert all(set(r["content"]) == {"application/problem+json"} for r in errors.values())
+    assert "ValidationError" not in json.dumps(document)
+
+
+def test_every_reference_of_the_document_leads_somewhere(document):
+    text = json.dumps(document)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= document["components"]["schemas"].keys() and "BatchItem" in names
+
+
+def test_the_webhook_is_described_with_its_signature(document):
+    told = document["webhooks"]["job-ended"]["post"]
+    assert {"webhook-id", "webhook-timestamp", "webhook-signature"} == {
+        parameter["name"] for parameter in told["parameters"]
+    }
+    assert told["requestBody"]["content"]["application/json"]["schema"]
+    assert set(told["responses"]) == {"204", "2XX", "410", "default"}
+
+
+def test_a_batch_has_the_errors_that_it_may_be_answered_with(document):
+    answers = document["paths"]["/batches"]["post"]["responses"]
+    examples = answers["422"]["content"]["application/problem+json"]["examples"]
+    assert {"invalid-archive", "unknown-model", "idempotency-key-reused"} <= examples.keys()
+    assert {"202", "413", "503"} <= answers.keys() and "504" not in answers

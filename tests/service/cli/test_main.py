@@ -1,0 +1,99 @@
+import io
+import socket
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.ports import free_port
+
+
+@pytest.fixture
+def photo(tmp_path, noise):
+    noise(100, 80).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.mark.parametrize("command", ["serve", "api", "worker", "fill"])
+def test_every_command_has_help_worth_reading(captionfill, command):
+    status, printed = captionfill(command, "--help")
+    assert status == 0 and len(printed.out.splitlines()) > 8
+
+
+def test_fill_writes_the_photo_with_its_region_filled(captionfill, tiny_bundle, photo, tmp_path):
+    out = tmp_path / "new" / "filled.png"
+    where = ["--region", "10,20,40,30", "--seed", 3, "--bundle", tiny_bundle]
+    status, printed = captionfill("fill", photo, "a cat", "-o", out, *where)
+    assert (status, printed.err.count("Error")) == (0, 0)
+    changed = np.any(np.asarray(Image.open(out)) != np.asarray(Image.open(photo)), axis=2)
+    rows, columns = np.nonzero(changed)
+    assert changed.any() and rows.min() >= 20 and rows.max() < 50
+    assert columns.min() >= 10 and columns.max() < 50
+
+
+def test_fill_of_a_folder_passes_over_what_is_broken(
+    captionfill, tiny_bundle, tiny_folder, tmp_path
+):
+    out = tmp_path / "filled"
+    status, printed = captionfill("fill", tiny_folder, "-o", out, "--bundle", tiny_bundle)
+    assert status == 0 and "filled 4 of 5" in printed.out
+    assert "grey.bmp" in printed.err and sorted(p.stem for p in out.iterdir())[0] == "blue"
+
+
+def test_the_same_seed_gives_the_same_file(captionfill, tiny_bundle, photo, tmp_path):
+    for name in ("a.png", "b.png"):
+        captionfill(
+            "fill", photo, "a cat", "-o", tmp_path / name, "--seed", 1, "--bundle", tiny_bundle
+        )
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.png", "a cat", "-o", "x.png"], "nothing.png: No such file"),
+        (["PHOTO", " ", "-o", "x.png"], "the caption is blank"),
+        (["PHOTO", "a cat", "-o", "x.png", "--region", "1,2"], "region must be"),
+        (["PHOTO", "a cat", "-o", "x.png", "--bundle", "/nowhere"], "no bundle at /nowhere"),
+    ],
+)
+def test_a_user_s_error_is_one_line_and_status_one(captionfill, photo, arguments, said):
+    status, printed = captionfill("fill", *(photo if a == "PHOTO" else a for a in arguments))
+    assert status == 1 and said in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["photo.png"], ["p.png", "a", "-o", "x", "--seed", "-1"], ["--no"]]
+)
+def test_wrong_usage_is_status_two(captionfill, arguments):
+    assert captionfill("fill", *arguments)[0] == 2
+
+
+def test_a_busy_port_is_one_clear_line(captionfill):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, printed = captionfill("serve", "--port", taken.getsockname()[1])
+    assert status == 1 and "cannot listen on 127.0.0.1" in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_a_bad_setting_is_one_clear_line(captionfill, monkeypatch):
+    monkeypatch.setenv("CAPTIONFILL_QUEUE_LIMIT", "many")
+    status, printed = captionfill("api")
+    assert status == 1 and "queue_limit" in printed.err and len(printed.err.splitlines()) == 1
+
+
+def test_a_redis_that_does_not_answer_is_one_clear_line(captionfill, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    status, printed = captionfill("serve", "--port", free_port())
+    assert status == 1 and "no Redis answers" in printed.err
+
+
+def test_the_example_is_a_picture_with_a_caption(tmp_path):
+    from service.supervisor.example import write_example
+
+    path, caption = write_example(tmp_path)
+    assert Image.open(io.BytesIO(path.read_bytes())).size == (256, 256) and caption

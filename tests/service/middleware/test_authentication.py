@@ -1,0 +1,96 @@
+import pytest
+from starlette.datastructures import Headers
+
+from captionfill.errors import StartError
+from service.auth.api_keys import KeyFile
+from service.auth.authentication import Authenticator, check_keys
+from service.auth.principal import LOCAL, keys_are_on
+from service.config.settings import Settings
+from service.errors.errors import KeyRequired, NotReady
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    return Settings(host="0.0.0.0", data_folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "on"),
+    [
+        ({}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "::"}, True),
+        ({"host": "192.168.1.4"}, True),
+        ({"host": "myhost"}, True),
+        ({"host": "0.0.0.0", "published_on": "127.0.0.1"}, False),
+        ({"host": "0.0.0.0", "published_on": "0.0.0.0"}, True),
+        ({"host": "0.0.0.0", "auth": "off"}, False),
+        ({"auth": "on"}, True),
+    ],
+)
+def test_keys_are_on_where_others_can_connect(settings, on):
+    assert keys_are_on(Settings(**settings)) is on
+
+
+def test_without_keys_everybody_is_the_local_administrator():
+    assert Authenticator(Settings()).caller("/inpaint", Headers()) == LOCAL
+    assert LOCAL.admin
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("Authorization", "Bearer {}"), ("authorization", "bearer  {}"), ("X-API-Key", "{}")],
+)
+def test_a_key_is_read_from_either_header(elsewhere, name, form):
+    key = KeyFile(elsewhere.keys_path).new("ann")
+    headers = Headers({name: form.format(key)})
+    assert Authenticator(elsewhere).caller("/inpaint", headers).name == "ann"
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Basic YTpi"}, {"X-API-Key": "cf_wrong"}]
+)
+def test_without_a_known_key_the_way_to_authenticate_is_named(elsewhere, headers):
+    with pytest.raises(KeyRequired) as caught:
+        Authenticator(elsewhere).caller("/inpaint", Headers(headers))
+    assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_probes_and_the_pages_about_problems_need_no_key(elsewhere):
+    for path in (
+        "/healthz",
+        "/readyz",
+        "/problems/queue-full",
+        "/docs",
+        "/docs/x",
+        "/openapi.json",
+    ):
+        assert not Authenticator(elsewhere).caller(path, Headers()).admin
+    for path in ("/metrics", "/jobs/1", "/healthz/x", "/docsx", "//docs"):
+        with pytest.raises(KeyRequired):
+            Authenticator(elsewhere).caller(path, Headers())
+
+
+def test_a_start_without_any_key_is_refused_with_the_command(elsewhere):
+    with pytest.raises(StartError, match="captionfill keys new NAME"):
+        check_keys(elsewhere)
+    KeyFile(elsewhere.keys_path).new("ann")
+    check_keys(elsewhere)
+
+
+def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
+    file = KeyFile(tmp_path / "keys.jsonl")
+    file.new("ann")
+    asked = Authenticator(Settings(auth="on", keys_file=file.path))
+    assert asked.warnings() == [] and Authenticator(Settings(auth="off")).warnings() == []
+    lines = file.path.read_bytes()
+    file.path.write_bytes(lines + b"damaged\n")
+    assert "damaged lines (2)" in asked.warnings()[0]
+    file.path.unlink()
+    with pytest.raises(NotReady, match="missing") as told:
+        asked.warnings()
+    assert str(tmp_path) not in str(told.value)  # everybody may ask for readiness
+    file.path.write_bytes(lines)
+    assert asked.warnings() == []

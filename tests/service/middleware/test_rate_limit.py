@@ -1,0 +1,123 @@
+import asyncio
+
+import pytest
+
+from service.auth.principal import LOCAL, Caller
+from service.errors.errors import QueueUnavailable, TooManyRequests
+from service.middleware.rate_limit import Allowance, RateLimiter, network
+
+pytestmark = pytest.mark.server
+
+ADDRESS = "10.0.0.1"
+
+
+def with_limiter(settings, act, **changes):
+    """What ``act`` makes of a limiter with some settings changed."""
+
+    async def run():
+        limiter = RateLimiter(settings.model_copy(update=changes))
+        try:
+            return await act(limiter)
+        finally:
+            await limiter.close()
+
+    return asyncio.run(run())
+
+
+async def knock(limiter, times, caller=LOCAL, address=ADDRESS):
+    """How many of some requests are let in."""
+    asked = (limiter.admit(caller, address) for _ in range(times))
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Allowance | TooManyRequests) for each in told)
+    return sum(isinstance(each, Allowance) for each in told)
+
+
+def test_a_burst_is_let_in_and_no_more(settings):
+    slow = {"rate_limit": 0.01, "rate_burst": 5}
+    assert with_limiter(settings, lambda limiter: knock(limiter, 50), **slow) == 5
+
+
+def test_two_processes_share_a_bucket(settings):
+    slow = {"rate_limit": 0.01, "rate_burst": 5}
+    first = with_limiter(settings, lambda limiter: knock(limiter, 3), **slow)
+    assert first + with_limiter(settings, lambda limiter: knock(limiter, 9), **slow) == 5
+
+
+def test_tokens_come_back_at_the_rate(settings):
+    async def empty_and_wait(limiter):
+        await knock(limiter, 10)
+        await asyncio.sleep(0.25)
+        return await limiter.admit(LOCAL, ADDRESS)
+
+    quick = {"rate_limit": 20, "rate_burst": 5}
+    assert 3 <= with_limiter(settings, empty_and_wait, **quick).tokens <= 4
+
+
+def test_the_one_over_its_rate_is_told_when_to_come_back(settings):
+    async def over(limiter):
+        await limiter.admit(LOCAL, ADDRESS)
+        with pytest.raises(TooManyRequests) as caught:
+            await limiter.admit(LOCAL, ADDRESS)
+        return caught.value
+
+    error = with_limiter(settings, over, rate_limit=0.1, rate_burst=1)
+    assert error.headers == {
+        "Retry-After": "10",
+        "RateLimit-Policy": '"caller";q=1;w=10',
+        "RateLimit": '"caller";r=0;t=10',
+    }
+
+
+def test_each_key_has_its_own_bucket_and_may_have_its_own_rate(settings):
+    async def three(limiter):
+        callers = Caller("ann"), Caller("ben"), Caller("cat", rate=0)
+        return [
+            None
+            if await limiter.admit(caller, ADDRESS) is None
+            else 1 + await knock(limiter, 5, caller)
+            for caller in callers
+        ]
+
+    changes = {"auth": "on", "rate_limit": 0.01, "rate_burst": 2}
+    assert with_limiter(settings, three, **changes) == [2, 2, None]
+
+
+def test_without_keys_addresses_are_told_apart(settings):
+    async def two(limiter):
+        return await knock(limiter, 3), await knock(limiter, 3, address="10.0.0.2")
+
+    assert with_limiter(settings, two, rate_limit=0.01, rate_burst=2) == (2, 2)
+
+
+def test_on_this_host_alone_there_is_no_limit_and_with_keys_there_is(settings):
+    def ask(limiter):
+        return limiter.admit(Caller("ann"), ADDRESS)
+
+    assert with_limiter(settings, ask) is None
+    assert with_limiter(settings, ask, auth="on").rate == 20
+
+
+def test_a_redis_that_is_away_is_said_so(settings):
+    away = {"rate_limit": 1, "redis_url": "redis://127.0.0.1:1"}
+    with pytest.raises(QueueUnavailable):
+        with_limiter(settings, lambda limiter: limiter.admit(LOCAL, ADDRESS), **away)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8::1:2:3:4", "2001:db8::"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("testclient", "unknown"),
+    ],
+)
+def test_a_household_of_ipv6_is_one_client(address, name):
+    assert network(address) == name
+
+
+def test_an_idle_bucket_is_forgotten(settings, server):
+    changes = {"rate_limit": 10, "rate_burst": 5}
+    with_limiter(settings, lambda limiter: knock(limiter, 2), **changes)
+    name = f"{{{settings.namespace}}}:rate:address:{ADDRESS}"
+    assert 0 < server.pttl(name) <= 1200

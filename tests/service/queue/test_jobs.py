@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+from service.queue.jobs import Job, State
+from service.queue.task import Fill, Result, Work
+
+
+def as_stored(fields):
+    """What Redis hands back: bytes, all of it."""
+    values = {k: v if isinstance(v, bytes) else str(v).encode() for k, v in fields.items()}
+    return {key.encode(): value for key, value in values.items()}
+
+
+def test_work_comes_back_from_its_fields():
+    work = Work(
+        bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n", 0.25
+    )
+    assert Work.from_fields(as_stored(work.fields())) == work
+
+
+def test_a_result_comes_back_from_its_fields():
+    fill = Fill(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
+    result = Result(fill, 2.5, 3.25, 4)
+    assert Result.from_fields(as_stored(result.fields())) == result
+    told = replace(result, fill=replace(fill, unknown=True))
+    assert Result.from_fields(as_stored(told.fields())) == told
+
+
+def test_equal_work_has_one_name_and_every_part_of_it_counts():
+    work = Work(b"w", "a", 1)
+    others = [
+        Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
+        Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, edition="d"),
+        Work(b"w", "a", 1, nonce="n"), Work(b"w", "a", 1, temperature=0.5),
+    ]  # fmt: skip
+    assert Work(b"w", "a", 1).id == work.id
+    assert len({one.id for one in [work, *others]}) == 10
+
+
+def test_seeds_count_up_and_wrap_around():
+    assert Work(b"", "", 2**32 - 2, 3).seeds == [2**32 - 2, 2**32 - 1, 0]
+
+
+def test_a_comparison_is_twice_the_images():
+    assert Work(b"", "a", 1, 3, "b").images == 2 * Work(b"", "a", 1, 3).images == 6
+
+
+def test_each_job_has_an_id_of_its_own():
+    assert Job(Work(b"", "a", 1)).id != Job(Work(b"", "a", 1)).id
+
+
+def test_a_job_ends_done_failed_cancelled_or_expired():
+    assert [state for state in State if not state.is_end] == [State.QUEUED, State.RUNNING]

@@ -1,0 +1,161 @@
+"""Leases, their renewal, what a silent worker leaves behind, and dead letters; a real server."""
+
+import pytest
+import redis
+
+from service.queue.client import Idempotency
+from service.queue.consumer import Consumer
+from service.queue.jobs import Job, Lane, State
+from service.queue.redis_keys import GROUP, Keys
+from service.queue.task import Failure
+from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
+
+pytestmark = pytest.mark.server
+
+
+def works(leases):
+    return [lease.work for lease in leases]
+
+
+@pytest.fixture
+def settings(settings):
+    """With a lease that does not run out by itself, however slow the machine is."""
+    return settings.model_copy(update={"lease_seconds": 300})
+
+
+def pass_time(settings, leases):
+    """Make the server think that so many leases went by since each entry was last heard of."""
+    keys = Keys(settings.namespace)
+    with redis.Redis.from_url(settings.redis_url, protocol=2) as server:
+        for stream in map(keys.lane, Lane):
+            for entry in server.xpending_range(stream, GROUP, "-", "+", 1000):
+                idle = entry["time_since_delivered"] + int(leases * settings.lease_seconds * 1000)
+                server.xclaim(stream, GROUP, entry["consumer"], 0, [entry["message_id"]],
+                              idle=idle, justid=True)  # fmt: skip
+
+
+def sleep_a_lease(settings):
+    pass_time(settings, 1.01)
+
+
+def test_a_lease_that_ran_out_is_retaken(settings, consumer):
+    [job] = put(settings, *new())
+    consumer.take(ALL)
+    other = Consumer(settings)
+    assert other.retake() == []
+    sleep_a_lease(settings)
+    assert works(other.retake()) == [job.work]
+
+
+def test_a_renewed_lease_is_not_retaken(settings, consumer):
+    put(settings, *new())
+    consumer.take(ALL)
+    other = Consumer(settings)
+    for _ in range(3):
+        pass_time(settings, 0.5)
+        assert consumer.renew() == 1
+        assert other.retake() == []
+
+
+def test_dead_leases_are_found_behind_many_live_ones(settings, consumer):
+    put(settings, *new(15))
+    alive = consumer.take([(Lane.INTERACTIVE, 14)])
+    dead = Consumer(settings)
+    dead.take(ALL)
+    sleep_a_lease(settings)
+    consumer.renew()
+    assert len(alive) == 14 and len(Consumer(settings).retake()) == 1
+
+
+def test_a_late_worker_does_not_steal_its_work_back(settings, consumer):
+    put(settings, *new())
+    consumer.take(ALL)
+    sleep_a_lease(settings)
+    assert len(Consumer(settings).retake()) == 1
+    assert consumer.renew() == 0
+
+
+def test_renewal_does_not_count_as_a_delivery(settings, consumer, server, keys):
+    put(settings, *new())
+    consumer.take(ALL)
+    for _ in range(5):
+        consumer.renew()
+    [entry] = server.xpending_range(keys.lane(Lane.INTERACTIVE), "workers", "-", "+", 1)
+    assert entry["times_delivered"] == 1
+
+
+def test_work_of_a_dead_worker_is_retaken_one_at_a_time(settings, consumer):
+    put(settings, *new(2), *new(1, lane=Lane.BATCH))
+    consumer.take(ALL)
+    sleep_a_lease(settings)
+    other = Consumer(settings)
+    assert [len(other.retake()) for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_what_is_handed_back_is_taken_at_once_and_as_if_new(settings, consumer, server, keys):
+    [job] = put(settings, *new())
+    assert consumer.hand_back(consumer.take(ALL)) == 1
+    assert state(settings, job) == State.QUEUED
+    assert works(Consumer(settings).retake()) == [job.work]
+    [entry] = server.xpending_range(keys.lane(Lane.INTERACTIVE), "workers", "-", "+", 1)
+    assert entry["times_delivered"] == 1
+
+
+def give_up(settings, consumer):
+    [job] = put(settings, *new())
+    consumer.take(ALL)
+    for _ in range(settings.max_deliveries):
+        sleep_a_lease(settings)
+        last = Consumer(settings).retake()
+    assert last == []
+    return job
+
+
+def test_work_that_silences_every_worker_becomes_a_dead_letter(settings, consumer, server, keys):
+    job = give_up(settings, consumer)
+    [(_, letter)] = server.xrange(keys.dead)
+    reason = letter[b"reason"].decode()
+    assert letter[b"work"].decode() == job.work.id and "5 deliveries" in reason
+    assert outcome(settings, job) == Failure(reason)
+
+
+def test_the_same_work_again_is_told_of_its_dead_letter(settings, consumer):
+    [job] = put(settings, *new())
+    consumer.bury(consumer.take(ALL)[0], "it kills")
+    [again] = put(settings, Job(job.work))
+    assert consumer.take(ALL) == [] and outcome(settings, again) == Failure("it kills")
+
+
+def test_work_that_died_with_its_workers_is_tried_anew(settings, consumer, server, keys):
+    job = give_up(settings, consumer)
+    [again] = put(settings, Job(job.work))
+    assert server.xlen(keys.dead) == 0  # it is queued again: no letter to put back
+    consumer.finish(consumer.take(ALL), [RESULT])
+    assert outcome(settings, again) == RESULT
+
+
+def test_work_buried_for_the_infrastructure_is_tried_anew(settings, consumer):
+    named = Idempotency("caller:key", "payload")
+    [job] = new()
+    with_queue(settings, lambda queue: queue.put(job, idempotency=named))
+    consumer.bury(consumer.take(ALL)[0], "the device failed", infrastructure=True)
+    again = Job(job.work)
+    admitted = with_queue(settings, lambda queue: queue.put(again, idempotency=named))
+    assert admitted.job == again.id
+    consumer.finish(consumer.take(ALL), [RESULT])
+    assert outcome(settings, again) == RESULT
+
+
+def test_a_dead_letter_put_back_is_answered_after_all(settings, consumer, server, keys):
+    job = give_up(settings, consumer)
+    [(entry, _)] = server.xrange(keys.dead)
+    assert consumer.requeue(entry.decode())
+    consumer.finish(consumer.take(ALL), [RESULT])
+    assert outcome(settings, job) == RESULT and server.xlen(keys.dead) == 0
+
+
+def test_buried_work_keeps_what_it_needs_to_be_tried_again(settings, consumer, server, keys):
+    [job] = put(settings, *new())
+    consumer.bury(consumer.take(ALL)[0], "it kills")
+    assert outcome(settings, job) == Failure("it kills")
+    assert server.hexists(keys.work(job.work.id), "window")

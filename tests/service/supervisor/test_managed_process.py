@@ -1,0 +1,27 @@
+"""The processes that `captionfill serve` keeps running."""
+
+import subprocess
+import sys
+
+import pytest
+
+from service.supervisor.managed_process import Child
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            "started\ncaptionfill: no bundle at café\x85 \u2028 x\n",
+            "no bundle at café\x85 \u2028 x",
+        ),
+        ("", "it said nothing"),
+        ("\n", "it said nothing"),
+    ],
+)
+def test_last_words_are_the_whole_last_line(log, said, tmp_path):
+    place = tmp_path / "log"
+    place.write_text(log)
+    child = Child("api", lambda fd: subprocess.Popen([sys.executable, "-c", ""]), place, 1)
+    assert child.last_words() == said
+    child.stop()

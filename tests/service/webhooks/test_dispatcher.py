@@ -1,0 +1,216 @@
+"""From a job in the outbox to its receiver, on a real server."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+import redis.asyncio
+import standardwebhooks
+
+from service.queue.redis_keys import Keys
+from service.webhooks.dispatcher import backoff, delivering
+from service.webhooks.outbox import Outbox
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def settings(settings, secret):
+    times = {"webhook_seconds": 30, "webhook_pause_seconds": 0.05, "webhook_tries": 3}
+    return type(settings)(
+        redis_url=settings.redis_url, namespace=settings.namespace, webhook_secret=secret,
+        webhook_allow="127.0.0.1", **times,
+    )  # fmt: skip
+
+
+class Box(Outbox):
+    """An outbox that says where it keeps things."""
+
+    def __init__(self, client, keys, lease_seconds):
+        super().__init__(client, keys, lease_seconds)
+        self.keys = keys
+
+
+def run(settings, receiver, script, *, processes=1):
+    """Deliver from some API processes' worth of tasks while ``script(box, receiver)`` runs."""
+
+    async def main():
+        async with AsyncExitStack() as stack:
+            client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
+            stack.push_async_callback(client.aclose)
+            await stack.enter_async_context(receiver.listening())
+            box = Box(client, Keys(settings.namespace), 1)
+            for _ in range(processes):
+                await stack.enter_async_context(delivering(settings, client))
+            await script(box, client, f"http://127.0.0.1:{receiver.port}/hook")
+
+    asyncio.run(main())
+
+
+async def post(box, client, url, job="j1", state="done"):
+    """What the queue does when a job with a webhook ends."""
+    await client.hset(box.keys.job(job), mapping={"webhook": url, "state": state})
+    await client.zadd(box.keys.hooks, {job: int(time.time() * 1000)})
+
+
+async def state(box, client, job="j1"):
+    """Wait until the webhook is settled, and tell how."""
+    async with asyncio.timeout(60):
+        while not (found := await client.hget(box.keys.hook(job), "state")):
+            await asyncio.sleep(0.02)
+    return found.decode()
+
+
+def test_a_receiver_can_verify_the_webhook_with_the_official_library(settings, receiver, secret):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "delivered"
+
+    run(settings, one, script)
+    [(_, headers, body)] = one.requests
+    told = standardwebhooks.Webhook(secret).verify(body, headers)
+    assert (told["type"], headers["webhook-id"]) == ("job.done", "msg_j1_done")
+    assert told["data"] == {"job_id": "j1", "status": "done", "result": "/jobs/j1/result"}
+
+
+def test_while_secrets_rotate_either_verifies(settings, receiver, secret):
+    newer = "whsec_" + "QkJC" * 8
+    both = settings.model_copy(
+        update={"webhook_secret": type(settings.webhook_secret)(f"{newer} {secret}")}
+    )
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        await one.hears(1)
+
+    run(both, one, script)
+    [(_, headers, body)] = one.requests
+    assert all(standardwebhooks.Webhook(key).verify(body, headers) for key in (newer, secret))
+
+
+def test_a_failed_attempt_is_repeated_with_the_same_id_and_body(settings, receiver):
+    one = receiver(500, 503, 204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "delivered"
+
+    run(settings, one, script)
+    assert len(one.requests) == 3
+    assert len({(headers["webhook-id"], body) for _, headers, body in one.requests}) == 1
+
+
+def test_after_the_last_try_it_is_given_up_with_the_reason(settings, receiver):
+    one = receiver(500)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "abandoned"
+        assert await client.hget(box.keys.hook("j1"), "error") == b"answered 500"
+        assert await client.zcard(box.keys.hooks) == 0
+
+    run(settings, one, script)
+    assert len(one.requests) == settings.webhook_tries
+
+
+def test_several_processes_deliver_each_webhook_once(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        for number in range(30):
+            await post(box, client, url, f"j{number}")
+        for number in range(30):
+            assert await state(box, client, f"j{number}") == "delivered"
+
+    run(settings, one, script, processes=3)
+    assert len({headers["webhook-id"] for _, headers, _ in one.requests}) == 30 == len(one.requests)
+
+
+def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await client.hset(box.keys.job("j1"), "webhook", url)
+        assert await client.zscore(box.keys.hooks, "j1") > time.time() * 1000  # still on lease
+        assert await state(box, client) == "delivered"
+
+    async def take_and_die():
+        client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
+        box = Box(client, Keys(settings.namespace), 2)
+        await post(box, client, "http://127.0.0.1:1/")
+        assert len(await box.claim(8)) == 1 and await box.claim(8) == []
+        await client.aclose()
+
+    asyncio.run(take_and_die())
+    run(settings, one, script)
+    assert json.loads(one.requests[0][2])["type"] == "job.done"
+
+
+def test_a_job_that_is_forgotten_is_none_to_tell_of(settings, receiver):
+    async def script(box, client, _):
+        await client.zadd(box.keys.hooks, {"j1": 0})
+        async with asyncio.timeout(60):
+            while await client.zcard(box.keys.hooks):
+                await asyncio.sleep(0.02)
+
+    one = receiver()
+    run(settings, one, script)
+    assert one.requests == []
+
+
+def test_the_last_attempts_need_the_job_no_more(settings, receiver):
+    one = receiver(500, 204)
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        await one.hears(1)
+        await client.delete(box.keys.job("j1"))
+        assert await state(box, client) == "delivered"
+
+    run(settings, one, script)
+    assert [json.loads(body)["data"]["status"] for *_, body in one.requests] == ["done", "done"]
+
+
+def test_a_dead_letter_that_ends_again_is_told_again(settings, receiver):
+    one = receiver(204)
+
+    async def script(box, client, url):
+        await post(box, client, url, state="failed")
+        assert await state(box, client) == "delivered"
+        await post(box, client, url)
+        await one.hears(2)
+
+    run(settings, one, script)
+    told = [(headers["webhook-id"], json.loads(body)["type"]) for _, headers, body in one.requests]
+    assert told == [("msg_j1_failed", "job.failed"), ("msg_j1_done", "job.done")]
+
+
+def test_what_became_of_webhooks_is_counted(settings, receiver):
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "abandoned"
+        found = await client.hmget(box.keys.metrics, "hooks_retried", "hooks_abandoned")
+        assert found == [b"2", b"1"]
+
+    run(settings, receiver(500), script)
+
+
+def test_a_webhook_that_is_not_allowed_any_more_is_given_up_unsent(settings, receiver):
+    one = receiver()
+
+    async def script(box, client, url):
+        await post(box, client, url)
+        assert await state(box, client) == "abandoned"
+
+    run(settings.model_copy(update={"webhook_allow": ""}), one, script)
+    assert one.requests == []
+
+
+def test_the_default_tries_spread_over_about_an_hour():
+    pauses = [backoff(attempts, 10) for attempts in range(1, 6)]
+    assert 40 * 60 < sum(pauses) < 75 * 60 and pauses == sorted(pauses)

@@ -1,0 +1,21 @@
+"""A model process whose device fails; arguments: DESCRIPTOR raise:MESSAGE or return:MESSAGE."""
+
+import sys
+
+from service.worker.model_process import answer
+from tests.service.painter import Painter
+
+
+class Failing(Painter):
+    def __init__(self, how, message):
+        super().__init__()
+        self.how, self.error = how, RuntimeError(message)
+
+    def predict(self, works):
+        if self.how == "raise":
+            raise self.error
+        return [self.error] * len(works)
+
+
+if __name__ == "__main__":
+    answer(int(sys.argv[1]), lambda: Failing(*sys.argv[2].split(":", 1)))

@@ -1,0 +1,89 @@
+"""The networks in a process of their own."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from captionfill.errors import StartError
+from service.queue.task import Fill, Work
+from service.worker.ipc import WorkError, pack_fills, pack_works, unpack_fills, unpack_works
+from service.worker.model_process import ModelDeathError, ModelProcess
+from service.worker.predictor import Predictors
+from tests.reliability.painter_worker import PainterProcess
+
+
+def work(seed, **options):
+    return Work(bytes(12288), "a cat", seed, **options)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle):
+    model = ModelProcess([tiny_bundle], "cpu", 60)
+    yield model
+    model.close()
+
+
+def test_work_goes_through_a_frame_whole():
+    works = [work(1), Work(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
+    assert unpack_works(pack_works(works)) == works
+
+
+def test_fills_and_failures_go_through_a_frame_each_in_its_place():
+    fills = [
+        Fill(b"\1" * 6, [1, 2], "m", "d", b"\2" * 6, [0.5, 0.25], True),
+        ValueError("no"),
+        Fill(b"\3" * 3, [4], "m", "d", scores=[]),
+    ]
+    first, failed, last = unpack_fills(pack_fills(fills))
+    assert (first, last) == (fills[0], fills[2])
+    assert isinstance(failed, WorkError) and str(failed) == "ValueError: no"
+
+
+@pytest.mark.slow
+def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
+    works = [work(1), work(2, count=3, other="two dogs")]
+    there, here = model.predict(works), Predictors.load([tiny_bundle]).predict(works)
+    assert [fill.fills + fill.others for fill in there] == [f.fills + f.others for f in here]
+    assert (model.default, list(model.models)) == ("tiny", ["tiny"])
+
+
+@pytest.mark.slow
+def test_a_bad_piece_fails_alone_there_too(model):
+    good, bad = model.predict([work(1), work(2, model="nobody")])
+    assert isinstance(good, Fill) and isinstance(bad, WorkError)
+
+
+def test_a_bundle_that_cannot_be_used_is_one_clear_line(tmp_path):
+    with pytest.raises(StartError, match="no bundle at"):
+        ModelProcess([tmp_path], "cpu", 60)
+
+
+def painter(seconds):
+    """A process that holds a painter: it starts at once, and is kept and answers as any other."""
+    return PainterProcess([], "0", seconds)
+
+
+def test_a_death_in_the_middle_is_told_with_its_manner():
+    model = painter(60)
+    os.kill(model._process.pid, signal.SIGSTOP)
+    threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()
+    with pytest.raises(ModelDeathError, match="signal 9"):
+        model.predict([work(1)])
+    model.close()
+
+
+def test_a_model_that_hangs_is_ended():
+    model = painter(0.3)
+    os.kill(model._process.pid, signal.SIGSTOP)
+    with pytest.raises(ModelDeathError, match=r"over 0\.3 s"):
+        model.predict([work(1)])
+    assert model._process.poll() is not None
+    model.close()
+
+
+def test_the_process_ends_with_its_worker():
+    model = painter(60)
+    model._connection.close()  # as the kernel does when the worker is killed
+    assert model._process.wait(60) == 0

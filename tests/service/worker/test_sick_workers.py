@@ -1,0 +1,226 @@
+"""Devices and bundles that fail, beside ones that do not."""
+
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+from fastapi.testclient import TestClient
+
+from captionfill.errors import StartError
+from service.api.app import create_app
+from service.config.settings import Settings
+from service.queue.jobs import Job
+from service.queue.task import WINDOW_BYTES, Result, Work
+from service.worker.circuit_breaker import Health
+from service.worker.device_errors import is_device_error, is_out_of_memory
+from service.worker.model_process import DeviceError, ModelDeathError, ModelProcess
+from tests.reliability.painter_worker import PainterProcess
+from tests.service.painter import HANG, Painter
+from tests.service.queueing import new, outcome, outcomes, put
+
+pytestmark = pytest.mark.server
+
+CUDA = "CUDA error: device-side assert triggered"
+
+
+def eventually(true, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+class Sick(Painter):
+    """Fails at everything, in one of several ways, until ``cured`` is set."""
+
+    def __init__(self, how, cured):
+        super().__init__()
+        self.how, self.cured = how, cured
+        if how == "start" and Sick.loaded and not cured.is_set():
+            raise StartError("no CUDA GPUs are available")
+        Sick.loaded = True
+
+    def predict(self, works):
+        if self.cured.is_set():
+            return super().predict(works)
+        if self.how == "answers":
+            return [ValueError("it fails at everything")] * len(works)
+        raise {"device": DeviceError, "start": DeviceError, "signal": ModelDeathError}.get(
+            self.how, ValueError
+        )(CUDA)
+
+
+@pytest.fixture
+def hire(hire, monkeypatch):
+    """Start workers that probe and send heartbeats every 0.1 s."""
+    monkeypatch.setattr("service.worker.circuit_breaker._FIRST_PAUSE", 0.1)
+    monkeypatch.setattr("service.worker.worker._BEAT_SECONDS", 0.1)
+    Sick.loaded = False
+    return hire
+
+
+KINDS = ["answers", "device", "signal", "start", "raises"]
+
+
+@pytest.mark.parametrize("how", KINDS)
+def test_a_sick_worker_beside_a_healthy_one_costs_no_answer(settings, hire, how):
+    wide = settings.model_copy(update={"queue_limit": 300})
+    hire(lambda: Sick(how, threading.Event()))
+    hire(lambda: Painter(0.002))
+    assert [type(one) for one in outcomes(wide, *range(1000, 1200))] == [Result] * 200
+
+
+@pytest.mark.parametrize("how", KINDS)
+def test_a_sick_worker_goes_on_once_it_is_cured(settings, hire, how):
+    cured = threading.Event()
+    worker = hire(lambda: Sick(how, cured))
+    [job] = put(settings, *new())
+    assert eventually(lambda: worker._guard.facts()["unhealthy"])
+    cured.set()
+    assert isinstance(outcome(settings, job, 20), Result)
+    assert eventually(lambda: not worker._guard.facts()["unhealthy"])
+
+
+def test_readiness_names_what_is_unhealthy(settings, hire):
+    cured = threading.Event()
+    hire(lambda: Sick("device", cured))
+    put(settings, *new())
+    with TestClient(create_app(settings)) as client:
+        assert eventually(lambda: CUDA in client.get("/readyz").json().get("detail", ""))
+        assert client.get("/readyz").status_code == 503
+        hire(Painter)
+        assert eventually(lambda: client.get("/readyz").status_code == 200)
+        ready = client.get("/readyz").json()
+        assert ready["workers"] == 1 and CUDA in ready["unhealthy"][0]["reason"]
+
+
+def test_health_takes_work_away_at_the_limit_and_pauses_longer_each_time():
+    clock = SimpleNamespace(now=0.0)
+    health = Health(2, lambda: clock.now)
+    health.failed(["m"], "first")
+    assert health.unhealthy == {}
+    pauses = []
+    for _ in range(8):
+        health.failed(["m"], "again")
+        assert health.unhealthy == {"m": "again"} and not health.is_due("m")
+        before = clock.now
+        while not health.is_due("m"):
+            clock.now += 0.5
+        pauses.append(clock.now - before)
+        health.passed("m")
+        assert health.unhealthy == {}
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    health.succeeded("m")
+    health.failed(["m"], "once")
+    assert health.unhealthy == {}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [CUDA, "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might",
+     "CUDA error: uncorrectable ECC error", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+     "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(handle)`",
+     "HIP error: invalid device function", "CUDA error: unspecified launch failure",
+     "No CUDA GPUs are available", "[GPU] clFinish, error code: -5 CL_OUT_OF_RESOURCES"],
+)  # fmt: skip
+def test_errors_of_the_device_are_known(message):
+    assert is_device_error(RuntimeError(message)) and not is_out_of_memory(RuntimeError(message))
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["CUDA out of memory. Tried to allocate 20.00 MiB", "CUDA error: out of memory",
+     "[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried",
+     "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"],
+)  # fmt: skip
+def test_a_lack_of_memory_is_known(message):
+    assert is_out_of_memory(RuntimeError(message)) and not is_device_error(RuntimeError(message))
+
+
+@pytest.mark.parametrize("message", ["shapes (1, 2) and (3, 4)", "index 7 is out of bounds"])
+def test_an_error_of_the_input_is_neither(message):
+    error = ValueError(message)
+    assert not is_device_error(error) and not is_out_of_memory(error)
+
+
+class Failing(ModelProcess):
+    module = "tests.service.worker.failing_model"
+
+    def __init__(self, message):
+        self._seconds = 60
+        self._start([message])
+
+
+@pytest.mark.parametrize("how", ["raise", "return"])
+def test_an_error_of_the_device_ends_the_models_process(how):
+    model = Failing(f"{how}:{CUDA}")
+    with pytest.raises(DeviceError, match="device-side assert"):
+        model.predict([Work(bytes(WINDOW_BYTES), "a", 1)])
+    assert model._process.poll() == 0
+    model.close()
+
+
+@pytest.fixture
+def api(settings):
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def test_a_reload_without_workers_is_not_done(api):
+    for answer in (api.post("/admin/reload"), api.get("/admin/reload")):
+        told = answer.json()
+        assert (told["done"], told["state"]) == (False, "no-workers")
+
+
+def test_a_reload_that_failed_is_told_with_its_reason(api, hire):
+    tries = []
+
+    def load():
+        tries.append(1)
+        if len(tries) > 1:
+            raise StartError("the bundle is damaged")
+        return Painter()
+
+    hire(load)
+    assert eventually(lambda: api.get("/admin/reload").json()["state"] == "done")
+    assert api.post("/admin/reload").json()["state"] in ("loading", "failed")
+    assert eventually(lambda: api.get("/admin/reload").json()["state"] == "failed")
+    told = api.get("/admin/reload").json()
+    assert not told["done"] and told["workers"][0]["error"] == "the bundle is damaged"
+    assert told["workers"][0]["generation"] < told["generation"]
+
+
+def test_a_reload_is_done_once_every_worker_has_it(api, hire):
+    release = threading.Event()
+    loads = []
+
+    def slow():
+        loads.append(1)
+        if len(loads) > 1:
+            release.wait(20)
+        return Painter()
+
+    hire(slow)
+    hire(Painter)
+    assert eventually(lambda: len(api.get("/admin/reload").json()["workers"]) == 2)
+    api.post("/admin/reload")
+    assert eventually(
+        lambda: [w["generation"] for w in api.get("/admin/reload").json()["workers"]].count(1) == 1
+    )
+    assert api.get("/admin/reload").json()["state"] == "loading"
+    release.set()
+    assert eventually(lambda: api.get("/admin/reload").json()["done"])
+
+
+@pytest.mark.slow
+def test_what_waits_beside_an_input_that_hangs_is_answered_in_time(settings, hire):
+    settings = Settings(
+        redis_url=settings.redis_url, namespace=settings.namespace, answer_seconds=20
+    )
+    seeds = [HANG, *range(1000, 1007)]
+    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=20) for seed in seeds]
+    put(settings, *jobs)
+    hire(lambda: PainterProcess([], "0", settings.hang_seconds))
+    waited = [outcome(settings, job, settings.answer_seconds) for job in jobs[1:]]
+    assert [type(one) for one in waited] == [Result] * 7

@@ -1,0 +1,227 @@
+import threading
+import time
+
+import pytest
+
+from captionfill.errors import StartError
+from service.queue.jobs import Lane, State
+from service.queue.redis_keys import Keys
+from service.queue.task import Failure, Result
+from service.worker.model_process import ModelDeathError
+from tests.service.painter import POISON, Painter
+from tests.service.queueing import new, outcome, outcomes, put, state, with_queue
+from tests.waiting import SECONDS, eventually
+
+pytestmark = pytest.mark.server
+
+
+class Slow(Painter):
+    """Takes two and a half leases for a batch, and notes the batches."""
+
+    def __init__(self, settings):
+        super().__init__()
+        self.pause, self.batches = 2.5 * settings.lease_seconds, []
+
+    def predict(self, works):
+        self.batches.append(len(works))
+        time.sleep(self.pause)
+        return super().predict(works)
+
+
+def test_every_job_gets_its_own_fill(settings, worker):
+    seeds = [*range(12), 14]
+    assert [result.fill.fills[0] for result in outcomes(settings, *seeds)] == [*range(12), 14]
+
+
+def test_batch_work_is_done_too(settings, worker):
+    assert all(isinstance(one, Result) for one in outcomes(settings, 1, 2, lane=Lane.BATCH))
+
+
+def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire):
+    [patient] = put(settings, *new(lane=Lane.BATCH))
+    jobs, painted = put(settings, *new(20)), []
+
+    class Noting(Painter):
+        def predict(self, works):
+            painted.extend(work.id for work in works)
+            return super().predict(works)
+
+    hire(Noting, limit=1)
+    for job in (*jobs, patient):
+        outcome(settings, job)
+    assert painted.index(patient.work.id) < len(jobs)
+
+
+def test_one_bad_job_fails_alone(settings, worker):
+    good, bad, other = outcomes(settings, 1, 13, 2)
+    assert isinstance(bad, Failure)
+    assert isinstance(good, Result) and isinstance(other, Result)
+
+
+def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, hire):
+    settings = settings.model_copy(update={"lease_seconds": 1.0})  # renewed in time beside load
+    slow = Slow(settings)
+    hire(lambda: slow, settings=settings)
+    hire(lambda: slow, settings=settings)
+    assert len(outcomes(settings, 1)) == 1
+    assert slow.batches == [1]
+
+
+class Mortal(Painter):
+    """A model that dies of poison, and is of no use from then on."""
+
+    def __init__(self, births, deadly=POISON):
+        super().__init__()
+        births.append(self)
+        self.dead, self.deadly = False, deadly
+
+    def predict(self, works):
+        if self.dead or any(work.seed == self.deadly for work in works):
+            self.dead = True
+            raise ModelDeathError("its process was ended by signal 9")
+        return super().predict(works)
+
+
+def test_what_the_model_dies_of_is_tried_alone_and_buried_and_the_rest_is_answered(
+    settings, hire, server
+):
+    births, seeds = [], [*range(7), POISON, *range(20, 28)]
+    stop = threading.Event()
+
+    class Waiting(Mortal):
+        def predict(self, works):
+            stop.wait(1)
+            return super().predict(works)
+
+    hire(lambda: Waiting(births), limit=16)
+    stop.set()
+    found = dict(zip(seeds, outcomes(settings, *seeds), strict=True))
+    poison = found.pop(POISON)
+    assert all(isinstance(one, Result) for one in found.values()) and len(found) == 15
+    assert isinstance(poison, Failure) and "signal 9" in poison.reason
+    [(_, letter)] = server.xrange(Keys(settings.namespace).dead)
+    assert letter[b"reason"].decode() == poison.reason
+
+
+def test_a_model_that_died_by_chance_costs_no_job(settings, hire):
+    births = []
+
+    class Unlucky(Mortal):
+        def predict(self, works):
+            if len(births) == 1:
+                raise ModelDeathError("the machine ran out of memory")
+            return super().predict(works)
+
+    hire(lambda: Unlucky(births))
+    assert [type(one) for one in outcomes(settings, 1, 2, 3)] == [Result] * 3
+    assert len(births) == 2
+
+
+def test_a_model_that_does_not_start_again_is_waited_for(settings, hire, monkeypatch):
+    monkeypatch.setattr("service.worker.worker._RETRY_SECONDS", 0.05)
+    births, tries = [], []
+
+    def load():
+        tries.append(1)
+        if len(tries) in (2, 3):
+            raise StartError("not now")
+        return Mortal(births)
+
+    hire(load)
+    poison, good = outcomes(settings, POISON, 1)
+    assert isinstance(poison, Failure) and isinstance(good, Result)
+
+
+class Signalling(Painter):
+    """Sets an event when a batch begins, and waits for another before it fills."""
+
+    def __init__(self):
+        super().__init__()
+        self.began, self.resume = threading.Event(), threading.Event()
+
+    def predict(self, works):
+        self.began.set()
+        assert self.resume.wait(SECONDS)
+        return super().predict(works)
+
+
+def test_a_worker_told_to_stop_finishes_its_batch_and_hands_back_the_rest(settings, hire):
+    # Longer than the test may take: what is not handed back cannot be had in time.
+    settings = settings.model_copy(update={"lease_seconds": 600})
+    jobs = put(settings, *new(6))
+    model = Signalling()
+    first = hire(lambda: model, limit=2, settings=settings)
+    first._batcher.turns = lambda: [(Lane.INTERACTIVE, 6)]  # more than fits into a batch
+    assert model.began.wait(SECONDS)
+    first.stop()
+    model.resume.set()
+    assert eventually(lambda: state(settings, jobs[0]) == State.DONE)
+    assert [state(settings, job) for job in jobs[1:]] == [State.DONE] + [State.QUEUED] * 4
+    hire(Painter, settings=settings)
+    assert [type(outcome(settings, job)) for job in jobs] == [Result] * 6
+
+
+class Edition(Painter):
+    def __init__(self, number):
+        super().__init__()
+        self.models = {"painter": f"sha256:{number}"}
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def test_bundles_are_read_anew_beside_the_old_without_losing_a_job(settings, hire):
+    editions = [Edition(1), Edition(2)]
+    coming = iter(editions)
+    hire(lambda: next(coming))
+
+    def digest():
+        beats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((beat.models["painter"] for beat in beats), None)
+
+    assert eventually(lambda: digest() == "sha256:1")
+    with_queue(settings, lambda queue: queue.ask_for_reload())
+    assert [type(one) for one in outcomes(settings, *range(1, 9))] == [Result] * 8
+    assert eventually(lambda: digest() == "sha256:2")
+    assert editions[0].closed and not editions[1].closed
+
+
+def test_a_bundle_that_cannot_be_read_anew_leaves_the_old_one_serving(settings, hire):
+    tries = []
+
+    def load():
+        tries.append(1)
+        if len(tries) > 1:
+            raise StartError("the bundle is damaged")
+        return Painter()
+
+    hire(load)
+
+    def error():
+        beats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((beat.error for beat in beats), None)
+
+    assert eventually(lambda: with_queue(settings, lambda queue: queue.workers()))
+    with_queue(settings, lambda queue: queue.ask_for_reload())
+    assert eventually(lambda: error() == "the bundle is damaged")
+    assert isinstance(outcomes(settings, 1)[0], Result)
+
+
+def test_a_worker_survives_a_server_that_forgot_everything(settings, worker, server):
+    outcomes(settings, 1)
+    server.delete(Keys(settings.namespace).lane(Lane.INTERACTIVE))
+    assert isinstance(outcomes(settings, 2)[0], Result)
+
+
+def test_a_worker_that_stops_is_no_longer_counted(settings, worker, server):
+    outcomes(settings, 1)
+    worker.stop()
+    assert eventually(lambda: server.hlen(Keys(settings.namespace).workers) == 0)
+
+
+def test_a_worker_counts_what_it_does(settings, worker, server):
+    outcomes(settings, 1, 2, 13)
+    counts = Keys(settings.namespace).metrics
+    assert eventually(lambda: server.hget(counts, "batch_size:sum") == b"3")
+    assert (server.hget(counts, "done"), server.hget(counts, "failed")) == (b"2", b"1")

@@ -1,0 +1,49 @@
+"""Verdicts are computed, and every measure is written with its bounds."""
+
+from pathlib import Path
+
+import pytest
+
+from training.evaluation.measurement import Figure, to_markdown, unmeasured
+from training.evaluation.targets import MEASURES
+from training.metrics.images import Interval
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "interval", "verdicts"),
+    [
+        ("kid_ratio", 0.25, None, (True, False)),
+        ("kid_ratio", 0.12, None, (True, True)),
+        ("psnr_draw", -1.01, (-1.2, -0.9), (False, False)),
+        ("seam", 1.06, None, (True, False)),
+        ("captions_help", 6.0, (-0.1, 12.0), (False, False)),
+        ("captions_help", 2.0, (1.0, 3.0), (True, False)),
+        ("colour_words", 0.62, (0.49, 0.7), (False, False)),
+        ("colour_words", 0.76, (0.7, 0.8), (True, True)),
+        ("ranking", 0.01, (0.005, 0.015), (True, None)),
+        ("milliseconds", 3.0, None, (True, True)),
+    ],
+)
+def test_a_verdict_follows_from_the_figure_and_its_interval(measure, value, interval, verdicts):
+    ends = Interval(value, *interval) if interval else None
+    assert Figure(measure, "dev", value, interval=ends).verdicts == verdicts
+
+
+def test_what_was_not_measured_meets_nothing_and_says_why():
+    figure = unmeasured("captions_steer", "dev", "no judge")
+    assert figure.verdicts == (None, None)
+    assert "not measured: no judge" in to_markdown([figure])
+
+
+def test_the_markdown_has_bounds_verdicts_and_definition():
+    figure = Figure("kid_ratio", "dev", 0.2, "9 pictures", network="eyes, sha256:1")
+    text = to_markdown([figure])
+    assert "| dev | 0.200 | ≤ 0.250 | met | ≤ 0.125 | not met | 9 pictures |" in text
+    assert MEASURES["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
+
+
+def test_the_page_of_measures_has_every_definition_and_bound():
+    page = (Path(__file__).parents[3] / "docs" / "measures.md").read_text(encoding="utf-8")
+    for name, measure in MEASURES.items():
+        bounds = f"(`{name}`) | {measure.must_words()} | {measure.words(measure.reach)} |"
+        assert bounds in page and f"**{measure.title}**: {measure.definition}." in page

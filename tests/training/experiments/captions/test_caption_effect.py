@@ -1,0 +1,109 @@
+"""Made-up generators, of which it is known what a caption does."""
+
+import pytest
+import torch
+
+from tests.training.experiments.conftest import COUNTS, encode
+from training.experiments.captions.caption_effect import caption_grid, effect_table, effects
+from training.experiments.captions.caption_moves import answer, colour_change
+from training.experiments.captions.caption_pairs import COLOUR, NONE, OBJECT, SHUFFLED, pairings
+from training.experiments.captions.feature_directions import directions
+
+
+def painter(pixels, vectors, seed):
+    """Paints the hole in the colour that the caption says; the noise does a little."""
+    colours = (255 * vectors + 3 * (seed % 2)).round().clamp(0, 255).byte()
+    return colours[:, :, None, None].expand(-1, -1, 32, 32).contiguous()
+
+
+def deaf(pixels, vectors, seed):
+    """Does not listen to captions, but to noise."""
+    return torch.full((len(pixels), 3, 32, 32), 90 + 10 * (seed % 2), dtype=torch.uint8)
+
+
+def contrary(pixels, vectors, seed):
+    """Paints the negative."""
+    return 255 - painter(pixels, vectors, seed)
+
+
+def mean_colour(some):
+    return some.float().mean((2, 3))
+
+
+@pytest.fixture(scope="module")
+def pairs(held_out):
+    return pairings(held_out, 20, 0, encode)
+
+
+@pytest.fixture(scope="module")
+def told(pairs, train):
+    return {
+        fill.__name__: effects(pairs, train, fill, mean_colour, seed=0)
+        for fill in (painter, deaf, contrary)
+    }
+
+
+def test_captions_are_set_against_none_another_and_two_kinds_of_near_misses(pairs):
+    assert [one.name for one in pairs] == [NONE, SHUFFLED, COLOUR, OBJECT]
+    assert pairs[2].captions[0] == "a red dog" and pairs[2].others[0] == "a blue dog"
+    assert pairs[3].others[0] == "a red cat"
+
+
+def test_a_generator_that_paints_the_captions_colour_moves_right_on_every_pair(told):
+    colour = told["painter"][COLOUR]["colour"]
+    assert colour["right"] == {"mean": 1, "low": 1, "high": 1}
+    assert colour["change"]["low"] > 20 and colour["unmoved"] == 0
+    assert colour["by_words"]["red → blue"]["pictures"] == COUNTS["dev"] // 5
+
+
+def test_a_generator_that_ignores_captions_moves_nothing_and_stays_at_chance(told):
+    of = told["deaf"][COLOUR]
+    assert of["fill_moves"]["levels"]["high"] == 0 and of["noise_moves"]["levels"]["mean"] == 10
+    assert of["colour"]["right"]["low"] <= 0.5 <= of["colour"]["right"]["high"]
+    assert of["nearer"]["levels"]["mean"] == 0.5
+    assert of["colour"]["unmoved"] == COUNTS["dev"]
+
+
+def test_a_generator_that_paints_the_negative_moves_the_wrong_way(told):
+    assert told["contrary"][COLOUR]["colour"]["right"]["high"] < 0.5
+    assert told["contrary"][COLOUR]["gain"]["levels"]["high"] < 0
+
+
+def test_the_true_captions_fill_is_the_nearer_one_where_the_picture_has_its_colour(told):
+    for kind in (SHUFFLED, COLOUR):
+        assert told["painter"][kind]["gain"]["levels"]["low"] >= 0
+        assert told["painter"][kind]["gain"]["features"]["low"] >= 0
+    assert told["painter"][COLOUR]["nearer"]["levels"]["mean"] == 1
+
+
+def test_a_word_that_the_generator_does_not_know_moves_nothing(told):
+    assert told["painter"][OBJECT]["fill_moves"]["levels"]["mean"] == 0
+
+
+def test_the_painter_goes_all_the_way_from_the_old_words_centres_to_the_news(pairs, train):
+    pairing = next(one for one in pairs if one.name == COLOUR)
+    ways = directions(train, {("red", "blue")}, mean_colour, fewest=5)
+    given = answer(pairing, painter, 0)
+    row = pairing.swaps.index(("red", "blue"))
+    change = mean_colour(given.other[[row]]) - mean_colour(given.true[[row]])
+    assert float(ways["red", "blue"].share(change[0])) == pytest.approx(1, abs=0.1)
+    assert ways["red", "blue"].old_pictures == COUNTS["train"] // 5
+
+
+def test_words_that_training_captions_hardly_have_give_no_direction(train):
+    assert directions(train, {("red", "blue"), ("red", "pink")}, mean_colour, fewest=11) == {}
+
+
+def test_colour_moves_are_projected_on_the_way_between_the_words(pairs):
+    pairing = next(one for one in pairs if one.name == COLOUR)
+    change = colour_change(answer(pairing, painter, 0))
+    white = pairing.swaps.index(("white", "black"))
+    assert float(change[white]) == pytest.approx(94.8 - 6.3, abs=1)  # L* of the two, no chroma
+
+
+def test_the_table_has_a_row_for_each_kind_and_the_grid_one_for_each_picture(pairs, told):
+    lines = effect_table(told["painter"]).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        f"| {name}" for name in (NONE, SHUFFLED, COLOUR, OBJECT)
+    ]
+    assert caption_grid(pairs, painter, 0, rows=4).height > 4 * 128

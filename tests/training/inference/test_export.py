@@ -1,0 +1,151 @@
+"""From a run to a bundle that inference loads."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from models.runtime.bundle import load_bundle
+from models.runtime.sampling import fill_centres
+from tests.training.small import small_recipe
+from training.common.errors import EvaluationError, RunError
+from training.inference.export import export
+from training.runs.checkpoint import load_checkpoint
+from training.scorers.train import KINDS, save_scorer
+from training.trainer.run import resume, start
+
+
+@pytest.fixture(scope="module")
+def run(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    start(small_recipe("run.steps=3"), [prepared], folder, lambda step, figures: None)
+    return folder
+
+
+def test_the_bundle_is_the_averaged_generator_in_half_precision(run, tmp_path):
+    digest = export(run, tmp_path, "mine")
+    bundle = load_bundle(tmp_path)
+    average = load_checkpoint(run / "checkpoints")[1]["average"]
+    mine = bundle.generator.state_dict()
+    assert bundle.digest == digest
+    assert all(torch.equal(v, average[f"module.{k}"].half().to(v)) for k, v in mine.items())
+
+
+def test_the_bundle_fills(run, tmp_path):
+    export(run, tmp_path)
+    pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
+    assert fills.shape == (2, 3, 32, 32)
+
+
+def test_the_bundle_carries_the_scorer_it_is_given_and_no_other_data_set_s(run, tmp_path):
+    for dim in (8, 12):
+        save_scorer(KINDS["plain"].build(dim), tmp_path / f"{dim}.safetensors")
+    export(run, tmp_path / "bundle", scorer=tmp_path / "8.safetensors")
+    assert load_bundle(tmp_path / "bundle").scorer is not None
+    with pytest.raises(RunError, match="no such scorer"):
+        export(run, tmp_path / "bundle", scorer=tmp_path / "12.safetensors")
+
+
+@pytest.mark.parametrize("name", ["guidance", "temperature"])
+def test_guidance_and_temperature_are_the_bundle_s_where_its_generator_knows_any(
+    name, run, prepared, tmp_path
+):
+    with pytest.raises(RunError, match=f"knows no {name}"):
+        export(run, tmp_path / "bundle", **{name: 1.5})
+    small = "generator.settings={caption_code=4, latent=4, style=8, width=8}"
+    recipe = small_recipe("run.steps=1", "generator.kind=unet", small)
+    start(recipe, [prepared], tmp_path / "unet", lambda step, figures: None)
+    export(tmp_path / "unet", tmp_path / "bundle", **{name: 1.5})
+    assert getattr(load_bundle(tmp_path / "bundle").generator.settings, name) == 1.5
+
+
+def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path):
+    # With the byte order mark that some editors on Windows write.
+    (tmp_path / "notes.md").write_text("\ufeff## Beware\n\nIt dreams of dogs.\n", encoding="utf-8")
+    export(run, tmp_path / "bundle", notes=tmp_path / "notes.md")
+    assert "\n## Beware\n\nIt dreams of dogs.\n" in (tmp_path / "bundle/README.md").read_text()
+    with pytest.raises(RunError, match="no notes at"):
+        export(run, tmp_path / "bundle", notes=tmp_path / "none.md")
+
+
+def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_path):
+    export(run, tmp_path)
+    config = (tmp_path / "config.json").read_text()
+    assert json.loads(config)["training"]["steps"] == 3
+    assert str(prepared) not in config
+    assert "terms" in (tmp_path / "README.md").read_text()
+
+
+def test_a_folder_without_a_run_is_one_clear_error(tmp_path):
+    with pytest.raises(RunError, match="no run in"):
+        export(tmp_path, tmp_path / "bundle")
+
+
+def evaluation(folder, digest):
+    folder.mkdir()
+    (folder / "dev.json").write_text(json.dumps({"about": {"digest": digest}, "rows": []}))
+    (folder / "dev.md").write_text("# Evaluation\n\n| a table |\n\n## Definitions\n")
+    (folder / "dev.png").write_bytes(b"a grid")
+    return folder / "dev.json"
+
+
+def test_the_card_carries_the_figures_of_these_very_weights(run, tmp_path):
+    table = evaluation(tmp_path / "e", export(run, tmp_path / "bundle"))
+    export(run, tmp_path / "bundle", evaluations=[table])
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "## dev\n\n| a table |\n\n### Definitions" in card
+    assert (tmp_path / "bundle" / "dev.png").is_file()
+
+
+def test_figures_of_another_bundle_are_refused(run, tmp_path):
+    table = evaluation(tmp_path / "e", "sha256:other")
+    with pytest.raises(EvaluationError, match="another bundle"):
+        export(run, tmp_path / "bundle", evaluations=[table])
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("wrong", ["other", "list", "text", "missing", "no grid"])
+def test_a_wrong_evaluation_leaves_the_older_bundle(run, tmp_path, wrong):
+    digest = export(run, tmp_path / "bundle", guidance=None)
+    table = evaluation(tmp_path / "e", "sha256:other" if wrong == "other" else digest)
+    if wrong in ("list", "text"):
+        table.write_text("[1]" if wrong == "list" else "no JSON")
+    elif wrong != "other":
+        (table if wrong == "missing" else table.with_suffix(".png")).unlink()
+    before = files(tmp_path / "bundle")
+    with pytest.raises(EvaluationError):
+        export(run, tmp_path / "bundle", "renamed", evaluations=[table])
+    assert files(tmp_path / "bundle") == before
+    assert load_bundle(tmp_path / "bundle").digest == digest
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -1.0])
+def test_settings_that_are_no_numbers_are_refused(run, tmp_path, temperature):
+    with pytest.raises(RunError, match="must be a number"):
+        export(run, tmp_path / "bundle", temperature=temperature)
+
+
+def test_a_run_directory_is_no_place_for_a_bundle(run):
+    with pytest.raises(RunError, match="is a run directory"):
+        export(run, run)
+
+
+def test_a_backup_is_not_taken_for_the_newest_checkpoint(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    checkpoints = tmp_path / "run/checkpoints"
+    shutil.copytree(checkpoints / "step-00000002", checkpoints / "step-00000099.bak")
+    export(tmp_path / "run", tmp_path / "bundle")
+    assert load_bundle(tmp_path / "bundle").config.training["steps"] == 3
+
+
+def test_the_card_tells_what_a_resume_changed(prepared, tmp_path):
+    folder = tmp_path / "run"
+    start(small_recipe("run.steps=1"), [prepared], folder, lambda step, figures: None)
+    resume(folder, ["run.steps=2"], lambda step, figures: None)
+    export(folder, tmp_path / "bundle")
+    assert "from step 1: `run.steps=2`" in (tmp_path / "bundle" / "README.md").read_text()

@@ -1,0 +1,271 @@
+"""The flagship's objective: what the generator is told, and in what proportion."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+
+from models.discriminators import DISCRIMINATORS
+from models.frozen.caption_scorer import CAPTION_DIM, load_steering
+from models.geometry import hole_mask, paste
+from training.losses.frozen.contrastive import contrast
+from training.losses.objectives.base import Scene
+from training.losses.objectives.flagship import Steered, SteeredSettings, less_told, other_captions
+from training.losses.objectives.gradient_balancing import Shares
+
+ROWS, DIM = 4, CAPTION_DIM
+
+
+@pytest.fixture(scope="module")
+def discriminator():
+    torch.manual_seed(0)
+    settings = {"caption_dim": DIM, "width": 4, "patch_width": 4, "meaning": True}
+    return DISCRIMINATORS["projected"](settings)
+
+
+def captions(rows=ROWS, dim=DIM, seed=0):
+    return torch.nn.functional.normalize(
+        torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed))
+    )
+
+
+def scenes(draws):
+    """Real pictures and composites of the first draws, each `(N, 3, 36, 36)` or fewer rows."""
+    mask, caption = hole_mask(ROWS), captions()
+    images = torch.rand(ROWS, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    composite = paste(images, mask, draws[0][..., 2:-2, 2:-2])
+    return Scene(images, mask, caption), Scene(composite, mask, caption, draws)
+
+
+def noise(seed=2):
+    """Two draws of each hole, with their graph."""
+    rng = torch.Generator().manual_seed(seed)
+    draws = torch.randn(2, ROWS, 3, 36, 36, generator=rng) * 0.5
+    return tuple(draw.requires_grad_(True) for draw in draws)
+
+
+def judged(objective, discriminator, draws):
+    real, fake = objective.prepare(discriminator, *scenes(draws))
+    return objective.generator_terms(discriminator, real, fake)
+
+
+def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminator):
+    objective = Steered(SteeredSettings(warmup=1))
+    draws = noise()
+    assert judged(objective, discriminator, draws).keys() == {"pixels"}
+    objective.after_step({})
+    terms = judged(objective, discriminator, draws)
+    assert terms.keys() == {"pixels", "adversarial", "features", "caption"}
+    assert all(term.shape == (ROWS,) for term in terms.values())
+
+
+def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
+    settings = SteeredSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
+    objective, draws = Steered(settings), noise()
+    terms = judged(objective, discriminator, draws)
+    slopes = {
+        name: torch.autograd.grad(term.mean(), draws[0], retain_graph=True)[0].norm()
+        for name, term in terms.items()
+    }
+    shares = [float(slopes[name] / slopes["pixels"]) for name in ("adversarial", "features")]
+    assert shares == pytest.approx([1.0, 0.5], rel=1e-3)
+    assert float(slopes["caption"] / slopes["pixels"]) == pytest.approx(0.25, rel=1e-3)
+
+
+def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
+    objective = Steered(SteeredSettings(spread=1.0, warmup=0))
+    real = scenes(noise())[0]
+    truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
+    differing = objective.pixels(real, (truth + apart, truth - apart))
+    assert (differing < objective.pixels(real, (truth, truth))).all()
+    assert (differing < objective.pixels(real, (truth + apart, truth + apart))).all()
+
+
+def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in_all():
+    objective = Steered(SteeredSettings(warmup=0))
+    first, second = noise()
+    real = scenes([first])[0]
+    all_twice, half = (objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2))
+    assert (half[ROWS // 2 :] == 0).all()
+    assert torch.allclose(half[: ROWS // 2], 2 * all_twice[: ROWS // 2])
+
+
+def test_the_margin_is_read_unless_told_otherwise():
+    first, _ = noise()
+    real = scenes([first])[0]
+    moved = first.detach().clone()
+    moved[..., :2, :] += 0.5
+    for overlap in (True, False):
+        objective = Steered(SteeredSettings(overlap=overlap))
+        alike = torch.allclose(objective.pixels(real, (first,)), objective.pixels(real, (moved,)))
+        assert alike is not overlap
+
+
+def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_else(discriminator):
+    objective = Steered(SteeredSettings(warmup=1, mean=2.0, mean_after=1))
+    for _ in range(2):
+        assert not objective.still
+        objective.after_step({})
+    assert objective.still
+    still = (torch.rand(ROWS // 2, 3, 36, 36) - 0.5).requires_grad_(True)
+    real, fake = objective.prepare(discriminator, *scenes(noise()))
+    terms = objective.generator_terms(discriminator, real, fake._replace(still=still))
+    assert terms["mean"].shape == (ROWS,)
+    assert (terms["mean"][ROWS // 2 :] == 0).all()
+    sum(term.mean() for term in terms.values()).backward()
+    towards = still.detach() - real.images[: ROWS // 2, :, 14:50, 14:50]
+    assert torch.allclose(still.grad, 2.0 * 2 * towards / towards.numel(), atol=1e-9)
+
+
+def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, ahead=1))
+    assert objective.draws == 1
+    real, fake = objective.prepare(discriminator, *scenes(noise()[:1]))
+    assert objective.discriminator_terms(discriminator, real, fake).keys() > {"real", "fake"}
+    assert objective.generator_terms(discriminator, real, fake) == {}
+    objective.after_step({})
+    assert objective.draws == 2
+    assert judged(objective, discriminator, noise()).keys() > {"pixels"}
+
+
+def test_of_the_hole_alone_no_more_is_wanted_than_the_real_one_gives(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, hole=0.5, noise=0.0))
+    assert "hole" in judged(objective, discriminator, noise())
+    real, _ = scenes(noise())
+    margins = real.images[..., 14:50, 14:50]
+    assert objective.hole_told(*scenes((margins, margins))).max() < 1e-5
+    assert max(objective.hole_told(*scenes(noise(seed))).max() for seed in range(4)) > 0
+
+
+class Undecided:
+    """Gives everything one and the same score."""
+
+    def __init__(self):
+        self.score = torch.zeros(ROWS, 1, requires_grad=True)
+
+    def scores(self, looked, *captions):
+        return tuple([self.score] for _ in captions)
+
+
+@pytest.mark.parametrize("mismatch", [0.0, 0.5, 1.0])
+def test_who_cannot_tell_real_from_fake_is_pulled_to_neither_side(mismatch):
+    objective, undecided = Steered(SteeredSettings(warmup=0, mismatch=mismatch)), Undecided()
+    terms = objective.discriminator_terms(undecided, *scenes(noise()))
+    sum(term.sum() for term in terms.values()).backward()
+    assert torch.allclose(undecided.score.grad, torch.zeros(ROWS, 1), atol=1e-6)
+
+
+def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
+    caption = captions(6, 8)
+    caption[1] = caption[0]  # another picture of the same class
+    caption[2] = 0  # dropped
+    for seed in range(5):
+        torch.manual_seed(seed)
+        wrong, exists = other_captions(caption)
+        assert exists.all()
+        assert (wrong.norm(dim=1) > 0.99).all()
+        assert ((wrong * caption).sum(1) < 0.75).all()
+
+
+def test_contrast_is_least_for_the_own_caption_and_nothing_without_one():
+    caption = captions(5)
+    caption[4] = 0
+    codes = torch.eye(5)
+    right, wrong = contrast(codes, codes, caption), contrast(codes.roll(1, 0), codes, caption)
+    assert (right[:4] < wrong[:4]).all()
+    assert right[4] == wrong[4] == 0
+
+
+def test_what_it_has_learnt_of_the_gradients_survives_a_resume(discriminator):
+    objective = Steered(SteeredSettings(warmup=0))
+    judged(objective, discriminator, noise())
+    objective.after_step({})
+    other = Steered(SteeredSettings(warmup=0))
+    other.load_state_dict(objective.state_dict())
+    assert other.state_dict() == objective.state_dict()
+    assert other.shares.lengths.keys() == {"pixels", "adversarial", "features", "caption"}
+
+
+def swapped(real, fake):
+    """The same, but that the first fill was asked for with the second picture's caption."""
+    asked = fake.caption.clone()
+    asked[0] = real.caption[1]
+    return real, fake._replace(caption=asked)
+
+
+def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, swap=1.0))
+    draws = noise()
+    real, fake = objective.prepare(discriminator, *swapped(*scenes(draws)))
+    terms = objective.generator_terms(discriminator, real, fake)
+    for name in ("pixels", "features"):
+        assert terms[name][0] == 0
+        assert (terms[name][1:] != 0).all()
+    assert (terms["caption"] >= 0).all()
+
+
+def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
+    caption = captions(64)
+    assert torch.equal(Steered(SteeredSettings(warmup=1, swap=1.0)).asked(caption), caption)
+    torch.manual_seed(0)
+    asked = Steered(SteeredSettings(warmup=0, swap=0.25)).asked(caption)
+    other = (asked != caption).any(1)
+    assert 6 <= other.sum() <= 26
+    assert all((row == caption).all(1).any() for row in asked[other])
+
+
+def test_a_share_of_the_own_captions_is_kept_from_the_generator():
+    caption = captions(64)
+    torch.manual_seed(0)
+    asked = Steered(SteeredSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
+    silent, own = ~asked.any(1), (asked == caption).all(1)
+    assert 14 <= silent.sum() <= 34
+    assert own.any()
+    assert 6 <= (~silent & ~own).sum() <= 26
+
+
+def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_picture(
+    discriminator,
+):
+    discriminator = deepcopy(discriminator).eval()  # or its norms would move from one to the next
+
+    def terms(real, fake):
+        return Steered(SteeredSettings(warmup=0)).generator_terms(discriminator, real, fake)
+
+    objective = Steered(SteeredSettings(warmup=0))
+    real, told = objective.prepare(discriminator, *scenes(noise()))
+    untold, dropped = (one._replace(caption=torch.zeros(ROWS, DIM)) for one in (told, real))
+    unheard = terms(real, untold)
+    for name, term in terms(real, told).items():
+        assert torch.equal(unheard[name], term)
+    assert unheard["caption"].max() > 0
+    assert terms(dropped, untold)["caption"].max() == 0
+
+
+def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):
+    objective = Steered(SteeredSettings(warmup=0, noise=0.0))
+    real, _ = objective.prepare(discriminator, *scenes(noise()))
+    scorer, code, caption = load_steering("cpu"), real.looked.code, real.caption
+    assert less_told(scorer, code, code, caption, caption).max() < 1e-5
+    assert less_told(scorer, code, -code, caption, caption).max() > 0
+
+
+def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
+    output = torch.ones(2, 3, 4, 4, requires_grad=True)
+    shares = Shares("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
+    for step, left in ((0, 1.0), *((25 * n, 0.01) for n in range(1, 100))):
+        values = output.flatten(1).mean(1)
+        terms = {"pixels": values, "caption": left * values, "features": left * values}
+        weighed = shares.weigh(terms, output, step)
+    pulls = {
+        name: torch.autograd.grad(term.mean(), output, retain_graph=True)[0].norm()
+        for name, term in weighed.items()
+    }
+    assert float(pulls["features"] / pulls["pixels"]) == pytest.approx(2.0, rel=0.02)
+    assert float(pulls["caption"] / pulls["pixels"]) == pytest.approx(0.02, rel=0.02)
+
+
+def test_steering_by_captions_needs_a_discriminator_that_reads_them():
+    plain = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4})
+    with pytest.raises(ValueError, match="meaning"):
+        Steered(SteeredSettings()).check(plain)

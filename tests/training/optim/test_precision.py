@@ -1,0 +1,36 @@
+"""Which arithmetic a run takes."""
+
+import pytest
+import torch
+
+from tests.training.small import small_recipe
+from training.optim import precision
+from training.runs.run_dir import RunDir
+from training.trainer.run import resume, start
+
+
+@pytest.mark.parametrize(("hardware", "taken"), [(True, "bf16"), (False, "fp32")])
+def test_auto_is_what_the_processor_has_and_the_run_keeps_to_it(
+    hardware, taken, prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: hardware)
+    recipe = small_recipe("run.steps=1", "engine.precision=auto")
+    start(recipe, [prepared], tmp_path, lambda step, figures: None)
+    assert RunDir.open(tmp_path).recipe.engine.precision == taken
+
+
+def test_auto_asked_for_at_a_resume_is_settled_as_well(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    recipe = small_recipe("run.steps=1", "engine.precision=fp32")
+    start(recipe, [prepared], tmp_path, lambda step, figures: None)
+    resume(tmp_path, ["engine.precision=auto", "run.steps=2"], lambda step, figures: None)
+    assert RunDir.open(tmp_path).recipe.engine.precision == "fp32"
+
+
+def test_what_was_asked_for_by_name_is_what_is_taken(monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda device: False)
+    assert [precision.chosen(name, "cpu") for name in ("bf16", "fp32")] == ["bf16", "fp32"]
+    with precision.autocast("bf16", "cpu"):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype == torch.bfloat16
+    with precision.autocast("auto", "cpu"):
+        assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype == torch.float32

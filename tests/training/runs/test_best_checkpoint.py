@@ -1,0 +1,103 @@
+"""The best checkpoint, roll-backs, and the figures of a validation batch."""
+
+import json
+
+import pytest
+import torch
+
+from models.geometry import CENTRE
+from training.common.errors import RunError
+from training.runs.best_checkpoint import Best, keep_best
+from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.runs.rollback import forget_from, forget_trouble
+from training.trainer.validation import validation_figures
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "expected"),
+    [
+        ("kid", [0.5, 0.4, 0.4, 0.6, 0.1], [True, True, False, False, True]),
+        ("hole_psnr", [14.0, 15.0, 15.0, 13.0, 16.0], [True, True, False, False, True]),
+    ],
+)
+def test_the_best_is_the_lowest_kid_or_the_highest_psnr(metric, values, expected):
+    best = Best(metric)
+    assert [best.offer(i, {metric: value}) for i, value in enumerate(values)] == expected
+    assert (best.step, best.value) == (4, values[-1])
+
+
+def test_what_was_not_measured_is_never_the_best():
+    assert not Best("kid").offer(1, {"hole_psnr": 30.0})
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(RunError, match="no metric 'fid'"):
+        Best("fid")
+
+
+def test_a_best_resumes_from_its_state_unless_the_metric_changed():
+    best, other = Best("kid"), Best("hole_psnr")
+    state = Best("kid", 0.1, 7).state_dict()
+    best.load_state_dict(state)
+    other.load_state_dict(state)
+    assert not best.offer(8, {"kid": 0.2})
+    assert other.value is None
+
+
+def test_the_best_checkpoint_outlives_newer_ones(tmp_path):
+    for step in (2, 4, 6):
+        save_checkpoint(tmp_path, step, {"weight": torch.tensor([float(step)])})
+        if step == 2:
+            kept = keep_best(tmp_path, Best("kid", 0.1, step))
+    assert [place.name for place in checkpoints(tmp_path)] == ["step-00000004", "step-00000006"]
+    assert json.loads((kept / "state.json").read_text())["step"] == 2
+    assert json.loads((kept / "best.json").read_text())["value"] == 0.1
+
+
+def test_a_checkpoint_of_another_step_is_not_kept_as_the_best(tmp_path):
+    save_checkpoint(tmp_path, 2, {})
+    with pytest.raises(RunError, match="no checkpoint of step 4"):
+        keep_best(tmp_path, Best("kid", 0.1, 4))
+
+
+def test_a_rollback_goes_to_the_last_checkpoint_before_the_trouble(tmp_path):
+    for step in (2, 4):
+        save_checkpoint(tmp_path, step, {})
+    assert forget_from(tmp_path, 4).name == "step-00000002"
+    assert load_checkpoint(tmp_path)[0] == 2
+
+
+def test_without_a_good_checkpoint_nothing_is_removed(tmp_path):
+    save_checkpoint(tmp_path, 4, {})
+    with pytest.raises(RunError, match="before step 4"):
+        forget_from(tmp_path, 4)
+    assert load_checkpoint(tmp_path)[0] == 4
+
+
+@pytest.mark.parametrize(("every", "left"), [(2, 4), (1, 6), (100, 6)])
+def test_a_rollback_prefers_what_the_last_good_look_vouches_for(every, left, tmp_path):
+    for step in (4, 6):
+        save_checkpoint(tmp_path, step, {})
+    forget_trouble(tmp_path, 7, every)
+    assert load_checkpoint(tmp_path)[0] == left
+
+
+def means(pictures):
+    return pictures.float().mean(dim=(2, 3)) / 255
+
+
+def test_composites_get_both_figures_and_worse_fills_worse_ones():
+    rng = torch.Generator().manual_seed(0)
+    reals = torch.randint(256, (8, 3, 64, 64), generator=rng).byte()
+    near, far = reals.clone(), reals.clone()
+    near[:, :, CENTRE, CENTRE] ^= 1
+    far[:, :, CENTRE, CENTRE] = 255
+    better, worse = (validation_figures(p, reals, means) for p in (near, far))
+    assert better["hole_psnr"] > 48 > worse["hole_psnr"]
+    assert better["kid"] < worse["kid"]
+
+
+def test_whole_pictures_have_no_hole_psnr_and_no_kid_without_features():
+    reals = torch.zeros(8, 3, 64, 64, dtype=torch.uint8)
+    assert validation_figures(reals + 1, reals, None) == {}
+    assert set(validation_figures(reals[..., :32, :32], reals[..., :32, :32], means)) == {"kid"}

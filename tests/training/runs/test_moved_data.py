@@ -1,0 +1,113 @@
+"""Runs whose prepared data has moved, is gone or was prepared anew."""
+
+import json
+import shutil
+
+import pytest
+
+from models.runtime.bundle import load_bundle
+from tests.training.small import small_recipe, write_prepared
+from training.common.errors import PreparedDataError
+from training.experiments.comparison.filling import data_folder, load_filling, load_shared
+from training.inference.export import export
+from training.inference.sample import show
+from training.runs.run_dir import RunDir
+from training.trainer.run import resume, start
+
+
+def quiet(step, figures):
+    """No progress bar."""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A short run and its data, to be copied and moved about."""
+    folder = tmp_path_factory.mktemp("moved")
+    write_prepared(folder / "data")
+    start(small_recipe("run.steps=1"), [folder / "data"], folder / "run", quiet)
+    return folder
+
+
+@pytest.fixture
+def moved(done, tmp_path):
+    """The run, its record pointing to a place that is gone, and the data elsewhere."""
+    shutil.copytree(done / "run", tmp_path / "run")
+    shutil.copytree(done / "data", tmp_path / "there")
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    record["data"] = {str(tmp_path / "gone"): digest for digest in record["data"].values()}
+    (tmp_path / "run/run.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def forget_records(run):
+    """Make the run one of a version that recorded digests alone."""
+    record = json.loads((run / "run.json").read_text())
+    del record["prepared"]
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def test_export_and_sample_need_the_runs_data_no_more(moved):
+    export(moved / "run", moved / "bundle")
+    assert load_bundle(moved / "bundle").config.training["data"][0]["train"]["images"] == 24
+    show(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
+
+
+def test_resume_says_how_to_name_data_that_moved(moved):
+    with pytest.raises(PreparedDataError, match="say where with --data"):
+        resume(moved / "run", ["run.steps=2"], quiet)
+    assert RunDir.open(moved / "run").recipe.run.steps == 1
+
+
+def test_resume_takes_moved_data_and_remembers_its_place(moved):
+    resume(moved / "run", ["run.steps=2"], quiet, data=[moved / "there"])
+    assert [*RunDir.open(moved / "run").data] == [str(moved / "there")]
+    resume(moved / "run", ["run.steps=3"], quiet)
+
+
+def test_other_data_than_the_runs_is_refused(moved):
+    write_prepared(moved / "other", captions=("a blue thing",))
+    before = (moved / "run/run.json").read_text()
+    with pytest.raises(PreparedDataError, match="is not data that this run was started on"):
+        resume(moved / "run", [], quiet, data=[moved / "other"])
+    assert (moved / "run/run.json").read_text() == before
+
+
+def test_a_run_of_an_older_version_is_told_its_data(moved):
+    forget_records(moved / "run")
+    with pytest.raises(PreparedDataError, match="no prepared data"):
+        export(moved / "run", moved / "bundle")
+    export(moved / "run", moved / "bundle", data=[moved / "there"])
+    show(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
+    resume(moved / "run", ["run.steps=2"], quiet, data=[moved / "there"])
+    assert RunDir.open(moved / "run").prepared[0].caption_dim == 8
+
+
+def test_an_older_run_does_not_name_data_prepared_anew(moved):
+    forget_records(moved / "run")
+    write_prepared(moved / "gone", captions=("a blue thing",))
+    with pytest.raises(PreparedDataError, match="prepared anew"):
+        export(moved / "run", moved / "bundle")
+
+
+def test_experiments_find_moved_data_of_older_runs(moved):
+    forget_records(moved / "run")
+    with pytest.raises(PreparedDataError, match="say where with --data"):
+        load_filling(moved / "run", "newest")
+    run = load_filling(moved / "run", "newest", moved / "there")
+    pictures = load_shared([run], data_folder([run], moved / "there"), "train")
+    assert len(pictures) == 24 and run.encoder_fingerprint == "sha256:test"
+
+
+def test_one_of_two_folders_of_data_tells_the_encoder(moved):
+    forget_records(moved / "run")
+    record = json.loads((moved / "run/run.json").read_text())
+    record["data"][str(moved / "gone too")] = "sha256:another"
+    (moved / "run/run.json").write_text(json.dumps(record))
+    assert load_filling(moved / "run", "newest", moved / "there").encoder_fingerprint
+    with pytest.raises(PreparedDataError, match="no prepared data"):
+        export(moved / "run", moved / "bundle", data=[moved / "there"])
+
+
+def test_first_data_that_moved_says_how_to_name_it(moved):
+    with pytest.raises(PreparedDataError, match="say where with --data"):
+        RunDir.open(moved / "run").first_data()

@@ -1,0 +1,26 @@
+"""The judge that is shipped, and another one."""
+
+import pytest
+
+from training.common.errors import RunError
+from training.scorers import judge as judging
+from training.scorers.judge import load_judge
+from training.scorers.train import KINDS, save_scorer
+
+
+def test_the_shipped_judge_is_the_one_that_reports_name():
+    judge = load_judge(384)
+    assert judge.digest == f"sha256:{judging.DIGEST}"
+    assert not any(p.requires_grad for p in judge.scorer.parameters())
+
+
+def test_a_changed_judge_is_refused(monkeypatch):
+    monkeypatch.setattr(judging, "DIGEST", "0" * 64)
+    with pytest.raises(RunError, match=r"judge\.safetensors is not the file of this version"):
+        load_judge(384)
+
+
+def test_captions_of_another_length_have_no_judge_but_their_own(tmp_path):
+    assert load_judge(8) is None
+    save_scorer(KINDS["judge"].build(8), tmp_path / "own.safetensors")
+    assert load_judge(8, tmp_path / "own.safetensors").digest != judging.DIGEST

@@ -1,0 +1,203 @@
+"""Guards at work in a run: they warn, stop it, roll it back, and never change what it computes."""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from tests.training.comparing import assert_same_end
+from tests.training.small import small_recipe
+from training.common.errors import RecipeError, RunError
+from training.config.load import load_recipe
+from training.data.batches import BatchSource
+from training.monitors import read_findings
+from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.runs.metric_logger import read_log
+from training.runs.run_dir import RunDir
+from training.runs.train_state import build_players
+from training.trainer.monitor_callback import WATCH, Lookout
+from training.trainer.run import resume, start
+
+# Grids take longer than steps.
+LOOK = ["guards.every=1", "guards.warmup=0", "run.sample_every=100"]
+# No fill of six steps has a quarter more contrast than photographs have.
+GREY = [*LOOK, "guards.greyness.ratio=0.99", "guards.greyness.act_after=0"]
+STOPPING = [*GREY, "guards.greyness.act_after=3"]
+PIXELS = ("greyness", "collapse", "checkerboard", "saturation")
+JUMP = [*LOOK, *(f"guards.{name}.enabled=false" for name in PIXELS), "guards.jump.least_looks=3"]
+
+
+def quiet(step, figures):
+    """No progress bar."""
+
+
+def quiet_finding(finding):
+    """Nobody listens."""
+
+
+def ends(folder):
+    return [place.name for place in checkpoints(folder / "checkpoints")]
+
+
+@pytest.fixture(scope="module")
+def guarded(prepared, tmp_path_factory):
+    """A whole run whose greyness guard warns, and what it was told."""
+    folder, told = tmp_path_factory.mktemp("runs") / "guarded", []
+    start(small_recipe(*GREY), [prepared], folder, quiet, told.append)
+    return folder, told
+
+
+def test_a_guard_that_fires_is_recorded_and_said_once(guarded):
+    folder, told = guarded
+    grey = [entry for entry in read_findings(folder) if entry["guard"] == "greyness"]
+    assert [(entry["step"], entry["action"]) for entry in grey] == [(1, "warn")]
+    assert [str(f) for f in told if f.guard == "greyness"] == [
+        f"step 1: guard greyness: {grey[0]['message']}"
+    ]
+
+
+def test_guards_change_nothing_of_what_a_run_computes(guarded, prepared, tmp_path):
+    start(small_recipe(*LOOK, "guards.enabled=false"), [prepared], tmp_path / "off", quiet)
+    watched, alone = (
+        load_checkpoint(folder / "checkpoints")[1] for folder in (guarded[0], tmp_path / "off")
+    )
+    assert not read_findings(tmp_path / "off")
+    assert watched.pop(WATCH) != alone.pop(WATCH)
+    weights = [watched["generator"], alone["generator"]]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+class StopError(Exception):
+    """Stands for whatever ends a process between two checkpoints."""
+
+
+def stop_at_three(step, figures):
+    if step == 3:
+        raise StopError
+
+
+def test_a_guarded_run_resumes_to_the_same_end_and_the_same_findings(
+    guarded, prepared, tmp_path, capsys
+):
+    folder = tmp_path / "cut"
+    with pytest.raises(StopError):
+        start(small_recipe(*GREY), [prepared], folder, stop_at_three)
+    assert "step 1: guard greyness: grey fills" in capsys.readouterr().err
+    resume(folder, [], quiet)
+    assert_same_end(guarded[0], folder)
+    assert read_findings(folder) == read_findings(guarded[0])
+
+
+def test_a_guard_stops_a_run_with_one_line_and_a_checkpoint(prepared, tmp_path):
+    folder, told = tmp_path / "run", []
+    with pytest.raises(RunError, match=r"^step 4: guard greyness: grey fills.*\Z") as stopped:
+        start(small_recipe(*STOPPING), [prepared], folder, quiet, told.append)
+    assert "--set guards.greyness.act_after=0 only warns" in str(stopped.value)
+    assert ends(folder)[-1] == "step-00000004"
+    assert 4 not in [finding.step for finding in told]
+    resume(folder, ["guards.greyness.act_after=0"], quiet)
+    assert ends(folder)[-1] == "step-00000006"
+
+
+def spike(*steps):
+    """Let the loss jump when these steps are done for the first time; remember all steps."""
+    waiting, seen = set(steps), []
+
+    def on_step(step, figures):
+        seen.append(step)
+        if step in waiting:
+            waiting.remove(step)
+            figures["generator/l2"] += 1000
+
+    return on_step, seen
+
+
+def test_a_loss_jump_rolls_back_and_goes_on(prepared, tmp_path):
+    folder, told = tmp_path / "run", []
+    on_step, seen = spike(6, 7)
+    start(small_recipe(*JUMP, "run.steps=8"), [prepared], folder, on_step, told.append)
+    assert [(f.step, f.action.value) for f in told] == [(6, "warn"), (7, "roll back")]
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8]
+    assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert load_checkpoint(folder / "checkpoints")[1][WATCH]["rollbacks"] == 1
+
+
+def test_steps_done_again_after_a_rollback_draw_other_noise(prepared, tmp_path):
+    losses = []
+    for name, jumps in (("smooth", ()), ("jumped", (3, 4))):
+        recipe = small_recipe(*JUMP, "run.steps=4", "guards.jump.least_looks=2")
+        start(recipe, [prepared], tmp_path / name, spike(*jumps)[0], quiet_finding)
+        losses.append([entry["generator/l2"] for entry in read_log(tmp_path / name)])
+    smooth, jumped = losses
+    assert smooth[:2] == jumped[:2]
+    assert smooth[2] != jumped[2] < 100
+
+
+def test_a_jump_without_a_checkpoint_from_before_it_stops_the_run(prepared, tmp_path):
+    recipe = small_recipe(*JUMP, "run.checkpoint_every=100")
+    with pytest.raises(RunError, match=r"guard jump: .*; no checkpoint from before step 4"):
+        start(recipe, [prepared], tmp_path / "run", spike(4, 5)[0], quiet_finding)
+
+
+def test_a_recipe_changed_at_resume_has_its_losses_compared_anew(prepared, tmp_path):
+    folder = tmp_path / "run"
+    start(small_recipe(*JUMP, "run.steps=5"), [prepared], folder, quiet)
+    resume(folder, ["run.steps=6", "objective.settings.l2=1000"], quiet)
+    assert not read_findings(folder)
+    assert len(load_checkpoint(folder / "checkpoints")[1][WATCH]["past"]["generator"]) == 1
+
+
+@pytest.mark.parametrize(("part", "welcome"), [(WATCH, True), ("objective", False)])
+def test_a_checkpoint_from_before_guards_resumes_but_one_that_lacks_a_player_does_not(
+    part, welcome, prepared, tmp_path
+):
+    folder = tmp_path / "run"
+    start(small_recipe(*JUMP, "run.steps=2"), [prepared], folder, quiet)
+    step, state = load_checkpoint(folder / "checkpoints")
+    del state[part]
+    save_checkpoint(folder / "checkpoints", step, state)
+    with nullcontext() if welcome else pytest.raises(RunError, match=f"{part} does not fit"):
+        resume(folder, ["run.steps=3"], quiet)
+
+
+PLAIN = ["engine.device=cpu", "picture.size=32", "picture.view=shrink"]
+SIZES = [
+    f"{p}.settings.{s}" for p in ("generator", "discriminator") for s in ("width=4", "size=32")
+]
+
+
+def lookout(recipe, pictures, folder):
+    players = build_players(recipe, 8, torch.device("cpu"))
+    batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0, recipe.picture)
+    return Lookout(RunDir.create(folder, recipe, {}), players, batches)
+
+
+def test_a_look_draws_no_number_of_torchs_own_and_leaves_the_generator_training(pictures, tmp_path):
+    looking = lookout(small_recipe("run.ema=0"), pictures, tmp_path / "run")
+    looking.players.generator.train()
+    state = torch.get_rng_state()
+    first, second = looking.fills(), looking.fills()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(module.training for module in looking.players.generator.modules())
+    assert torch.equal(first, second)
+
+
+def test_guards_see_centres_of_different_pictures_and_no_clip_where_there_is_none(
+    pictures, tmp_path
+):
+    seen = lookout(small_recipe(), pictures, tmp_path / "run").observe(1, {})
+    assert seen.fills.shape == seen.reals.shape == (24, 3, 32, 32)
+    assert len(torch.unique(seen.reals, dim=0)) == 24
+    assert seen.clip is None
+
+
+def test_guards_see_whole_pictures_and_the_clip_of_a_clipped_critic(pictures, tmp_path):
+    recipe = load_recipe("wgan-clip", [*PLAIN, *SIZES])
+    seen = lookout(recipe, pictures, tmp_path / "run").observe(1, {})
+    assert seen.fills.shape == seen.reals.shape == (24, 3, 32, 32)
+    assert seen.clip == 0.01
+
+
+def test_a_mistyped_guard_of_a_recipe_is_named():
+    with pytest.raises(RecipeError, match=r"guards.greynes.*did you mean greyness"):
+        small_recipe("guards.greynes.ratio=0.3")

@@ -1,0 +1,1 @@
+"""Errors, ranks, console output and output files: what every package uses."""

@@ -1,0 +1,160 @@
+"""Ranks: the processes that train a run together, as torchrun or accelerate launch start them.
+
+Every function here is nothing at all to a process that trains alone.
+
+Gradients are averaged by hand, after `backward`, and not by DistributedDataParallel. DDP wants one
+forward call for each backward; here a discriminator is called several times before one, through
+`rejudge` too, which is no `forward`, and a gradient penalty differentiates twice.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+
+from training.common.console import leads, say
+from training.common.errors import RunError, TrainingError
+
+
+def join(device: str, batch_size: int) -> None:
+    """Join the other processes of this run, where a launcher has started several.
+
+    Args:
+        device: `cpu`, `cuda` or `auto`; each rank gets a GPU of its own.
+        batch_size: of the run, over all ranks.
+
+    Raises:
+        RunError: the batch cannot be split evenly.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch_size % processes:
+        raise RunError(f"run.batch_size {batch_size} cannot be split evenly over {processes} ranks")
+    if processes == 1 or dist.is_initialized():
+        return
+    # Heavy to import, and alone nobody needs it.
+    from accelerate import PartialState  # noqa: PLC0415
+
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    # What is told goes through the CPU everywhere, gradients from GPU to GPU.
+    PartialState(cpu=cpu, backend="gloo" if cpu else "cuda:nccl,cpu:gloo")
+
+
+def count() -> int:
+    """Return how many ranks there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """Return which one this is, 0 and up."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Make one line of what is raised where another rank is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(f"rank {rank()}: another rank is gone or does not answer") from error
+
+
+def mean(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return figures averaged over ranks, the same everywhere; one that is not finite stays so."""
+    if count() == 1 or not figures:
+        return dict(figures)
+    values = torch.tensor(list(figures.values()), dtype=torch.float64)
+    with together():
+        dist.all_reduce(values)
+    return dict(zip(figures, (values / count()).tolist(), strict=True))
+
+
+def anywhere(flag: bool) -> bool:
+    """Say whether something is so on any rank."""
+    return mean({"flag": float(flag)})["flag"] > 0
+
+
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Replace each gradient by its mean over ranks, all in one message."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if count() == 1 or not gradients:
+        return
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    with together():
+        dist.all_reduce(flat)
+    parts = (flat / count()).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view(gradient.shape))
+
+
+def own_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
+    """Return this rank's rows of something drawn for the whole batch.
+
+    The ranks' generators are in one state, so together they see what a single process would.
+
+    Args:
+        whole: draws for so many rows.
+        rows: how many this rank has.
+    """
+    return whole(rows * count())[rank() :: count()]
+
+
+def all_rows(own: Tensor) -> Tensor:
+    """Return the whole batch's rows of something without a gradient, of which each rank has its."""
+    if count() == 1:
+        return own
+    parts = [torch.empty_like(own) for _ in range(count())]
+    with together():
+        dist.all_gather(parts, own.contiguous())
+    return torch.stack(parts, dim=1).flatten(0, 1)
+
+
+def told(data: bytes) -> bytes:
+    """Return rank 0's bytes, on every rank; what the others give is not looked at."""
+    size = torch.tensor([len(data)])
+    with together():
+        dist.broadcast(size, 0)
+        text = torch.empty(int(size), dtype=torch.uint8)
+        if rank() == 0 and data:
+            text.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        dist.broadcast(text, 0)
+    return text.numpy().tobytes()
+
+
+def follow(lead: Callable[[], Any]) -> Any:
+    """Return what rank 0 finds, on every rank; what stops it stops all.
+
+    Args:
+        lead: called on rank 0 alone; gives what JSON can say.
+
+    Raises:
+        TrainingError: as `lead` raised it.
+    """
+    if count() == 1:
+        return lead()
+    answer, raised = {}, None
+    if leads():
+        try:
+            answer = {"found": lead()}
+        except TrainingError as error:
+            answer, raised = {"error": str(error)}, error
+    answer = json.loads(told(json.dumps(answer).encode()))
+    if "error" in answer:
+        raise raised or RunError(answer["error"])
+    return answer["found"]
+
+
+def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+    """Let batch norms see the whole batch, where they can: only CUDA has them."""
+    normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    if count() == 1 or not normed:
+        return network
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    if leads():
+        say(f"{type(network).__name__}: on a CPU each rank's batch norm sees its own rows alone")
+    return network

@@ -1,0 +1,1 @@
+"""Recipes as data: dataclasses, loading, validation, and the recipes that ship."""

@@ -1,0 +1,175 @@
+"""Recipes: one named run configuration per system, TOML to frozen dataclasses."""
+
+from dataclasses import field
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from training.config.image_spec import Picture
+from training.losses.objectives import find_objective
+from training.monitors import GuardSettings
+from training.optim.optimizers import STRICT, Optimizers
+
+
+@dataclass(frozen=True, config=STRICT)
+class Part:
+    """A network or objective by its registered name, with its own settings."""
+
+    kind: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Augment:
+    """What is done to a picture before it is used.
+
+    Attributes:
+        flip: mirror half of the pictures, but none whose caption says left or right.
+        rotate: share of the pictures turned by a small angle, hole and all; 0 turns it off.
+        degrees: largest angle, either way.
+        drop_caption: share of the captions replaced by "no caption".
+    """
+
+    flip: bool = True
+    rotate: float = Field(default=0.1, ge=0, le=1)
+    degrees: float = Field(default=8.0, ge=0, le=45)
+    drop_caption: float = Field(default=0.1, ge=0, le=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Dropout:
+    """Dropout in the generator's decoder, off until the middle of training.
+
+    Attributes:
+        probability: 0 turns it off for good.
+        start: share of the run's steps after which it switches on.
+    """
+
+    probability: float = Field(default=0.1, ge=0, lt=1)
+    start: float = Field(default=0.5, ge=0, le=1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Vanishing:
+    """Residuals that carry BEGAN's first steps and then vanish.
+
+    Attributes:
+        steps: over which the carry falls from 1 to 0, in a straight line; 0 has none.
+    """
+
+    steps: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Engine:
+    """How the arithmetic is done; none of it changes what is computed but by rounding.
+
+    Attributes:
+        device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
+        precision: `fp32`; `bf16` for autocast; `auto` for the latter where the device has it in
+            hardware. A run keeps to what it began with.
+        channels_last: memory layout of pictures and convolutions.
+        compile: run both networks through torch.compile.
+        threads: CPU threads; 0 leaves torch's choice.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    threads: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Loading:
+    """How pictures come from disk.
+
+    Attributes:
+        stream: read pictures when their turn comes, for sets larger than memory; otherwise the
+            sets are decoded into memory. The order of the pictures is another one.
+        lanes: of a streamed set, the blocks (row groups of a shard, 1,000 pictures) that a batch is
+            mixed from, as far as it has rows for; about as many are in memory.
+        workers: processes of each rank that make batches ahead of time; 0 makes them between steps.
+            They change no batch.
+    """
+
+    stream: bool = False
+    lanes: int = Field(default=16, ge=1)
+    workers: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Run:
+    """Length, seed, and how often a run leaves something behind.
+
+    Attributes:
+        steps: generator steps in all.
+        minutes: after so many of steps alone (samples and measurements not counted) the run ends
+            before that; on a CPU of processor time over threads, which company does not lengthen.
+            0 ends no run.
+        batch_size: pictures a step, over all ranks.
+        seed: of everything random in the run.
+        balance: how sets of pictures share a batch: in proportion to count ** balance, so 1
+            treats all pictures alike and 0 all sets alike.
+        ema: decay of the generator's moving average; 0 turns it off.
+        log_every: steps between two lines of the log.
+        sample_every: steps between two sample grids.
+        checkpoint_every: steps between two checkpoints.
+        checkpoint_minutes: minutes between two checkpoints, whichever comes first.
+        snapshot_every: steps between two snapshots of the generator, which are kept for good; 0
+            takes none.
+    """
+
+    steps: int = Field(default=20_000, ge=1)
+    minutes: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=64, ge=2)
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    balance: float = Field(default=0.5, ge=0, le=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    log_every: int = Field(default=50, ge=1)
+    sample_every: int = Field(default=1000, ge=1)
+    checkpoint_every: int = Field(default=5000, ge=1)
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    snapshot_every: int = Field(default=1000, ge=0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Keep:
+    """The best checkpoint, kept besides the newest.
+
+    Attributes:
+        metric: what is best: the lowest `kid`, or the highest `hole_psnr` of inpainting.
+        every: steps between two measurements on held-out pictures; 0 keeps no best.
+        pictures: how many are measured; KID is biased by none, but noisy below a few hundred.
+    """
+
+    metric: Literal["kid", "hole_psnr"] = "kid"
+    every: int = Field(default=1000, ge=0)
+    pictures: int = Field(default=256, ge=4)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recipe:
+    """A whole run: what is trained, how, and for how long."""
+
+    name: str
+    description: str
+    generator: Part
+    discriminator: Part
+    objective: Part
+    run: Run = Run()
+    picture: Picture = Picture()
+    optimizers: Optimizers = Optimizers()
+    augment: Augment = Augment()
+    dropout: Dropout = Dropout()
+    vanishing: Vanishing = Vanishing()
+    engine: Engine = Engine()
+    loading: Loading = Loading()
+    guards: GuardSettings = GuardSettings()
+    keep: Keep = Keep()
+
+    def build_objective(self) -> Any:
+        """Build the objective; its settings are validated here."""
+        kind = find_objective(self.objective.kind)
+        return kind(kind.settings_type(**self.objective.settings))

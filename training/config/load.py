@@ -1,0 +1,119 @@
+"""Read recipes: TOML and overrides to validated dataclasses, and back to plain tables."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from training.common.errors import RecipeError
+from training.config.config import Recipe
+from training.config.validation import validate
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe by name or path, and apply `section.key=value` overrides.
+
+    Args:
+        name: a shipped recipe (`inpaint-gan`) or the path of a TOML file.
+        overrides: as given with `--set`; values are read as TOML, else taken as text.
+
+    Raises:
+        RecipeError: not found, not TOML, or a value is unknown or out of range.
+    """
+    try:
+        table = tomllib.loads(recipe_text(name))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"recipe {name}: not TOML: {error}") from error
+    return parse_recipe(override(table, overrides or []))
+
+
+def parse_recipe(table: dict[str, Any]) -> Recipe:
+    """Validate a recipe given as plain tables.
+
+    Raises:
+        RecipeError: one line that names the key and what is wrong with it.
+    """
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(table)
+        validate(recipe)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "recipe"
+        raise RecipeError(f"{where}: {first['msg']}{suggestion(where)}") from error
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"recipe: {error}") from error
+    return recipe
+
+
+def as_table(recipe: Recipe) -> dict[str, Any]:
+    """Return the resolved recipe as plain tables; `parse_recipe` takes them back."""
+    return asdict(recipe)
+
+
+def recipe_text(name: str) -> str:
+    """Return a recipe's TOML: a path first, then the shipped ones."""
+    shipped = resources.files("training.config") / "recipes"
+    place = Path(name) if Path(name).is_file() else shipped / f"{name}.toml"
+    if not place.is_file():
+        names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
+        raise RecipeError(f"no recipe {name!r}; there are {', '.join(names)}")
+    return place.read_text(encoding="utf-8-sig")
+
+
+def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Apply `section.key=value` pairs to a copy of the tables.
+
+    Raises:
+        RecipeError: a pair has no `=` or an empty key, or goes through what is no table.
+    """
+    for pair in overrides:
+        path, equals, text = pair.partition("=")
+        if not equals or not all(path.strip().split(".")):
+            raise RecipeError(f"--set {pair}: expected key=value")
+        *parents, key = path.strip().split(".")
+        table = {**table}
+        inner = table
+        for parent in parents:
+            below = inner.get(parent, {})
+            if not isinstance(below, dict):
+                raise RecipeError(f"--set {pair}: {parent} is not a table")
+            inner[parent] = {**below}
+            inner = inner[parent]
+        inner[key] = toml_value(text.strip())
+    return table
+
+
+def toml_value(text: str) -> Any:
+    """Read a value as TOML does; what is not TOML is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def suggestion(where: str) -> str:
+    """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
+    *parents, key = where.split(".")
+    names = fields_below(Recipe, parents)
+    if key in names:
+        return ""
+    close = difflib.get_close_matches(key, names, n=1) or [
+        f"{section}.{key}"
+        for section in fields_below(Recipe, [])
+        if not parents and key in fields_below(Recipe, [section])
+    ]
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def fields_below(kind: Any, parents: list[str]) -> list[str]:
+    """Return the names of a dataclass's fields, or those of a field below it."""
+    for parent in parents:
+        found = getattr(kind, "__dataclass_fields__", {}).get(parent)
+        kind = found.type if found is not None else None
+    return list(getattr(kind, "__dataclass_fields__", {}))

@@ -1,0 +1,131 @@
+"""Do a recipe's parts go together? Asked when it is loaded, before any work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.discriminator_outputs import Judgement, Patches, Reconstruction
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS
+from models.geometry import paste
+from training.config.config import Part, Recipe
+from training.config.image_spec import Picture
+from training.losses.objectives.base import Objective
+
+
+def validate(recipe: Recipe) -> None:
+    """Check that a recipe's parts exist, take their settings and go together.
+
+    Raises:
+        ValueError: one line that says what does not go with what.
+    """
+    generator = sketch("generator", recipe.generator, GENERATORS)
+    discriminator = sketch("discriminator", recipe.discriminator, DISCRIMINATORS)
+    check_fit(recipe, generator, discriminator, recipe.build_objective())
+
+
+def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
+    """Build a network as shapes without numbers, so that what does not fit shows before any work.
+
+    Raises:
+        ValueError: no network of that kind, or not with these settings.
+    """
+    if part.kind not in registry:
+        raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
+    try:
+        with torch.device("meta"):
+            built: nn.Module = registry[part.kind](part.settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}.settings: {error}") from error
+    return built
+
+
+def check_fit(
+    recipe: Recipe, generator: nn.Module, discriminator: nn.Module, objective: Objective
+) -> None:
+    """Refuse a combination that makes no sense, with the reason.
+
+    Args:
+        recipe: whose parts these are.
+        generator: on the meta device: shapes, but no numbers.
+        discriminator: the same.
+        objective: as built.
+
+    Raises:
+        ValueError: one line that says what does not go with what.
+    """
+    check_verdict(recipe, discriminator, objective)
+    objective.check(discriminator)
+    if objective.draws and not hasattr(generator, "draw"):
+        raise ValueError(
+            f"objective {recipe.objective.kind!r} wants fills with their margin, and generator "
+            f"{recipe.generator.kind!r} draws none"
+        )
+    if recipe.optimizers.plateau and objective.progress is None:
+        raise ValueError(
+            "optimizers.plateau watches a figure that falls as training gets on, and objective "
+            f"{recipe.objective.kind!r} has none"
+        )
+    check_shapes(recipe.picture, generator, discriminator)
+    if recipe.picture.hole == "all" and recipe.augment.rotate:
+        raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")
+    if recipe.picture.hole == "all" and recipe.keep.metric == "hole_psnr":
+        raise ValueError("keep.metric hole_psnr needs a picture to be like, and here all is hidden")
+    if recipe.engine.compile and objective.differentiates_twice:
+        raise ValueError(
+            f"objective {recipe.objective.kind!r} differentiates a gradient, which torch.compile "
+            "cannot: set engine.compile to false"
+        )
+
+
+def check_verdict(recipe: Recipe, discriminator: nn.Module, objective: Objective) -> None:
+    """Compare what the discriminator gives with what the objective needs."""
+    gives: Any = discriminator.verdict
+    if gives is not objective.verdict:
+        raise ValueError(
+            f"objective {recipe.objective.kind!r} needs a discriminator that gives a "
+            f"{objective.verdict.__name__.lower()}; {recipe.discriminator.kind!r} gives a "
+            f"{gives.__name__.lower()}"
+        )
+
+
+@torch.no_grad()
+def check_shapes(picture: Picture, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Send two pictures without numbers through both networks."""
+    size, count = picture.size, 2
+    with torch.device("meta"):
+        context, mask = torch.zeros(count, 3, size, size), picture.mask(count)
+        noise = torch.zeros(count, length_of(generator, "noise_dim"))
+        caption = torch.zeros(count, length_of(generator, "caption_dim"))
+        try:
+            fill: Tensor = generator(context, mask, caption, noise)
+        except RuntimeError as error:
+            raise ValueError(f"the generator takes no {size}×{size} pictures") from error
+        if fill.shape[-1] != picture.fill_size:
+            raise ValueError(
+                f"the generator makes {fill.shape[-1]}×{fill.shape[-1]} pixels, and the hole "
+                f"({picture.hole}) has {picture.fill_size}×{picture.fill_size}"
+            )
+        caption = torch.zeros(count, length_of(discriminator, "caption_dim"))
+        try:
+            verdict = discriminator(paste(context, mask, fill), caption)
+        except RuntimeError as error:
+            raise ValueError(f"the discriminator takes no {size}×{size} pictures") from error
+    if not has_shape(verdict, context):
+        raise ValueError(f"the discriminator is not made for {size}×{size} pictures")
+
+
+def has_shape(verdict: Judgement | Patches | Reconstruction, pictures: Tensor) -> bool:
+    """Say whether a verdict is one on these pictures, from its shape."""
+    if isinstance(verdict, Patches):
+        return verdict.scores.ndim == 2 and len(verdict.scores) == len(pictures)
+    wanted = (len(pictures),) if isinstance(verdict, Judgement) else pictures.shape
+    return verdict[0].shape == wanted
+
+
+def length_of(network: Any, name: str) -> int:
+    """Return the length of a vector that a network takes; 0 where it takes none."""
+    return int(getattr(network.settings, name, 0))

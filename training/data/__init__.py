@@ -1,0 +1,1 @@
+"""Prepared data: writing, reading, sampling and augmenting them."""

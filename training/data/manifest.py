@@ -1,0 +1,89 @@
+"""`manifest.json`: what a prepared folder holds, where it came from, and its digests."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from training.common.errors import PreparedDataError
+
+MANIFEST = "manifest.json"
+TRAIN = "train"
+# What a split that choices are made on is called, the likeliest first.
+HELD_OUT = ("val", "dev", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Contents of a prepared folder.
+
+    Attributes:
+        version: of captionfill, that made it.
+        source: name of the reader, such as `flickr8k`.
+        size: side of the square pictures in pixels.
+        encoder: name of the sentence encoder.
+        encoder_fingerprint: of the encoder's weights.
+        caption_dim: numbers in a caption vector.
+        distinct_captions: captions embedded, each once.
+        splits: `{split: {"images": n, "captions": n}}`.
+        passed_over: `[{"file_name": ..., "reason": ...}]`.
+        shards: `{path below the folder: sha256}`.
+        digest: `sha256:…` over the names and digests of the shards.
+    """
+
+    version: str
+    source: str
+    size: int
+    encoder: str
+    encoder_fingerprint: str
+    caption_dim: int
+    distinct_captions: int
+    splits: dict[str, dict[str, int]]
+    passed_over: list[dict[str, str]]
+    shards: dict[str, str]
+    digest: str
+
+    def save(self, folder: Path) -> None:
+        """Write `manifest.json` into `folder`."""
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read `manifest.json` of `folder`; `PreparedDataError` where it is not one."""
+        if not (folder / MANIFEST).is_file():
+            raise PreparedDataError(f"{folder}: no prepared data there (no {MANIFEST})")
+        try:
+            return cls(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise PreparedDataError(f"{folder / MANIFEST}: not a manifest ({error})") from error
+
+    @property
+    def held_out(self) -> str:
+        """The split to choose models on; `train` where nothing is held out."""
+        return next((split for split in HELD_OUT if split in self.splits), TRAIN)
+
+    def shards_of(self, split: str) -> list[str]:
+        """Paths of the shards of one split, in order."""
+        return sorted(path for path in self.shards if Path(path).name.startswith(f"{split}-"))
+
+
+def tool_version() -> str:
+    """Version of captionfill, or `checkout` where it runs without being installed."""
+    try:
+        return version("captionfill")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def file_digest(path: Path) -> str:
+    """Sha256 of a file, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def overall_digest(shards: dict[str, str]) -> str:
+    """One digest for all shards: over their names and their own digests."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(shards.items()))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

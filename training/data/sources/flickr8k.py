@@ -1,0 +1,72 @@
+"""Flickr8k (Hodosh, Young and Hockenmaier, JAIR 2013): photos with five captions each.
+
+Upstream layout: `Flickr8k.token.txt` (`name.jpg#k<TAB>caption`), the published lists
+`Flickr_8k.{train,dev,test}Images.txt`, and the photos in a folder or an archive of any name.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from training.common.errors import SourceError
+from training.data.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.data.sources.contents import look_through, match_names
+from training.data.sources.packed import walk
+
+TOKENS = "Flickr8k.token.txt"
+LISTS = {f"Flickr_8k.{split}Images.txt": split for split in ("train", "dev", "test")}
+
+
+def read_flickr8k(place: Path) -> Reading:
+    """Every listed photo with its captions; photos in no list are passed over.
+
+    Raises:
+        SourceError: the captions or all the lists are missing.
+    """
+    contents = look_through(place, lambda name: name == TOKENS or name in LISTS)
+    captions, wrong = _captions(contents.require(TOKENS))
+    splits = _splits(contents.texts)
+    if not splits:
+        raise SourceError(f"{place}: none of {', '.join(LISTS)} there")
+    names = {PurePosixPath(path).name for path in contents.paths if is_picture(path)}
+    listed = match_names(splits, names)
+    missing = sorted(splits.keys() - set(listed.values()))
+    yield from contents.pass_over_damaged(missing)
+    yield from wrong
+    seen: set[str] = set()
+    for member in walk(place, without=contents.damaged):
+        name = PurePosixPath(member.path).name
+        if not is_picture(name) or name in seen:
+            continue
+        seen.add(name)
+        if name in listed:
+            name = listed[name]
+            yield Example(splits[name], name, tuple(captions.get(name, ())), member.read)
+        else:
+            yield PassedOver(name, "in none of the split lists")
+    for name in missing:
+        yield PassedOver(name, MISSING)
+
+
+def _captions(text: str) -> tuple[dict[str, list[str]], list[PassedOver]]:
+    """Captions by photo, and lines that have none."""
+    captions: dict[str, list[str]] = {}
+    wrong = []
+    for number, line in enumerate(lines_of(text), start=1):
+        key, _, caption = line.partition("\t")
+        name = key.rpartition("#")[0]
+        if name and caption:
+            # The published captions are tokenised: "way ." was "way."
+            caption = caption.strip().replace(" .", ".").replace(" ,", ",")
+            captions.setdefault(name, []).append(caption)
+        elif line.strip():
+            wrong.append(PassedOver(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
+    return captions, wrong
+
+
+def _splits(texts: dict[str, str]) -> dict[str, str]:
+    return {
+        name.strip(): LISTS[PurePosixPath(path).name]
+        for path, text in texts.items()
+        if PurePosixPath(path).name in LISTS
+        for name in lines_of(text)
+        if name.strip()
+    }

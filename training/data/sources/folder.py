@@ -1,0 +1,134 @@
+"""Your own pictures: a folder (or archive) with `metadata.jsonl` or `metadata.csv`.
+
+The convention of `datasets`' imagefolder: each row has `file_name`, relative to the metadata file,
+and `caption` or `text` (a text) or `captions` (a list of texts); optionally `label` and `split`.
+Without a `split` column, the first folder on the way to the picture that is called as a split
+(`training.data.sources.splits`) says it; else it is `train`. Several rows for one picture add their
+captions up.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from training.common.errors import PictureError, SourceError
+from training.data.manifest import TRAIN
+from training.data.sources.base import (
+    MISSING,
+    Example,
+    PassedOver,
+    Reading,
+    caption_texts,
+    is_picture,
+)
+from training.data.sources.contents import look_through, match_names
+from training.data.sources.metadata import NAME, captions_field, read_rows
+from training.data.sources.packed import walk
+from training.data.sources.splits import canonical_split, looks_like_split, split_of_folder
+
+logger = logging.getLogger(__name__)
+
+METADATA = ("metadata.jsonl", "metadata.csv")
+SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
+
+
+@dataclass
+class _Entry:
+    """What the metadata say of one picture."""
+
+    split: str
+    label: str
+    captions: list[str] = field(default_factory=list)
+
+
+def read_folder(place: Path) -> Reading:
+    """Every picture that the metadata name; others, and wrong rows, are passed over.
+
+    Raises:
+        SourceError: no metadata, or it cannot be read at all.
+    """
+    contents = look_through(place, METADATA.__contains__, into_archives=False)
+    if not contents.texts:
+        raise SourceError(f"{place}: no {' or '.join(METADATA)} there")
+    entries: dict[str, _Entry] = {}
+    for path, text in contents.texts.items():
+        yield from _collect(PurePosixPath(path), text, entries)
+    _warn_of_splits(entries)
+    listed = match_names(entries, contents.paths)
+    for member in walk(place, into_archives=False):
+        entry = entries.get(listed.get(member.path, ""))
+        if entry is not None:
+            captions = tuple(entry.captions)
+            yield Example(entry.split, member.path, captions, member.read, entry.label)
+        elif is_picture(member.path):
+            yield PassedOver(member.path, "not in the metadata")
+    found = set(listed.values())
+    for name in entries:
+        if name not in found:
+            yield PassedOver(name, MISSING)
+
+
+def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iterator[PassedOver]:
+    """Add the rows of one metadata file to `entries`; give those that are wrong."""
+    for number, row in read_rows(path, text):
+        try:
+            reasons = [row] if isinstance(row, str) else _add(path.parent, row, entries)
+        except PictureError as error:
+            reasons = [str(error)]
+        for reason in reasons:
+            yield PassedOver(f"{path}, line {number}", reason)
+
+
+def _add(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:
+    """Add a row to the entry of its picture; return why captions of it are not used.
+
+    Raises:
+        PictureError: the row cannot be used.
+    """
+    name, entry = _read_row(parent, row)
+    texts, reasons = caption_texts(captions_field(row))
+    entry = entries.setdefault(name, entry)
+    if entry.split != _split(PurePosixPath(name), row):
+        raise PictureError(f"another split than the picture's first row ({entry.split!r})")
+    # Once each: the same rows may stand in both kinds of metadata.
+    entry.captions += [text for text in dict.fromkeys(texts) if text not in entry.captions]
+    return reasons
+
+
+def _read_row(parent: PurePosixPath, row: dict[str, Any]) -> tuple[str, _Entry]:
+    if not isinstance(row.get(NAME), str):
+        raise PictureError("no row with a file_name")
+    name = PurePosixPath(row[NAME].replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts:
+        raise PictureError(f"file_name climbs out of the folder ({row[NAME]!r})")
+    path = parent / name
+    split = _split(path, row)
+    if not SPLIT_NAME.fullmatch(split):
+        raise PictureError(f"split is not a plain name ({split!r})")
+    return str(path), _Entry(split, str(row.get("label") or ""))
+
+
+def _split(path: PurePosixPath, row: dict[str, Any]) -> str:
+    if row.get("split"):
+        return canonical_split(str(row["split"]).strip())
+    return next(filter(None, map(split_of_folder, path.parent.parts)), TRAIN)
+
+
+def _warn_of_splits(entries: dict[str, _Entry]) -> None:
+    """Tell of folders that sound held out but are trained on."""
+    folders = {
+        parent
+        for name, entry in entries.items()
+        if entry.split == TRAIN
+        for parent in PurePosixPath(name).parents
+        if looks_like_split(parent.name)
+    }
+    for folder in sorted(folders):
+        logger.warning(
+            "the pictures of %s go into train: call it val, dev or test, or add a column split, "
+            "to hold them out",
+            folder,
+        )

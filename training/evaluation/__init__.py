@@ -1,0 +1,1 @@
+"""Evaluation of bundles and baselines on held-out pictures."""

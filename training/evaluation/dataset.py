@@ -1,0 +1,79 @@
+"""The pictures an evaluation is made on, each with a caption and with a wrong one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.geometry import SIZE, centre, hole_mask, paste
+from training.common.errors import EvaluationError
+from training.data.augment import centre_crop
+from training.data.batches import first_captions, first_vectors
+from training.data.memory_dataset import PictureSet
+from training.evaluation.baselines import other_pictures
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is evaluated on: N pictures and for each one the first of its captions.
+
+    Attributes:
+        pixels: uint8 `(N, 3, 64, 64)`.
+        captions: N texts.
+        vectors: float32 `(N, D)`, theirs.
+        others: int64 `(N,)`, for each picture another one (`other_pictures`).
+    """
+
+    pixels: Tensor
+    captions: list[str]
+    vectors: Tensor
+    others: Tensor
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    @property
+    def centres(self) -> Tensor:
+        """The real centres, uint8 `(N, 3, 32, 32)`."""
+        return centre(self.pixels)
+
+    def take(self, rows: Tensor) -> Pictures:
+        """Some of them, int64 `(n,)`; `others` goes on counting in the whole set."""
+        captions = [self.captions[row] for row in rows.tolist()]
+        return Pictures(self.pixels[rows], captions, self.vectors[rows], self.others[rows])
+
+    def composites(self, fills: Tensor) -> Tensor:
+        """The pictures with `fills`, uint8 `(N, 3, 32, 32)`, in their holes."""
+        return paste(self.pixels, hole_mask(), fills)
+
+
+def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Pictures:
+    """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
+
+    Raises:
+        EvaluationError: fewer than two pictures, or pictures under 64×64.
+    """
+    size = prepared.manifest.size
+    chosen = evenly_spaced(len(prepared), limit)
+    if len(chosen) < 2:
+        raise EvaluationError(f"an evaluation needs at least 2 pictures, not {len(chosen)}")
+    if size < SIZE:
+        raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
+    some = prepared.take(chosen)
+    captions = first_captions(prepared, chosen)
+    # Pictures of one class are told the same in other words: no wrong caption comes from there.
+    groups = [label or text for label, text in zip(some.labels, captions, strict=True)]
+    return Pictures(
+        pixels=centre_crop(some.images).contiguous(),
+        captions=captions,
+        vectors=first_vectors(some),
+        others=other_pictures(groups, seed),
+    )
+
+
+def evenly_spaced(available: int, limit: int | None) -> Tensor:
+    """Return at most `limit` rows of so many, evenly spaced, all of them where it is None."""
+    count = available if limit is None else min(limit, available)
+    return torch.arange(count) * available // max(count, 1)

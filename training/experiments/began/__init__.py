@@ -1,0 +1,1 @@
+"""Experiments on BEGAN: the γ sweep, M_global against KID, the bound on W1."""

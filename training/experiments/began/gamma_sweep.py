@@ -1,0 +1,128 @@
+"""γ sweep: what BEGAN's diversity ratio does to quality and to diversity."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from training.evaluation.run_quality import Features, definitions, figures, sample
+from training.experiments.began.correlation import spearman
+from training.experiments.began.reconstructions import reconstruction_losses
+from training.experiments.drawing import over_strips, tidy
+from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
+from training.experiments.sweeps.sweep import Swept, load_sweep, strips_of
+from training.metrics.mobilenet import need_extractor
+
+LOSSES = (
+    "L(v) = |v - D(v)|^η, the mean over pictures: L(x) of held-out real ones, L(G(z)) of generated "
+    "ones (Berthelot et al. 2017, §3.1); g = L(G(z)) / L(x), which k steers to γ (eq. 4) on the "
+    "pictures trained on"
+)
+RISING = (
+    "Spearman's ρ with γ over the runs; ends_apart: whether the 95% intervals of the smallest and "
+    "the largest γ lie apart. They are over pictures; how much one training differs from the next "
+    "only runs of several seeds tell"
+)
+
+
+@experiment("gamma-sweep")
+def gamma_sweep(
+    runs: Runs,
+    *,
+    out: Out,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 512,
+    seed: Seed = 0,
+) -> None:
+    """Set quality against diversity for BEGAN runs that differ in γ and seed alone.
+
+    Berthelot et al. 2017, §4.2: a lower γ is sharper and less diverse. Diversity is expected to
+    rise with γ; whether it does is told by Spearman's ρ over the runs.
+    """
+    draw = partial(sample, count=count, seed=seed, data=data, split=split)
+    sweep = load_sweep(runs, "began", "gamma", draw, data)
+    extractor = need_extractor()
+    rows = [measured(swept, extractor, seed) for swept in sweep]
+    results = {
+        "rows": rows,
+        "spearman": rising(rows, seed),
+        "definitions": definitions(whole=sweep[0].made.whole) | {"loss": LOSSES, "rising": RISING},
+    }
+    picture = drawing(rows, strips_of(sweep, "γ"))
+    leave(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
+
+
+def measured(swept: Swept, extractor: Features, seed: int) -> dict[str, Any]:
+    """Return a run's row."""
+    loaded = swept.loaded
+    real, fake = (
+        float(reconstruction_losses(loaded, swept.batch, pictures).mean())
+        for pictures in (swept.made.reals, swept.made.pictures)
+    )
+    return {
+        "run": loaded.name,
+        "step": loaded.step,
+        "gamma": swept.value,
+        **figures(swept.made, seed, extractor),
+        "loss": {"real": real, "generated": fake, "g": fake / real},
+    }
+
+
+def rising(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
+    """Correlate γ with diversity, KID and L(x); None of two runs, which are always in order.
+
+    Returns:
+        The correlations by name, `diversity_rises`: whether its ρ is positive, and `ends_apart`:
+        whether the smallest γ's interval lies below the largest's.
+    """
+    if len(rows) < 3:
+        return None
+    gammas = [row["gamma"] for row in rows]
+    columns = {
+        "diversity": [row["diversity"]["mean"] for row in rows],
+        "kid": [row["kid"]["mean"] for row in rows],
+        "loss_real": [row["loss"]["real"] for row in rows],
+    }
+    found = {name: spearman(gammas, column, seed) for name, column in columns.items()}
+    told = {name: asdict(correlation) for name, correlation in found.items()}
+    return told | {
+        "diversity_rises": found["diversity"].rho > 0,
+        "ends_apart": rows[0]["diversity"]["high"] < rows[-1]["diversity"]["low"],
+    }
+
+
+def drawing(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Tensor]) -> Figure:
+    """Draw quality against diversity, both against γ, and the pictures under them."""
+    figure, (against, left, right) = over_strips(strips, 3)
+    gammas = [row["gamma"] for row in rows]
+    kids, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
+    values, errors = intervals(rows)
+    against.errorbar(values, kids, xerr=errors, yerr=spreads, fmt="o", capsize=2)
+    for row, x, y in zip(rows, values, kids, strict=True):
+        against.annotate(f"γ {row['gamma']:g}", (x, y), (5, 5), textcoords="offset points")
+    tidy(against, "quality against diversity", "diversity (1 = real)", "KID (lower is better)")
+    left.errorbar(gammas, values, yerr=errors, fmt="o-", capsize=2)
+    tidy(left, "diversity", "γ", "diversity (1 = real), 95%")
+    losses(right, gammas, rows)
+    return figure
+
+
+def intervals(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[list[float]]]:
+    """Return each row's diversity, and how far its interval reaches below and above."""
+    found = [row["diversity"] for row in rows]
+    below = [max(0.0, d["mean"] - d["low"]) for d in found]
+    above = [max(0.0, d["high"] - d["mean"]) for d in found]
+    return [d["mean"] for d in found], [below, above]
+
+
+def losses(axes: Axes, gammas: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the reconstruction losses against γ."""
+    for key, name in (("real", "L(x), held out"), ("generated", "L(G(z))")):
+        axes.plot(gammas, [row["loss"][key] for row in rows], "o-", label=name)
+    axes.legend(fontsize=8, frameon=False)
+    tidy(axes, "reconstruction loss", "γ")

@@ -1,0 +1,203 @@
+"""What a caption does to a fill: true, none, shuffled, and near misses of one word."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+
+from models.geometry import hide, hole_mask, paste, to_float, to_uint8
+from training.common.console import say
+from training.common.errors import RunError
+from training.data.manifest import TRAIN, Manifest
+from training.data.memory_dataset import PreparedSplit
+from training.evaluation.table import markdown_table
+from training.experiments.captions.caption_interpolation import AMPLIFIED, change
+from training.experiments.captions.caption_moves import (
+    DEFINITIONS,
+    Extract,
+    answer,
+    colour_change,
+    direction_figures,
+    feature_change,
+    moves,
+)
+from training.experiments.captions.caption_pairs import (
+    COLOUR,
+    NONE,
+    OBJECT,
+    SHUFFLED,
+    Pairing,
+    pairings,
+)
+from training.experiments.captions.feature_directions import directions
+from training.experiments.captions.sentences import encoder_of
+from training.experiments.captions.word_swaps import COLOURS, OBJECTS
+from training.experiments.comparison.filling import (
+    Filler,
+    Which,
+    data_folder,
+    filler,
+    load_filling,
+    load_shared,
+)
+from training.experiments.output import leave_table, span
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.metrics.mobilenet import need_extractor
+from training.reporting.image_grid import picture_grid
+from training.runs.load_run import NEWEST
+
+Rows = Annotated[int, typer.Option(min=1, help="Rows of the picture, each kind of word half.")]
+
+CHANGED = "changed caption"
+
+HEADINGS = (
+    "other caption",
+    "pictures",
+    "fill moves, levels",
+    "other noise moves it",
+    "fill moves, features",
+    "other noise moves it",
+    "L1 gain, levels",
+    "feature gain",
+    "colour right",
+    "ΔE that way",
+    "direction right",
+    "share of the way",
+)
+
+
+@experiment("caption-effect")
+def caption_effect(
+    run: Run,
+    out: Out,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 500,
+    seed: Seed = 0,
+    which: Which = NEWEST,
+    rows: Rows = 12,
+) -> None:
+    """Set the true caption against none, another picture's, and ones with one word changed.
+
+    How far the fill moves, beside how far other noise moves it, and whether it moves the right way.
+    """
+    loaded = load_filling(run, which, data)
+    folder = data_folder([loaded], data)
+    if (split or Manifest.load(folder).held_out) == TRAIN:
+        raise RunError("the directions of words come from the train split: evaluate on another")
+    held_out, train = (load_shared([loaded], folder, name) for name in (split, TRAIN))
+    extract, fill = need_extractor(), filler(loaded)
+    pairs = pairings(held_out, count, seed, encoder_of(held_out.manifest).encode)
+    results = effects(pairs, train, fill, extract, seed)
+    about = {
+        "data": f"{held_out.manifest.source}, {held_out.digest}",
+        "pictures": f"{count} at most, evenly spaced through {len(held_out)}",
+        "seed": seed,
+        "features": extract.name,
+        "words": {COLOUR: COLOURS, OBJECT: OBJECTS},
+        "definitions": DEFINITIONS,
+    }
+    picture = caption_grid(pairs, fill, seed, rows)
+    leave(out, "caption-effect", [loaded], {"captions": results, **about}, picture)
+    leave_table(out, effect_table(results))
+
+
+def effects(
+    pairs: Sequence[Pairing], train: PreparedSplit, fill: Filler, extract: Extract, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Measure what each kind of other caption does, by its name.
+
+    Args:
+        pairs: the pictures and captions.
+        train: pictures that are not evaluated, to find the directions of words by.
+        fill: the generator.
+        extract: pictures of any size to features.
+        seed: of noise and resamples.
+    """
+    swaps = {swap for pairing in pairs for swap in pairing.swaps}
+    say(f"finding the directions of {len(swaps)} changes of a word in {len(train)} pictures")
+    ways = directions(train, swaps, extract)
+    found = {}
+    for pairing in pairs:
+        say(f"{pairing.name}: {len(pairing)} pictures")
+        given = answer(pairing, fill, seed)
+        found[pairing.name] = moves(given, extract, seed)
+        if pairing.name == COLOUR:
+            figures = direction_figures(colour_change(given), pairing.swaps, seed)
+            found[pairing.name]["colour"] = figures
+        change, known = feature_change(given, ways, extract)
+        if known:
+            found[pairing.name]["direction"] = direction_figures(change, known, seed)
+    return found
+
+
+def effect_table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the figures as a Markdown table with 95% intervals."""
+    return markdown_table(HEADINGS, [effect_cells(*item) for item in results.items()])
+
+
+def effect_cells(name: str, told: Mapping[str, Any]) -> list[str]:
+    """Return the cells of one kind of other caption."""
+    cells = [name, str(told["pictures"])]
+    for unit in ("levels", "features"):
+        cells += [span(told[which][unit]) for which in ("fill_moves", "noise_moves")]
+    cells += [span(told["gain"][unit], 3) for unit in ("levels", "features")]
+    for way in ("colour", "direction"):
+        figures = told.get(way)
+        cells += [span(figures["right"]), span(figures["change"], 3)] if figures else ["–", "–"]
+    return cells
+
+
+def caption_grid(pairs: Sequence[Pairing], fill: Filler, seed: int, rows: int) -> Image.Image:
+    """Show each kind of near miss, evenly spaced and unpicked, with its words at the left.
+
+    Where no caption has a word of the tables, another picture's whole caption is the change.
+    """
+    misses = [pairing for pairing in pairs if pairing.swaps]
+    shown = misses or [pairing for pairing in pairs if pairing.name == SHUFFLED]
+    # Each kind begins elsewhere: most pictures have near misses of both kinds.
+    parts = [
+        pairing.some(-(-rows // len(shown)), begin=place / len(shown))
+        for place, pairing in enumerate(shown)
+    ]
+    columns = [caption_columns(part, fill, seed) for part in parts]
+    labels = [text for part in parts for text in caption_labels(part)]
+    return picture_grid(
+        {name: torch.cat([one[name] for one in columns]) for name in columns[0]}, labels
+    )
+
+
+def caption_columns(pairing: Pairing, fill: Filler, seed: int) -> dict[str, Tensor]:
+    """Fill the holes of some pictures for every column of the picture, `(N, 3, 64, 64)` each."""
+    pixels, vectors = pairing.pixels, pairing.vectors
+    hole = hole_mask()
+    asked = {
+        "true caption": (vectors, seed),
+        "other noise": (vectors, seed + 1),
+        NONE: (torch.zeros_like(vectors), seed),
+        SHUFFLED: (vectors.roll(1, dims=0), seed),
+        CHANGED: (pairing.other_vectors, seed),
+    }
+    made = {
+        name: paste(pixels, hole, fill(pixels, caption, noise))
+        for name, (caption, noise) in asked.items()
+    }
+    return {
+        "context": to_uint8(hide(to_float(pixels), hole)),
+        **made,
+        f"changed - true, {AMPLIFIED} times": change(made["true caption"], made[CHANGED]),
+        "real": pixels,
+    }
+
+
+def caption_labels(pairing: Pairing) -> list[str]:
+    """Return each picture's captions: the words that change first, then the true one's text."""
+    before = [f"[{old} to {new}] " for old, new in pairing.swaps] or [""] * len(pairing)
+    shuffled = [pairing.captions[-1], *pairing.captions[:-1]]
+    return [
+        f"{words}{text} [shuffled: {other}]"
+        for words, text, other in zip(before, pairing.captions, shuffled, strict=True)
+    ]

@@ -1,0 +1,121 @@
+"""Along captions: what a fill does while one sentence becomes another."""
+
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Annotated, Any
+
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+
+from training.common.errors import RunError
+from training.data.batches import Batch
+from training.experiments.captions.sentences import Ends, anothers, own, said
+from training.experiments.latents.contexts import along_noise, enlargement, made_part, surroundings
+from training.experiments.latents.paths import spherical
+from training.experiments.latents.smoothness import evenness, levels
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.metrics.images import bootstrap_interval
+from training.reporting.image_grid import picture_grid
+from training.runs.load_run import LoadedRun, load_run, moved_to
+
+SHOWN = 6  # contexts
+DRAWS = 4  # of noise, that captions are compared with
+AMPLIFIED = 8  # times, the change that is shown: a caption may move a fill by a few levels alone
+MEANINGS = {
+    "levels": "mean absolute difference over the hole, of 0 to 255",
+    "from_start": "between each fill on the way and the first, the mean over the contexts",
+    "steps": "between each fill on the way and the one before, the mean over the contexts",
+    "way": "a context's steps summed; between its two ends; how even the steps are",
+    "caption": "between the fills of the two sentences: mean and 95% interval over the contexts",
+    "noise": (
+        f"between fills of the first sentence with one noise and the next of {DRAWS} draws: mean"
+        " and 95% interval over the contexts"
+    ),
+}
+Steps = Annotated[int, typer.Option("--steps", min=3, help="Fills on a way, both ends too.")]
+First = Annotated[
+    str | None, typer.Option("--from", help="First sentence; each picture's own caption if none.")
+]
+Last = Annotated[
+    str | None, typer.Option("--to", help="Last sentence; another picture's caption if none.")
+]
+
+
+@experiment("caption-path")
+def caption_path(
+    run: Run,
+    out: Out,
+    *,
+    first: First = None,
+    last: Last = None,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 64,
+    steps: Steps = 7,
+    seed: Seed = 0,
+) -> None:
+    """Turn one sentence into another, context and noise fixed, and say how far the fill moves.
+
+    Caption vectors go along great arcs of the unit sphere they lie on. COUNT contexts are
+    measured, the first few shown.
+    """
+    loaded = load_run(run, data=moved_to(data))
+    if loaded.unconditional:
+        raise RunError(f"{loaded.name}: it makes whole pictures and reads no caption")
+    batch, captions = surroundings(loaded, count, data, split, seed)
+    start = said(loaded, first, count) if first else own(captions, batch.caption)
+    end = said(loaded, last, count) if last else anothers(captions, batch.caption)
+    arcs = spherical(start.vectors, end.vectors, torch.linspace(0, 1, steps))
+    made = along_captions(loaded, batch, arcs, loaded.noise(count, seed))
+    noises = loaded.noise(count * DRAWS, seed).unflatten(0, (count, DRAWS))
+    other = along_noise(loaded, batch._replace(caption=start.vectors), noises)
+    results = {
+        "contexts": count,
+        "from": start.texts[:SHOWN],
+        "to": end.texts[:SHOWN],
+        **moved(made_part(loaded, made), made_part(loaded, other)),
+        "meanings": MEANINGS,
+    }
+    leave(out, "caption-path", [loaded], results, drawing(loaded, made, start, end))
+
+
+def along_captions(run: LoadedRun, batch: Batch, captions: Tensor, noise: Tensor) -> Tensor:
+    """Fill each scene with a row of captions `(N, T, caption_dim)`, noise `(N, D)` fixed.
+
+    Returns:
+        uint8 `(N, T, 3, S, S)`.
+    """
+    columns = [
+        along_noise(run, batch._replace(caption=caption), noise[:, None])
+        for caption in captions.unbind(1)
+    ]
+    return torch.cat(columns, dim=1)
+
+
+def moved(along: Tensor, noises: Tensor) -> dict[str, Any]:
+    """Measure how far captions move fills `(N, T, 3, H, W)`, and how far noise does."""
+    fills, draws = along.unbind(1), noises.unbind(1)
+    by_noise = torch.stack([levels(one, next_one) for one, next_one in pairwise(draws)]).mean(0)
+    return {
+        "from_start": [float(levels(fills[0], fill).mean()) for fill in fills],
+        "steps": [float(levels(one, next_one).mean()) for one, next_one in pairwise(fills)],
+        "way": evenness(along, levels),
+        "caption": asdict(bootstrap_interval(levels(fills[0], fills[-1]))),
+        "noise": asdict(bootstrap_interval(by_noise)),
+    }
+
+
+def drawing(run: LoadedRun, made: Tensor, start: Ends, end: Ends) -> Image.Image:
+    """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
+    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, made.shape[1]).tolist()]
+    columns = dict(zip(headings, made[:SHOWN].unbind(1), strict=True))
+    columns[f"last - first, {AMPLIFIED} times"] = change(made[:SHOWN, 0], made[:SHOWN, -1])
+    return picture_grid(columns, start.texts[:SHOWN], enlargement(run), end.texts[:SHOWN])
+
+
+def change(first: Tensor, last: Tensor) -> Tensor:
+    """Show the difference of pictures, uint8 `(N, 3, S, S)`, amplified around mid-grey."""
+    difference = last.float() - first.float()
+    return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,60 @@
+"""The two sentences at the ends of each context's way, given or taken from the data."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models.captions import CaptionEncoder
+from training.common.errors import PreparedDataError
+from training.data.manifest import Manifest
+from training.runs.data_record import DataRecord
+from training.runs.load_run import LoadedRun
+
+
+@dataclass(frozen=True)
+class Ends:
+    """One end of the way of each of N contexts.
+
+    Attributes:
+        texts: N sentences.
+        vectors: their caption vectors, `(N, caption_dim)`.
+    """
+
+    texts: list[str]
+    vectors: Tensor
+
+
+def own(captions: list[str], vectors: Tensor) -> Ends:
+    """Return each picture's own caption."""
+    return Ends(captions, vectors)
+
+
+def anothers(captions: list[str], vectors: Tensor) -> Ends:
+    """Return for each picture the next one's caption."""
+    return Ends(captions[1:] + captions[:1], vectors.roll(-1, dims=0))
+
+
+def said(run: LoadedRun, sentence: str, count: int) -> Ends:
+    """Return one sentence for all, embedded as the run's captions were.
+
+    Raises:
+        EncoderError: the encoder is not to be had.
+        PreparedDataError: the run's data are gone, or were embedded by another encoder.
+    """
+    encoder = encoder_of(run.run.any_record())
+    return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
+
+
+def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:
+    """Load the encoder that a prepared folder's captions were embedded by.
+
+    Raises:
+        EncoderError: it is not to be had.
+        PreparedDataError: what is to be had under its name is another.
+    """
+    encoder = CaptionEncoder.load(prepared.encoder)
+    if encoder.fingerprint != prepared.encoder_fingerprint:
+        raise PreparedDataError(
+            f"the captions were embedded by another {encoder.name} than is here"
+        )
+    return encoder

@@ -1,0 +1,1 @@
+"""Experiments that compare runs and systems."""

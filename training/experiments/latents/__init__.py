@@ -1,0 +1,1 @@
+"""Experiments on latents: interpolation and vector arithmetic."""

@@ -1,0 +1,125 @@
+"""Vector arithmetic on means of three latents (Radford, Metz & Chintala 2015, §6.3.2, Figure 7)."""
+
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from training.common.errors import RunError
+from training.experiments.latents.arithmetic_figure import drawing
+from training.experiments.latents.attributes import Scale, Signs, attributes, belongs
+from training.experiments.latents.contexts import (
+    along_noise,
+    made_part,
+    noise_dim,
+    noise_kind,
+    surroundings,
+)
+from training.experiments.latents.latent_sums import TERMS, THREE, Sums, add_up, jitter, triples
+from training.experiments.latents.smoothness import euclidean
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.metrics.mobilenet import load_extractor
+from training.runs.load_run import LoadedRun, load_run, moved_to
+
+EXPECTED = Signs(1, -1)
+WORLD = 512  # pictures of the draw whose features are looked at
+RULE = (
+    "of a large draw, the three groups are the pictures that are most clearly bright and warm,"
+    " dark and warm, dark and cold: brightness is mean luma, warmth mean red less mean blue, both"
+    " in standard deviations from the draw's median, and a picture ranks by its weaker one; round"
+    " r (from 0) takes ranks 3r to 3r + 2 of each. Expected of mean(bright warm) - mean(dark warm)"
+    " + mean(dark cold): a bright cold picture, brighter and colder than the median"
+)
+MEANINGS = {
+    "met": "share of the results that are as expected",
+    "met_by_chance": "share of the draw that is",
+    "attributes": "mean brightness and warmth in standard deviations from the draw's median",
+    "clipped": "share of the values that are 0 or 255",
+    "nearest": (
+        "distance in features to the nearest of at most 256 other pictures drawn, the mean; what is"
+        " further away than the draw itself looks like nothing the generator makes"
+    ),
+    "pixels": "the same sums on the mean pictures, clipped: there attributes add up by nature",
+}
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Triples that are measured.")]
+Jitter = Annotated[float, typer.Option("--jitter", min=0, help="Most that is added around it.")]
+
+
+@experiment("arithmetic")
+def arithmetic(
+    run: Run,
+    out: Out,
+    *,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 1024,
+    rounds: Rounds = 16,
+    jittered: Jitter = 0.25,
+    seed: Seed = 0,
+) -> None:
+    """Add and subtract means of three latents, and see whether the result is what was asked for.
+
+    COUNT pictures are drawn to choose the groups from. A conditional run keeps one context.
+    """
+    if count < 4 * THREE * rounds:
+        raise RunError(f"{rounds} rounds need a draw of at least {4 * THREE * rounds}, not {count}")
+    loaded = load_run(run, data=moved_to(data))
+    length, kind = noise_dim(loaded), noise_kind(loaded)
+    scene, _ = surroundings(loaded, 1, data, split, seed)
+
+    def make(noise: Tensor) -> Tensor:
+        return along_noise(loaded, scene, noise[None])[0]
+
+    noise = loaded.noise(count, seed)
+    pictures = make(noise)
+    measured = attributes(made_part(loaded, pictures))
+    scale = Scale.of(measured)
+    standard = scale.standard(measured)
+    chosen = triples(standard, rounds)
+    around = jitter(rounds, length, jittered, seed)
+    sums = add_up(make, noise, pictures, chosen, kind=kind, around=around)
+    results = {
+        "drawn": count,
+        "rounds": rounds,
+        "noise": kind,
+        "jitter": jittered,
+        "rule": RULE,
+        "met_by_chance": float(belongs(standard, EXPECTED).double().mean()),
+        "groups": {
+            term.name: standard[chosen[:, i].flatten()].mean(0).tolist()
+            for i, term in enumerate(TERMS)
+        },
+        **found(loaded, sums, pictures, scale),
+        "meanings": MEANINGS,
+    }
+    leave(out, "arithmetic", [loaded], results, drawing(loaded, sums))
+
+
+def found(run: LoadedRun, sums: Sums, drawn: Tensor, scale: Scale) -> dict[str, Any]:
+    """Measure results, their neighbours, and what pixels give instead."""
+    kinds = {"latents": sums.middles, "jittered": sums.jittered, "pixels": sums.pixels}
+    facts = {name: judged(made_part(run, pictures), scale) for name, pictures in kinds.items()}
+    extractor = load_extractor()
+    if extractor is not None:
+        own, world = extractor(drawn[:WORLD]).chunk(2)
+        for name, pictures in kinds.items():
+            facts[name]["nearest"] = nearest(extractor(pictures), world)
+        facts["draw"] = {"nearest": nearest(own, world)}
+    return facts
+
+
+def judged(part: Tensor, scale: Scale) -> dict[str, Any]:
+    """Say how many of what was made `(N, 3, H, W)` are as expected, and how they are."""
+    standard = scale.standard(attributes(part))
+    return {
+        "met": float(belongs(standard, EXPECTED).double().mean()),
+        "attributes": standard.mean(0).tolist(),
+        "clipped": float(((part == 0) | (part == 255)).double().mean()),
+    }
+
+
+def nearest(features: Tensor, world: Tensor) -> float:
+    """Return how far rows `(N, D)` are from their nearest of `(M, D)`, the mean."""
+    closest = torch.cdist(features, world).argmin(1)
+    return float(euclidean(features, world[closest]).mean())

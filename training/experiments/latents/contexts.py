@@ -1,0 +1,85 @@
+"""What a generator is given besides noise, and the part of a picture that it makes."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.geometry import centre
+from training.common.errors import RunError
+from training.data.batches import Batch, first_captions, plain_batch
+from training.inference.generate import generate
+from training.runs.load_run import LoadedRun
+
+SHOWN_AT = 128  # pixels a side, to which small pictures are enlarged
+
+
+def surroundings(
+    run: LoadedRun, count: int, data: Path | None, split: str | None, seed: int
+) -> tuple[Batch, list[str]]:
+    """Draw held-out contexts with their captions; nothing but a shape where nothing is seen.
+
+    Returns:
+        A batch of `count` rows, and their captions' texts, all empty where nothing is seen.
+
+    Raises:
+        RunError: there are fewer pictures.
+        PreparedDataError: the data are not there.
+    """
+    picture = run.recipe.picture
+    if run.unconditional:
+        blank = torch.zeros(count, 3, picture.size, picture.size)
+        return Batch(blank, picture.mask(count), torch.zeros(count, 1)), [""] * count
+    pictures = run.held_out(data, split)
+    if len(pictures) < count:
+        raise RunError(f"{count} pictures are asked for, {len(pictures)} are there")
+    rows = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))[:count]
+    return plain_batch(pictures, rows, picture), first_captions(pictures, rows)
+
+
+def along_noise(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
+    """Make a row of pictures of each scene.
+
+    Args:
+        run: whose generator it is.
+        batch: N scenes.
+        noise: `(N, T, noise_dim)`.
+
+    Returns:
+        uint8 `(N, T, 3, S, S)`.
+    """
+    steps = noise.shape[1]
+    repeated = Batch(*(field.repeat_interleave(steps, dim=0) for field in batch))
+    made = generate(run.generator, repeated, noise.flatten(0, 1))
+    return made.unflatten(0, noise.shape[:2])
+
+
+def made_part(run: LoadedRun, pictures: Tensor) -> Tensor:
+    """Return what the generator made of pictures `(…, 3, S, S)`: the hole, or all of them."""
+    return (
+        pictures
+        if run.unconditional
+        else centre(pictures.flatten(0, -4)).unflatten(0, pictures.shape[:-3])
+    )
+
+
+def noise_dim(run: LoadedRun) -> int:
+    """Return the length of a run's noise.
+
+    Raises:
+        RunError: its generator takes none.
+    """
+    length = int(run.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+    if not length:
+        raise RunError(f"{run.name}: the generator takes no noise")
+    return length
+
+
+def noise_kind(run: LoadedRun) -> str:
+    """Return the kind of noise a run's generator was trained with."""
+    return str(getattr(run.generator.settings, "noise", "normal"))
+
+
+def enlargement(run: LoadedRun) -> int:
+    """Return how much to enlarge a run's pictures to look at them."""
+    return max(1, SHOWN_AT // run.recipe.picture.size)

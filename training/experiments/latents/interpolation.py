@@ -1,0 +1,101 @@
+"""Ways between latents: linear and spherical between two, spherical between four."""
+
+from typing import Annotated, Any
+
+import torch
+import typer
+from PIL import Image
+from torch import Tensor
+
+from training.experiments.latents.contexts import (
+    along_noise,
+    enlargement,
+    made_part,
+    noise_dim,
+    noise_kind,
+    surroundings,
+)
+from training.experiments.latents.paths import spherical, straight, surface
+from training.experiments.latents.smoothness import MEANINGS, contrast, euclidean, evenness, levels
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.metrics.mobilenet import FeatureExtractor, load_extractor
+from training.reporting.image_grid import picture_grid, stacked
+from training.runs.load_run import LoadedRun, load_run, moved_to
+
+SHOWN = 3  # pairs
+Steps = Annotated[int, typer.Option("--steps", min=3, help="Pictures on a way, both ends too.")]
+
+
+@experiment("interpolation")
+def interpolation(
+    run: Run,
+    out: Out,
+    *,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 16,
+    steps: Steps = 9,
+    seed: Seed = 0,
+) -> None:
+    """Go between two latents, linearly and spherically, and between four, and say how smoothly.
+
+    COUNT pairs are measured, the first few shown. A conditional run keeps each pair's context and
+    caption. Linear is in the space the network sees (uniform noise: the cube), spherical in
+    the normal noise that every generator is given.
+    """
+    loaded = load_run(run, data=moved_to(data))
+    noise_dim(loaded)
+    batch, captions = surroundings(loaded, count, data, split, seed)
+    start, end = loaded.noise(2 * count, seed).chunk(2)
+    along = torch.linspace(0, 1, steps)
+    kind = noise_kind(loaded)
+    ways = {"linear": straight(start, end, along, kind), "spherical": spherical(start, end, along)}
+    made = {name: along_noise(loaded, batch, way) for name, way in ways.items()}
+    extractor = load_extractor()
+    results = {
+        "pairs": count,
+        "steps": steps,
+        "noise": kind,
+        **{name: smoothness(loaded, way, extractor) for name, way in made.items()},
+        "features": extractor.name if extractor else None,
+        "meanings": MEANINGS | {"levels": "of 0 to 255, over what the generator makes"},
+    }
+    corners = torch.stack([start[0], end[0], start[1], end[1]])
+    one = type(batch)(*(field[:1].expand(steps, *field.shape[1:]) for field in batch))
+    square = along_noise(loaded, one, surface(corners, along))
+    leave(out, "interpolation", [loaded], results, drawing(loaded, made, square, captions))
+
+
+def smoothness(run: LoadedRun, made: Tensor, extractor: FeatureExtractor | None) -> dict[str, Any]:
+    """Measure ways of pictures `(N, T, 3, S, S)` in levels and in features."""
+    part = made_part(run, made)
+    facts = {"levels": evenness(part, levels), "contrast": contrast(part)}
+    if extractor is not None:
+        points = extractor(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+        facts["features"] = evenness(points, euclidean)
+    return facts
+
+
+def drawing(
+    run: LoadedRun, made: dict[str, Tensor], square: Tensor, captions: list[str]
+) -> Image.Image:
+    """Draw a few pairs, linear above spherical, and under them the square between four."""
+    shown = torch.stack([way[:SHOWN] for way in made.values()], dim=1).flatten(0, 1)
+    labels = [
+        f"pair {pair}, {name}  {caption}"
+        for pair, caption in enumerate(captions[:SHOWN], start=1)
+        for name in made
+    ]
+    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, shown.shape[1]).tolist()]
+    corners = ["spherical between four: the ends of pair 1", *[""] * (len(square) - 2)]
+    corners.append("the ends of pair 2")
+    scale = enlargement(run)
+    return stacked(
+        [
+            picture_grid(columns, texts, scale)
+            for columns, texts in (
+                (dict(zip(headings, shown.unbind(1), strict=True)), labels),
+                (dict(zip(headings, square.unbind(1), strict=True)), corners),
+            )
+        ]
+    )

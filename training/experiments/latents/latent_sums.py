@@ -1,0 +1,94 @@
+"""First - second + third, of means of three latents, and of means of three pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.layers.noise import gather, spread
+from training.experiments.latents.attributes import Signs, most
+
+THREE = 3  # samples a group: single ones are unstable, their means are not
+SQUARE = 9  # the result and eight jittered around it
+MIDDLE = SQUARE // 2
+# bright warm - dark warm + dark cold = bright cold
+TERMS = (Signs(1, 1), Signs(-1, 1), Signs(-1, -1))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What came out of R rounds.
+
+    Attributes:
+        groups: uint8 `(R, 3, 3, 3, S, S)`: round, group, sample.
+        means: uint8 `(R, 3, 3, S, S)`: made of each group's mean latent.
+        results: uint8 `(R, 9, 3, S, S)`: the result fifth, in the middle of its 3×3, which are
+            jittered.
+        pixels: uint8 `(R, 3, S, S)`: the same sums on pictures, clipped.
+    """
+
+    groups: Tensor
+    means: Tensor
+    results: Tensor
+    pixels: Tensor
+
+    @property
+    def middles(self) -> Tensor:
+        """The results themselves, `(R, 3, S, S)`."""
+        return self.results[:, MIDDLE]
+
+    @property
+    def jittered(self) -> Tensor:
+        """The eight around each, `(8R, 3, S, S)`."""
+        around = [i for i in range(SQUARE) if i != MIDDLE]
+        return self.results[:, around].flatten(0, 1)
+
+
+def triples(standard: Tensor, rounds: int) -> Tensor:
+    """Choose rows `(R, 3, 3)`, round by group by sample, of a draw's attributes `(N, 2)`."""
+    ranked = [most(standard, term, THREE * rounds).view(rounds, THREE) for term in TERMS]
+    return torch.stack(ranked, dim=1)
+
+
+def add_up(
+    make: Callable[[Tensor], Tensor],
+    noise: Tensor,
+    pictures: Tensor,
+    chosen: Tensor,
+    *,
+    kind: str,
+    around: Tensor,
+) -> Sums:
+    """Add latents up in the space the network sees, and pictures as they are.
+
+    Args:
+        make: noise `(M, D)` -> pictures uint8 `(M, 3, S, S)`.
+        noise: `(N, D)`, of the draw.
+        pictures: uint8 `(N, 3, S, S)`, made of it.
+        chosen: `(R, 3, 3)` rows of the draw.
+        kind: of the noise the network was trained with.
+        around: `(R, 9, D)`, what is added to each result.
+    """
+    means = spread(noise, kind)[chosen].mean(2)
+    results = combined(means)[:, None] + around
+
+    def made(latents: Tensor) -> Tensor:
+        return make(gather(latents, kind).flatten(0, 1)).unflatten(0, latents.shape[:2])
+
+    groups = pictures[chosen]
+    pixels = combined(groups.float().mean(2)).round().clamp(0, 255).to(torch.uint8)
+    return Sums(groups, made(means), made(results), pixels)
+
+
+def combined(means: Tensor) -> Tensor:
+    """Return first - second + third of `(R, 3, …)`, `(R, …)`."""
+    return means[:, 0] - means[:, 1] + means[:, 2]
+
+
+def jitter(rounds: int, length: int, most_of_it: float, seed: int) -> Tensor:
+    """Draw uniform noise `(R, 9, length)` of so much at most, none in the middle."""
+    draws = torch.Generator().manual_seed(seed)
+    noise = (2 * torch.rand(rounds, SQUARE, length, generator=draws) - 1) * most_of_it
+    noise[:, MIDDLE] = 0
+    return noise

@@ -1,0 +1,64 @@
+"""What a discriminator makes of a picture on its way to a verdict, as one vector."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_max_pool2d
+
+from models.discriminator_outputs import Reconstruction
+from models.discriminators import DISCRIMINATORS
+from models.geometry import to_float
+from training.runs.load_run import LoadedRun
+from training.runs.train_state import network
+
+GRID = 4
+AT_ONCE = 64
+
+FEATURES = (
+    "every level's activations, max-pooled to a 4×4 grid, flattened and concatenated (Radford et "
+    "al. 2015, §5.1)"
+)
+CODE = "the code of the autoencoder, which is what a BEGAN's discriminator has for features"
+
+
+@torch.inference_mode()
+def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
+    """Return what a discriminator makes of pictures, with no caption.
+
+    Args:
+        discriminator: in evaluation mode.
+        pixels: uint8 `(N, 3, S, S)`, of the size it was built for.
+        dim: length of a caption vector.
+
+    Returns:
+        float32 `(N, D)` on the CPU: of one that scores, every level max-pooled to 4×4; of an
+        autoencoder, the code.
+    """
+    device = next(discriminator.parameters()).device
+    found = []
+    for part in pixels.split(AT_ONCE):
+        verdict = discriminator(
+            to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
+        )
+        if isinstance(verdict, Reconstruction):
+            found.append(verdict.code.flatten(1).float().cpu())
+        else:
+            pooled = [adaptive_max_pool2d(level, GRID).flatten(1) for level in verdict.features]
+            found.append(torch.cat(pooled, dim=1).float().cpu())
+    return torch.cat(found)
+
+
+def anew(loaded: LoadedRun, seed: int) -> nn.Module:
+    """Build a run's discriminator with freshly drawn weights."""
+    torch.manual_seed(seed)
+    fresh = network(loaded.recipe.discriminator, DISCRIMINATORS, caption_dim(loaded))
+    return fresh.eval()
+
+
+def caption_dim(loaded: LoadedRun) -> int:
+    """Return the length of the captions that a run was trained with."""
+    return loaded.run.any_record().caption_dim
+
+
+def described(discriminator: nn.Module) -> str:
+    """Say what is taken for a discriminator's features."""
+    return CODE if discriminator.verdict is Reconstruction else FEATURES

@@ -1,0 +1,123 @@
+"""Clip sweep: what the bound on a critic's weights does to the critic, and to the pictures."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.geometry import to_float
+from training.evaluation.run_quality import definitions, figures, sample
+from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
+from training.experiments.sweeps.clip_figure import drawing
+from training.experiments.sweeps.sweep import Swept, load_sweep, strips_of
+from training.metrics.mobilenet import need_extractor
+from training.monitors.clipping import pinned_share
+from training.reporting.curves import series
+from training.runs.metric_logger import read_log
+
+BINS = 41
+GRADIENTS_OF = 64  # pictures
+MEANINGS = {
+    "saturation": "share of a layer's parameters within 0.1% of ±clip, or at it",
+    "histogram": "share of the critic's parameters in each of 41 equal bins from -clip to clip",
+    "gradient_norms": (
+        "mean over pictures, real and generated, of the norm of the critic's score's gradient "
+        "with respect to the input and to each level's activations, from the input up (Gulrajani "
+        "et al. 2017, §3 and figure 1b); batch norm by its running statistics"
+    ),
+    "wasserstein": "E f(x) - E f(g(z)) as logged, the mean over the last tenth of the log",
+}
+
+
+@experiment("clip-sweep")
+def clip_sweep(
+    runs: Runs,
+    *,
+    out: Out,
+    data: Data = None,
+    split: Split = None,
+    count: Count = 512,
+    seed: Seed = 0,
+) -> None:
+    """Look into the critics of clipped WGAN runs that differ in the clip and seed alone.
+
+    Weight histograms, the share of weights at the clip, gradient norms per layer, the Wasserstein
+    estimate over training, and KID (Arjovsky et al. 2017, Algorithm 1; Gulrajani et al. 2017, §3).
+    """
+    draw = partial(sample, count=count, seed=seed, data=data, split=split)
+    sweep = load_sweep(runs, "wgan-clip", "clip", draw, data)
+    extractor = need_extractor()
+    logs = [read_log(swept.loaded.run.folder) for swept in sweep]
+    rows = [
+        {
+            "run": swept.loaded.name,
+            "step": swept.loaded.step,
+            "clip": swept.value,
+            **figures(swept.made, seed, extractor),
+            "wasserstein": latest(log),
+            **examined(swept),
+        }
+        for swept, log in zip(sweep, logs, strict=True)
+    ]
+    results = {"rows": rows, "definitions": definitions(whole=sweep[0].made.whole) | MEANINGS}
+    picture = drawing(rows, logs, strips_of(sweep, "clip"))
+    leave(out, "clip-sweep", [swept.loaded for swept in sweep], results, picture)
+
+
+def examined(swept: Swept) -> dict[str, Any]:
+    """Return what is found in a run's critic: its weights, and its gradients."""
+    critic, clip = swept.loaded.discriminator, swept.value
+    layers = layers_of(critic)
+    weights = [weight for layer in layers.values() for weight in layer]
+    few = slice(GRADIENTS_OF)
+    shown = torch.cat([to_float(swept.made.pictures[few]), swept.batch.images[few]])
+    return {
+        "saturation": {name: pinned_share(layer, clip) for name, layer in layers.items()},
+        "saturation_of_all": pinned_share(weights, clip),
+        "histogram": histogram(weights, clip),
+        "gradient_norms": gradient_norms(critic, shown, swept.batch.caption[few].repeat(2, 1)),
+    }
+
+
+def layers_of(network: nn.Module) -> dict[str, list[Tensor]]:
+    """Return the parameters of each layer that has some, by `path kind`, in the network's order."""
+    return {
+        f"{path} {type(module).__name__}": own
+        for path, module in network.named_modules()
+        if (own := [p.detach().cpu() for p in module.parameters(recurse=False)])
+    }
+
+
+def histogram(weights: Sequence[Tensor], clip: float) -> list[float]:
+    """Return the share of the weights in each of `BINS` bins of the same width in ±clip."""
+    values = torch.cat([weight.flatten() for weight in weights]).float().numpy()
+    # Clipped in the network's precision, a weight may lie a rounding beyond.
+    counts, _ = np.histogram(values.clip(-clip, clip), bins=BINS, range=(-clip, clip))
+    return [float(share) for share in counts / len(values)]
+
+
+def gradient_norms(critic: nn.Module, images: Tensor, caption: Tensor) -> list[float]:
+    """Return the mean norm, over pictures, of ∂score/∂(input, each level's activations).
+
+    Args:
+        critic: in evaluation mode, so that a score depends on its own picture alone.
+        images: `(N, 3, S, S)`, -1 to 1.
+        caption: `(N, caption_dim)`.
+
+    Returns:
+        The input's norm first, then one of each level.
+    """
+    device = next(critic.parameters()).device
+    seen = images.to(device).requires_grad_()
+    judged = critic(seen, caption.to(device))
+    gradients = torch.autograd.grad(judged.score.sum(), [seen, *judged.features])
+    return [float(g.flatten(1).norm(dim=1).mean()) for g in gradients]
+
+
+def latest(log: Sequence[Mapping[str, float]]) -> float:
+    """Return the mean Wasserstein estimate over the last tenth of a log's entries of it."""
+    _, values = series("state/wasserstein", log)
+    return float(values[-max(1, len(values) // 10) :].mean())

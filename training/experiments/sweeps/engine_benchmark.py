@@ -1,0 +1,136 @@
+"""How fast each engine fills by a bundle, and how far its fills are from torch's."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor
+
+from models.geometry import hole_mask, paste
+from models.runtime.bundle import load_bundle
+from models.runtime.engines import Engine, load_engine
+from training.common.console import say
+from training.data.memory_dataset import load_split
+from training.evaluation.dataset import Pictures, choose_pictures
+from training.experiments.registry import Count, Out, Seed, experiment, leave
+from training.reporting.image_grid import picture_grid
+
+ASKED = ("torch", "openvino-f32", "openvino")
+TORCH = "torch"
+ROUNDS, WARM_UP = 100, 5
+SHOWN = 12
+# So that differences of a level or two can be seen at all.
+ENLARGED = 32
+
+Engines = Mapping[str, Engine]
+
+
+@experiment("engines")
+def engines(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    data: Annotated[Path, typer.Option("--data", help="A folder that prepare wrote.")],
+    out: Out = Path("engines.json"),
+    split: Annotated[str, typer.Option(help="Its split.")] = "dev",
+    count: Count = 200,
+    seed: Seed = 0,
+) -> None:
+    """Fill the same pictures by every engine, one thread and one picture at a time, in turn."""
+    torch.set_num_threads(1)
+    loaded = load_bundle(bundle)
+    ready = {engine.name: engine for engine in (load_engine(loaded, kind) for kind in ASKED)}
+    pictures = choose_pictures(
+        load_split(data, split, encoder_fingerprint=loaded.config.encoder_fingerprint), count, seed
+    )
+    seeds = list(range(seed, seed + len(pictures)))
+    fills = {n: e.fill(pictures.pixels, pictures.vectors, seeds) for n, e in ready.items()}
+    results: dict[str, Any] = {
+        "bundle": loaded.digest,
+        "pictures": len(pictures),
+        "distance": {n: distance(fills[n], fills[TORCH]) for n in ready if n != TORCH},
+        "fill": times({n: _one_fill(e, pictures, seed) for n, e in ready.items()}),
+    }
+    if loaded.scorer is not None:
+        scorings = {n: _one_score(e, pictures) for n, e in ready.items()}
+        results["score"] = times(scorings)
+    for name in ready:
+        figures = [results[part].get(name, {}) for part in ("fill", "distance")]
+        say(f"{name}: {figures[0]} {figures[1]}")
+    leave(out, "engines", [], results, shown(pictures, fills))
+
+
+def distance(fills: Tensor, right: Tensor) -> dict[str, float]:
+    """Tell how far fills, uint8 `(N, 3, 32, 32)`, are from the right ones, in 8-bit levels."""
+    levels = (fills.int() - right.int()).abs()
+    each = levels.float().mean((1, 2, 3))
+    mean, worst = float(each.mean()), float(each.max())
+    return {"mean": round(mean, 6), "worst_picture": round(worst, 6), "max": int(levels.max())}
+
+
+def times(doings: Mapping[str, Callable[[int], object]]) -> dict[str, dict[str, float]]:
+    """Time things in turn, round by round.
+
+    Returns:
+        For each the median milliseconds of a round, by the clock (`ms`) and of this process's own
+        computing (`cpu_ms`, which other work on the machine disturbs less; and its 10th
+        percentile), and how many times as fast as torch it is in the median of the rounds, by
+        computing, with the 10th and the 90th percentile.
+    """
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in doings}
+    for number in range(ROUNDS + WARM_UP):
+        for name, doing in doings.items():
+            seen[name].append(_timed(doing, number))
+    wall, cpu = (
+        {name: np.array(rows)[WARM_UP:, column] for name, rows in seen.items()} for column in (0, 1)
+    )
+    return {name: _summary(wall[name], cpu[name], cpu[TORCH]) for name in doings}
+
+
+def _summary(wall: np.ndarray, cpu: np.ndarray, slow: np.ndarray) -> dict[str, float]:
+    low, ratio, high = np.percentile(slow / cpu, [10, 50, 90])
+    figures = {
+        "ms": np.median(wall),
+        "cpu_ms": np.median(cpu),
+        "cpu_ms_p10": np.percentile(cpu, 10),
+        "times_torch": ratio,
+        "p10": low,
+        "p90": high,
+    }
+    return {name: round(float(figure), 3) for name, figure in figures.items()}
+
+
+def shown(pictures: Pictures, fills: Mapping[str, Tensor]) -> Any:
+    """Lay out the first pictures as each engine fills them, and the differences, enlarged."""
+    rows = {name: paste(pictures.pixels, hole_mask(), fill) for name, fill in fills.items()}
+    for name, fill in fills.items():
+        if name != TORCH:
+            levels = (fill.int() - fills[TORCH].int()).abs() * ENLARGED
+            black = torch.zeros_like(pictures.pixels)
+            difference = paste(black, hole_mask(), levels.clamp(max=255).byte())
+            rows[f"{name}: difference, {ENLARGED} times"] = difference
+    return picture_grid({name: row[:SHOWN] for name, row in rows.items()})
+
+
+def _timed(doing: Callable[[int], object], number: int) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    doing(number)
+    return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
+
+
+def _one_fill(engine: Engine, pictures: Pictures, seed: int) -> Callable[[int], object]:
+    def fill(number: int) -> object:
+        row = slice(number % len(pictures), number % len(pictures) + 1)
+        return engine.fill(pictures.pixels[row], pictures.vectors[row], [seed + number])
+
+    return fill
+
+
+def _one_score(engine: Engine, pictures: Pictures) -> Callable[[int], object]:
+    def score(number: int) -> object:
+        row = slice(number % len(pictures), number % len(pictures) + 1)
+        return engine.score(pictures.pixels[row], pictures.vectors[row])
+
+    return score

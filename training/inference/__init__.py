@@ -1,0 +1,1 @@
+"""Generation, samples, export and model cards."""

@@ -1,0 +1,39 @@
+"""What a generator makes of a batch: whole 8-bit pictures, some at a time."""
+
+import torch
+from torch import Tensor, nn
+
+from models.geometry import hide, paste, to_uint8
+from training.data.batches import Batch
+from training.runs.train_state import evaluating
+
+AT_ONCE = 32
+
+
+@torch.inference_mode()
+def generate(
+    generator: nn.Module,
+    batch: Batch,
+    noise: Tensor,
+    layout: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
+    """Fill the holes of a batch, or make whole pictures where all of it is hidden.
+
+    Args:
+        generator: left in the mode it was in.
+        batch: N pictures with their holes and captions.
+        noise: `(N, noise_dim)`, standard normal.
+        layout: of the pictures.
+
+    Returns:
+        uint8 `(N, 3, S, S)` on the CPU, composites where there is a context.
+    """
+    device = next(generator.parameters()).device
+    made = []
+    with evaluating(generator):
+        for rows in torch.arange(len(noise)).split(AT_ONCE):
+            images, mask, caption = Batch(*(field[rows] for field in batch)).to(device, layout)
+            context = hide(images, mask)
+            fill = generator(context, mask, caption, noise[rows].to(device))
+            made.append(to_uint8(paste(context, mask, fill.float())).cpu())
+    return torch.cat(made)

@@ -1,0 +1,116 @@
+"""Model cards: what a person must know of a bundle before using it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models.runtime.bundle import CARD, BundleConfig
+from training.common.errors import EvaluationError
+
+TERMS = {
+    "flickr8k": "Flickr8k (Hodosh, Young, Hockenmaier 2013): non-commercial research and education",
+    "tiny-imagenet": "Tiny ImageNet (Stanford CS231n): non-commercial research and education",
+    "coco": "MS-COCO: captions CC BY 4.0; pictures under their own Flickr licences",
+    "cifar10": "CIFAR-10 (Krizhevsky 2009): no licence is stated; cite the technical report",
+    "mnist": "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0",
+    "celeba": "CelebA (Liu, Luo, Wang, Tang 2015): non-commercial research",
+    "folder": "the user's own pictures: their terms apply",
+}
+
+USUAL_NOTES = """## What it is not for
+
+Small pictures and little training make blurry fills. Do not take a fill for what was there, do not
+use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail.
+""".strip()
+
+
+def model_card(config: BundleConfig, notes: str = USUAL_NOTES) -> str:
+    """Write the card that goes with a bundle; figures are added by whoever measures them."""
+    training = config.training
+    data = "\n".join(
+        f"- {d['source']}: {d['train']['images']:,} pictures, {d['train']['captions']:,} captions "
+        f"(`{d['digest']}`)"
+        for d in training["data"]
+    )
+    terms = "\n".join(f"- {TERMS.get(d['source'], d['source'])}" for d in training["data"])
+    return f"""# {config.name}
+
+{training["recipe"]["description"]}. Fills the hidden 32×32 centre of a 64×64 picture from its
+surroundings and a caption; made by `captionfill-train export`.
+
+## Network
+
+`{config.generator}` with {json.dumps(config.settings)}; caption vectors from `{config.encoder}`.
+
+## Data
+
+{data}
+
+## Terms
+
+{terms}
+
+A bundle trained on data with such terms may be used within them only.
+
+{notes}
+
+## Training
+
+{training["steps"]:,} steps, {training["pictures_seen"]:,} pictures seen; code
+`{training["revision"]}`. The whole recipe is in `config.json`.
+{stages(training["changes"])}{before(training.get("begun_with"))}"""
+
+
+def stages(changes: list[dict[str, Any]]) -> str:
+    """Return the changes that were made in the middle of the run, a line each."""
+    lines = [f"- from step {c['step']:,}: `{'`, `'.join(c['set'])}`" for c in changes]
+    return "\n".join(["\nThe recipe was changed on the way:\n", *lines, ""]) if lines else ""
+
+
+def before(begun_with: dict[str, Any] | None) -> str:
+    """Return what bundles the weights went through before this run, the newest first."""
+    lines = []
+    while begun_with:
+        steps, seen = begun_with["steps"], begun_with["pictures_seen"]
+        lines.append(f"- `{begun_with['digest']}`, of {steps:,} steps, {seen:,} pictures seen")
+        begun_with = begun_with.get("begun_with")
+    heading = "\nThe generator began with that of a bundle:\n"
+    return "\n".join([heading, *lines, ""]) if lines else ""
+
+
+def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
+    """Put the tables of evaluations on a bundle's card, and their grids beside it.
+
+    Args:
+        bundle: folder with a card.
+        digest: of the bundle; an evaluation of another one is refused.
+        evaluations: JSON files of `evaluate`, with `.md` and `.png` beside them.
+
+    Raises:
+        EvaluationError: not an evaluation, or of another bundle, or its table or grid is missing.
+    """
+    parts = [(bundle / CARD).read_text(encoding="utf-8")]
+    for place in evaluations:
+        check_digest(place, digest)
+        try:
+            grid = place.with_suffix(".png").read_bytes()
+            table = place.with_suffix(".md").read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise EvaluationError(
+                f"{place}: what lies beside it is not to be had: {error}"
+            ) from error
+        (bundle / f"{place.stem}.png").write_bytes(grid)
+        parts.append(table.replace("\n#", "\n##").replace("# Evaluation", f"## {place.stem}", 1))
+        parts.append(f"![first pictures, unpicked]({place.stem}.png)\n")
+    (bundle / CARD).write_text("\n".join(parts), encoding="utf-8")
+
+
+def check_digest(place: Path, digest: str) -> None:
+    """Refuse an evaluation that is not of the bundle with this digest."""
+    try:
+        digests = [*json.loads(place.read_text(encoding="utf-8"))["about"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(f"{place}: not an evaluation: {error}") from error
+    if digest not in digests:
+        raise EvaluationError(f"{place}: an evaluation of another bundle, not of {digest[:19]}…")

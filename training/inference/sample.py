@@ -1,0 +1,71 @@
+"""What `sample` shows: a bundle's generator or a run's, on prepared pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.runtime.bundle import load_bundle
+from training.common.errors import RunError
+from training.common.output_files import check_output
+from training.config.image_spec import INPAINTING, Picture
+from training.data.batches import load_sets
+from training.inference.sample_grid import Sampler
+from training.runs.load_run import NEWEST, load_run
+from training.runs.run_dir import RECORD
+
+
+def show(
+    place: Path,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    split: str,
+    rows: int,
+    seed: int = 0,
+    which: str = NEWEST,
+    temperatures: Sequence[float] = (),
+) -> None:
+    """Write a grid of what a generator makes of a split's pictures.
+
+    Args:
+        place: a bundle, or a run directory.
+        data: prepared folders.
+        out: PNG to write.
+        split: of the data.
+        rows: how many pictures; where nothing is seen, rows of eight.
+        seed: of the pictures and the noise.
+        which: of a run's checkpoints, `newest` or `best`.
+        temperatures: of the noise; a column for each, with the true caption.
+
+    Raises:
+        RunError, BundleError: no run or bundle there; or temperatures of one that makes whole
+            pictures, whose columns are draws; or the PNG cannot be written.
+        PreparedDataError: no such data or split, too small pictures, or captions of another
+            sentence encoder than the generator's.
+    """
+    check_output(out)
+    cpu = torch.device("cpu")
+    generator, picture, encoder = generator_of(place, which, data)
+    if temperatures and picture.hole == "all":
+        raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
+    # A few pictures are shown: what they lie among need not be in memory.
+    sets = load_sets(data, split, picture.window, keep=rows, encoder_fingerprint=encoder)
+    sampler = Sampler(sets, out.parent, seed, cpu, picture)
+    sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
+
+
+def generator_of(
+    place: Path, which: str, data: Sequence[Path]
+) -> tuple[nn.Module, Picture, str | None]:
+    """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
+
+    The encoder is the fingerprint of the one whose captions the generator reads; None where it
+    reads none.
+    """
+    if not (place / RECORD).is_file():
+        bundle = load_bundle(place)
+        return bundle.generator, INPAINTING, bundle.config.encoder_fingerprint
+    loaded = load_run(place, which, data)
+    return loaded.generator, loaded.recipe.picture, loaded.encoder_fingerprint

@@ -1,0 +1,112 @@
+"""Sample grids over a run: the same pictures, captions and noise throughout, and fresh ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.geometry import hide, paste, to_uint8
+from models.runtime.sampling import seeded_noise
+from training.config.image_spec import INPAINTING, Picture
+from training.data.batches import Batch, first_captions, join_batches, mix, plain_batch
+from training.data.memory_dataset import PictureSet
+from training.reporting.image_grid import save_grid
+from training.runs.train_state import evaluating
+
+ROWS = 8
+DRAWS = 8  # a row, of a system that makes whole pictures of noise alone
+# A fresh grid must not show the pictures and noise of the fixed one.
+FRESH_STREAM = 2
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Leaves `fixed-….png` and `fresh-….png` in a folder.
+
+    Each row is a picture: context, two draws with its caption, no caption, another's caption, real.
+    Where nothing is seen, a row is so many draws, and a real picture to compare.
+    """
+
+    sets: Sequence[PictureSet]
+    folder: Path
+    seed: int
+    device: torch.device
+    picture: Picture = INPAINTING
+
+    def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
+        """Draw both grids for the generator as it is; it is left in the mode it was in.
+
+        Returns:
+            The paths of the two pictures, by name.
+        """
+        paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
+        with evaluating(generator):
+            self.grid(paths["fixed"], generator, mix(self.seed, 0))
+            self.grid(paths["fresh"], generator, mix(self.seed, mix(FRESH_STREAM, step)))
+        return paths
+
+    @torch.inference_mode()
+    def grid(
+        self,
+        path: Path,
+        generator: nn.Module,
+        seed: int,
+        rows: int = ROWS,
+        temperatures: Sequence[float] = (),
+    ) -> None:
+        """Write a grid of `rows` pictures, all of it chosen by the seed.
+
+        Args:
+            path: PNG to write.
+            generator: what fills.
+            seed: of pictures and noise.
+            rows: how many pictures.
+            temperatures: of the noise; a column for each, in the place of those that differ in
+                noise and caption.
+        """
+        batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
+        alone = self.picture.hole == "all"
+        noises = self._noises(generator, seed, rows, DRAWS if alone else 2)
+        context = hide(batch.images, batch.mask)
+
+        def composite(caption: Tensor, noise: Tensor) -> Tensor:
+            fill = generator(context, batch.mask, caption, noise)
+            return paste(context, batch.mask, fill.float())
+
+        if alone:
+            columns = {f"{i + 1}": composite(batch.caption, z) for i, z in enumerate(noises)}
+            texts = []
+        elif temperatures:
+            columns = {"context": context} | {
+                f"temperature {hot:g}": composite(batch.caption, noises[0] * hot)
+                for hot in temperatures
+            }
+        else:
+            first, second = noises
+            columns = {
+                "context": context,
+                "true caption": composite(batch.caption, first),
+                "other noise": composite(batch.caption, second),
+                "no caption": composite(torch.zeros_like(batch.caption), first),
+                "wrong caption": composite(batch.caption.roll(1, dims=0), first),
+            }
+        columns["real"] = batch.images
+        save_grid(path, {name: to_uint8(tiles) for name, tiles in columns.items()}, texts)
+
+    def _noises(self, generator: nn.Module, seed: int, rows: int, draws: int) -> list[Tensor]:
+        """Draw noise `(rows, noise_dim)` for each of so many columns."""
+        noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        seeds = [mix(seed, i) for i in range(draws * rows)]
+        return list(seeded_noise(seeds, noise_dim).to(self.device).chunk(draws))
+
+    def _pictures(self, rng: torch.Generator, rows: int) -> tuple[Batch, list[str]]:
+        """Draw pictures evenly from every set, upright, each with its first caption."""
+        counts = [len(part) for part in torch.arange(rows).tensor_split(len(self.sets))]
+        parts, texts = [], []
+        for pictures, count in zip(self.sets, counts, strict=True):
+            chosen = torch.randint(len(pictures), (count,), generator=rng)
+            parts.append(plain_batch(pictures, chosen, self.picture))
+            texts += first_captions(pictures, chosen)
+        return Batch(*(field.to(self.device) for field in join_batches(parts))), texts

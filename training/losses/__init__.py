@@ -1,0 +1,1 @@
+"""Objectives, and loss terms on frozen networks."""

@@ -1,0 +1,1 @@
+"""Loss terms and augmentations on frozen feature networks."""

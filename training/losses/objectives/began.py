@@ -1,0 +1,87 @@
+"""The boundary equilibrium objective (Berthelot, Schumm & Metz 2017)."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from models.discriminator_outputs import Reconstruction
+from training.losses.objectives.base import Figures, PlainObjective, Scene, Terms, register
+from training.losses.objectives.terms import hole_l2, hole_mean
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class BeganSettings:
+    """The balance, and what may be added to it.
+
+    Attributes:
+        gamma: γ = E L(G(z)) / E L(x), the diversity ratio (eq. 4): lower is sharper and less
+            diverse.
+        lambda_k: λ_k, the learning rate of k.
+        norm: η of `L(v) = |v - D(v)|^η` (eq. 1).
+        l2: weight of the mean squared error over the hole in the generator's loss, for inpainting.
+    """
+
+    gamma: float = Field(default=0.5, gt=0, le=1)
+    lambda_k: float = Field(default=1e-3, gt=0, lt=1)
+    norm: Literal[1, 2] = 1
+    l2: float = Field(default=0.0, ge=0)
+
+
+@register("began")
+class Began(PlainObjective):
+    """§3.4: `L_D = L(x) - k·L(G(z))`, `L_G = L(G(z))`, and k holds γ·L(x) and L(G(z)) level."""
+
+    settings_type = BeganSettings
+    verdict = Reconstruction
+    progress = "M"
+
+    def __init__(self, settings: BeganSettings) -> None:
+        self.settings = settings
+        self.k = 0.0
+
+    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `L(x)` and `-k·L(G(z))`."""
+        return {
+            "real": self.loss(discriminator, real),
+            "fake": -self.k * self.loss(discriminator, fake),
+        }
+
+    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `L(G(z))`, and the hole's squared error as weighted."""
+        terms = {"adversarial": self.loss(discriminator, fake)}
+        if self.settings.l2:
+            terms["l2"] = hole_l2(real, fake) * self.settings.l2
+        return terms
+
+    def loss(self, discriminator: nn.Module, scene: Scene) -> Tensor:
+        """Return `L(v)`, the mean over the hole of `|v - D(v)|^η`, `(N,)`.
+
+        Around a hole both players' pictures are the same; counted in, what is seen would keep
+        L(G(z)) above γ·L(x) whatever the fill, and k at 0.
+        """
+        rebuilt = discriminator(scene.images, scene.caption).images
+        error = (scene.images.float() - rebuilt.float()).abs()
+        return hole_mean(error if self.settings.norm == 1 else error.square(), scene.mask)
+
+    def after_step(self, figures: Mapping[str, float]) -> Figures:
+        """`k ← clip(k + λ_k(γL(x) - L(G(z))), 0, 1)`, and the measures to log.
+
+        Returns:
+            `k`; `M = L(x) + |γL(x) - L(G(z))|`, the global measure of convergence (§3.4.1); and
+            `g = L(G(z)) / L(x)`, which k steers to γ.
+        """
+        real, made = figures["discriminator/real"], figures["generator/adversarial"]
+        balance = self.settings.gamma * real - made
+        self.k = min(max(self.k + self.settings.lambda_k * balance, 0.0), 1.0)
+        return {"k": self.k, "M": real + abs(balance), "g": made / real if real else 0.0}
+
+    def state_dict(self) -> dict[str, float]:
+        """Return k."""
+        return {"k": self.k}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Take k back."""
+        self.k = float(state["k"])

@@ -1,0 +1,51 @@
+"""The least-squares objective on patches, with the mean absolute error over the hole."""
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from models.discriminator_outputs import Patches
+from training.losses.objectives.base import PlainObjective, Scene, Terms, register
+from training.losses.objectives.terms import hole_l1
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LeastSquaresSettings:
+    """Weights of the generator's terms.
+
+    Attributes:
+        adversarial: weight of the squared distance of its fills' scores to "real".
+        l1: weight of the mean absolute error over the hole.
+    """
+
+    adversarial: float = Field(default=1.0, gt=0)
+    l1: float = Field(default=1.0, ge=0)
+
+
+@register("least-squares")
+class LeastSquares(PlainObjective):
+    """Mao et al. 2017, "Least Squares Generative Adversarial Networks", eq. 9, on every patch."""
+
+    settings_type = LeastSquaresSettings
+    verdict = Patches
+
+    def __init__(self, settings: LeastSquaresSettings) -> None:
+        self.settings = settings
+
+    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `(D(x) - 1)² / 2` and `D(G)² / 2`."""
+        says_real = discriminator(real.images, real.caption).scores
+        says_fake = discriminator(fake.images, fake.caption).scores
+        return {"real": squared(says_real, 1.0) / 2, "fake": squared(says_fake, 0.0) / 2}
+
+    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+        """Return `(D(G) - 1)²` and the hole's absolute error, as weighted."""
+        s = self.settings
+        scores = discriminator(fake.images, fake.caption).scores
+        terms = {"adversarial": squared(scores, 1.0) * s.adversarial}
+        return terms | ({"l1": hole_l1(real, fake) * s.l1} if s.l1 else {})
+
+
+def squared(scores: Tensor, label: float) -> Tensor:
+    """Mean squared distance of `(N, places)` scores to a label, `(N,)`."""
+    return (scores.float() - label).square().mean(1)

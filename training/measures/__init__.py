@@ -1,1 +1,0 @@
-"""The measures of `training.bounds`, taken of one set of pictures at a time."""

@@ -1,0 +1,32 @@
+"""BEGAN's k stuck at an end of its range, where it no longer balances anything."""
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from training.monitors.base import STRICT, Guard, Observation, Past
+
+K = "state/k"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Balance(Guard):
+    """Watches k, which is clipped to 0..1 (Berthelot et al. 2017, eq. 4).
+
+    At 0 the discriminator ignores the fills; at 1 it can push against them no harder. Either is
+    normal for a while, k₀ being 0, so only a long stay counts.
+
+    Attributes:
+        margin: k closer to an end than this is at it.
+    """
+
+    warn_after: int = Field(default=1000, ge=0)
+    margin: float = Field(default=1e-4, ge=0, lt=0.5)
+
+    def trouble(self, seen: Observation, past: Past) -> str | None:
+        """Return what is wrong where k is at an end."""
+        k = seen.figures.get(K)
+        if k is None or self.margin < k < 1 - self.margin:
+            return None
+        if k <= self.margin:
+            return "k stuck at 0: the fills rebuild too badly for gamma; the discriminator is blind"
+        return "k stuck at 1: the fills rebuild too well for gamma; lower gamma or widen the code"

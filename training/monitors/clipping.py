@@ -1,0 +1,35 @@
+"""Critic weights pinned at the clip, where a clipped critic loses its capacity."""
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from training.monitors.base import STRICT, Guard, Observation, Past
+
+NEAR = 0.999
+
+
+@dataclass(frozen=True, config=STRICT)
+class Clipping(Guard):
+    """Counts the weights at ±clip (Gulrajani et al. 2017, §3 and figure 1b).
+
+    Attributes:
+        share: trouble above this share of all weights.
+    """
+
+    share: float = Field(default=0.8, gt=0, lt=1)
+
+    def trouble(self, seen: Observation, past: Past) -> str | None:
+        """Return what is wrong where most weights are at the clip."""
+        if seen.clip is None:
+            return None
+        share = pinned_share(list(seen.critic_weights), seen.clip)
+        if share <= self.share:
+            return None
+        return f"critic weights pinned: {share:.0%} lie at the clip of {seen.clip:g}"
+
+
+def pinned_share(weights: list[Tensor], clip: float) -> float:
+    """Return the share of all weights whose size is the clip; 0 where there are none."""
+    pinned = sum(int((weight.detach().abs() >= NEAR * clip).sum()) for weight in weights)
+    return pinned / max(1, sum(weight.numel() for weight in weights))

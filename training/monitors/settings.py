@@ -1,0 +1,44 @@
+"""What a recipe's `[guards]` may hold: one table a guard, and when they look."""
+
+from dataclasses import fields
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from training.monitors.balance import Balance
+from training.monitors.base import STRICT, Guard
+from training.monitors.checkerboard import Checkerboard
+from training.monitors.clipping import Clipping
+from training.monitors.collapse import Collapse
+from training.monitors.loss_spike import Jump
+from training.monitors.low_contrast import Greyness
+from training.monitors.saturation import Saturation
+
+
+@dataclass(frozen=True, config=STRICT)
+class GuardSettings:
+    """All guards of a run.
+
+    Attributes:
+        enabled: off for no guards at all.
+        every: steps between two looks.
+        warmup: steps before the first look: an untrained generator paints everything grey.
+        quiet: steps before a guard repeats a warning.
+    """
+
+    enabled: bool = True
+    every: int = Field(default=250, ge=1)
+    warmup: int = Field(default=500, ge=0)
+    quiet: int = Field(default=2000, ge=1)
+    collapse: Collapse = Collapse()
+    balance: Balance = Balance()
+    saturation: Saturation = Saturation()
+    greyness: Greyness = Greyness()
+    checkerboard: Checkerboard = Checkerboard()
+    jump: Jump = Jump()
+    clipping: Clipping = Clipping()
+
+    def on_duty(self) -> dict[str, Guard]:
+        """Return the guards that are not switched off, by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: g for name, g in every.items() if isinstance(g, Guard) and g.enabled}

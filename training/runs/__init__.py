@@ -1,0 +1,1 @@
+"""Run directories and what they hold: train state, checkpoints, logs."""

@@ -1,0 +1,80 @@
+"""Keep the best: which evaluation of a run was the best so far, and its checkpoint."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.common.errors import RunError
+from training.runs.checkpoint import checkpoints, put_in_place
+
+BEST, RECORD = "best", "best.json"
+# Metric -> whether more of it is better.
+METRICS = {"kid": False, "hole_psnr": True}
+
+
+@dataclass
+class Best:
+    """The best evaluation of a run by a stated metric.
+
+    Its state is plain numbers and belongs into the checkpoint.
+
+    Attributes:
+        metric: `kid` (lower is better) or `hole_psnr` (higher is better).
+        value: the best so far, `None` before the first.
+        step: steps done then.
+    """
+
+    metric: str
+    value: float | None = None
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise RunError(f"no metric {self.metric!r} to keep the best by; there are {[*METRICS]}")
+
+    def offer(self, step: int, figures: Mapping[str, float]) -> bool:
+        """Take an evaluation, and say whether it is the best so far.
+
+        Args:
+            step: steps done.
+            figures: what was measured, by metric; a metric that is absent was not measured.
+        """
+        value = figures.get(self.metric)
+        if value is None:
+            return False
+        sign = 1 if METRICS[self.metric] else -1
+        if self.value is not None and sign * value <= sign * self.value:
+            return False
+        self.value, self.step = value, step
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the metric, the best value and its step."""
+        return {"metric": self.metric, "value": self.value, "step": self.step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave; a state of another metric, or none, starts anew."""
+        if state.get("metric") == self.metric:
+            self.value, self.step = state["value"], state["step"]
+
+
+def keep_best(folder: Path, best: Best) -> Path:
+    """Copy the newest checkpoint to `folder/best`, with `best.json` that says why.
+
+    Raises:
+        RunError: the newest checkpoint is not of the best step.
+    """
+    newest = checkpoints(folder)[-1:]
+    if not newest or newest[0].name != f"step-{best.step:08d}":
+        raise RunError(f"no checkpoint of step {best.step} in {folder} to keep as the best")
+    draft, final = folder / f".draft-best-{os.getpid()}", folder / BEST
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(newest[0], draft)
+    (draft / RECORD).write_text(json.dumps(best.state_dict()) + "\n", encoding="utf-8")
+    put_in_place(draft, final)
+    shutil.rmtree(draft, ignore_errors=True)
+    return final

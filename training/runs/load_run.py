@@ -1,0 +1,130 @@
+"""A run's networks as they were at some step, to look into; nothing is trained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from models.runtime.sampling import seeded_noise
+from training.common.errors import RunError
+from training.config.config import Recipe
+from training.data.batches import Batch, fixed_batch, mix
+from training.data.manifest import Manifest
+from training.data.memory_dataset import PreparedSplit, load_split
+from training.runs.best_checkpoint import BEST
+from training.runs.checkpoint import load_checkpoint, read_checkpoint
+from training.runs.run_dir import RunDir
+from training.runs.snapshots import load_snapshot, snapshots
+from training.runs.train_state import Players, any_device, build_players
+
+NEWEST = "newest"
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run's players at one of its checkpoints.
+
+    Attributes:
+        run: the run directory.
+        step: steps done.
+        players: both networks in evaluation mode on the recipe's device, or on the CPU where that
+            is not there.
+    """
+
+    run: RunDir
+    step: int
+    players: Players
+
+    @property
+    def name(self) -> str:
+        """What to call it beside other runs: the folder's name."""
+        return self.run.folder.resolve().name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, with whatever was changed since."""
+        return self.run.recipe
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator to sample from: the moving average where there is one."""
+        return self.players.for_inference
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The discriminator, critic or autoencoder."""
+        return self.players.discriminator
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it makes whole pictures of noise alone."""
+        return self.recipe.picture.hole == "all"
+
+    @property
+    def encoder_fingerprint(self) -> str | None:
+        """Of the sentence encoder of its captions; None where it reads none."""
+        return None if self.unconditional else self.run.any_record().encoder_fingerprint
+
+    def noise(self, count: int, seed: int = 0) -> Tensor:
+        """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
+        noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        return seeded_noise([mix(seed, i) for i in range(count)], noise_dim)
+
+    def held_out(self, data: Path | None = None, split: str | None = None) -> PreparedSplit:
+        """Load pictures that the run was not trained on.
+
+        Args:
+            data: a prepared folder; the run's own first one by default.
+            split: of it; the one to choose models on by default.
+
+        Raises:
+            PreparedDataError: the folder or split is not there, the run's own data were prepared
+                anew, or the captions are of another sentence encoder than the run's.
+        """
+        folder = data or self.run.first_data()
+        split = split or Manifest.load(folder).held_out
+        return load_split(folder, split, encoder_fingerprint=self.encoder_fingerprint)
+
+    def batch(self, pictures: PreparedSplit, count: int, seed: int = 0) -> Batch:
+        """Draw `count` different pictures as this run sees them, each with its first caption."""
+        return fixed_batch([pictures], self.recipe.picture, seed, count)
+
+
+def moved_to(*data: Path | None) -> tuple[Path, ...]:
+    """Return what `load_run` takes, of options that may be left away."""
+    return tuple(place for place in data if place is not None)
+
+
+def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ()) -> LoadedRun:
+    """Load a run's players; nothing is written into the run directory.
+
+    Args:
+        folder: the run directory.
+        which: `newest` or `best` checkpoint, or the step of a snapshot; of a snapshot the
+            generator alone is that old, the rest is of the newest checkpoint.
+        data: prepared folders where a run's data may have moved to; runs of this version have
+            recorded what is needed of it.
+
+    Raises:
+        RunError: no run there, or it has no such checkpoint or snapshot.
+        PreparedDataError: a run of an earlier version whose data, which say how long a caption
+            is, are gone.
+    """
+    run = RunDir.open(folder).found(data)
+    caption_dim = run.any_record().caption_dim
+    players = build_players(run.recipe, caption_dim, any_device(run.recipe.engine))
+    if which == BEST:
+        step, state = read_checkpoint(run.checkpoints / BEST)
+    else:
+        step, state = load_checkpoint(run.checkpoints)
+    players.load_state_dict(state)
+    if isinstance(which, int):
+        found = snapshots(folder)
+        if which not in found:
+            raise RunError(f"{folder}: no snapshot of step {which}; there are {[*found]}")
+        step = which
+        load_snapshot(found[which], players.for_inference)
+    for network in (players.for_inference, players.discriminator):
+        network.eval().requires_grad_(False)
+    return LoadedRun(run, step, players)

@@ -1,0 +1,39 @@
+"""Roll back: forget the checkpoints that trouble has touched."""
+
+import shutil
+from pathlib import Path
+
+from training.common.errors import RunError
+from training.runs.checkpoint import checkpoints, step_of
+
+
+def forget_trouble(folder: Path, since: int, every: int) -> Path:
+    """Go back to before the last look without trouble; where nothing is kept, to before the first.
+
+    What a run looked at every so many steps did between those two looks nobody knows.
+
+    Raises:
+        RunError: none is from before the trouble was seen; nothing was removed.
+    """
+    vouched = since - every + 1
+    oldest = min((step_of(place) for place in checkpoints(folder)), default=since)
+    return forget_from(folder, vouched if oldest < vouched else since)
+
+
+def forget_from(folder: Path, step: int) -> Path:
+    """Remove the checkpoints of `step` and later, and return the newest that is left.
+
+    Args:
+        folder: of the checkpoints.
+        step: at which the trouble was first seen (`Finding.since`).
+
+    Raises:
+        RunError: none is from before; nothing was removed.
+    """
+    found = checkpoints(folder)
+    good = [place for place in found if step_of(place) < step]
+    if not good:
+        raise RunError(f"no checkpoint from before step {step} to roll back to in {folder}")
+    for place in found[len(good) :]:
+        shutil.rmtree(place)
+    return good[-1]

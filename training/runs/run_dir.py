@@ -1,0 +1,216 @@
+"""Run directories: what a run writes down about itself so that it can be resumed and believed."""
+
+import fcntl
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from training.common.errors import PreparedDataError, RunError
+from training.common.output_files import cannot_be_written, write_whole
+from training.config.config import Recipe
+from training.config.load import as_table, override, parse_recipe
+from training.runs.code_revision import revision
+from training.runs.data_record import DataRecord, read_records
+from training.runs.moved_data import relocated
+from training.runs.pretrained import Origin
+
+RECORD, LOCK = "run.json", "run.lock"
+LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A run directory with its recipe and the data it was started on.
+
+    Attributes:
+        folder: holds `run.json`, `log.jsonl`, `tensorboard/`, `samples/` and `checkpoints/`.
+        recipe: as resolved when the run was started.
+        data: folders of prepared data, with their digests.
+        changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
+        origin: the bundle that it began with (`training.runs.pretrained`); None where it began at
+            random.
+        prepared: what the data were when the run started, in the order of `data`; empty in runs of
+            older versions, see `records`.
+    """
+
+    folder: Path
+    recipe: Recipe
+    data: dict[str, str]
+    changes: tuple[dict[str, Any], ...] = ()
+    origin: Origin | None = None
+    prepared: tuple[DataRecord, ...] = ()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Where sample grids are."""
+        return self.folder / "samples"
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        recipe: Recipe,
+        data: dict[str, str],
+        origin: Origin | None = None,
+        prepared: tuple[DataRecord, ...] = (),
+    ) -> "RunDir":
+        """Start a run directory.
+
+        Raises:
+            RunError: one is there already, or the folder cannot be written.
+        """
+        cls.check_free(folder)
+        run = cls(folder, recipe, data, origin=origin, prepared=prepared)
+        try:
+            run.samples.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_be_written(folder, error) from error
+        run.write()
+        return run
+
+    @staticmethod
+    def check_free(folder: Path) -> None:
+        """Refuse a folder that holds a run.
+
+        Raises:
+            RunError: says so.
+        """
+        if (folder / RECORD).exists():
+            raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
+
+    @classmethod
+    def open(cls, folder: Path) -> "RunDir":
+        """Open a run directory.
+
+        Raises:
+            RunError: there is none, or its record cannot be read.
+        """
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            changes = tuple(record.get("changes", ()))
+            origin = Origin(**record["origin"]) if record.get("origin") else None
+            prepared = tuple(DataRecord(**one) for one in record.get("prepared", ()))
+            recipe = parse_recipe(record["recipe"])
+            return cls(folder, recipe, record["data"], changes, origin, prepared)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"no run in {folder}: {error}") from error
+
+    def overridden(self, step: int, overrides: list[str]) -> "RunDir":
+        """Return the run with its recipe overridden from a step on; nothing is written.
+
+        Raises:
+            RecipeError: an override does not fit.
+        """
+        recipe = parse_recipe(override(as_table(self.recipe), overrides))
+        changes = (*self.changes, {"step": step, "set": overrides})
+        return replace(self, recipe=recipe, changes=changes)
+
+    def moved(self, places: Sequence[Path]) -> "RunDir":
+        """Return the run with folders of its data replaced by where they are now.
+
+        Raises:
+            PreparedDataError: a place does not hold data of this run.
+        """
+        return replace(self, data=relocated(self.data, places))
+
+    def found(self, places: Sequence[Path]) -> "RunDir":
+        """Return a run of an older version with its data looked for in `places` as well.
+
+        Raises:
+            PreparedDataError: no prepared data in a place.
+        """
+        if self.prepared:
+            return self
+        return replace(self, data=relocated(self.data, places, all_fit=False))
+
+    def records(self) -> tuple[DataRecord, ...]:
+        """Return what the data were that the run was trained on.
+
+        Raises:
+            PreparedDataError: the run is of an older version, which recorded digests alone, and the
+                data in its folders are gone or are others by now.
+        """
+        return self.prepared or read_records(self.data)
+
+    def any_record(self) -> DataRecord:
+        """Return what one of its data folders was: all have the same encoder.
+
+        Raises:
+            PreparedDataError: the run is of an older version, and none of its data is found.
+        """
+        if self.prepared:
+            return self.prepared[0]
+        for place, digest in self.data.items():
+            with suppress(PreparedDataError):
+                return read_records({place: digest})[0]
+        try:
+            return self.records()[0]
+        except PreparedDataError as error:
+            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+
+    def first_data(self) -> Path:
+        """Return the first folder of its data, which holds what the run was trained on.
+
+        Raises:
+            PreparedDataError: the data are gone from there, or are others by now.
+        """
+        place, digest = next(iter(self.data.items()))
+        try:
+            read_records({place: digest})
+        except PreparedDataError as error:
+            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+        return Path(place)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out while this one trains; the lock goes with the process.
+
+        Raises:
+            RunError: another process is training this run, or the folder cannot be written.
+        """
+        try:
+            opened = (self.folder / LOCK).open("w")
+        except OSError as error:
+            raise cannot_be_written(self.folder, error) from error
+        with opened as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(f"{self.folder} is being trained by another process") from error
+            yield
+
+    def write(self) -> None:
+        """Write `run.json`: recipe, data digests, code revision and library versions.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        record = {
+            "recipe": as_table(self.recipe),
+            "changes": self.changes,
+            "data": self.data,
+            "prepared": [asdict(one) for one in self.prepared],
+            "origin": asdict(self.origin) if self.origin else None,
+            **environment(),
+        }
+        text = json.dumps(record, indent=2) + "\n"
+        try:
+            write_whole(self.folder / RECORD, text)
+        except OSError as error:
+            raise cannot_be_written(self.folder / RECORD, error) from error
+
+
+def environment() -> dict[str, Any]:
+    """Return the code's revision and the versions of what the figures depend on."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"revision": revision(), "python": platform.python_version(), "libraries": versions}

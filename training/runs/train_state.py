@@ -1,0 +1,136 @@
+"""The networks and optimizers of a run, built from its recipe."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS
+from training.common import distributed
+from training.common.errors import RunError
+from training.config.config import Engine, Part, Recipe
+from training.losses.objectives.base import Objective
+from training.optim.ema import averaged
+from training.optim.lr_scheduler import Plateau
+from training.optim.optimizers import build_optimizer, check_moments
+
+
+@dataclass
+class Players:
+    """Everything that changes while a run goes on, and so everything a checkpoint holds."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    objective: Objective
+    plateau: Plateau | None = None
+
+    @property
+    def for_inference(self) -> nn.Module:
+        """The generator to sample from: the moving average where there is one."""
+        return self.generator if self.average is None else self.average.module
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of all of them, by name."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave.
+
+        Raises:
+            RunError: the state is of other networks, optimizers or objective than the recipe's.
+        """
+        for name, part in self._parts().items():
+            if name not in state:
+                raise RunError(f"the checkpoint's {name} does not fit the recipe: it has none")
+            try:
+                load_part(part, state[name])
+            except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+                why = " ".join(str(error).split()[:40])
+                raise RunError(f"the checkpoint's {name} does not fit the recipe: {why}") from error
+        if self.plateau is not None:
+            self.plateau.catch_up(self.generator_optimizer, self.discriminator_optimizer)
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name, part in vars(self).items() if part is not None}
+
+
+def load_part(part: Any, saved: dict[str, Any]) -> None:
+    """Load the state of a network, an optimizer, the average, the objective or the plateau."""
+    if not isinstance(part, torch.optim.Optimizer):
+        part.load_state_dict(saved)
+        return
+    # The checkpoint knows the moments, the recipe the rates: a resume may change them.
+    part.load_state_dict({**saved, "param_groups": part.state_dict()["param_groups"]})
+    check_moments(part)
+
+
+def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Players:
+    """Build both networks (seeded), their optimizers, the average and the objective."""
+    torch.manual_seed(recipe.run.seed)
+    layout = memory_format(recipe.engine)
+    generator, discriminator = (
+        distributed.share_statistics(network(part, registry, caption_dim), device).to(
+            device, memory_format=layout
+        )
+        for part, registry in (
+            (recipe.generator, GENERATORS),
+            (recipe.discriminator, DISCRIMINATORS),
+        )
+    )
+    return Players(
+        generator,
+        discriminator,
+        build_optimizer(generator, recipe.optimizers.generator),
+        build_optimizer(discriminator, recipe.optimizers.discriminator),
+        averaged(generator, recipe.run.ema) if recipe.run.ema else None,
+        recipe.build_objective(),
+        Plateau(recipe.optimizers.plateau) if recipe.optimizers.plateau else None,
+    )
+
+
+def network(part: Part, registry: dict[str, Any], caption_dim: int) -> nn.Module:
+    """Build a network by name; the data say how long a caption vector is."""
+    built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
+    return built
+
+
+def memory_format(engine: Engine) -> torch.memory_format:
+    """Return the recipe's layout of pictures and convolutions."""
+    return torch.channels_last if engine.channels_last else torch.contiguous_format
+
+
+def pick_device(engine: Engine) -> torch.device:
+    """Return the recipe's device; `auto` is CUDA where there is one.
+
+    Raises:
+        RunError: the recipe asks for CUDA and there is none.
+    """
+    if engine.device == "cuda" and not torch.cuda.is_available():
+        raise RunError(
+            "engine.device is cuda and torch finds no GPU here: --set engine.device=cpu or auto"
+        )
+    return any_device(engine)
+
+
+def any_device(engine: Engine) -> torch.device:
+    """Return a device to look into a run on: the recipe's, or the CPU where that is not there."""
+    cuda = engine.device != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """Give a network in evaluation mode, and leave it in the mode it was in."""
+    was_training = network.training
+    try:
+        yield network.eval()
+    finally:
+        network.train(was_training)

@@ -1,0 +1,94 @@
+"""What stopped being finite in a run, how often it did so at the same step, and what to try."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from training.common.console import leads
+from training.common.errors import NonFiniteError
+from training.common.output_files import write_whole
+from training.runs.checkpoint import checkpoints, newest_step
+from training.runs.run_dir import RunDir
+from training.runs.train_state import Players
+
+RECORD = "nonfinite.json"
+
+
+def broken_weight(players: Players) -> str | None:
+    """Return the name of the first weight or buffer that is not finite; None if all are."""
+    networks: dict[str, nn.Module | None] = {
+        "generator": players.generator,
+        "discriminator": players.discriminator,
+        "average": players.average,
+    }
+    for player, network in networks.items():
+        for name, value in network.state_dict().items() if network else ():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                return f"{player}.{name}"
+    return None
+
+
+def check_weights(players: Players, step: int) -> None:
+    """Refuse weights that are not finite, so that they never replace a good checkpoint.
+
+    Raises:
+        NonFiniteError: names the first such weight and the step.
+    """
+    name = broken_weight(players)
+    if name is not None:
+        raise NonFiniteError(
+            f"weight {name} is not finite after step {step}: no checkpoint written"
+        )
+
+
+def explained(run: RunDir, players: Players, step: int, error: NonFiniteError) -> NonFiniteError:
+    """Return an error with what else is known, whether it came before, and what to try.
+
+    Rank 0 counts in the run directory how often the run was stopped at this step.
+
+    Args:
+        run: that was stopped.
+        players: as they are now.
+        step: steps done.
+        error: what stopped it.
+    """
+    parts = [str(error)]
+    name = broken_weight(players)
+    if name is not None and not str(error).startswith("weight"):
+        parts.append(f"weight {name} was not finite before")
+    times = count(run.folder, step, str(error)) if leads() else 1
+    if times > 1:
+        parts.append(f"the same as before, for the {times}. time: a resume alone repeats it")
+    parts.append(f"try {advice(run)}")
+    return NonFiniteError("; ".join(parts))
+
+
+def count(folder: Path, step: int, what: str) -> int:
+    """Record that a run was stopped at a step; return how often in a row it was stopped there."""
+    place = folder / RECORD
+    try:
+        before = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    same = before.get("step") == step and before.get("what") == what
+    times = int(before.get("times", 0)) + 1 if same else 1
+    write_whole(place, json.dumps({"step": step, "what": what, "times": times}) + "\n")
+    return times
+
+
+def advice(run: RunDir) -> str:
+    """Return what a user can try, in one line of commands."""
+    optimizers, found = run.recipe.optimizers, checkpoints(run.checkpoints)
+    resume = f"`captionfill-train resume {run.folder}"
+    options = [
+        f"{resume} --set optimizers.generator.lr={optimizers.generator.lr / 2:g} "
+        f"--set optimizers.discriminator.lr={optimizers.discriminator.lr / 2:g}` (from step "
+        f"{newest_step(run.checkpoints):,})"
+    ]
+    if run.recipe.engine.precision == "bf16":
+        options.append(f"{resume} --set engine.precision=fp32`")
+    if len(found) > 1:
+        options.append(f"an earlier checkpoint (move {found[-1]} away)")
+    return ", or ".join(options)

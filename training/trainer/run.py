@@ -1,0 +1,219 @@
+"""Start and resume runs: data, players, trainer and sampler put together."""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from training.common import distributed
+from training.common.console import leads, say
+from training.common.output_files import check_output_folder
+from training.config.config import Recipe
+from training.data.batches import BatchSource, load_held_out, load_sets
+from training.data.memory_dataset import PictureSet
+from training.inference.sample_grid import Sampler
+from training.optim.precision import chosen
+from training.runs.checkpoint import newest_step
+from training.runs.data_record import DataRecord
+from training.runs.moved_data import check_data
+from training.runs.pretrained import begin, find_origin, moved
+from training.runs.run_dir import RunDir
+from training.runs.train_state import build_players, pick_device
+from training.trainer.trainer import OnFinding, OnStep, Trainer
+
+# Blocks of a streamed set that stay in memory beside those in use.
+SPARE = 4
+
+
+def start(
+    recipe: Recipe,
+    data: Sequence[Path],
+    folder: Path,
+    progress: OnStep,
+    on_finding: OnFinding = say,
+    *,
+    begin_with: Path | None = None,
+) -> RunDir:
+    """Train a recipe in a new run directory.
+
+    Args:
+        recipe: what to train.
+        data: prepared folders; their `train` splits are used.
+        folder: of the run; must not hold one.
+        progress: told the step and its figures.
+        on_finding: told what a guard warns of; by default a line on stderr.
+        begin_with: a bundle whose weights the generator begins with, instead of at random.
+
+    Raises:
+        PreparedDataError: the data do not fit.
+        RunError: the folder holds a run already, the bundle is none or another generator's, or a
+            guard stopped it.
+        NonFiniteError: a loss term stopped being finite.
+    """
+    distributed.join(recipe.engine.device, recipe.run.batch_size)
+
+    def check_place() -> None:
+        RunDir.check_free(folder)
+        check_output_folder(folder)
+
+    distributed.follow(check_place)
+    recipe = settled(recipe)
+    sets = load_sets(data, "train", recipe.picture.window, blocks_kept(recipe))
+    origin = None
+    if begin_with is not None:
+        encoder = sets[0].manifest.encoder_fingerprint
+        origin = find_origin(begin_with, recipe, encoder)
+    digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
+    prepared = tuple(DataRecord.of(one.manifest) for one in sets)
+    run = RunDir(folder, recipe, digests, origin=origin, prepared=prepared)
+    training = set_up(run, sets)
+    with ExitStack() as stack:
+
+        def make() -> None:
+            RunDir.create(folder, recipe, digests, origin, prepared)
+            stack.enter_context(run.locked())
+
+        distributed.follow(make)
+        training.go(progress, on_finding)
+    return run
+
+
+def resume(
+    folder: Path,
+    overrides: list[str],
+    progress: OnStep,
+    on_finding: OnFinding = say,
+    *,
+    data: Sequence[Path] = (),
+    begin_with: Path | None = None,
+) -> RunDir:
+    """Go on with a run from its newest checkpoint, or from its start if it left none.
+
+    Everything is checked, the networks are built and the checkpoint is loaded into them before
+    the run directory is changed: what does not fit leaves it as it was.
+
+    Args:
+        folder: of the run.
+        overrides: `key=value` changes to its recipe (`run.steps=…` to go on for longer); they
+            are written into the run directory.
+        progress: told the step and its figures.
+        on_finding: told what a guard warns of; by default a line on stderr.
+        data: where its prepared data is now, if it has moved; written into the run directory.
+        begin_with: where the bundle that it begins with is now, if it has moved; written likewise.
+
+    Raises:
+        RunError: no run there, or it cannot be written, its checkpoint is damaged or does not
+            fit the changes, or a guard stopped it.
+        PreparedDataError: its data is gone or changed, or does not fit the changes.
+        RecipeError: a change is no value of a recipe.
+        NonFiniteError: a loss term or a weight stopped being finite.
+    """
+    run = RunDir.open(folder)
+    recipe = run.overridden(0, overrides).recipe
+    distributed.join(recipe.engine.device, recipe.run.batch_size)
+    with ExitStack() as stack:
+
+        def take_up() -> int:
+            check_output_folder(folder)
+            stack.enter_context(run.locked())
+            return newest_step(run.checkpoints)
+
+        step = distributed.follow(take_up)
+        pick_device(recipe.engine)
+        changed = run.moved(data) if data else run
+        if begin_with is not None:
+            changed = replace(changed, origin=moved(changed.origin, begin_with))
+        if overrides:
+            changed = changed.overridden(step, overrides)
+            changed = replace(changed, recipe=settled(changed.recipe))
+        sets = load_resumed(changed)
+        changed = replace(changed, prepared=tuple(DataRecord.of(one.manifest) for one in sets))
+        training = set_up(changed, sets)
+        if changed != run:
+            distributed.follow(changed.write)
+        training.go(progress, on_finding)
+    return changed
+
+
+def load_resumed(run: RunDir) -> list[PictureSet]:
+    """Load the data that a run was started on.
+
+    Raises:
+        PreparedDataError: it is gone or changed, or does not fit the recipe.
+    """
+    check_data(run.data)
+    places = [Path(place) for place in run.data]
+    return load_sets(places, "train", run.recipe.picture.window, blocks_kept(run.recipe))
+
+
+def settled(recipe: Recipe) -> Recipe:
+    """Return the recipe with the precision that `auto` is here, for a run to keep to."""
+    engine = recipe.engine
+    precision = chosen(engine.precision, pick_device(engine).type)
+    if precision == engine.precision:
+        return recipe
+    return replace(recipe, engine=replace(engine, precision=precision))
+
+
+def blocks_kept(recipe: Recipe) -> int:
+    """Return how many blocks of each set a process keeps in memory; 0 has the sets there whole.
+
+    As many as its lanes, and some room for those that go on to their next one.
+    """
+    loading, processes = recipe.loading, distributed.count() * max(recipe.loading.workers, 1)
+    return math.ceil(loading.lanes / processes) + SPARE if loading.stream else 0
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that is ready to go on: networks built, the newest checkpoint loaded."""
+
+    trainer: Trainer
+    sampler: Sampler
+
+    def go(self, progress: OnStep, on_finding: OnFinding) -> None:
+        """Train from wherever the run stands to its end."""
+
+        def samples(step: int) -> None:
+            if leads():
+                self.sampler.leave(step, self.trainer.players.for_inference)
+
+        self.trainer.train(progress, samples, on_finding)
+
+
+def set_up(run: RunDir, sets: Sequence[PictureSet]) -> Training:
+    """Build a run's networks and load where it stands into them; the run directory is not changed.
+
+    Raises:
+        RunError: the checkpoint is damaged or does not fit the recipe, the bundle that the run
+            begins with is gone, or its device is not there.
+        PreparedDataError: the held-out data is damaged.
+    """
+    recipe = run.recipe
+    if recipe.engine.threads:
+        torch.set_num_threads(recipe.engine.threads)
+    # Deterministic kernels cost nothing on a CPU and are what makes a resume exact on a GPU.
+    torch.backends.cudnn.deterministic = True
+    device = pick_device(recipe.engine)
+    players = build_players(recipe, sets[0].manifest.caption_dim, device)
+    settings = recipe.run
+    batches = BatchSource(
+        sets,
+        settings.batch_size,
+        settings.balance,
+        recipe.augment,
+        settings.seed,
+        recipe.picture,
+        recipe.loading.lanes if recipe.loading.stream else 1,
+    )
+    places = [Path(place) for place in run.data]
+    held_out = load_held_out(places, sets, SPARE if recipe.loading.stream else 0)
+    trainer = Trainer(run, players, batches, held_out)
+    if distributed.follow(lambda: newest_step(run.checkpoints)):
+        trainer.resume()
+    elif run.origin is not None:
+        begin(players, run.origin)
+    return Training(trainer, Sampler(sets, run.samples, settings.seed, device, recipe.picture))

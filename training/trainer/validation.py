@@ -1,0 +1,37 @@
+"""What is measured of a fixed validation batch while a run trains."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from models.geometry import SIZE, centre
+from training.metrics.images import KID_LEAST, hole_psnr, kid
+
+
+def validation_figures(
+    pictures: Tensor, reals: Tensor, features: Callable[[Tensor], Tensor] | None
+) -> dict[str, float]:
+    """Measure generated pictures against the real ones.
+
+    Args:
+        pictures: uint8 `(N, 3, S, S)`: composites, or whole pictures of an unconditional system.
+        reals: uint8 `(N, 3, S, S)`; row *i* is the photograph that composite *i* was made of.
+        features: of pictures, `(N, D)`; KID is left out without.
+
+    Returns:
+        `kid`, and `hole_psnr` in dB where the two agree outside the hole and so are composites.
+    """
+    figures = {}
+    if features is not None and len(reals) >= KID_LEAST:
+        figures["kid"] = kid(features(pictures), features(reals)).mean
+    if composites(pictures, reals):
+        figures["hole_psnr"] = float(hole_psnr(centre(pictures), centre(reals)).mean())
+    return figures
+
+
+def composites(pictures: Tensor, reals: Tensor) -> bool:
+    """Say whether the pictures are the real ones but for their holes."""
+    if pictures.shape[-1] != SIZE:
+        return False
+    ring = (pictures != reals).sum() - (centre(pictures) != centre(reals)).sum()
+    return int(ring) == 0
