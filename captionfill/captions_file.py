@@ -14,7 +14,7 @@ NAMES = ("metadata.jsonl", "metadata.csv")
 COLUMNS = ("caption", "captions", "text")
 
 
-class Row(NamedTuple):
+class CaptionRow(NamedTuple):
     """A picture's name and its caption; the caption may be empty, and is checked later."""
 
     name: str
@@ -26,7 +26,7 @@ def by_form(names: Iterable[str]) -> dict[str, str]:
     return {unicodedata.normalize("NFC", name): name for name in names}
 
 
-def read_rows(text: str, name: str) -> list[Row]:
+def read_rows(text: str, name: str) -> list[CaptionRow]:
     """Read a captions file.
 
     Each row has ``file_name`` and ``caption``, ``captions``, of which the first counts, or
@@ -57,7 +57,7 @@ def _parse_table(text: str) -> Iterator[Any]:
     return csv.DictReader(io.StringIO(text, newline=""))
 
 
-def _row(fields: Any, number: int) -> Row:
+def _row(fields: Any, number: int) -> CaptionRow:
     name = fields.get("file_name") if isinstance(fields, Mapping) else None
     if not isinstance(name, str) or not name:
         raise ValueError(f"row {number} has no file_name")
@@ -65,7 +65,7 @@ def _row(fields: Any, number: int) -> Row:
         raise ValueError(f"row {number} has more fields than columns: quote a text with commas")
     given = next((fields[column] for column in COLUMNS if fields.get(column)), "")
     try:
-        return Row(name, _first_text(given))
+        return CaptionRow(name, _first_text(given))
     except ValueError as error:
         raise ValueError(f"row {number}: {error}") from error
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Judgement(NamedTuple):
+class Logits(NamedTuple):
     """How real a discriminator finds each picture.
 
     Attributes:
@@ -17,12 +17,12 @@ class Judgement(NamedTuple):
     features: tuple[Tensor, ...]
 
 
-class Patches(NamedTuple):
+class PatchLogits(NamedTuple):
     """How real a discriminator finds each of several overlapping parts of each picture.
 
     Attributes:
         scores: `(N, places)`, higher is more real.
-        features: as a `Judgement` has them.
+        features: as a `Logits` has them.
     """
 
     scores: Tensor

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from models.errors import ModelsError
-from training.common.console import leads, stage_progress, step_progress
+from training.common.console import is_main_process, stage_progress, step_progress
 from training.common.errors import PreparedDataError, TrainingError
 
 # Heavy imports live inside the commands, so that --help answers at once.
@@ -136,7 +136,7 @@ def train(
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:
         start(chosen, data, run, progress, begin_with=begin_with)
-    if leads():
+    if is_main_process():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
 
@@ -161,7 +161,7 @@ def resume(
     steps = RunDir.open(run).overridden(0, overrides or []).recipe.run.steps
     with step_progress(steps) as progress:
         go_on(run, overrides or [], progress, data=data or (), begin_with=begin_with)
-    if leads():
+    if is_main_process():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
 
@@ -270,7 +270,7 @@ def evaluate(
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
     from training.common.output_files import check_results
-    from training.evaluation.evaluate import Rivals, Settings
+    from training.evaluation.evaluate import ComparisonBundles, EvaluationSettings
     from training.evaluation.evaluate import evaluate as measure
 
     check_results(json)
@@ -282,8 +282,8 @@ def evaluate(
             data,
             split,
             out_json=json,
-            settings=Settings(limit=limit, seed=seed, engine=engine),
-            rivals=Rivals(judge, others) if measures or others else None,
+            settings=EvaluationSettings(limit=limit, seed=seed, engine=engine),
+            rivals=ComparisonBundles(judge, others) if measures or others else None,
             progress=progress,
         )
     typer.echo(result.to_markdown())
@@ -382,7 +382,7 @@ def main() -> None:
         app()
     except (TrainingError, ModelsError) as error:
         # What stops ranks stops them all, but for their data, which each reads by itself.
-        if leads() or isinstance(error, PreparedDataError):
+        if is_main_process() or isinstance(error, PreparedDataError):
             typer.echo(f"captionfill-train: {error}", err=True)
         sys.exit(1)
     except OSError as error:  # such as a disk that became full

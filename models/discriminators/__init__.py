@@ -2,20 +2,20 @@
 
 from models.discriminators.convolutional import ConvDiscriminator, ConvSettings
 from models.discriminators.projected import ProjectedDiscriminator, ProjectedSettings
-from models.discriminators.projected_variants import PixelsAlone, Unnormalised
+from models.discriminators.projected_variants import PatchOnlyDiscriminator, Unnormalised
 from models.generators.began import Autoencoder, AutoencoderSettings
-from models.generators.began_blog import BlogAutoencoder, BlogJudgeSettings
-from models.generators.context_encoder import ContextJudge, ContextJudgeSettings
-from models.generators.dcgan import DcganDiscriminator, DcganJudgeSettings
+from models.generators.began_blog import BlogAutoencoder, BlogAutoencoderSettings
+from models.generators.context_encoder import ContextDiscriminator, ContextDiscriminatorSettings
+from models.generators.dcgan import DcganDiscriminator, DcganDiscriminatorSettings
 from models.registry import Builder, builder
 
 DISCRIMINATORS: dict[str, Builder] = {
     "conv": builder(ConvDiscriminator, ConvSettings),
-    "context-encoder": builder(ContextJudge, ContextJudgeSettings),
-    "dcgan": builder(DcganDiscriminator, DcganJudgeSettings),
+    "context-encoder": builder(ContextDiscriminator, ContextDiscriminatorSettings),
+    "dcgan": builder(DcganDiscriminator, DcganDiscriminatorSettings),
     "autoencoder": builder(Autoencoder, AutoencoderSettings),
-    "began-blog": builder(BlogAutoencoder, BlogJudgeSettings),
+    "began-blog": builder(BlogAutoencoder, BlogAutoencoderSettings),
     "projected": builder(ProjectedDiscriminator, ProjectedSettings),
-    "projected-pixels": builder(PixelsAlone, ProjectedSettings),
+    "projected-pixels": builder(PatchOnlyDiscriminator, ProjectedSettings),
     "projected-unnormalised": builder(Unnormalised, ProjectedSettings),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from models.layers.blocks import down_block, init_normal
 
 
@@ -33,7 +33,7 @@ class ConvDiscriminator(nn.Module):
     repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
     """
 
-    verdict = Judgement
+    verdict = Logits
 
     def __init__(self, settings: ConvSettings) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class ConvDiscriminator(nn.Module):
         )
         self.apply(init_normal)
 
-    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+    def forward(self, images: Tensor, caption: Tensor) -> Logits:
         """Judge composites.
 
         Args:
@@ -68,7 +68,7 @@ class ConvDiscriminator(nn.Module):
         for level in self.levels:
             images = level(images)
             features.append(images)
-        return Judgement(self.rejudge(images, caption), tuple(features))
+        return Logits(self.rejudge(images, caption), tuple(features))
 
     def rejudge(self, seen: Tensor, caption: Tensor) -> Tensor:
         """Score pictures from their last features, under another caption perhaps.

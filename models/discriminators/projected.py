@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.nn.utils.parametrizations import spectral_norm
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from models.errors import ModelsError
-from models.frozen.caption_scorer import CAPTION_DIM, CODE, caption_map, load_steering
+from models.frozen.caption_scorer import CAPTION_DIM, CODE, caption_map, load_caption_scorer
 from models.frozen.efficientnet import CHANNELS, features_of
 from models.geometry import SIZE
 
@@ -54,7 +54,7 @@ class ProjectedSettings:
             )
 
 
-class Looked(NamedTuple):
+class FrozenFeatures(NamedTuple):
     """What is seen of pictures before anything that is learnt; made once for both players.
 
     Attributes:
@@ -68,10 +68,10 @@ class Looked(NamedTuple):
     features: tuple[Tensor, ...]
     code: Tensor
 
-    def detach(self) -> Looked:
+    def detach(self) -> FrozenFeatures:
         """Return the same without a gradient."""
         features = tuple(f.detach() for f in self.features)
-        return Looked(self.window.detach(), features, self.code.detach())
+        return FrozenFeatures(self.window.detach(), features, self.code.detach())
 
 
 class Head(nn.Module):
@@ -99,7 +99,7 @@ class Head(nn.Module):
         return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
 
 
-class Meaning(nn.Module):
+class CaptionHead(nn.Module):
     """Scores how a picture's code goes with a caption's, both of the frozen steering scorer.
 
     That one knows captions from the first step, but can be fooled by patterns that nobody else
@@ -117,7 +117,7 @@ class Meaning(nn.Module):
 
     def forward(self, code: Tensor, captions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Score codes `(N, 128)` under each caption, `(N, 384)`: `(N, 1)` each."""
-        scorer = load_steering(str(code.device))
+        scorer = load_caption_scorer(str(code.device))
         scores = []
         for caption in captions:
             told = (caption.abs().sum(1, keepdim=True) > 0).to(code.dtype)
@@ -136,7 +136,7 @@ class ProjectedDiscriminator(nn.Module):
     on the pixels (Isola et al. 2017, §2.2.2, PatchGAN) sees the seam and the finest texture.
     """
 
-    verdict = Judgement
+    verdict = Logits
 
     def __init__(self, settings: ProjectedSettings) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class ProjectedDiscriminator(nn.Module):
             nn.Conv2d(2 * p, 4 * p, 3, padding=1),
         ]
         self.heads = nn.ModuleList([Head(trunk, s.caption_dim) for trunk in [*trunks, pixels]])
-        self.meaning = Meaning(w) if s.meaning else None
+        self.meaning = CaptionHead(w) if s.meaning else None
 
     @property
     def middle(self) -> int:
@@ -165,7 +165,7 @@ class ProjectedDiscriminator(nn.Module):
         corner: tuple[int, int] | None = None,
         resolution: int | None = None,
         noise: Tensor | None = None,
-    ) -> Looked:
+    ) -> FrozenFeatures:
         """Look at the middle of pictures through the pretrained network.
 
         Args:
@@ -184,11 +184,11 @@ class ProjectedDiscriminator(nn.Module):
         if self.meaning is not None:
             kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
             with torch.autocast(kind, enabled=False):
-                scorer = load_steering(str(images.device))
+                scorer = load_caption_scorer(str(images.device))
                 code = scorer.see_centres(caption_map(window, features))
-        return Looked(window, features, code)
+        return FrozenFeatures(window, features, code)
 
-    def scores(self, looked: Looked, *captions: Tensor) -> tuple[list[Tensor], ...]:
+    def scores(self, looked: FrozenFeatures, *captions: Tensor) -> tuple[list[Tensor], ...]:
         """Judge what was looked at.
 
         Args:
@@ -204,13 +204,13 @@ class ProjectedDiscriminator(nn.Module):
             by_head.append(self.meaning(looked.code, captions))
         return tuple([scores[i] for scores in by_head] for i in range(len(captions)))
 
-    def maps(self, looked: Looked) -> list[Tensor]:
+    def maps(self, looked: FrozenFeatures) -> list[Tensor]:
         """Return what each head looks at, `(N, C, H, W)`."""
         return [*looked.features, looked.window]
 
-    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+    def forward(self, images: Tensor, caption: Tensor) -> Logits:
         """Judge composites `(N, 3, 64, 64)` under captions `(N, caption_dim)`."""
         looked = self.look(images)
         (scores,) = self.scores(looked, caption)
         score = torch.stack([one.float().mean(1) for one in scores]).mean(0)
-        return Judgement(score, looked.features)
+        return Logits(score, looked.features)

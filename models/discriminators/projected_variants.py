@@ -3,10 +3,14 @@
 from torch import Tensor
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from models.discriminators.projected import Looked, ProjectedDiscriminator, ProjectedSettings
+from models.discriminators.projected import (
+    FrozenFeatures,
+    ProjectedDiscriminator,
+    ProjectedSettings,
+)
 
 
-class PixelsAlone(ProjectedDiscriminator):
+class PatchOnlyDiscriminator(ProjectedDiscriminator):
     """What is real is judged from pixels alone (Isola et al. 2017, §2.2.2, PatchGAN).
 
     The head that knows captions stays, if there is one.
@@ -16,7 +20,7 @@ class PixelsAlone(ProjectedDiscriminator):
         super().__init__(settings)
         self.heads = self.heads[-1:]
 
-    def maps(self, looked: Looked) -> list[Tensor]:
+    def maps(self, looked: FrozenFeatures) -> list[Tensor]:
         """Return what the one head looks at, `(N, 3, W, W)`."""
         return [looked.window]
 

@@ -40,7 +40,7 @@ def caption_map(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([coarse, *finer], dim=1)
 
 
-def build_steering(caption_dim: int = CAPTION_DIM) -> Scorer:
+def build_caption_scorer(caption_dim: int = CAPTION_DIM) -> Scorer:
     """Build the scorer that reads `caption_map`s."""
     pictures = nn.Sequential(
         nn.Conv2d(CHANNELS[2] + CHANNELS[1] + 3, WIDTH, 3, padding=1),
@@ -54,7 +54,7 @@ def build_steering(caption_dim: int = CAPTION_DIM) -> Scorer:
 
 
 @lru_cache(maxsize=2)
-def load_steering(device: str) -> Scorer:
+def load_caption_scorer(device: str) -> Scorer:
     """Return the trained scorer on a device, frozen; on `meta` as shapes without numbers.
 
     It is shared by all that look through it, and belongs to no checkpoint.
@@ -66,7 +66,7 @@ def load_steering(device: str) -> Scorer:
 
 
 def read_frozen(place: Traversable, digest: str, device: str) -> Scorer:
-    """Read a scorer of `caption_map`s that never changes again; see `load_steering`.
+    """Read a scorer of `caption_map`s that never changes again; see `load_caption_scorer`.
 
     Args:
         place: of its weights.
@@ -77,7 +77,7 @@ def read_frozen(place: Traversable, digest: str, device: str) -> Scorer:
         FrozenWeightsError: the file is another one than runs of this version were trained with.
     """
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
-        scorer = build_steering()
+        scorer = build_caption_scorer()
     if device != "meta":
         data = place.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:

@@ -1,9 +1,9 @@
 """Generators: `generator(context, mask, caption, noise) -> centre`."""
 
-from models.generators.began import BeganGenerator, BeganSettings
-from models.generators.began_blog import BlogGenerator, BlogSettings
+from models.generators.began import BeganGenerator, BeganGeneratorSettings
+from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings
 from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings
-from models.generators.dcgan import DcganGenerator, DcganSettings
+from models.generators.dcgan import DcganGenerator, DcganGeneratorSettings
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.generators.squeezenet import InpaintGenerator, InpaintSettings
 from models.generators.unet import UnetGenerator, UnetSettings
@@ -15,9 +15,9 @@ GENERATORS: dict[str, Builder] = {
     "inpaint": builder(InpaintGenerator, InpaintSettings),
     "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
     "context-encoder": builder(ContextEncoder, ContextEncoderSettings),
-    "dcgan": builder(DcganGenerator, DcganSettings),
-    "began": builder(BeganGenerator, BeganSettings),
-    "began-blog": builder(BlogGenerator, BlogSettings),
+    "dcgan": builder(DcganGenerator, DcganGeneratorSettings),
+    "began": builder(BeganGenerator, BeganGeneratorSettings),
+    "began-blog": builder(BlogGenerator, BlogGeneratorSettings),
     "unet": builder(UnetGenerator, UnetSettings),
     "unet-no-skips": builder(UnetWithoutSkips, UnetSettings),
     "unet-transposed": builder(UnetTransposed, UnetSettings),

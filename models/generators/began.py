@@ -11,7 +11,7 @@ from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, init_kai
 from models.layers.encoders import SqueezeEncoder
 from models.layers.noise import KINDS, spread
 from models.layers.output_activation import Clip
-from models.layers.residual_fade import VanishingResidual
+from models.layers.residual_fade import ResidualFade
 
 GRID = 8  # side of the smallest feature map
 MOST_FILTERS = 128
@@ -108,7 +108,7 @@ class Decoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class BeganSettings(Style):
+class BeganGeneratorSettings(Style):
     """Sizes of the generator, which is the discriminator's decoder on noise.
 
     Attributes:
@@ -127,7 +127,7 @@ class BeganSettings(Style):
 class BeganGenerator(nn.Module):
     """Noise through a decoder, clipped to -1 to 1."""
 
-    def __init__(self, settings: BeganSettings) -> None:
+    def __init__(self, settings: BeganGeneratorSettings) -> None:
         super().__init__()
         self.settings = settings
         self.decoder = Decoder(settings.noise_dim, settings)
@@ -197,7 +197,7 @@ class Autoencoder(nn.Module):
 def pair(in_channels: int, out_channels: int, style: Style) -> nn.Sequential:
     """Build two 3×3 convolutions; the second fades in, since it keeps the shape."""
     first = block(in_channels, out_channels, style)
-    return nn.Sequential(first, VanishingResidual(block(out_channels, out_channels, style)))
+    return nn.Sequential(first, ResidualFade(block(out_channels, out_channels, style)))
 
 
 def block(in_channels: int, out_channels: int, style: Style, stride: int = 1) -> nn.Sequential:

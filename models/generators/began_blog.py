@@ -22,7 +22,7 @@ DOWN = (
 
 
 @dataclass(frozen=True)
-class BlogSettings:
+class BlogGeneratorSettings:
     """What can be chosen of the generator.
 
     Attributes:
@@ -35,7 +35,7 @@ class BlogSettings:
 
 
 @dataclass(frozen=True)
-class BlogJudgeSettings:
+class BlogAutoencoderSettings:
     """What can be chosen of the discriminator.
 
     Attributes:
@@ -69,7 +69,7 @@ class Grow(nn.Module):
 class BlogGenerator(nn.Module):
     """Noise, a linear layer, convolutions, and a filter of its own for every output pixel."""
 
-    def __init__(self, settings: BlogSettings) -> None:
+    def __init__(self, settings: BlogGeneratorSettings) -> None:
         super().__init__()
         self.settings = settings
         self.project = nn.Linear(settings.noise_dim, CODE)
@@ -89,7 +89,7 @@ class BlogAutoencoder(nn.Module):
 
     verdict = Reconstruction
 
-    def __init__(self, settings: BlogJudgeSettings) -> None:
+    def __init__(self, settings: BlogAutoencoderSettings) -> None:
         super().__init__()
         self.settings = settings
         norm = settings.batch_norm

@@ -17,10 +17,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Patches
+from models.discriminator_outputs import PatchLogits
 from models.geometry import HOLE, centre
 from models.layers.blocks import down_block, init_normal, up_block
-from models.layers.transposed_conv import MatrixTransposed
+from models.layers.transposed_conv import TransposedConv
 
 # Of batch norm, as there: the second argument of BatchNorm2d. What varies little stays little.
 EPSILON = 0.8
@@ -58,7 +58,7 @@ class ContextEncoder(nn.Module):
         )
         self.bottleneck = nn.Conv2d(down[-1], up[0], 1)
         self.decoder = nn.Sequential(
-            up_block(up[0], up[1], epsilon=EPSILON, conv=MatrixTransposed),
+            up_block(up[0], up[1], epsilon=EPSILON, conv=TransposedConv),
             *(up_block(a, b, epsilon=EPSILON) for a, b in pairwise(up[1:])),
         )
         self.paint = nn.Sequential(nn.Conv2d(up[-1], 3, 3, padding=1), nn.Tanh())
@@ -82,7 +82,7 @@ class ContextEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class ContextJudgeSettings:
+class ContextDiscriminatorSettings:
     """Sizes of the discriminator.
 
     Attributes:
@@ -92,16 +92,16 @@ class ContextJudgeSettings:
     width: int = 64
 
 
-class ContextJudge(nn.Module):
+class ContextDiscriminator(nn.Module):
     """Scores 4×4 overlapping patches of the fill alone: neither seam nor context is seen.
 
     3×3 convolutions, the first three with stride 2, instance norm (without weights) on all but the
     first, then one score for each place (Isola et al. 2017, §2.2.2, PatchGAN).
     """
 
-    verdict = Patches
+    verdict = PatchLogits
 
-    def __init__(self, settings: ContextJudgeSettings) -> None:
+    def __init__(self, settings: ContextDiscriminatorSettings) -> None:
         super().__init__()
         self.settings = settings
         channels = [3, *(settings.width << i for i in range(4))]
@@ -112,13 +112,13 @@ class ContextJudge(nn.Module):
         self.judge = nn.Conv2d(channels[-1], 1, 3, padding=1)
         self.apply(init_normal)
 
-    def forward(self, images: Tensor, caption: Tensor) -> Patches:
+    def forward(self, images: Tensor, caption: Tensor) -> PatchLogits:
         """Judge the centres of `(N, 3, 64, 64)`, -1 to 1; the caption is not read."""
         seen, features = centre(images), []
         for level in self.levels:
             seen = level(seen)
             features.append(seen)
-        return Patches(self.judge(seen).reshape(len(images), PLACES), tuple(features))
+        return PatchLogits(self.judge(seen).reshape(len(images), PLACES), tuple(features))
 
 
 def patch_block(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:

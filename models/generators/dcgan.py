@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from models.layers.blocks import check_choice, down_block, init_normal, up_block
 from models.layers.noise import KINDS, spread
 
@@ -21,7 +21,7 @@ def doublings(size: int) -> int:
 
 
 @dataclass(frozen=True)
-class DcganSettings:
+class DcganGeneratorSettings:
     """Sizes of DCGAN's generator.
 
     Attributes:
@@ -43,7 +43,7 @@ class DcganSettings:
 class DcganGenerator(nn.Module):
     """Noise to a picture by strided transposed convolutions; batch norm on all but the output."""
 
-    def __init__(self, settings: DcganSettings) -> None:
+    def __init__(self, settings: DcganGeneratorSettings) -> None:
         super().__init__()
         self.settings = settings
         channels = [settings.width << i for i in reversed(range(doublings(settings.size)))]
@@ -66,7 +66,7 @@ class DcganGenerator(nn.Module):
 
 
 @dataclass(frozen=True)
-class DcganJudgeSettings:
+class DcganDiscriminatorSettings:
     """Sizes of DCGAN's discriminator.
 
     Attributes:
@@ -83,9 +83,9 @@ class DcganJudgeSettings:
 class DcganDiscriminator(nn.Module):
     """The mirror image: strided convolutions with LeakyReLU 0.2, then one score."""
 
-    verdict = Judgement
+    verdict = Logits
 
-    def __init__(self, settings: DcganJudgeSettings) -> None:
+    def __init__(self, settings: DcganDiscriminatorSettings) -> None:
         super().__init__()
         self.settings = settings
         channels = [3, *(settings.width << i for i in range(doublings(settings.size)))]
@@ -96,10 +96,10 @@ class DcganDiscriminator(nn.Module):
         self.judge = nn.Conv2d(channels[-1], 1, GRID)
         self.apply(init_normal)
 
-    def forward(self, images: Tensor, caption: Tensor) -> Judgement:
+    def forward(self, images: Tensor, caption: Tensor) -> Logits:
         """Judge pictures `(N, 3, size, size)`, -1 to 1; the caption is not read."""
         features = []
         for level in self.levels:
             images = level(images)
             features.append(images)
-        return Judgement(self.judge(images).flatten(), tuple(features))
+        return Logits(self.judge(images).flatten(), tuple(features))

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 
 from models.geometry import HOLE
 from models.layers.blocks import check_choice, init_kaiming
-from models.layers.boundary_correction import Membrane
+from models.layers.boundary_correction import BoundaryCorrection
 from models.layers.output_activation import Clip
 
 SLOPE = 0.2
@@ -85,7 +85,7 @@ class Down(nn.Module):
         return x + inner
 
 
-class Block(nn.Module):
+class UnetBlock(nn.Module):
     """A residual block that a style vector modulates.
 
     Between its two convolutions each group of channels is normalised, then scaled and shifted as
@@ -130,7 +130,7 @@ class Up(nn.Module):
         self.cut, self.upsample = cut, upsample
         self.below: nn.Module = nn.Conv2d(below, out, 1)
         self.beside = nn.Conv2d(beside, out, 3, padding=1)
-        self.block = Block(out, style)
+        self.block = UnetBlock(out, style)
 
     def forward(self, x: Tensor, beside: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
         """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`, or the middle of it.
@@ -183,7 +183,7 @@ class UnetGenerator(nn.Module):
             nn.Linear(s.style, s.style),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
-        self.bottom = Block(made[0], s.style)
+        self.bottom = UnetBlock(made[0], s.style)
         self.ups = nn.ModuleList(
             [
                 self.level(below, beside, out, s.style, cut, upsample=s.upsample)
@@ -192,7 +192,7 @@ class UnetGenerator(nn.Module):
         )
         self.last = nn.Conv2d(w, 3, 3, padding=1)
         self.output = Clip()
-        self.membrane = Membrane() if s.membrane else None
+        self.membrane = BoundaryCorrection() if s.membrane else None
         self.downs.apply(init_kaiming)
         nn.init.normal_(self.last.weight, 0.0, 0.01)  # or it would begin as black and white
 
@@ -228,9 +228,9 @@ class UnetGenerator(nn.Module):
             of it.
         """
         counts = [len(noise) for noise in noises]
-        seen = [join(level, counts) for level in self.encode(context, mask)]
-        wide = self.decode(seen, join(caption, counts), torch.cat(list(noises)))
-        return torch.split(self.met(wide, join(context, counts)), counts)
+        seen = [merge_skip(level, counts) for level in self.encode(context, mask)]
+        wide = self.decode(seen, merge_skip(caption, counts), torch.cat(list(noises)))
+        return torch.split(self.met(wide, merge_skip(context, counts)), counts)
 
     @staticmethod
     def without_margin(wide: Tensor) -> Tensor:
@@ -279,7 +279,7 @@ class UnetGenerator(nn.Module):
         return styles
 
 
-def join(x: Tensor, counts: Sequence[int]) -> Tensor:
+def merge_skip(x: Tensor, counts: Sequence[int]) -> Tensor:
     """Return the first rows of `(N, …)`, so many of them for each count, one after the other."""
     return torch.cat([x[:count] for count in counts])
 

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from models.geometry import EDGE, HOLE
 
 
-class Membrane(nn.Module):
+class BoundaryCorrection(nn.Module):
     """The membrane of Pérez, Gangnet & Blake 2003, "Poisson image editing", eq. 7 and 8.
 
     A network predicts the hole and what is seen around it; what it misses of the latter it

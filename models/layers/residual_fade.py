@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 
 
-class VanishingResidual(nn.Module):
+class ResidualFade(nn.Module):
     """`carry · x + (1 - carry) · layer(x)`: at carry 1 a wire, at 0 the layer alone.
 
     The carry is a buffer, so that a checkpoint, a moving average and a bundle hold the network as
-    it was; who trains lowers it (`set_carry`).
+    it was; who trains lowers it (`set_alpha`).
     """
 
     carry: Tensor
@@ -24,8 +24,8 @@ class VanishingResidual(nn.Module):
         return out + self.carry * (x - out)
 
 
-def set_carry(module: nn.Module, carry: float) -> None:
+def set_alpha(module: nn.Module, carry: float) -> None:
     """Set every vanishing residual's carry, 1 to 0."""
     for layer in module.modules():
-        if isinstance(layer, VanishingResidual):
+        if isinstance(layer, ResidualFade):
             layer.carry.fill_(carry)

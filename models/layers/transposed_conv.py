@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import fold
 
 
-class MatrixTransposed(nn.ConvTranspose2d):
+class TransposedConv(nn.ConvTranspose2d):
     """The same weights and, but for rounding, the same numbers as `nn.ConvTranspose2d`.
 
     A convolution sorts its weights into blocks in each pass; where a batch has few places and the

@@ -15,7 +15,7 @@ from models.captions import CaptionEncoder, EncoderError
 from models.errors import ModelsError
 from models.frozen.scorers import SCORERS
 from models.generators import GENERATORS
-from models.runtime.replace_files import replacing
+from models.runtime.replace_files import replace_folder
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "generator.safetensors", "config.json", "README.md"
@@ -109,7 +109,7 @@ def save_bundle(
     Raises:
         ReplaceError: the folder cannot be written; an older bundle in it is as before.
     """
-    with replacing(folder, OWNED) as draft:
+    with replace_folder(folder, OWNED) as draft:
         return write_bundle(draft, generator, config, model_card, scorer)
 
 

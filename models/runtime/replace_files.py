@@ -21,7 +21,7 @@ class ReplaceError(ModelsError):
 
 
 @contextmanager
-def replacing(folder: Path, owned: Collection[str]) -> Iterator[Path]:
+def replace_folder(folder: Path, owned: Collection[str]) -> Iterator[Path]:
     """Give an empty draft folder whose files replace those of `folder` when all went well.
 
     The draft lies beside the folder and changes places with it in one rename. Where the folder

@@ -9,20 +9,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from service.api.expiry import sweeping
-from service.api.inpaint_service import Inpainter
+from service.api.expiry import run_expiry_sweeper
+from service.api.inpaint_service import InpaintService
 from service.api.prometheus import HttpMetrics
 from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
 from service.api.schemas import openapi
 from service.api.schemas.inpaint import REQUEST_HEADERS
-from service.api.worker_registry import Fleet
+from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors import errors, responses
-from service.middleware.install import install_gate
-from service.queue.batch_store import Batches
+from service.middleware.install import install_middleware
+from service.queue.batch_store import BatchStore
 from service.queue.client import Queue
 from service.queue.redis_check import RedisMonitor
-from service.webhooks.dispatcher import delivering
+from service.webhooks.dispatcher import run_dispatcher
 from service.webhooks.openapi import describe_webhooks
 
 _PARTS = (inpaint, jobs, batches, openai, models, health, docs, metrics)
@@ -36,10 +36,10 @@ def create_app(settings: Settings) -> FastAPI:
         queue = Queue(settings)
         app.state.settings, app.state.queue = settings, queue
         app.state.redis_monitor = RedisMonitor(queue.redis, settings)
-        app.state.fleet = Fleet(queue)
-        app.state.inpainter = Inpainter(settings, queue, app.state.fleet)
-        app.state.batches = Batches(queue, settings)
-        async with delivering(settings, queue.redis), sweeping(queue):
+        app.state.fleet = WorkerRegistry(queue)
+        app.state.inpainter = InpaintService(settings, queue, app.state.fleet)
+        app.state.batches = BatchStore(queue, settings)
+        async with run_dispatcher(settings, queue.redis), run_expiry_sweeper(queue):
             yield
         await queue.close()
 
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
     _check_root_path(settings.root_path)
-    install_gate(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
+    install_middleware(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
     app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
     return app
 

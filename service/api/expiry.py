@@ -19,7 +19,7 @@ _PAUSE_SECONDS = 1.0
 _CHECKED = 100
 
 
-class Sweeper:
+class ExpirySweeper:
     """Calls the queue's sweep and logs what it found."""
 
     def __init__(self, queue: Queue) -> None:
@@ -54,9 +54,9 @@ class Sweeper:
 
 
 @asynccontextmanager
-async def sweeping(queue: Queue) -> AsyncIterator[None]:
+async def run_expiry_sweeper(queue: Queue) -> AsyncIterator[None]:
     """Sweep in the background for as long as the context lasts."""
-    task = asyncio.create_task(Sweeper(queue).run())
+    task = asyncio.create_task(ExpirySweeper(queue).run())
     try:
         yield
     finally:

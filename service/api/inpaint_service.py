@@ -18,7 +18,7 @@ from captionfill.imaging.codec import Picture, own_bytes
 from captionfill.imaging.geometry import Region
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
-from service.api.worker_registry import Fleet
+from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors.errors import (
     BadRequest,
@@ -28,26 +28,26 @@ from service.errors.errors import (
     QueueFull,
     ResultNotReady,
 )
-from service.queue.client import Admitted, Idempotency, Queue
+from service.queue.client import EnqueueResult, IdempotencyKey, Queue
 from service.queue.job_ids import make_job_id
-from service.queue.jobs import Job, Lane, Status
-from service.queue.task import SEEDS, Failure, Outcome, Result, Work
+from service.queue.jobs import Job, Priority, Status
+from service.queue.task import SEEDS, InferenceTask, TaskFailure, TaskResult, TaskSuccess
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRequest:
     """A request that has been looked at in full, and what it asks of the model.
 
     Attributes:
         name: SHA-256 over picture, region, captions, seed, count and temperature; with a bundle's
-            edition it names the answer.
+            model_version it names the answer.
         fingerprint: SHA-256 over the request as it was sent.
     """
 
     canvas: Canvas
-    work: Work
+    work: InferenceTask
     image: bytes
     name: str
     fingerprint: str
@@ -55,12 +55,12 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Ticket:
+class SubmittedJob:
     """A request's place in the queue; its job may be an older one, of the same Idempotency-Key."""
 
-    prepared: Prepared
+    prepared: PreparedRequest
     job: Job
-    admitted: Admitted
+    admitted: EnqueueResult
 
     @property
     def id(self) -> str:
@@ -69,11 +69,11 @@ class Ticket:
 
 
 @dataclass(frozen=True)
-class Answer:
+class InpaintResult:
     """What goes back to the client: pictures, and those by the second caption where there is one.
 
     Attributes:
-        name: as of `Prepared`.
+        name: as of `PreparedRequest`.
         differences: of each pair of fills by the two captions, mean absolute difference in 8-bit
             levels.
         notes: what of the upload is not in the pictures, a sentence each.
@@ -81,7 +81,7 @@ class Answer:
 
     job: str
     name: str
-    result: Result
+    result: TaskSuccess
     region: Region
     images: list[bytes]
     others: list[bytes]
@@ -89,10 +89,10 @@ class Answer:
     notes: list[str]
 
 
-class Inpainter:
+class InpaintService:
     """Carries requests through the queue, without ever blocking the event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, fleet: Fleet) -> None:
+    def __init__(self, settings: Settings, queue: Queue, fleet: WorkerRegistry) -> None:
         self._settings = settings
         self._queue = queue
         self._fleet = fleet
@@ -101,7 +101,7 @@ class Inpainter:
 
     async def prepare(
         self, request: InpaintRequest, key: str = "", *, afresh: bool = False
-    ) -> Prepared:
+    ) -> PreparedRequest:
         """Decode and check everything about a request that can be checked.
 
         Args:
@@ -112,25 +112,25 @@ class Inpainter:
         Raises:
             ServiceError: whatever is wrong with picture, region or model.
         """
-        model, edition = await self._fleet.resolve(request.model)
+        model, model_version = await self._fleet.resolve(request.model)
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
         self._check_answer_size(canvas.picture, request)
-        work = Work(
+        work = InferenceTask(
             window=canvas.window,
             caption=request.caption,
             seed=_seed(request.seed, key, fingerprint),
             count=request.count,
             other=request.other,
             model=model,
-            edition=edition,
+            model_version=model_version,
             nonce=secrets.token_hex(8) if afresh else "",
             temperature=request.temperature,
         )
         name = _name_of(request, canvas.region, work)
-        return Prepared(canvas, work, request.image, name, fingerprint, request.webhook)
+        return PreparedRequest(canvas, work, request.image, name, fingerprint, request.webhook)
 
     @contextmanager
-    def hold(self, prepared: Prepared) -> Iterator[asyncio.Event]:
+    def hold(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
         """Keep a picture in memory until its answer, and listen for it.
 
         Pictures are counted by their pixels: the queue's depth does not bound them.
@@ -151,17 +151,17 @@ class Inpainter:
 
     async def submit(
         self,
-        prepared: Prepared,
+        prepared: PreparedRequest,
         owner: str,
         *,
         account: str = "local",
         key: str = "",
         background: bool = False,
-        lane: Lane = Lane.INTERACTIVE,
+        lane: Priority = Priority.INTERACTIVE,
         batch: str = "",
         request_id: str = "",
         traceparent: str = "",
-    ) -> Ticket:
+    ) -> SubmittedJob:
         """Put a prepared request into the queue.
 
         Args:
@@ -196,17 +196,17 @@ class Inpainter:
         named = None
         if key:
             scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-            named = Idempotency(scoped, prepared.fingerprint)
+            named = IdempotencyKey(scoped, prepared.fingerprint)
         upload = await self._in_thread(lambda: own_bytes(prepared.image)) if background else None
-        return Ticket(prepared, job, await self._queue.put(job, upload, named))
+        return SubmittedJob(prepared, job, await self._queue.put(job, upload, named))
 
     async def wait(
         self,
-        ticket: Ticket,
+        ticket: SubmittedJob,
         bell: asyncio.Event,
         gone: Callable[[], Awaitable[None]],
         seconds: float,
-    ) -> Answer:
+    ) -> InpaintResult:
         """Wait for a job, and compose its answer.
 
         Args:
@@ -240,7 +240,7 @@ class Inpainter:
         with suppress(NoSuchJob):
             await self._queue.cancel(name, forget=True)
 
-    async def result(self, name: str, owner: str) -> Answer:
+    async def result(self, name: str, owner: str) -> InpaintResult:
         """The answer of a job that a client comes back for.
 
         Raises:
@@ -251,7 +251,7 @@ class Inpainter:
         outcome = await self._queue.outcome(status)
         if outcome is None:
             raise ResultNotReady(f"the job is {status.state}")
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
         image = await self._queue.upload(name)
         if image is None:
@@ -270,9 +270,9 @@ class Inpainter:
         return status
 
     async def _compose(
-        self, job: str, meta: dict[str, Any], canvas: Canvas, outcome: Outcome
-    ) -> Answer:
-        if isinstance(outcome, Failure):
+        self, job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskResult
+    ) -> InpaintResult:
+        if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
         fill = outcome.fill
         images = await self._in_thread(lambda: canvas.complete(fill.fills))
@@ -280,7 +280,9 @@ class Inpainter:
         differences = _differences(fill.fills, fill.others) if others else []
         # The kept picture lacks what was dropped; a job that an older version queued has no notes.
         notes = list(meta.get("notes", []))
-        return Answer(job, meta["name"], outcome, canvas.region, images, others, differences, notes)
+        return InpaintResult(
+            job, meta["name"], outcome, canvas.region, images, others, differences, notes
+        )
 
     def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
         check_picture("image", request.image)
@@ -304,7 +306,7 @@ class Inpainter:
         return await to_thread.run_sync(work, limiter=self._threads)
 
 
-def _meta(prepared: Prepared) -> dict[str, Any]:
+def _meta(prepared: PreparedRequest) -> dict[str, Any]:
     """What composes an answer later, beside the picture."""
     notes = prepared.canvas.picture.notes
     told: dict[str, Any] = {"notes": notes} if notes else {}
@@ -320,7 +322,7 @@ def _seed(given: int | None, key: str, fingerprint: str) -> int:
     return int.from_bytes(named[:4], "big")
 
 
-def _name_of(request: InpaintRequest, region: Region, work: Work) -> str:
+def _name_of(request: InpaintRequest, region: Region, work: InferenceTask) -> str:
     image, mask = (
         hashlib.sha256(part or b"").hexdigest() for part in (request.image, request.mask)
     )

@@ -16,9 +16,9 @@ from prometheus_client.core import (
 )
 
 from service.errors.errors import catalogue
-from service.observability.request_record import Exchange
+from service.observability.request_record import RequestRecord
 from service.queue import counters as names
-from service.queue.stats import QueueState
+from service.queue.stats import QueueStats
 
 
 class HttpMetrics:
@@ -46,7 +46,7 @@ class HttpMetrics:
         for slug in catalogue():  # a rate is only seen where there was a 0 before
             self._problems.labels(slug)
 
-    def observe(self, exchange: Exchange) -> None:
+    def observe(self, exchange: RequestRecord) -> None:
         """Count a request that is over."""
         self._requests.labels(exchange.method, exchange.route, exchange.status).inc()
         self._seconds.labels(exchange.route).observe(exchange.seconds)
@@ -61,7 +61,7 @@ class HttpMetrics:
 class QueueCollector:
     """A state of the queue as Prometheus' metric families."""
 
-    def __init__(self, state: QueueState) -> None:
+    def __init__(self, state: QueueStats) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
@@ -121,7 +121,7 @@ class QueueCollector:
         return family
 
 
-def scrape(http: HttpMetrics, state: QueueState) -> CollectorRegistry:
+def scrape(http: HttpMetrics, state: QueueStats) -> CollectorRegistry:
     """All that one scrape tells."""
     registry = CollectorRegistry()
     registry.register(cast(Any, QueueCollector(state)))

@@ -5,20 +5,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from service.errors.errors import UnknownModel
-from service.queue.client import Beat, Queue
+from service.queue.client import Heartbeat, Queue
 
 _FRESH_SECONDS = 1.0
 
 
-class Fleet:
+class WorkerRegistry:
     """The workers as the API knows them."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._beats: Mapping[str, Beat] = {}
+        self._beats: Mapping[str, Heartbeat] = {}
         self._asked = float("-inf")
 
-    async def beats(self) -> Mapping[str, Beat]:
+    async def beats(self) -> Mapping[str, Heartbeat]:
         """What every live worker says of itself, a second old at the most."""
         if time.monotonic() - self._asked > _FRESH_SECONDS:
             self._beats = await self._queue.workers()
@@ -26,7 +26,7 @@ class Fleet:
         return self._beats
 
     async def resolve(self, model: str) -> tuple[str, str]:
-        """The name and the edition of a bundle, its digest and engine; the default's for no name.
+        """Name and version of a bundle (digest and engine); those of the default for no name.
 
         While no worker lives nothing is known, and any name goes: the job waits for a worker.
 
@@ -41,21 +41,21 @@ class Fleet:
         name = model or _default(best)
         for beat in best:
             if name in beat.models:
-                return name, beat.edition(name)
+                return name, beat.model_version(name)
         known = sorted({name for beat in beats.values() for name in beat.models})
         raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")
 
 
-def default_model(beats: Mapping[str, Beat]) -> str:
+def default_model(beats: Mapping[str, Heartbeat]) -> str:
     """The bundle that fills where a request names none; empty while no worker lives."""
     return _default(_ordered(beats)) if beats else ""
 
 
-def _ordered(beats: Mapping[str, Beat]) -> list[Beat]:
+def _ordered(beats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
     return sorted(beats.values(), key=lambda beat: (not beat.is_healthy, -beat.generation))
 
 
-def _default(best: Sequence[Beat]) -> str:
+def _default(best: Sequence[Heartbeat]) -> str:
     """The default of most of the best workers, so that a mixed fleet has one default at a time."""
     first = best[0]
     votes = Counter(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from captionfill.errors import StartError
-from service.auth.principal import Caller
+from service.auth.principal import Principal
 
 log = logging.getLogger("captionfill.keys")
 
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """One key. Several may have one name: rotation makes the new one before the old one goes."""
 
     name: str
@@ -46,22 +46,22 @@ class Key:
         return self.sha256[:8]
 
     @property
-    def caller(self) -> Caller:
+    def caller(self) -> Principal:
         """Who comes with this key."""
-        return Caller(self.name, self.admin, self.rate)
+        return Principal(self.name, self.admin, self.rate)
 
 
-class KeyFile:
+class ApiKeyFile:
     """The keys of a file, read again whenever the file changes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._keys: list[Key] = []
+        self._keys: list[ApiKey] = []
         self._version: tuple[int, ...] | None = None
         self._failing_since: float | None = None
         self._trouble = ""
 
-    def find(self, key: str) -> Caller | None:
+    def find(self, key: str) -> Principal | None:
         """Who comes with a key. Takes as long for a wrong key as for any of the right ones."""
         digest = _digest(key)
         found = None
@@ -70,7 +70,7 @@ class KeyFile:
                 found = entry.caller
         return found
 
-    def read(self) -> list[Key]:
+    def read(self) -> list[ApiKey]:
         """Every key, in the order they were made; none where there is no file.
 
         Raises:
@@ -93,10 +93,10 @@ class KeyFile:
         key = f"cf_{secrets.token_urlsafe(32)}"
         created = datetime.now(UTC).isoformat(timespec="seconds")
         with self._locked():
-            self._write([*self.read(), Key(name, _digest(key), admin, rate, created)])
+            self._write([*self.read(), ApiKey(name, _digest(key), admin, rate, created)])
         return key
 
-    def revoke(self, name: str) -> list[Key]:
+    def revoke(self, name: str) -> list[ApiKey]:
         """Take away every key of a name, or the one key of an id. They stop working at once."""
         with self._locked():
             keys = self.read()
@@ -113,7 +113,7 @@ class KeyFile:
             self._reload(version)
         return self._trouble
 
-    def _current(self) -> Sequence[Key]:
+    def _current(self) -> Sequence[ApiKey]:
         self.look()
         return self._keys
 
@@ -160,7 +160,7 @@ class KeyFile:
             return ()
         return seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size
 
-    def _write(self, keys: Sequence[Key]) -> None:
+    def _write(self, keys: Sequence[ApiKey]) -> None:
         """Replace the file in one step: a reader sees the old one or the new one, whole."""
         fresh = self.path.with_suffix(f".{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -182,7 +182,7 @@ class KeyFile:
             raise StartError(f"{self.path}: {error.strerror}; {advice}") from error
 
 
-def _parse(text: bytes) -> tuple[list[Key], list[int]]:
+def _parse(text: bytes) -> tuple[list[ApiKey], list[int]]:
     """The keys in a file, and the numbers of the lines that are none."""
     keys, damaged = [], []
     for number, line in enumerate(text.split(b"\n"), 1):
@@ -194,8 +194,8 @@ def _parse(text: bytes) -> tuple[list[Key], list[int]]:
     return keys, damaged
 
 
-def _key(facts: dict[str, Any]) -> Key:
-    key = Key(**facts)
+def _key(facts: dict[str, Any]) -> ApiKey:
+    key = ApiKey(**facts)
     typed = isinstance(key.admin, bool) and isinstance(key.rate, float | int | None)
     if not typed or not _NAME.fullmatch(key.name) or not _SHA256.fullmatch(key.sha256):
         raise ValueError("not a key")

@@ -3,8 +3,8 @@
 from starlette.datastructures import Headers
 
 from captionfill.errors import StartError
-from service.auth.api_keys import KeyFile
-from service.auth.principal import ANONYMOUS, LOCAL, Caller, keys_are_on
+from service.auth.api_keys import ApiKeyFile
+from service.auth.principal import ANONYMOUS, LOCAL, Principal, keys_are_on
 from service.config.settings import Settings
 from service.errors.errors import KeyRequired, NotReady
 
@@ -24,9 +24,9 @@ class Authenticator:
     """Tells who asks. Where keys are off, everybody is the local caller."""
 
     def __init__(self, settings: Settings) -> None:
-        self.keys = KeyFile(settings.keys_path) if keys_are_on(settings) else None
+        self.keys = ApiKeyFile(settings.keys_path) if keys_are_on(settings) else None
 
-    def caller(self, path: str, headers: Headers) -> Caller:
+    def caller(self, path: str, headers: Headers) -> Principal:
         """The caller of a request.
 
         Raises:
@@ -60,7 +60,7 @@ def check_keys(settings: Settings) -> None:
     Raises:
         StartError: with the command that makes a key.
     """
-    if keys_are_on(settings) and not KeyFile(settings.keys_path).read():
+    if keys_are_on(settings) and not ApiKeyFile(settings.keys_path).read():
         address = settings.published_on or settings.host
         raise StartError(
             f"{address} can be reached by others, so API keys are on, and {settings.keys_path} has "

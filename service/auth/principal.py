@@ -8,7 +8,7 @@ from service.errors.errors import AdminOnly
 
 
 @dataclass(frozen=True)
-class Caller:
+class Principal:
     """The client behind a request: the owner of its jobs.
 
     Attributes:
@@ -28,9 +28,9 @@ class Caller:
 
 
 # Where keys are off, whoever can connect may do everything.
-LOCAL = Caller("local", admin=True)
+LOCAL = Principal("local", admin=True)
 # Where keys are on, whoever asks for what is open to everybody. No key can have this name.
-ANONYMOUS = Caller("(anonymous)")
+ANONYMOUS = Principal("(anonymous)")
 
 
 def keys_are_on(settings: Settings) -> bool:

@@ -4,7 +4,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from captionfill.captions_file import NAMES, Row, by_form, read_rows
+from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
 from captionfill.errors import StartError
 
 
@@ -48,7 +48,7 @@ class Listings:
         return self.names[folder]
 
 
-def _rows(folder: Path) -> list[Row]:
+def _rows(folder: Path) -> list[CaptionRow]:
     file = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     if file is None:
         raise StartError(f"{folder} has neither {' nor '.join(NAMES)}")
@@ -58,7 +58,7 @@ def _rows(folder: Path) -> list[Row]:
         raise StartError(f"the captions file of {folder} cannot be read: {error}") from error
 
 
-def _entry(folder: Path, row: Row, number: int, listings: Listings) -> tuple[Path, str]:
+def _entry(folder: Path, row: CaptionRow, number: int, listings: Listings) -> tuple[Path, str]:
     if Path(row.name).is_absolute() or ".." in Path(row.name).parts:
         raise StartError(f"row {number} of the captions file leads out of the folder")
     return listings.find(folder, row.name), row.caption

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.auth.api_keys import Key, KeyFile
+from service.auth.api_keys import ApiKey, ApiKeyFile
 from service.config.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
@@ -24,7 +24,7 @@ def new(
     A name may have several keys. To rotate one, make the new one, hand it over, and revoke the
     old one by its id (`captionfill keys list`).
     """
-    file = KeyFile(load_settings().keys_path)
+    file = ApiKeyFile(load_settings().keys_path)
     print(file.new(name, admin=admin, rate=rate))
     print(f"kept as a hash in {file.path}; this is the only time it is shown", file=sys.stderr)
 
@@ -32,7 +32,7 @@ def new(
 @app.command("list")
 def list_keys() -> None:
     """List every key: id, name, role, rate and when it was made."""
-    for key in KeyFile(load_settings().keys_path).read():
+    for key in ApiKeyFile(load_settings().keys_path).read():
         print(_line(key))
 
 
@@ -41,10 +41,10 @@ def revoke(
     name: Annotated[str, typer.Argument(help="A name, for all its keys; or the id of one key.")],
 ) -> None:
     """Take keys away. A running API refuses them from the next request on."""
-    for key in KeyFile(load_settings().keys_path).revoke(name):
+    for key in ApiKeyFile(load_settings().keys_path).revoke(name):
         print(f"revoked {_line(key)}")
 
 
-def _line(key: Key) -> str:
+def _line(key: ApiKey) -> str:
     rate = "" if key.rate is None else f"{key.rate:g}/s"
     return f"{key.id}  {key.name:20}  {'admin' if key.admin else '':5}  {rate:>6}  {key.created}"

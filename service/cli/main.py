@@ -69,14 +69,14 @@ def api(host: Host = None, port: Port = None) -> None:
     from service.observability.logs import set_up_logs
     from service.observability.tracing import set_up_tracing
     from service.queue.redis_check import check_redis
-    from service.supervisor.readiness import tell_ready
+    from service.supervisor.readiness import notify_ready
 
     settings = load_settings(host=host, port=port)
     check_keys(settings)
     set_up_logs()
     check_redis(settings)
     set_up_tracing("api")
-    run_api(settings, lambda: tell_ready(settings.ready_fd))
+    run_api(settings, lambda: notify_ready(settings.ready_fd))
 
 
 @app.command()
@@ -91,7 +91,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     from service.observability.tracing import set_up_tracing
     from service.queue.consumer import Consumer
     from service.queue.redis_check import check_redis
-    from service.supervisor.readiness import tell_ready
+    from service.supervisor.readiness import notify_ready
     from service.worker.batching import Batcher
     from service.worker.model_process import ModelProcess
     from service.worker.worker import Worker
@@ -108,7 +108,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())
-    process.run(lambda: tell_ready(settings.ready_fd))
+    process.run(lambda: notify_ready(settings.ready_fd))
 
 
 @app.command()

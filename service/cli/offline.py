@@ -14,7 +14,7 @@ from service.api.forms.inpaint_form import check_caption
 from service.cli.folder import read_metadata
 from service.cli.output_files import check_no_input, check_output, output_places, write_whole
 from service.config.settings import Settings
-from service.queue.task import SEEDS, Work
+from service.queue.task import SEEDS, InferenceTask
 from service.worker.predictor import Predictor
 
 
@@ -49,7 +49,7 @@ class LocalFiller:
             raise StartError(f"{photo}: {error.strerror}") from error
         canvas = Canvas.open(image, self.region, self.settings.max_pixels)
         seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
-        work = Work(canvas.window, words, seed, temperature=self.temperature)
+        work = InferenceTask(canvas.window, words, seed, temperature=self.temperature)
         for note in canvas.picture.notes:
             print(f"{photo}: {note}", file=sys.stderr)
         [fill] = self.predictor.predict([work])

@@ -54,11 +54,11 @@ def drain(
     New requests get 503 until `captionfill queue drain --off`. With --wait the status is 1 where
     work is left after that time.
     """
-    from service.queue.redis_keys import Keys
+    from service.queue.redis_keys import RedisKeys
 
     settings = _settings()
     with _redis(settings) as client:
-        key = Keys(settings.namespace).draining
+        key = RedisKeys(settings.namespace).draining
         client.delete(key) if off else client.set(key, 1)
     if off:
         print("new jobs are taken")
@@ -122,9 +122,9 @@ def _settings() -> Settings:
 
 
 def _state(settings: Settings) -> Any:
-    from service.queue.stats import read_queue
+    from service.queue.stats import read_stats
 
-    state = asyncio.run(read_queue(settings))
+    state = asyncio.run(read_stats(settings))
     if not state.up:
         raise QueueUnavailable(f"{_place()} does not answer: {state.reason}")
     return state
@@ -148,10 +148,10 @@ def _wait_until_empty(settings: Settings, seconds: float) -> int:
 
 
 def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
-    from service.queue.redis_keys import Keys
+    from service.queue.redis_keys import RedisKeys
 
     with _redis(settings) as client:
-        found = client.xrevrange(Keys(settings.namespace).dead, count=limit)
+        found = client.xrevrange(RedisKeys(settings.namespace).dead, count=limit)
     return [_letter(entry, fields) for entry, fields in found]
 
 

@@ -6,26 +6,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captionfill.errors import ServiceError
 from service.auth.authentication import Authenticator, is_open
-from service.auth.principal import Caller
+from service.auth.principal import Principal
 from service.config.settings import Settings
 from service.errors.responses import respond, route_path
-from service.middleware.caller_limits import Requests
-from service.middleware.host_check import Origins
+from service.middleware.caller_limits import ConcurrencyLimit
+from service.middleware.host_check import HostCheck
 from service.middleware.rate_limit import RateLimiter, name_of
 
 _ALIVE = ("/healthz", "/readyz")
 _PROBES = (*_ALIVE, "/metrics")
 
 
-class Doors:
+class Admission:
     """Lets a request through with its caller in ``request.state.caller``, or answers it."""
 
     def __init__(self, app: ASGIApp, settings: Settings, authenticator: Authenticator) -> None:
         self._app = app
-        self._origins = Origins(settings)
+        self._origins = HostCheck(settings)
         self._authenticator = authenticator
         self._limiter = RateLimiter(settings)
-        self._requests = Requests(settings)
+        self._requests = ConcurrencyLimit(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the request, and pass it on."""
@@ -61,7 +61,7 @@ class Doors:
             self._requests.check_room()
         if path not in _ALIVE:  # an orchestrator asks by whatever address it knows
             self._origins.check(scope["method"], headers)
-        caller: Caller = self._authenticator.caller(path, headers)
+        caller: Principal = self._authenticator.caller(path, headers)
         address = (scope.get("client") or ("", 0))[0]
         state = scope.setdefault("state", {})
         state["caller"] = caller
@@ -77,9 +77,9 @@ class Doors:
         return {} if allowance is None else allowance.headers
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: Request) -> Principal:
     """Who sent a request: what the doors found."""
-    caller: Caller = request.state.caller
+    caller: Principal = request.state.caller
     return caller
 
 

@@ -123,7 +123,7 @@ class _Watched:
         await self._send(message)
 
 
-class Linger:
+class DrainBody:
     """Reads on for a while where an answer was given before the request's body had come.
 
     The connection is then closed. Closing it with bytes unread would reset it, and the client

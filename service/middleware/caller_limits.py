@@ -11,7 +11,7 @@ from service.errors.errors import Busy, TooManyAtOnce, UploadsFull
 OVERHEAD = 64 * 1024
 
 
-class Requests:
+class ConcurrencyLimit:
     """Counts the requests in hand, of all and of each caller."""
 
     def __init__(self, settings: Settings) -> None:

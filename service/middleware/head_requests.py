@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Head:
+class HeadRequests:
     """Has HEAD answered by the route of GET, and ends the response at its headers.
 
     A stream (events, the zip of a batch) is stopped instead of being made for nobody.

@@ -12,7 +12,7 @@ _ANY = ("0.0.0.0", "::")  # noqa: S104 - an address to listen on, and nobody's n
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
-class Origins:
+class HostCheck:
     """Turns away what a browser was talked into sending."""
 
     def __init__(self, settings: Settings) -> None:

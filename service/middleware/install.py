@@ -6,19 +6,19 @@ from fastapi import FastAPI
 
 from service.auth.authentication import Authenticator
 from service.config.settings import Settings
-from service.middleware.admission import Doors
-from service.middleware.body_limit import BodyLimit, Linger
+from service.middleware.admission import Admission
+from service.middleware.body_limit import BodyLimit, DrainBody
 from service.middleware.cors import Cors
-from service.middleware.head_requests import Head
-from service.middleware.proxy_headers import Proxies
-from service.middleware.request_context import Context, write_access_log
-from service.observability.request_record import Exchange
+from service.middleware.head_requests import HeadRequests
+from service.middleware.proxy_headers import ProxyHeaders
+from service.middleware.request_context import RequestContext, write_access_log
+from service.observability.request_record import RequestRecord
 
 
-def install_gate(
+def install_middleware(
     app: FastAPI,
     settings: Settings,
-    observers: Sequence[Callable[[Exchange], None]] = (),
+    observers: Sequence[Callable[[RequestRecord], None]] = (),
     request_headers: tuple[str, ...] = (),
 ) -> None:
     """Put the gate around an application. Starlette adds from the inside out.
@@ -30,11 +30,11 @@ def install_gate(
         request_headers: names of the headers that the routes read, for CORS.
     """
     app.state.authenticator = Authenticator(settings)
-    app.add_middleware(Head)
+    app.add_middleware(HeadRequests)
     app.add_middleware(BodyLimit, settings=settings)  # within Doors: a body is its caller's
-    app.add_middleware(Doors, settings=settings, authenticator=app.state.authenticator)
+    app.add_middleware(Admission, settings=settings, authenticator=app.state.authenticator)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins, request_headers=request_headers)
-    app.add_middleware(Linger)
-    app.add_middleware(Context, observers=(write_access_log, *observers))
-    app.add_middleware(Proxies, settings=settings)
+    app.add_middleware(DrainBody)
+    app.add_middleware(RequestContext, observers=(write_access_log, *observers))
+    app.add_middleware(ProxyHeaders, settings=settings)

@@ -17,7 +17,7 @@ _LONGEST = 200
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 
 
-class Proxies:
+class ProxyHeaders:
     """Puts the client's address, the public scheme and host, and the root path into the scope.
 
     The root path is X-Forwarded-Prefix, else the setting. As ASGI has it, ``path`` then begins with

@@ -11,7 +11,7 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from service.auth.principal import ANONYMOUS, LOCAL, Caller, keys_are_on
+from service.auth.principal import ANONYMOUS, LOCAL, Principal, keys_are_on
 from service.config.settings import Settings
 from service.errors.errors import QueueUnavailable, TooManyRequests
 from service.redis.client import AsyncFailoverClient
@@ -93,7 +93,7 @@ class RateLimiter:
         self._errors = RedisErrorLog()
         self._take = self._redis.register_script(TAKE)
 
-    async def admit(self, caller: Caller, address: str) -> Allowance | None:
+    async def admit(self, caller: Principal, address: str) -> Allowance | None:
         """Take a token of the caller's, or, without keys, of the address's. None: no limit.
 
         Raises:
@@ -120,7 +120,7 @@ class RateLimiter:
         await self._redis.aclose()
 
 
-def name_of(caller: Caller, address: str) -> str:
+def name_of(caller: Principal, address: str) -> str:
     """Whom limits count a request for: its key's name, or without a key its address."""
     by_key = caller is not LOCAL and caller is not ANONYMOUS
     return f"key:{caller.name}" if by_key else f"address:{network(address)}"

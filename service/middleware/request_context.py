@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors.responses import respond
 from service.observability import logs
-from service.observability.request_record import Exchange
+from service.observability.request_record import RequestRecord
 from service.observability.tracing import request_span
 
 log = logging.getLogger("captionfill.api")
@@ -30,10 +30,12 @@ _HEADERS = {
 }
 
 
-class Context:
+class RequestContext:
     """Names each request, gives its answer the headers of all, and tells the observers of it."""
 
-    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[Exchange], None]] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, observers: Sequence[Callable[[RequestRecord], None]] = ()
+    ) -> None:
         self._app = app
         self._observers = observers
 
@@ -43,7 +45,7 @@ class Context:
             return await self._app(scope, receive, send)
         name = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = name
-        exchange = Exchange(_method(scope))
+        exchange = RequestRecord(_method(scope))
         start = time.perf_counter()
 
         async def answer(message: Message) -> None:
@@ -72,7 +74,7 @@ class Context:
                     observe(exchange)
 
 
-def write_access_log(exchange: Exchange) -> None:
+def write_access_log(exchange: RequestRecord) -> None:
     """One line a request: no query, no caption, no address. Probes are told at level DEBUG."""
     level = logging.DEBUG if exchange.route in ("/healthz", "/readyz", "/metrics") else logging.INFO
     facts = {
@@ -99,7 +101,7 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in known else "other"
 
 
-def _note(exchange: Exchange, message: Message) -> None:
+def _note(exchange: RequestRecord, message: Message) -> None:
     if message["type"] == "http.response.start":
         exchange.status = message["status"]
     exchange.bytes += len(message.get("body", b""))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Exchange:
+class RequestRecord:
     """A request and what was answered, for the log and the metrics.
 
     Attributes:

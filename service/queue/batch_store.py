@@ -16,7 +16,7 @@ from service.queue.scripts import script
 
 
 @dataclass(frozen=True)
-class Entry:
+class BatchEntry:
     """A picture of a batch: the id of its job, or the problem document that says why it has none.
 
     Attributes:
@@ -29,7 +29,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BatchManifest:
     """What is known of a batch.
 
     Attributes:
@@ -38,7 +38,7 @@ class Manifest:
     """
 
     owner: str
-    entries: Sequence[Entry]
+    entries: Sequence[BatchEntry]
     id: str = field(default_factory=lambda: uuid4().hex)
 
     @staticmethod
@@ -59,10 +59,12 @@ class Manifest:
     def load(cls, data: bytes) -> Self:
         """From JSON."""
         fields = json.loads(data)
-        return cls(fields["owner"], [Entry(**entry) for entry in fields["entries"]], fields["id"])
+        return cls(
+            fields["owner"], [BatchEntry(**entry) for entry in fields["entries"]], fields["id"]
+        )
 
 
-class Batches:
+class BatchStore:
     """Keeps manifests. Every method raises `QueueUnavailable` without a server."""
 
     def __init__(self, queue: Queue, settings: Settings) -> None:
@@ -72,21 +74,21 @@ class Batches:
         self._live_ms = int(settings.job_seconds * 1000) + self._keep_ms
         self._states = self._redis.register_script(script("states"))
 
-    async def save(self, manifest: Manifest) -> None:
+    async def save(self, manifest: BatchManifest) -> None:
         """Keep a manifest for as long as its jobs may be."""
         with unavailable():
             await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
 
-    async def load(self, name: str, owner: str) -> Manifest:
+    async def load(self, name: str, owner: str) -> BatchManifest:
         """A manifest, or `NoSuchBatch` where there is none of this owner's."""
         with unavailable():
             data = await self._redis.get(self._keys.batch(name))
-        manifest = data and Manifest.load(data)
+        manifest = data and BatchManifest.load(data)
         if not manifest or manifest.owner != owner:
             raise NoSuchBatch("no batch of yours has this id, or it has expired")
         return manifest
 
-    async def states(self, manifest: Manifest) -> dict[str, State]:
+    async def states(self, manifest: BatchManifest) -> dict[str, State]:
         """How far each job of a batch is; one that is known no longer is expired, or lost.
 
         Results are kept for their full time from now on: the first must not be gone before the
@@ -105,7 +107,7 @@ class Batches:
             return State.LOST if self._queue.is_lost(job, owner) else State.EXPIRED
         return State.EXPIRED if found == "deleted" else State(found)
 
-    async def forget(self, manifest: Manifest) -> None:
+    async def forget(self, manifest: BatchManifest) -> None:
         """Drop a manifest; its jobs are not touched."""
         with unavailable():
             await self._redis.delete(self._keys.batch(manifest.id))

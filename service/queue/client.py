@@ -24,11 +24,11 @@ from service.errors.errors import (
     QuotaExceeded,
 )
 from service.queue.job_ids import age_of
-from service.queue.jobs import Job, Lane, State, Status
-from service.queue.notifications import Bells
-from service.queue.redis_keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.queue.jobs import Job, Priority, State, Status
+from service.queue.notifications import CompletionNotifier
+from service.queue.redis_keys import ALIVE_MS, CONNECTION, GROUP, RedisKeys
 from service.queue.scripts import script
-from service.queue.task import Failure, Outcome, Result, edition
+from service.queue.task import TaskFailure, TaskResult, TaskSuccess, model_version
 from service.redis.client import AsyncFailoverClient
 from service.redis.errors import RedisErrorLog
 
@@ -39,7 +39,7 @@ _errors = RedisErrorLog()
 
 
 @dataclass(frozen=True)
-class Idempotency:
+class IdempotencyKey:
     """A client's name for a request: ``name`` is unique to the caller, the payload is hashed."""
 
     name: str
@@ -47,7 +47,7 @@ class Idempotency:
 
 
 @dataclass(frozen=True)
-class Admitted:
+class EnqueueResult:
     """An accepted job, which may be an older one; ``answered`` tells that its outcome is there."""
 
     job: str
@@ -56,7 +56,7 @@ class Admitted:
 
 
 @dataclass(frozen=True)
-class Beat:
+class Heartbeat:
     """What a live worker says of itself.
 
     Attributes:
@@ -88,9 +88,9 @@ class Beat:
         """Whether any of its bundles takes work."""
         return any(name not in self.unhealthy for name in self.models)
 
-    def edition(self, name: str) -> str:
+    def model_version(self, name: str) -> str:
         """The digest and the engine of a bundle it has."""
-        return edition(self.models[name], self.engines.get(name, ""))
+        return model_version(self.models[name], self.engines.get(name, ""))
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ class Queue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.keys = Keys(settings.namespace)
+        self.keys = RedisKeys(settings.namespace)
         # Every step is short, so that few connections serve many; who finds none waits for one.
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             settings.queue_url, max_connections=64, timeout=5, **CONNECTION
         )
         self.redis: Any = AsyncFailoverClient.from_pool(pool)
-        self.bells = Bells(self.redis, self.keys.bells)
+        self.bells = CompletionNotifier(self.redis, self.keys.bells)
         self._keep_ms = int(settings.result_seconds * 1000)
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
         names = ("enqueue", "status", "cancel", "room", "conclude")
@@ -120,14 +120,14 @@ class Queue:
             self.redis.register_script(script(name)) for name in names
         )
 
-    async def check_room(self, lane: Lane = Lane.INTERACTIVE) -> None:
+    async def check_room(self, lane: Priority = Priority.INTERACTIVE) -> None:
         """Tell a full queue before anything costly is done; `put` alone can promise a place.
 
         Raises:
             QueueFull: as many jobs as are taken are waiting.
         """
         limits = self._settings
-        most = limits.backlog_limit if lane == Lane.BATCH else limits.queue_limit
+        most = limits.backlog_limit if lane == Priority.BATCH else limits.queue_limit
         with unavailable():
             has_room = await self._room(
                 args=[self.keys.prefix, GROUP, str(lane), most, self._keep_ms]
@@ -136,8 +136,8 @@ class Queue:
             raise QueueFull("as many jobs as are taken are waiting")
 
     async def put(
-        self, job: Job, upload: bytes | None = None, idempotency: Idempotency | None = None
-    ) -> Admitted:
+        self, job: Job, upload: bytes | None = None, idempotency: IdempotencyKey | None = None
+    ) -> EnqueueResult:
         """Queue a job, in one step with everything that could speak against it.
 
         Args:
@@ -150,12 +150,12 @@ class Queue:
             QuotaExceeded: the queue keeps too many bytes for the job's account; nothing was queued.
             KeyReused: the name was used for another payload.
         """
-        named = idempotency or Idempotency("", "")
+        named = idempotency or IdempotencyKey("", "")
         job_parts, work_parts = _flat(job.fields()), _flat(job.work.fields())
         limits = self._settings
         arguments = [
             *(self.keys.prefix, GROUP, job.id, job.work.id, str(job.lane)),
-            limits.backlog_limit if job.lane == Lane.BATCH else limits.queue_limit,
+            limits.backlog_limit if job.lane == Priority.BATCH else limits.queue_limit,
             *(int(job.seconds * 1000), self._keep_ms),
             *(named.name, named.fingerprint, int(limits.idempotency_seconds * 1000)),
             *(upload or b"", self._storage(job, upload)),
@@ -181,8 +181,8 @@ class Queue:
             case b"mismatch":
                 raise KeyReused("this Idempotency-Key came with another request before")
             case b"same":
-                return Admitted(name.decode(), is_new=False)
-        return Admitted(name.decode(), answered=answer in (b"done", b"failed"))
+                return EnqueueResult(name.decode(), is_new=False)
+        return EnqueueResult(name.decode(), answered=answer in (b"done", b"failed"))
 
     async def status(self, name: str, owner: str = "local") -> Status:
         """What is known of a job.
@@ -213,7 +213,7 @@ class Queue:
         if age_of(name, self._settings.namespace, owner) is not None:
             raise JobLost("Redis has lost this job; send the request again")
 
-    async def outcome(self, status: Status) -> Outcome | None:
+    async def outcome(self, status: Status) -> TaskResult | None:
         """What came of a job, or None while it waits or runs.
 
         Raises:
@@ -221,7 +221,7 @@ class Queue:
             JobLost: Redis has lost its records.
         """
         if status.state == State.FAILED:
-            return Failure(status.reason)
+            return TaskFailure(status.reason)
         if status.state == State.LOST:
             raise JobLost(f"{status.reason}; send the request again")
         if status.state in (State.CANCELLED, State.EXPIRED):
@@ -233,11 +233,11 @@ class Queue:
             fields = await self.redis.hgetall(self.keys.work(status.work))
         if b"fills" not in fields:
             raise JobGone("the result is no longer kept")
-        return Result.from_fields(fields)
+        return TaskSuccess.from_fields(fields)
 
     async def wait(
         self, name: str, seconds: float, bell: asyncio.Event, owner: str = "local"
-    ) -> Outcome:
+    ) -> TaskResult:
         """What becomes of a job, as soon as it is known; `AnswerTimeout` past the deadline.
 
         The job has been accepted, so a server that is away for a while is waited for.
@@ -346,7 +346,7 @@ class Queue:
                 except TimeoutError:
                     pass
 
-    async def workers(self) -> dict[str, Beat]:
+    async def workers(self) -> dict[str, Heartbeat]:
         """What every live worker said last, by the worker's name."""
         with unavailable():
             seconds, microseconds = await self.redis.time()
@@ -354,7 +354,7 @@ class Queue:
         now = seconds * 1000 + microseconds // 1000
         parsed = {name.decode(): json.loads(beat) for name, beat in beats.items()}
         return {
-            name: Beat.from_json(beat)
+            name: Heartbeat.from_json(beat)
             for name, beat in parsed.items()
             if now - beat["at"] < ALIVE_MS
         }

@@ -15,10 +15,10 @@ from redis.exceptions import RedisError, ResponseError
 from service.config.settings import Settings
 from service.observability.logs import describe
 from service.queue.counters import BUCKETS, Histogram, observe
-from service.queue.jobs import Lane
-from service.queue.redis_keys import CONNECTION, GROUP, Keys
+from service.queue.jobs import Priority
+from service.queue.redis_keys import CONNECTION, GROUP, RedisKeys
 from service.queue.scripts import script
-from service.queue.task import Failure, Outcome, Work
+from service.queue.task import InferenceTask, TaskFailure, TaskResult
 from service.redis.client import FailoverClient
 from service.redis.errors import reason_of
 
@@ -35,7 +35,7 @@ class Lease:
 
     stream: str
     entry: str
-    work: Work
+    work: InferenceTask
     name: str
     lane: str
     queue_ms: float
@@ -57,7 +57,7 @@ class Consumer:
 
     def __init__(self, settings: Settings, client: Any = None) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._keys = Keys(settings.namespace)
+        self._keys = RedisKeys(settings.namespace)
         self._lease_ms = int(settings.lease_seconds * 1000)
         self._keep_ms = int(settings.result_seconds * 1000)
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
@@ -79,7 +79,7 @@ class Consumer:
         Args:
             models: names of the bundles it has.
         """
-        for lane in Lane:
+        for lane in Priority:
             for model in ("", *models):
                 self._make_group(self._keys.stream(lane, model))
         if models:
@@ -90,7 +90,7 @@ class Consumer:
         """Read the streams of some models alone; an empty name is for work that names none."""
         self._models = list(models)
 
-    def take(self, turns: Sequence[tuple[Lane, int]]) -> list[Lease]:
+    def take(self, turns: Sequence[tuple[Priority, int]]) -> list[Lease]:
         """New work, as much as there is at once; one call, in which no entry can be left unopened.
 
         Args:
@@ -106,7 +106,9 @@ class Consumer:
 
     def await_work(self, seconds: float) -> list[Lease]:
         """Wait for work in any lane; none after ``seconds``."""
-        sources = {self._keys.stream(lane, model): ">" for lane in Lane for model in self._models}
+        sources = {
+            self._keys.stream(lane, model): ">" for lane in Priority for model in self._models
+        }
         if not sources:
             return []
         wait_ms = max(1, int(seconds * 1000))  # 0 would mean for ever
@@ -128,7 +130,7 @@ class Consumer:
         """
         return self._opened("retake", [self._lease_ms, *self._parts()]) if self._models else []
 
-    def finish(self, leases: Sequence[Lease], outcomes: Sequence[Outcome]) -> int:
+    def finish(self, leases: Sequence[Lease], outcomes: Sequence[TaskResult]) -> int:
         """Store outcomes, wake their clients, drop the entries; one round trip.
 
         It may be called again after an error: an outcome is stored once.
@@ -266,9 +268,9 @@ class Consumer:
         ending = [self._keep_ms, "failed", reason, self._keep_dead_ms, "cause", cause]
         self._run("finish", [GROUP, stream, entry, work, *ending])
 
-    def _ending(self, lease: Lease, outcome: Outcome) -> list[Any]:
+    def _ending(self, lease: Lease, outcome: TaskResult) -> list[Any]:
         where = [self._keys.prefix, GROUP, lease.stream, lease.entry, lease.name, self._keep_ms]
-        if isinstance(outcome, Failure):
+        if isinstance(outcome, TaskFailure):
             return [*where, "failed", outcome.reason, 0]
         parts = [part for pair in outcome.fields().items() for part in pair]
         return [*where, "done", "", 0, *parts]
@@ -285,7 +287,7 @@ def _lease_of(found: Sequence[Any], now: int) -> Lease:
     return Lease(
         stream=stream,
         entry=entry,
-        work=Work.from_fields(facts),
+        work=InferenceTask.from_fields(facts),
         name=name,
         lane=facts[b"lane"].decode(),
         queue_ms=float(now - int(facts[b"created"])),

@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Self
 from uuid import uuid4
 
-from service.queue.task import FILL_BYTES, WINDOW_BYTES, Fields, Work
+from service.queue.task import FILL_BYTES, WINDOW_BYTES, Fields, InferenceTask
 
 # Hashes, claims and the stream of events of a job with captions of common length, as measured.
 _RECORD_BYTES = 6144
 
 
-class Lane(StrEnum):
+class Priority(StrEnum):
     """Priorities: somebody waits for interactive work; batch work fills what is left."""
 
     INTERACTIVE = "interactive"
@@ -52,10 +52,10 @@ class Job:
         traceparent: W3C trace context of the request, or empty.
     """
 
-    work: Work
+    work: InferenceTask
     owner: str = "local"
     account: str = "local"
-    lane: Lane = Lane.INTERACTIVE
+    lane: Priority = Priority.INTERACTIVE
     seconds: float = 60
     background: bool = False
     meta: str = "{}"

@@ -13,7 +13,7 @@ from service.redis.errors import RedisErrorLog
 _RETRY_SECONDS = 0.5
 
 
-class Bells:
+class CompletionNotifier:
     """Rings when work is finished. A ring can be lost: who waits must look now and then."""
 
     def __init__(self, client: Any, channel: str) -> None:

@@ -12,7 +12,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from captionfill.errors import StartError
 from service.config.settings import Settings
 from service.errors.errors import NotReady, QueueUnavailable
-from service.queue.redis_keys import CONNECTION, Keys
+from service.queue.redis_keys import CONNECTION, RedisKeys
 from service.redis.errors import reason_of
 
 log = logging.getLogger("captionfill.redis")
@@ -100,7 +100,7 @@ class RedisMonitor:
 
     def __init__(self, client: Any, settings: Settings) -> None:
         self._client, self._settings = client, settings
-        self._probe = f"{Keys(settings.namespace).prefix}probe"
+        self._probe = f"{RedisKeys(settings.namespace).prefix}probe"
         self._facts: RedisFacts | None = None
         self._facts_read = self._role_read = float("-inf")
 

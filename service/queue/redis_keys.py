@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from service.queue.jobs import Lane
+from service.queue.jobs import Priority
 
 GROUP = "workers"
 # A worker beats every two seconds; one not heard of for this long is not counted on.
@@ -13,7 +13,7 @@ CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 10, "socket_conne
 
 
 @dataclass(frozen=True)
-class Keys:
+class RedisKeys:
     """Names under one namespace. The braces keep them on one node of a cluster."""
 
     namespace: str
@@ -25,7 +25,7 @@ class Keys:
 
     def lane(self, lane: str) -> str:
         """The stream of a lane's work that names no model that any worker is known to have."""
-        return f"{self.prefix}jobs:batch" if lane == Lane.BATCH else f"{self.prefix}jobs"
+        return f"{self.prefix}jobs:batch" if lane == Priority.BATCH else f"{self.prefix}jobs"
 
     def stream(self, lane: str, model: str = "") -> str:
         """The stream of a lane's work for a model; without one, that which every worker reads."""

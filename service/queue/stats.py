@@ -8,8 +8,8 @@ from typing import Any
 import redis.asyncio
 
 from service.config.settings import Settings
-from service.queue.jobs import Lane
-from service.queue.redis_keys import ALIVE_MS, CONNECTION, GROUP, Keys
+from service.queue.jobs import Priority
+from service.queue.redis_keys import ALIVE_MS, CONNECTION, GROUP, RedisKeys
 from service.redis.errors import RedisErrorLog, reason_of
 
 # Who watches does not wait as long as who works.
@@ -18,7 +18,7 @@ _CONNECTION = {**CONNECTION, "socket_timeout": 2}
 
 
 @dataclass(frozen=True)
-class LaneState:
+class PriorityStats:
     """A lane of the queue, of all models: work waiting and running, and the age of the oldest."""
 
     waiting: int
@@ -27,7 +27,7 @@ class LaneState:
 
 
 @dataclass(frozen=True)
-class QueueState:
+class QueueStats:
     """The queue at one moment. Not ``up``: Redis does not answer, and nothing is known.
 
     Attributes:
@@ -43,7 +43,7 @@ class QueueState:
 
     up: bool = False
     draining: bool = False
-    lanes: Mapping[str, LaneState] = field(default_factory=dict)
+    lanes: Mapping[str, PriorityStats] = field(default_factory=dict)
     workers: int = 0
     unhealthy: int = 0
     dead: int = 0
@@ -51,12 +51,12 @@ class QueueState:
     reason: str = ""
 
 
-async def read_queue(settings: Settings) -> QueueState:
+async def read_stats(settings: Settings) -> QueueStats:
     """Look at the queue, in two round trips and on a connection of its own.
 
     The queue's own connections may all be taken, and that is just when somebody looks.
     """
-    keys = Keys(settings.namespace)
+    keys = RedisKeys(settings.namespace)
     try:
         async with redis.asyncio.Redis.from_url(settings.queue_url, **_CONNECTION) as client:
             pipe: Any = client.pipeline(transaction=False)
@@ -67,7 +67,7 @@ async def read_queue(settings: Settings) -> QueueState:
             if isinstance(time, Exception):  # the server is still loading its file
                 return _away(time)
             names = ["", *sorted(model.decode() for model in models)]
-            streams = [(lane, keys.stream(lane, name)) for lane in Lane for name in names]
+            streams = [(lane, keys.stream(lane, name)) for lane in Priority for name in names]
             for _, stream in streams:
                 pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
             seen = await pipe.execute(raise_on_error=False)
@@ -75,12 +75,12 @@ async def read_queue(settings: Settings) -> QueueState:
         return _away(error)
     now = time[0] * 1000 + time[1] // 1000
     looked = [_lane(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
-    by_lane: dict[str, list[LaneState]] = {str(lane): [] for lane in Lane}
+    by_lane: dict[str, list[PriorityStats]] = {str(lane): [] for lane in Priority}
     for (lane, _), one in zip(streams, looked, strict=True):
         by_lane[str(lane)].append(one)
     beats = [json.loads(beat) for beat in workers.values()]
     alive = [beat for beat in beats if now - beat["at"] < ALIVE_MS]
-    return QueueState(
+    return QueueStats(
         up=True,
         draining=bool(draining),
         lanes={lane: _together(states) for lane, states in by_lane.items()},
@@ -91,21 +91,21 @@ async def read_queue(settings: Settings) -> QueueState:
     )
 
 
-def _together(streams: Sequence[LaneState]) -> LaneState:
-    return LaneState(
+def _together(streams: Sequence[PriorityStats]) -> PriorityStats:
+    return PriorityStats(
         sum(one.waiting for one in streams),
         sum(one.running for one in streams),
         max(one.oldest_ms for one in streams),
     )
 
 
-def _away(error: Exception) -> QueueState:
+def _away(error: Exception) -> QueueStats:
     _errors.warn(error)
-    return QueueState(reason=reason_of(error))
+    return QueueStats(reason=reason_of(error))
 
 
-def _lane(now: int, length: int, pending: Any, first: Sequence[Any]) -> LaneState:
+def _lane(now: int, length: int, pending: Any, first: Sequence[Any]) -> PriorityStats:
     # No group yet, as no worker has ever come: all of it waits.
     running = 0 if isinstance(pending, Exception) else pending["pending"]
     came = int(first[0][0].split(b"-")[0]) if first else now
-    return LaneState(max(0, length - running), running, now - came)
+    return PriorityStats(max(0, length - running), running, now - came)

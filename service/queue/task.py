@@ -17,13 +17,13 @@ WINDOW_BYTES, FILL_BYTES = 64 * 64 * 3, 32 * 32 * 3
 Fields = Mapping[str, bytes | str | int | float]
 
 
-def edition(bundle: str, engine: str) -> str:
+def model_version(bundle: str, engine: str) -> str:
     """What decides the bits of a fill beside its work: a bundle's digest, and its engine."""
     return f"{bundle} {engine}".rstrip()
 
 
 @dataclass(frozen=True)
-class Work:
+class InferenceTask:
     """One window to fill, for whoever asked for it.
 
     Attributes:
@@ -34,8 +34,8 @@ class Work:
         temperature: how much of its noise each candidate gets, 0 to 1: at 0 all are alike.
         other: a second caption to fill by with the same seeds, for comparison.
         model: the bundle's name; empty for the worker's default.
-        edition: the bundle's digest and its engine as far as they are known, so that by another
-            bundle or engine it is other work.
+        model_version: the bundle's digest and its engine as far as they are known, so that another
+            bundle or engine makes it another task.
         nonce: makes it work of its own, where the client wants no kept answer.
     """
 
@@ -45,7 +45,7 @@ class Work:
     count: int = 1
     other: str | None = field(default=None, repr=False)
     model: str = ""
-    edition: str = ""
+    model_version: str = ""
     nonce: str = ""
     temperature: float = 1.0
 
@@ -53,7 +53,7 @@ class Work:
     def id(self) -> str:
         """SHA-256 over everything that decides the answer: equal work has one name."""
         facts: list[Any] = [self.caption, self.other, self.seed, self.count]
-        facts += [self.model, self.edition, self.nonce]
+        facts += [self.model, self.model_version, self.nonce]
         facts += [] if self.temperature == 1 else [self.temperature]
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
@@ -78,7 +78,7 @@ class Work:
             "seed": self.seed,
             "count": self.count,
             "model": self.model,
-            "edition": self.edition,
+            "edition": self.model_version,
             "nonce": self.nonce,
             "temperature": self.temperature,
             **compared,
@@ -95,7 +95,7 @@ class Work:
             count=int(fields[b"count"]),
             other=None if other is None else other.decode(),
             model=fields[b"model"].decode(),
-            edition=fields[b"edition"].decode(),
+            model_version=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
             # Work that an older version queued has none.
             temperature=float(fields.get(b"temperature", b"1")),
@@ -103,7 +103,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Fill:
+class InferenceResult:
     """What a predictor makes of one piece of work.
 
     Attributes:
@@ -130,9 +130,9 @@ class Fill:
     engine: str = ""
 
     @property
-    def edition(self) -> str:
+    def model_version(self) -> str:
         """By what it was made."""
-        return edition(self.bundle, self.engine)
+        return model_version(self.bundle, self.engine)
 
 
 class OutOfMemory(Exception):  # noqa: N818 - the reason, not a fault of the program
@@ -140,10 +140,10 @@ class OutOfMemory(Exception):  # noqa: N818 - the reason, not a fault of the pro
 
 
 @dataclass(frozen=True)
-class Result:
+class TaskSuccess:
     """A fill and how it came about; times in milliseconds."""
 
-    fill: Fill
+    fill: InferenceResult
     queue_ms: float
     inference_ms: float
     batch_size: int
@@ -171,14 +171,14 @@ class Result:
         """The result that ``fields`` was made from."""
         facts = json.loads(fields[b"facts"])
         timing = {name: facts.pop(name) for name in ("queue_ms", "inference_ms", "batch_size")}
-        return cls(Fill(fields[b"fills"], others=fields[b"others"], **facts), **timing)
+        return cls(InferenceResult(fields[b"fills"], others=fields[b"others"], **facts), **timing)
 
 
 @dataclass(frozen=True)
-class Failure:
+class TaskFailure:
     """Why work has no fills, in words for its client."""
 
     reason: str
 
 
-Outcome = Result | Failure
+TaskResult = TaskSuccess | TaskFailure

@@ -25,7 +25,7 @@ _START_SECONDS = 20.0
 _LONGEST_SOCKET = 100
 
 
-class EmbeddedServer:
+class EmbeddedRedis:
     """One server for one data folder; a second one for the same folder is refused.
 
     Attributes:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.supervisor.readiness import Readiness
+from service.supervisor.readiness import ReadyPipe
 from service.supervisor.spawn import stop
 
 _LONGEST_BACKOFF = 30.0
@@ -18,7 +18,7 @@ _READY_SECONDS = 300.0
 Start = Callable[[int], "subprocess.Popen[bytes]"]
 
 
-class Child:
+class ManagedProcess:
     """A process that is kept running.
 
     Attributes:
@@ -31,7 +31,7 @@ class Child:
         self.name, self.log = name, log
         self._start, self._drain_seconds = start, drain_seconds
         self._backoff = 0.5
-        self._successor: tuple[subprocess.Popen[bytes], Readiness, float] | None = None
+        self._successor: tuple[subprocess.Popen[bytes], ReadyPipe, float] | None = None
         self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
         self._restart_at: float | None = None
         self._run()
@@ -80,8 +80,8 @@ class Child:
         self._started = time.monotonic()
         self._restart_at = None
 
-    def _spawn(self) -> tuple[subprocess.Popen[bytes], Readiness]:
-        readiness = Readiness()
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], ReadyPipe]:
+        readiness = ReadyPipe()
         process = self._start(readiness.write)
         readiness.handed_over()
         return process, readiness

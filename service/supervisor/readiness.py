@@ -8,7 +8,7 @@ import select
 from contextlib import suppress
 
 
-def tell_ready(descriptor: int | None) -> None:
+def notify_ready(descriptor: int | None) -> None:
     """Say that this process is ready, where somebody wants to know."""
     if descriptor is not None:
         with suppress(OSError):  # whoever asked is gone
@@ -16,7 +16,7 @@ def tell_ready(descriptor: int | None) -> None:
             os.close(descriptor)
 
 
-class Readiness:
+class ReadyPipe:
     """The listening end of such a pipe."""
 
     def __init__(self) -> None:

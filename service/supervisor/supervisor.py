@@ -21,9 +21,9 @@ from service.config.settings import Settings
 from service.queue.redis_check import check_redis
 from service.queue.redis_keys import CONNECTION
 from service.redis.errors import reason_of
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.supervisor.embedded_redis import EmbeddedRedis
 from service.supervisor.example import write_example
-from service.supervisor.managed_process import Child, Start
+from service.supervisor.managed_process import ManagedProcess, Start
 from service.supervisor.spawn import spawn
 
 _POLL_SECONDS = 0.1
@@ -65,7 +65,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _tend(server: EmbeddedServer | None, children: list[Child]) -> None:
+def _tend(server: EmbeddedRedis | None, children: list[ManagedProcess]) -> None:
     if server is not None:
         with suppress(StartError):  # its log says why; the next round tries again
             server.tend()
@@ -85,10 +85,10 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
     return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
 
 
-def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedServer | None:
+def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedRedis | None:
     if settings.redis_url is not None:
         return None
-    server = EmbeddedServer(settings.data_folder, settings.queue_memory, settings.queue_fsync)
+    server = EmbeddedRedis(settings.data_folder, settings.queue_memory, settings.queue_fsync)
     stack.callback(server.stop)
     return server
 
@@ -108,14 +108,14 @@ def _asked_for(settings: Settings) -> str:
 
 def _children(
     settings: Settings, environment: dict[str, str], listener: int, stack: ExitStack
-) -> list[Child]:
+) -> list[ManagedProcess]:
     names = [f"worker-{i}" if i else "worker" for i in range(settings.workers)]
     children = []
     for name in [*names, "api"]:
         log = settings.data_folder / f"{name}.log"
         log.write_bytes(b"")
         start = _starter("api" if name == "api" else "worker", log, environment, listener)
-        children.append(Child(name, start, log, settings.drain_seconds + 5))
+        children.append(ManagedProcess(name, start, log, settings.drain_seconds + 5))
         stack.callback(children[-1].stop)
     return children
 
@@ -133,7 +133,7 @@ def _starter(command: str, log: Path, environment: dict[str, str], listener: int
     return start
 
 
-def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
+def _wait_until_ready(settings: Settings, children: list[ManagedProcess]) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not all(child.is_ready() for child in children):
         for child in children:

@@ -15,12 +15,12 @@ from redis.exceptions import RedisError
 from service.config.addresses import AllowList
 from service.config.settings import Settings
 from service.errors.errors import InvalidWebhook
-from service.queue.redis_keys import Keys
+from service.queue.redis_keys import RedisKeys
 from service.redis.errors import RedisErrorLog
-from service.webhooks.outbox import Hook, Outbox
-from service.webhooks.sender import Sender, Undelivered
+from service.webhooks.outbox import Outbox, PendingWebhook
+from service.webhooks.sender import DeliveryError, Sender
 from service.webhooks.signing import sign
-from service.webhooks.url_check import check_target
+from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.webhooks")
 
@@ -29,7 +29,7 @@ _POLL_SECONDS = 0.5
 _GROWTH = 4.0
 
 
-class Deliverer:
+class Dispatcher:
     """Takes what is due from the outbox and sends it, again and again until it arrives."""
 
     def __init__(self, settings: Settings, outbox: Outbox, sender: Sender) -> None:
@@ -48,7 +48,7 @@ class Deliverer:
                     task.add_done_callback(running.discard)
                 await asyncio.sleep(0 if hooks else _POLL_SECONDS)
 
-    async def _claim(self, room: int) -> list[Hook]:
+    async def _claim(self, room: int) -> list[PendingWebhook]:
         try:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
@@ -57,7 +57,7 @@ class Deliverer:
             log.exception("webhooks failed")
         return []
 
-    async def _deliver(self, hook: Hook) -> None:
+    async def _deliver(self, hook: PendingWebhook) -> None:
         """Make one attempt. What goes wrong here is told and not raised: the lease remains."""
         try:
             await self._settle(hook)
@@ -66,35 +66,37 @@ class Deliverer:
         except Exception:
             log.exception("webhook failed", extra={"job": hook.job})
 
-    async def _settle(self, hook: Hook) -> None:
+    async def _settle(self, hook: PendingWebhook) -> None:
         try:
             await self._attempt(hook)
-        except Undelivered as error:
+        except DeliveryError as error:
             await self._put_off(hook, error)
         else:
             log.info("webhook delivered", extra={"job": hook.job, "attempt": hook.attempt})
             await self._outbox.deliver(hook.job)
 
-    async def _attempt(self, hook: Hook) -> None:
+    async def _attempt(self, hook: PendingWebhook) -> None:
         if hook.attempt > self._settings.webhook_tries:
-            raise Undelivered("the last attempt never ended", final=True)
+            raise DeliveryError("the last attempt never ended", final=True)
         try:
-            target = check_target(hook.url, self._settings)  # the settings may be others by now
+            target = check_webhook_url(
+                hook.url, self._settings
+            )  # the settings may be others by now
         except InvalidWebhook as error:
-            raise Undelivered(str(error), final=True) from error
+            raise DeliveryError(str(error), final=True) from error
         body = hook.body or await self._write(hook)
         # One id for each end of a job: a dead letter may be put back, and end again.
         name = f"msg_{hook.job}_{json.loads(body)['data']['status']}"
         headers = sign(self._settings.webhook_secrets, name, int(time.time()), body)
         await self._sender.send(target, headers, body)
 
-    async def _write(self, hook: Hook) -> bytes:
+    async def _write(self, hook: PendingWebhook) -> bytes:
         if hook.state is None:
-            raise Undelivered("the job is not known any more", final=True)
+            raise DeliveryError("the job is not known any more", final=True)
         body = json.dumps(describe(hook.job, hook.state, self._settings.root_path)).encode()
         return await self._outbox.keep(hook.job, body)
 
-    async def _put_off(self, hook: Hook, error: Undelivered) -> None:
+    async def _put_off(self, hook: PendingWebhook, error: DeliveryError) -> None:
         tries = self._settings.webhook_tries
         facts = {"job": hook.job, "attempt": hook.attempt, "reason": str(error)}
         if error.final or hook.attempt >= tries:
@@ -124,7 +126,7 @@ def backoff(attempts: int, pause_seconds: float) -> float:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings, redis: Any) -> AsyncIterator[None]:
+async def run_dispatcher(settings: Settings, redis: Any) -> AsyncIterator[None]:
     """Deliver webhooks in the background for as long as the context lasts.
 
     Args:
@@ -135,9 +137,9 @@ async def delivering(settings: Settings, redis: Any) -> AsyncIterator[None]:
         yield
         return
     # An attempt is over before its lease is, the time for Redis included.
-    outbox = Outbox(redis, Keys(settings.namespace), 2 * settings.webhook_seconds + 1)
+    outbox = Outbox(redis, RedisKeys(settings.namespace), 2 * settings.webhook_seconds + 1)
     sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_seconds)
-    task = asyncio.create_task(Deliverer(settings, outbox, sender).run())
+    task = asyncio.create_task(Dispatcher(settings, outbox, sender).run())
     try:
         yield
     finally:

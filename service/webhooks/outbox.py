@@ -9,14 +9,14 @@ if they die, it is due again. So a webhook arrives at least once.
 from dataclasses import dataclass
 from typing import Any
 
-from service.queue.redis_keys import Keys
+from service.queue.redis_keys import RedisKeys
 from service.queue.scripts import script
 
 _KEPT_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True)
-class Hook:
+class PendingWebhook:
     """A webhook to send now.
 
     Attributes:
@@ -35,18 +35,18 @@ class Hook:
 class Outbox:
     """What is due, and what became of it. Methods raise redis-py's own errors."""
 
-    def __init__(self, redis: Any, keys: Keys, lease_seconds: float) -> None:
+    def __init__(self, redis: Any, keys: RedisKeys, lease_seconds: float) -> None:
         self._redis, self._keys = redis, keys
         self._lease_ms = int(lease_seconds * 1000)
         self._claim, self._retry, self._settle = (
             redis.register_script(script(f"hooks_{step}")) for step in ("claim", "retry", "settle")
         )
 
-    async def claim(self, limit: int) -> list[Hook]:
+    async def claim(self, limit: int) -> list[PendingWebhook]:
         """Take webhooks that are due, for the time of a lease."""
         found = await self._claim(args=[self._keys.prefix, limit, self._lease_ms, _KEPT_MS])
         return [
-            Hook(job.decode(), url.decode(), attempt, body, state and state.decode())
+            PendingWebhook(job.decode(), url.decode(), attempt, body, state and state.decode())
             for job, url, attempt, body, state in found
         ]
 

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 import httpcore2
 
 from service.config.addresses import Address, AllowList
-from service.webhooks.url_check import Target
+from service.webhooks.url_check import WebhookUrl
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 _MOST_ADDRESSES = 4
 
 
-class Undelivered(Exception):  # noqa: N818 - it is no error of ours
+class DeliveryError(Exception):
     """A webhook did not arrive. Says why, in words for the log.
 
     Attributes:
@@ -51,7 +51,7 @@ class GuardedBackend(httpcore2.AnyIOBackend):
         """Connect to the first of the host's permitted addresses that answers."""
         permitted = self._allowed.permits(host, await self._resolve(host, port))
         if not permitted:
-            raise Undelivered(f"{host} has no public address")
+            raise DeliveryError(f"{host} has no public address")
         for address in permitted[:_MOST_ADDRESSES]:
             try:
                 return await super().connect_tcp(
@@ -81,7 +81,7 @@ class Sender:
             network_backend=GuardedBackend(allowed, resolve),
         )
 
-    async def send(self, target: Target, headers: Mapping[str, str], body: bytes) -> None:
+    async def send(self, target: WebhookUrl, headers: Mapping[str, str], body: bytes) -> None:
         """Post once.
 
         Raises:
@@ -91,20 +91,20 @@ class Sender:
             async with asyncio.timeout(self._seconds):
                 status = await self._post(target, headers, body)
         except TimeoutError as error:
-            raise Undelivered(f"no answer in {self._seconds:g} s") from error
+            raise DeliveryError(f"no answer in {self._seconds:g} s") from error
         except (OSError, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
-            raise Undelivered(f"no connection ({type(error).__name__})") from error
+            raise DeliveryError(f"no connection ({type(error).__name__})") from error
         except httpcore2.ProtocolError as error:
-            raise Undelivered("the answer is not HTTP") from error
+            raise DeliveryError("the answer is not HTTP") from error
         if not 200 <= status < 300:
             # 410 is how a receiver says, by Standard Webhooks, that it wants no more.
-            raise Undelivered(f"answered {status}", final=status == 410)
+            raise DeliveryError(f"answered {status}", final=status == 410)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
 
-    async def _post(self, target: Target, headers: Mapping[str, str], body: bytes) -> int:
+    async def _post(self, target: WebhookUrl, headers: Mapping[str, str], body: bytes) -> int:
         url = httpcore2.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.path
         )

@@ -22,7 +22,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 @dataclass(frozen=True)
-class Target:
+class WebhookUrl:
     """Where a webhook goes. A request is made from these parts; the text is not read again."""
 
     scheme: str
@@ -38,7 +38,7 @@ class Target:
         return host if self.port == standard else f"{host}:{self.port}"
 
 
-def check_target(url: str, settings: "Settings") -> Target:
+def check_webhook_url(url: str, settings: "Settings") -> WebhookUrl:
     """Check a webhook's address as far as that goes without asking the DNS.
 
     Names are resolved, and what they resolve to is checked, when the webhook is sent.
@@ -57,7 +57,7 @@ def check_target(url: str, settings: "Settings") -> Target:
     return target
 
 
-def _parse(url: str) -> Target:
+def _parse(url: str) -> WebhookUrl:
     _check_characters(url)
     try:
         parts = urlsplit(url)
@@ -73,7 +73,7 @@ def _parse(url: str) -> Target:
     # An IRI's characters become those of a URI (RFC 3987, 3.1).
     path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _KEPT)
     default = 443 if parts.scheme == "https" else 80
-    return Target(parts.scheme, _check_host(host), port or default, path)
+    return WebhookUrl(parts.scheme, _check_host(host), port or default, path)
 
 
 def _check_characters(url: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from service.queue.jobs import Lane
+from service.queue.jobs import Priority
 
 
 class Sized(Protocol):
@@ -50,20 +50,20 @@ class Batcher:
         """How long to wait for a new job, in seconds: never past the next look."""
         return max(0.001, min(1.0, self._next_retake - self.clock()))
 
-    def turns(self) -> list[tuple[Lane, int]]:
+    def turns(self) -> list[tuple[Priority, int]]:
         """In which order to read the lanes, each with the most jobs to have after it.
 
         Interactive first and batch for what is left; but after a fair share of interactive jobs
         one place is kept for batch, so that a steady stream of the first starves nobody.
         """
-        usual = [(Lane.INTERACTIVE, self.limit), (Lane.BATCH, self.limit)]
+        usual = [(Priority.INTERACTIVE, self.limit), (Priority.BATCH, self.limit)]
         if self._interactive_in_a_row >= FAIR_SHARE:
-            return [(Lane.BATCH, 1), *usual]
+            return [(Priority.BATCH, 1), *usual]
         return usual
 
     def took(self, lanes: Sequence[str]) -> None:
         """Take note of the lanes that new jobs came from."""
-        if Lane.BATCH in lanes or self._interactive_in_a_row >= FAIR_SHARE:
+        if Priority.BATCH in lanes or self._interactive_in_a_row >= FAIR_SHARE:
             self._interactive_in_a_row = 0
         else:
             self._interactive_in_a_row += len(lanes)

@@ -16,7 +16,7 @@ class _Record:
 
 
 @dataclass
-class Health:
+class CircuitBreaker:
     """Counts failures in a row of each model: at the limit it gets no more work until a probe.
 
     The pause before a probe doubles, up to a minute, until the model has done real work.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from service.queue.task import WINDOW_BYTES, Fill, OutOfMemory, Work
+from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask, OutOfMemory
 
 
-class WorkError(Exception):
+class TaskError(Exception):
     """The model could not do a piece of work; the reason is for the log."""
 
 
@@ -28,7 +28,7 @@ def unpack(frame: bytes) -> tuple[Any, memoryview]:
     return json.loads(frame[4:end]), memoryview(frame)[end:]
 
 
-def pack_works(works: Sequence[Work]) -> bytes:
+def pack_works(works: Sequence[InferenceTask]) -> bytes:
     """Pieces of work as a frame."""
     heads = [
         {key: value for key, value in work.fields().items() if key != "window"} for work in works
@@ -36,18 +36,25 @@ def pack_works(works: Sequence[Work]) -> bytes:
     return pack(heads, [work.window for work in works])
 
 
-def unpack_works(frame: bytes) -> list[Work]:
+def unpack_works(frame: bytes) -> list[InferenceTask]:
     """The pieces of work that a frame was made of."""
     heads, rest = unpack(frame)
     windows = [bytes(rest[i : i + WINDOW_BYTES]) for i in range(0, len(rest), WINDOW_BYTES)]
-    return [Work(window=window, **head) for head, window in zip(heads, windows, strict=True)]
+    return [
+        InferenceTask(window=window, **head) for head, window in zip(heads, windows, strict=True)
+    ]
 
 
-def pack_fills(fills: Sequence[Fill | Exception]) -> bytes:
+def pack_fills(fills: Sequence[InferenceResult | Exception]) -> bytes:
     """Fills, or why there are none, as a frame."""
     return pack(
         [_head(fill) for fill in fills],
-        [part for fill in fills if isinstance(fill, Fill) for part in (fill.fills, fill.others)],
+        [
+            part
+            for fill in fills
+            if isinstance(fill, InferenceResult)
+            for part in (fill.fills, fill.others)
+        ],
     )
 
 
@@ -56,8 +63,8 @@ def pack_device_failure(reason: str) -> bytes:
     return pack({"device": reason})
 
 
-def unpack_fills(frame: bytes) -> list[Fill | Exception]:
-    """What a frame of fills was made of; exceptions come back as `WorkError` or `OutOfMemory`.
+def unpack_fills(frame: bytes) -> list[InferenceResult | Exception]:
+    """What a frame of fills was made of; exceptions come back as `TaskError` or `OutOfMemory`.
 
     Raises:
         DeviceFailure: the frame tells of one.
@@ -65,21 +72,21 @@ def unpack_fills(frame: bytes) -> list[Fill | Exception]:
     heads, rest = unpack(frame)
     if isinstance(heads, dict):
         raise DeviceFailure(heads["device"])
-    fills: list[Fill | Exception] = []
+    fills: list[InferenceResult | Exception] = []
     at = 0
     for head in heads:
         if "error" in head:
-            kind = OutOfMemory if head["memory"] else WorkError
+            kind = OutOfMemory if head["memory"] else TaskError
             fills.append(kind(head["error"]))
             continue
         sizes = head.pop("sizes")
         blobs = [bytes(rest[at : at + sizes[0]]), bytes(rest[at + sizes[0] : at + sum(sizes)])]
         at += sum(sizes)
-        fills.append(Fill(fills=blobs[0], others=blobs[1], **head))
+        fills.append(InferenceResult(fills=blobs[0], others=blobs[1], **head))
     return fills
 
 
-def _head(fill: Fill | Exception) -> dict[str, Any]:
+def _head(fill: InferenceResult | Exception) -> dict[str, Any]:
     if isinstance(fill, Exception):
         is_memory = isinstance(fill, OutOfMemory)
         return {"error": f"{type(fill).__name__}: {fill}", "memory": is_memory}

@@ -8,33 +8,33 @@ from typing import Any, Protocol
 
 from captionfill.errors import StartError
 from service.observability.logs import describe
-from service.queue.task import WINDOW_BYTES, Fill, Work
-from service.worker.circuit_breaker import Health
+from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask
+from service.worker.circuit_breaker import CircuitBreaker
 
 log = logging.getLogger("captionfill.worker")
 
 
-class Model(Protocol):
+class TaskModel(Protocol):
     """What a worker needs of a model."""
 
     models: dict[str, str]
     engines: dict[str, str]
     default: str
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
-        """Fill every piece of work, or say why not; `ModelDeathError` where it died of it."""
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+        """Fill every piece of work, or say why not; `ModelCrashedError` where it died of it."""
 
     def close(self) -> None:
         """End it."""
 
 
-class ModelGuard:
+class ModelManager:
     """Holds the model of a worker, and knows which of its bundles can be relied on.
 
     All methods but `follow` and `facts` are for the thread that fills.
     """
 
-    def __init__(self, load: Callable[[], Model], failures: int) -> None:
+    def __init__(self, load: Callable[[], TaskModel], failures: int) -> None:
         """Load the model.
 
         Args:
@@ -47,8 +47,8 @@ class ModelGuard:
         self._load = load
         self._model = load()
         self._is_loaded = True
-        self._health = Health(failures, time.monotonic)
-        self._fresh: tuple[Model, int] | None = None
+        self._health = CircuitBreaker(failures, time.monotonic)
+        self._fresh: tuple[TaskModel, int] | None = None
         self._reloading: threading.Thread | None = None
         self._generation: int | None = None
         self._tried: int | None = None
@@ -59,7 +59,7 @@ class ModelGuard:
         """Names of the bundles."""
         return list(self._model.models)
 
-    def name_of(self, work: Work) -> str:
+    def name_of(self, work: InferenceTask) -> str:
         """The bundle that a piece of work is filled by."""
         return work.model or self._model.default
 
@@ -69,7 +69,7 @@ class ModelGuard:
         healthy = [name for name in self._model.models if name not in unhealthy]
         return ["", *healthy] if self._model.default in healthy else healthy
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Do as the model does. After any exception the model is to be restarted."""
         return self._model.predict(works)
 
@@ -103,7 +103,9 @@ class ModelGuard:
         if not self._is_loaded:
             return self._health.unhealthy.get(model, "the model does not start")
         try:
-            [fill] = self._model.predict([Work(bytes(WINDOW_BYTES), "a cat", 0, model=model)])
+            [fill] = self._model.predict(
+                [InferenceTask(bytes(WINDOW_BYTES), "a cat", 0, model=model)]
+            )
         except Exception as error:
             self.restart()
             return describe(error)
@@ -173,7 +175,7 @@ class ModelGuard:
             log.exception("reload failed")
         self._reloading = None
 
-    def _renew(self, model: Model, generation: int) -> None:
+    def _renew(self, model: TaskModel, generation: int) -> None:
         old, self._model, self._generation = self._model, model, generation
         self._is_loaded = True
         for name in self._health.unhealthy:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from captionfill.errors import StartError
 from service.observability.logs import describe, set_up_logs
-from service.queue.task import Fill, Work
+from service.queue.task import InferenceResult, InferenceTask
 from service.worker.device_errors import is_device_error
 from service.worker.ipc import (
     DeviceFailure,
@@ -38,11 +38,11 @@ _LOAD_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
 
 
-class ModelDeathError(Exception):
+class ModelCrashedError(Exception):
     """The model's process ended, or was ended, in the middle of work."""
 
 
-class DeviceError(ModelDeathError):
+class DeviceError(ModelCrashedError):
     """The model's process ended since its device failed: no other work could have been done."""
 
 
@@ -53,7 +53,7 @@ class Fills(Protocol):
     engines: dict[str, str]
     default: str
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every piece of work, or say why not."""
 
 
@@ -92,7 +92,7 @@ class ModelProcess:
         self._seconds = seconds
         self._start([device, engine, str(threads), *map(str, folders)])
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every piece of work.
 
         Raises:
@@ -104,13 +104,13 @@ class ModelProcess:
             if not self._connection.poll(self._seconds):
                 self._process.kill()
                 self._process.wait()
-                raise ModelDeathError(f"the model took over {self._seconds:g} s")
+                raise ModelCrashedError(f"the model took over {self._seconds:g} s")
             return unpack_fills(self._connection.recv_bytes())
         except DeviceFailure as failure:
             self.close()
             raise DeviceError(str(failure)) from failure
         except (OSError, EOFError) as error:
-            raise ModelDeathError(self._manner_of_death()) from error
+            raise ModelCrashedError(self._manner_of_death()) from error
 
     def close(self) -> None:
         """End the process, which does nothing at this moment."""
@@ -190,7 +190,7 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
                 return
 
 
-def _predict(model: Fills, works: Sequence[Work]) -> list[Fill | Exception]:
+def _predict(model: Fills, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
     """Fill every piece of work; an error of the device is no answer to any of them.
 
     Raises:

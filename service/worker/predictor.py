@@ -19,7 +19,7 @@ from models.geometry import SIZE, hole_mask, paste
 from models.runtime.bundle import load_bundle
 from models.runtime.engines import Engine, load_engine
 from service.observability.logs import describe
-from service.queue.task import Fill, OutOfMemory, Work
+from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
 from service.worker.device_errors import is_device_error, is_out_of_memory
 
 log = logging.getLogger("captionfill.worker")
@@ -64,7 +64,7 @@ class Predictor:
             encoder = CaptionEncoder.load(bundle.config.encoder, device)
             return cls(load_engine(bundle, engine, threads), encoder)
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every candidate of every piece of work; a bad piece fails alone.
 
         Returns:
@@ -83,7 +83,7 @@ class Predictor:
                 return [OutOfMemory(str(error)) if is_out_of_memory(error) else error]
             return [self.predict([work])[0] for work in works]  # find out which of them is bad
 
-    def _fill(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def _fill(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         pixels, vectors, seeds = zip(*(self._inputs(work) for work in works), strict=True)
         temperatures = [work.temperature for work in works for _ in range(work.images)]
         fills = _in_parts(
@@ -93,7 +93,7 @@ class Predictor:
         parts = torch.split(fills, [work.images for work in works])
         return [self._finish(work, part) for work, part in zip(works, parts, strict=True)]
 
-    def _inputs(self, work: Work) -> tuple[Tensor, Tensor, list[int]]:
+    def _inputs(self, work: InferenceTask) -> tuple[Tensor, Tensor, list[int]]:
         """Every image of the work: its candidates, then those by the other caption."""
         captions = [work.caption] * work.count
         seeds = work.seeds
@@ -102,14 +102,14 @@ class Predictor:
         vectors = torch.cat([self._embed(caption) for caption in captions])
         return _window(work).expand(work.images, -1, -1, -1), vectors, seeds
 
-    def _finish(self, work: Work, fills: Tensor) -> Fill:
+    def _finish(self, work: InferenceTask, fills: Tensor) -> InferenceResult:
         """Put the candidates in order, the best first where the bundle can tell."""
         scores = self._scores(work, fills[: work.count])
         order = sorted(range(work.count), key=lambda i: -scores[i]) if scores else None
         chosen = list(range(work.count)) if order is None else order
         compared = [i + work.count for i in chosen] if work.other is not None else []
         captions = [work.caption] if work.other is None else [work.caption, work.other]
-        return Fill(
+        return InferenceResult(
             fills=_to_bytes(fills[chosen]),
             others=_to_bytes(fills[compared]),
             seeds=[work.seeds[i] for i in chosen],
@@ -121,7 +121,7 @@ class Predictor:
             engine=self.engine.name,
         )
 
-    def _scores(self, work: Work, fills: Tensor) -> list[float]:
+    def _scores(self, work: InferenceTask, fills: Tensor) -> list[float]:
         if self.engine.bundle.scorer is None:
             return []
         captions = self._embed(work.caption).expand(len(fills), -1)
@@ -161,9 +161,9 @@ class Predictors:
                 raise StartError(f"two bundles are called {loaded[-1].name!r}")
         return cls(loaded)
 
-    def predict(self, works: Sequence[Work]) -> list[Fill | Exception]:
+    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill each piece of work by the bundle it names."""
-        filled: dict[int, Fill | Exception] = {}
+        filled: dict[int, InferenceResult | Exception] = {}
         for name in dict.fromkeys(work.model or self.default for work in works):
             places = [i for i, work in enumerate(works) if (work.model or self.default) == name]
             predictor = self._by_name.get(name)
@@ -205,7 +205,7 @@ def _starting(device: str) -> Iterator[None]:
         raise StartError(str(error).splitlines()[0]) from error
 
 
-def _window(work: Work) -> Tensor:
+def _window(work: InferenceTask) -> Tensor:
     window = np.frombuffer(work.window, np.uint8).reshape(SIZE, SIZE, 3).copy()
     return torch.from_numpy(window).permute(2, 0, 1)
 

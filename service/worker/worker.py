@@ -12,10 +12,10 @@ from redis.exceptions import ReadOnlyError, RedisError
 from service.observability.logs import describe
 from service.observability.tracing import batch_span
 from service.queue.consumer import Consumer, Lease
-from service.queue.task import Failure, Fill, Outcome, OutOfMemory, Result
+from service.queue.task import InferenceResult, OutOfMemory, TaskFailure, TaskResult, TaskSuccess
 from service.redis.errors import RedisErrorLog, is_transient, reason_of
 from service.worker.batching import Batcher
-from service.worker.model_manager import Model, ModelGuard
+from service.worker.model_manager import ModelManager, TaskModel
 from service.worker.model_process import DeviceError
 
 log = logging.getLogger("captionfill.worker")
@@ -34,7 +34,7 @@ class Worker:
     """One process that fills. ``stop`` lets it finish its batch, hand back the rest, and end."""
 
     def __init__(
-        self, consumer: Consumer, load: Callable[[], Model], batcher: Batcher, failures: int = 3
+        self, consumer: Consumer, load: Callable[[], TaskModel], batcher: Batcher, failures: int = 3
     ) -> None:
         """Load the model.
 
@@ -48,7 +48,7 @@ class Worker:
             StartError: the model cannot be loaded.
         """
         self._consumer = consumer
-        self._guard = ModelGuard(load, failures)
+        self._guard = ModelManager(load, failures)
         self._batcher = batcher
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -185,7 +185,7 @@ class Worker:
         self._persist(partial(self._consumer.bury, lease, told))
 
     def _settle(
-        self, leases: Sequence[Lease], fills: Sequence[Fill | Exception], seconds: float
+        self, leases: Sequence[Lease], fills: Sequence[InferenceResult | Exception], seconds: float
     ) -> None:
         """Store what was made; what a sick bundle failed at is left to others."""
         images = _images(leases)
@@ -202,7 +202,7 @@ class Worker:
             self._hand_back([x for x in leases if self._guard.name_of(x.work) == model], reason)
 
     def _sick(
-        self, leases: Sequence[Lease], fills: Sequence[Fill | Exception]
+        self, leases: Sequence[Lease], fills: Sequence[InferenceResult | Exception]
     ) -> Mapping[str, str]:
         """Bundles that failed at all of their work and at a probe, each with the reason."""
         sick = {}
@@ -221,15 +221,17 @@ class Worker:
         return sick
 
     def _outcome(
-        self, lease: Lease, fill: Fill | Exception, seconds: float, images: int
-    ) -> Outcome:
+        self, lease: Lease, fill: InferenceResult | Exception, seconds: float, images: int
+    ) -> TaskResult:
         if isinstance(fill, Exception):
             facts = {"work": lease.name, "request_ids": list(lease.request_ids)}
             log.error("work failed", extra={**facts, "reason": str(fill)})
             if isinstance(fill, OutOfMemory):
-                return Failure("the worker's memory does not hold even one image of this picture")
-            return Failure("the worker could not fill this picture")
-        return Result(fill, lease.queue_ms, round(seconds * 1000, 3), images)
+                return TaskFailure(
+                    "the worker's memory does not hold even one image of this picture"
+                )
+            return TaskFailure("the worker could not fill this picture")
+        return TaskSuccess(fill, lease.queue_ms, round(seconds * 1000, 3), images)
 
     def _hand_back(self, leases: Sequence[Lease], reason: str = "") -> None:
         self._persist(partial(self._consumer.hand_back, leases, reason))

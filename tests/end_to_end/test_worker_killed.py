@@ -14,9 +14,9 @@ import redis
 from service.config.settings import Settings
 from service.queue.client import Queue
 from service.queue.jobs import Job
-from service.queue.redis_keys import Keys
-from service.queue.task import Result, Work
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.queue.redis_keys import RedisKeys
+from service.queue.task import InferenceTask, TaskSuccess
+from service.supervisor.embedded_redis import EmbeddedRedis
 from tests.service.queueing import wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -27,7 +27,7 @@ STREAM, GROUP = "{captionfill}:jobs", "workers"
 
 @pytest.fixture
 def server(tmp_path):
-    server = EmbeddedServer(tmp_path / "valkey")
+    server = EmbeddedRedis(tmp_path / "valkey")
     yield server
     server.stop()
 
@@ -80,7 +80,7 @@ async def queue_all(queue, jobs):
 def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_worker):
     settings = Settings(redis_url=server.url)
     client = redis.Redis.from_url(server.url)
-    works = [Work(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
+    works = [InferenceTask(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
     jobs = [Job(work, seconds=150) for work in works]
 
     async def run():
@@ -96,8 +96,8 @@ def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_wor
 
     left, outcomes = asyncio.run(run())
     assert 0 < left < 200
-    assert sum(isinstance(outcome, Result) for outcome in outcomes) == 200
+    assert sum(isinstance(outcome, TaskSuccess) for outcome in outcomes) == 200
     # The very script that stores an outcome counts, so a second result for a job would show.
-    keys = [Keys(settings.namespace).work(work.id) for work in works]
+    keys = [RedisKeys(settings.namespace).work(work.id) for work in works]
     assert [client.hget(key, "stored") for key in keys] == [b"1"] * 200
     assert client.xlen(STREAM) == client.xpending(STREAM, GROUP)["pending"] == 0

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import redis
 
-from service.queue.redis_keys import Keys
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.queue.redis_keys import RedisKeys
+from service.supervisor.embedded_redis import EmbeddedRedis
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,10 +64,10 @@ class Cluster:
     _nursery: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
-        self.server = EmbeddedServer(self.folder / "valkey", "512mb", self.fsync)
+        self.server = EmbeddedRedis(self.folder / "valkey", "512mb", self.fsync)
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.keys = Keys(self.settings.get("NAMESPACE", "captionfill"))
+        self.keys = RedisKeys(self.settings.get("NAMESPACE", "captionfill"))
 
     def __enter__(self) -> "Cluster":
         return self

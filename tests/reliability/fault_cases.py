@@ -19,8 +19,8 @@ import httpx
 
 from service.config.settings import Settings
 from service.queue.jobs import Job
-from service.queue.task import WINDOW_BYTES, Failure, Work
-from service.supervisor.managed_process import Child
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskFailure
+from service.supervisor.managed_process import ManagedProcess
 from service.supervisor.spawn import spawn
 from tests.reliability.cluster import PAINTER, Cluster, Hatched
 from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right, storm
@@ -138,7 +138,7 @@ def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
 
 
 def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> float:
-    job = Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
+    job = Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
     settings = Settings(redis_url=cluster.server.url)
     client = cluster.redis()
     with_queue(settings, lambda queue: queue.put(job))
@@ -148,7 +148,7 @@ def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> fl
     died = time.monotonic()
     result = with_queue(settings, lambda queue: wait_for(queue, job, 60))
     waited = time.monotonic() - died
-    assert not isinstance(result, Failure)
+    assert not isinstance(result, TaskFailure)
     heir = cluster.worker()
     workers[heir.pid] = heir
     return waited
@@ -225,7 +225,9 @@ def rolling(folder: Path, jobs: int, rolls: int) -> dict[str, Any]:
         return {**replaced, **_stored(cluster)}
 
 
-async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) -> dict[str, Any]:
+async def _roll(
+    cluster: Cluster, children: list[ManagedProcess], jobs: int, rolls: int
+) -> dict[str, Any]:
     """Replace all processes so many times, and ask all the while and so many times at least."""
     generations = [{child.process.pid for child in children}]
     seeds = _seeds_until(jobs, lambda: len(generations) > rolls)
@@ -257,7 +259,7 @@ async def _roll(cluster: Cluster, children: list[Child], jobs: int, rolls: int) 
     }
 
 
-def _children(cluster: Cluster, listener: socket.socket) -> list[Child]:
+def _children(cluster: Cluster, listener: socket.socket) -> list[ManagedProcess]:
     def starter(name: str, command: list[str], kept: list[int], more: dict[str, str]):
         def start(ready: int) -> subprocess.Popen[bytes]:
             environment = cluster.environment({**more, "READY_FD": str(ready)})
@@ -270,8 +272,8 @@ def _children(cluster: Cluster, listener: socket.socket) -> list[Child]:
     api_start = starter("api", ["-m", "service.cli.main", "api"], [listener.fileno()], port)
     worker_start = starter("worker", [*PAINTER, str(cluster.seconds)], [], {})
     return [
-        Child("api", api_start, cluster.folder / "api.log", 70),
-        Child("worker", worker_start, cluster.folder / "worker.log", 70),
+        ManagedProcess("api", api_start, cluster.folder / "api.log", 70),
+        ManagedProcess("worker", worker_start, cluster.folder / "worker.log", 70),
     ]
 
 
@@ -348,7 +350,9 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
     """One of sixteen jobs of a batch kills its model, or ("" for kind) the whole worker."""
     with Cluster(folder, {**SETTINGS, "BATCH_LIMIT": "16"}, 0.0) as cluster:
         seeds = [*range(FIRST_SEED, FIRST_SEED + 7), POISON, *range(2000, 2008)]
-        jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=200) for seed in seeds]
+        jobs = [
+            Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=200) for seed in seeds
+        ]
         settings = Settings(redis_url=cluster.server.url)
 
         async def put_all(queue):
@@ -374,10 +378,10 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
         return {
             "neighbours": len(outcomes),
             "right": sum(
-                not isinstance(one, Failure) and one.fill.fills == paint([seed])
+                not isinstance(one, TaskFailure) and one.fill.fills == paint([seed])
                 for seed, one in outcomes.items()
             ),
-            "poison_failed": isinstance(end, Failure),
+            "poison_failed": isinstance(end, TaskFailure),
             "dead_letters": letters,
             "workers_died": deaths[0],
         }
@@ -391,7 +395,7 @@ def full(folder: Path, requests: int) -> dict[str, Any]:
 
         async def fill_up(queue):
             for seed in _seeds(50):
-                await queue.put(Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=300))
+                await queue.put(Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=300))
 
         with_queue(settings, fill_up)
         times, probes, kinds = [], [], set()

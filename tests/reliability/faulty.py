@@ -14,7 +14,7 @@ from typing import Any
 from captionfill.imaging.codec import Picture
 from service.api import inpaint_service as inpainting
 from service.api.forms.inpaint_form import InpaintRequest
-from service.api.inpaint_service import Inpainter
+from service.api.inpaint_service import InpaintService
 from service.cli.main import main
 from tests.reliability import painter_worker
 from tests.service.painter import Painter
@@ -40,13 +40,13 @@ def wrong_pixel() -> None:
 
 def error() -> None:
     """Now and then, a route fails in a way nobody foresaw."""
-    _before(Inpainter, "submit", lambda *_: next(_turns) % EVERY or 1 / 0)
+    _before(InpaintService, "submit", lambda *_: next(_turns) % EVERY or 1 / 0)
 
 
 def log() -> None:
     """The log tells what a client's picture shows."""
     logger = logging.getLogger("captionfill.api")
-    _before(Inpainter, "submit", lambda _, asked: logger.info(asked.work.caption))
+    _before(InpaintService, "submit", lambda _, asked: logger.info(asked.work.caption))
 
 
 def leak_api() -> None:

@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 from service.config.settings import load_settings
 from service.observability.logs import set_up_logs
 from service.queue.consumer import Consumer
-from service.supervisor.readiness import tell_ready
+from service.supervisor.readiness import notify_ready
 from service.worker.batching import Batcher
 from service.worker.model_process import ModelProcess
 from service.worker.worker import Worker
@@ -69,7 +69,7 @@ def main(seconds: float = 0.0, kind: str = "") -> None:
     worker = Worker(consumer, load, policy)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
-    worker.run(lambda: tell_ready(settings.ready_fd))
+    worker.run(lambda: notify_ready(settings.ready_fd))
 
 
 def hatch(seconds: float) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from service.auth.api_keys import KeyFile
+from service.auth.api_keys import ApiKeyFile
 from tests.reliability.cluster import Cluster
 
 # Clients that dawdle are given up soon, so that a suite meets many of them.
@@ -43,7 +43,7 @@ class Subject(Cluster):
 def subject(folder: Path, fault: str = "", **settings: str) -> Iterator[tuple[Subject, str]]:
     """A running service with one API and one worker, and a key for it."""
     keys = folder / "keys.jsonl"
-    key = KeyFile(keys).new("suite")
+    key = ApiKeyFile(keys).new("suite")
     chosen = {"AUTH": "on", "KEYS_FILE": str(keys), "RATE_LIMIT": "0", **PATIENCE, **settings}
     with Subject(folder, chosen) as cluster:
         cluster.fault = fault

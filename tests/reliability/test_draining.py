@@ -10,7 +10,7 @@ import pytest
 
 from service.config.settings import Settings
 from service.queue.jobs import Job, State
-from service.queue.task import WINDOW_BYTES, Result, Work
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from tests.reliability.cluster import PAINTER, Cluster
 from tests.reliability.load import PICTURE, is_right
 from tests.service.queueing import outcome, put, with_queue
@@ -42,7 +42,7 @@ def states(settings, jobs):
 
 def test_a_worker_told_to_end_ends_with_0_and_its_work_is_done_by_another(cluster):
     settings = Settings(redis_url=cluster.server.url)
-    works = [Work(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
+    works = [InferenceTask(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
     jobs = put(settings, *(Job(work, seconds=60) for work in works))
     worker = start_worker(cluster)
     assert eventually(lambda: State.RUNNING in states(settings, jobs))
@@ -51,7 +51,7 @@ def test_a_worker_told_to_end_ends_with_0_and_its_work_is_done_by_another(cluste
     left = states(settings, jobs)
     assert State.RUNNING not in left and left.count(State.DONE) % 4 == 0 < left.count(State.QUEUED)
     cluster.worker()
-    assert all(isinstance(outcome(settings, job), Result) for job in jobs)
+    assert all(isinstance(outcome(settings, job), TaskSuccess) for job in jobs)
 
 
 def accepted(cluster):
@@ -75,7 +75,10 @@ def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
         )
 
     settings = Settings(redis_url=cluster.server.url)
-    put(settings, *(Job(Work(bytes(WINDOW_BYTES), "b", seed)) for seed in range(3000, 3012)))
+    put(
+        settings,
+        *(Job(InferenceTask(bytes(WINDOW_BYTES), "b", seed)) for seed in range(3000, 3012)),
+    )
     asking = threading.Thread(target=ask)
     asking.start()
     assert eventually(lambda: accepted(cluster) == 13)

@@ -14,8 +14,8 @@ from PIL import Image
 from service.cli.main import main
 from service.config.settings import Settings
 from service.queue.consumer import Consumer
-from service.queue.redis_keys import Keys
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.queue.redis_keys import RedisKeys
+from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.service.painter import Painter
@@ -26,7 +26,7 @@ _spaces = count()
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory):
     # Forced to the disk each second alone: no test here is about a power cut.
-    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"), fsync="everysec")
+    server = EmbeddedRedis(tmp_path_factory.mktemp("valkey"), fsync="everysec")
     yield server.url
     server.stop()
 
@@ -60,7 +60,7 @@ def consumer(settings):
 
 @pytest.fixture
 def keys(settings):
-    return Keys(settings.namespace)
+    return RedisKeys(settings.namespace)
 
 
 @pytest.fixture

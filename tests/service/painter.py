@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from service.queue.task import FILL_BYTES, Fill
+from service.queue.task import FILL_BYTES, InferenceResult
 
 DIGEST = "sha256:painter"
 BAD_LUCK, POISON, HANG = 13, 666, 777
@@ -37,7 +37,7 @@ class Painter:
             os.kill(os.getpid(), signal.SIGKILL)
         others = paint(work.seeds, 1) if work.other is not None else b""
         unknown = not work.caption.isascii()  # a painter knows no emoji
-        return Fill(
+        return InferenceResult(
             paint(work.seeds),
             work.seeds,
             "painter",

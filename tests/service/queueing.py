@@ -4,18 +4,18 @@ import asyncio
 from itertools import count
 
 from service.queue.client import Queue
-from service.queue.jobs import Job, Lane
-from service.queue.task import WINDOW_BYTES, Fill, Result, Work
+from service.queue.jobs import Job, Priority
+from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask, TaskSuccess
 
-RESULT = Result(Fill(b"\0" * 3072, [1], "m", "sha256:x", scores=[]), 1.0, 2.0, 1)
-ALL = [(Lane.INTERACTIVE, 100), (Lane.BATCH, 100)]
+RESULT = TaskSuccess(InferenceResult(b"\0" * 3072, [1], "m", "sha256:x", scores=[]), 1.0, 2.0, 1)
+ALL = [(Priority.INTERACTIVE, 100), (Priority.BATCH, 100)]
 _seeds = count(1000)
 
 
 def new(number=1, **options):
     """Jobs, each with work of its own."""
     return [
-        Job(Work(bytes(WINDOW_BYTES), "a cat", next(_seeds)), seconds=60, **options)
+        Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", next(_seeds)), seconds=60, **options)
         for _ in range(number)
     ]
 
@@ -54,7 +54,10 @@ def outcome(settings, job, seconds=60.0):
 
 def outcomes(settings, *seeds, **options):
     """Queue one job a seed, all at once, and wait for every outcome."""
-    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=60, **options) for seed in seeds]
+    jobs = [
+        Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=60, **options)
+        for seed in seeds
+    ]
 
     async def run(queue):
         for job in jobs:

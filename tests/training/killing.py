@@ -5,17 +5,17 @@ import signal
 from pathlib import Path
 
 from tests.training.processes import context, finish
-from training.config.config import Recipe
+from training.config.config import Config
 from training.trainer.run import start
 
 
-def train_and_be_killed(recipe: Recipe, data: Path, folder: Path, after: int) -> None:
+def train_and_be_killed(recipe: Config, data: Path, folder: Path, after: int) -> None:
     """Train until `after` steps are done and die there; an assertion says whether it did."""
     child = context.Process(target=train_until, args=(recipe, data, folder, after))
     assert finish([child]) == [-signal.SIGKILL]
 
 
-def train_until(recipe: Recipe, data: Path, folder: Path, after: int) -> None:
+def train_until(recipe: Config, data: Path, folder: Path, after: int) -> None:
     def die(step, figures):
         if step == after:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.sources import Example, PassedOver, find_source
+from training.data.sources import Example, SkippedItems, find_source
 
 
 def png() -> bytes:
@@ -42,7 +42,7 @@ def read(name: str, place: Path) -> tuple[dict[str, Example], dict[str, str]]:
     """Return examples by name, and the reason of what is passed over by name."""
     examples, passed_over = {}, {}
     for item in find_source(name)(place):
-        if isinstance(item, PassedOver):
+        if isinstance(item, SkippedItems):
             passed_over[item.file_name] = item.reason
         else:
             assert item.read()

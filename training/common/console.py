@@ -23,7 +23,7 @@ LINE_SECONDS = 30.0
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
     """Show how far each stage is; call with its name, how many are done, of how many."""
-    if not leads():
+    if not is_main_process():
         yield lambda stage, done, total: None
         return
     if not sys.stderr.isatty():
@@ -52,7 +52,7 @@ def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None
         yield lambda step, figures: progress("training", step, steps)
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Say whether this is rank 0, the one that writes and tells; alone one is.
 
     By what a launcher sets, so that it can be asked before anything heavy is imported.
@@ -60,7 +60,7 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def say(message: object) -> None:
+def print_stderr(message: object) -> None:
     """Write a line on stderr; it stands above the bar where one is drawn."""
     print(message, file=sys.stderr, flush=True)
 

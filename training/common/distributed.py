@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from training.common.console import leads, say
+from training.common.console import is_main_process, print_stderr
 from training.common.errors import RunError, TrainingError
 
 
@@ -55,7 +55,7 @@ def rank() -> int:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def translate_dist_errors() -> Iterator[None]:
     """Make one line of what is raised where another rank is gone."""
     try:
         yield
@@ -68,12 +68,12 @@ def mean(figures: Mapping[str, float]) -> dict[str, float]:
     if count() == 1 or not figures:
         return dict(figures)
     values = torch.tensor(list(figures.values()), dtype=torch.float64)
-    with together():
+    with translate_dist_errors():
         dist.all_reduce(values)
     return dict(zip(figures, (values / count()).tolist(), strict=True))
 
 
-def anywhere(flag: bool) -> bool:
+def any_rank(flag: bool) -> bool:
     """Say whether something is so on any rank."""
     return mean({"flag": float(flag)})["flag"] > 0
 
@@ -84,14 +84,14 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     if count() == 1 or not gradients:
         return
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    with together():
+    with translate_dist_errors():
         dist.all_reduce(flat)
     parts = (flat / count()).split([gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
 
 
-def own_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
+def shard_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
     """Return this rank's rows of something drawn for the whole batch.
 
     The ranks' generators are in one state, so together they see what a single process would.
@@ -108,15 +108,15 @@ def all_rows(own: Tensor) -> Tensor:
     if count() == 1:
         return own
     parts = [torch.empty_like(own) for _ in range(count())]
-    with together():
+    with translate_dist_errors():
         dist.all_gather(parts, own.contiguous())
     return torch.stack(parts, dim=1).flatten(0, 1)
 
 
-def told(data: bytes) -> bytes:
+def broadcast_bytes(data: bytes) -> bytes:
     """Return rank 0's bytes, on every rank; what the others give is not looked at."""
     size = torch.tensor([len(data)])
-    with together():
+    with translate_dist_errors():
         dist.broadcast(size, 0)
         text = torch.empty(int(size), dtype=torch.uint8)
         if rank() == 0 and data:
@@ -125,7 +125,7 @@ def told(data: bytes) -> bytes:
     return text.numpy().tobytes()
 
 
-def follow(lead: Callable[[], Any]) -> Any:
+def run_on_rank0(lead: Callable[[], Any]) -> Any:
     """Return what rank 0 finds, on every rank; what stops it stops all.
 
     Args:
@@ -137,24 +137,26 @@ def follow(lead: Callable[[], Any]) -> Any:
     if count() == 1:
         return lead()
     answer, raised = {}, None
-    if leads():
+    if is_main_process():
         try:
             answer = {"found": lead()}
         except TrainingError as error:
             answer, raised = {"error": str(error)}, error
-    answer = json.loads(told(json.dumps(answer).encode()))
+    answer = json.loads(broadcast_bytes(json.dumps(answer).encode()))
     if "error" in answer:
         raise raised or RunError(answer["error"])
     return answer["found"]
 
 
-def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+def convert_sync_bn(network: nn.Module, device: torch.device) -> nn.Module:
     """Let batch norms see the whole batch, where they can: only CUDA has them."""
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
     if count() == 1 or not normed:
         return network
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    if leads():
-        say(f"{type(network).__name__}: on a CPU each rank's batch norm sees its own rows alone")
+    if is_main_process():
+        print_stderr(
+            f"{type(network).__name__}: on a CPU each rank's batch norm sees its own rows alone"
+        )
     return network

@@ -6,14 +6,14 @@ from typing import Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from training.config.image_spec import Picture
+from training.config.image_spec import ImageSpec
 from training.losses.objectives import find_objective
-from training.monitors import GuardSettings
+from training.monitors import MonitorSettings
 from training.optim.optimizers import STRICT, Optimizers
 
 
 @dataclass(frozen=True, config=STRICT)
-class Part:
+class ComponentConfig:
     """A network or objective by its registered name, with its own settings."""
 
     kind: str
@@ -21,7 +21,7 @@ class Part:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Augment:
+class AugmentConfig:
     """What is done to a picture before it is used.
 
     Attributes:
@@ -38,7 +38,7 @@ class Augment:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Dropout:
+class DropoutConfig:
     """Dropout in the generator's decoder, off until the middle of training.
 
     Attributes:
@@ -51,7 +51,7 @@ class Dropout:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Vanishing:
+class ResidualFadeConfig:
     """Residuals that carry BEGAN's first steps and then vanish.
 
     Attributes:
@@ -62,7 +62,7 @@ class Vanishing:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Engine:
+class EngineConfig:
     """How the arithmetic is done; none of it changes what is computed but by rounding.
 
     Attributes:
@@ -82,7 +82,7 @@ class Engine:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Loading:
+class LoaderConfig:
     """How pictures come from disk.
 
     Attributes:
@@ -100,7 +100,7 @@ class Loading:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Run:
+class RunConfig:
     """Length, seed, and how often a run leaves something behind.
 
     Attributes:
@@ -135,7 +135,7 @@ class Run:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Keep:
+class BestCheckpoint:
     """The best checkpoint, kept besides the newest.
 
     Attributes:
@@ -150,24 +150,24 @@ class Keep:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Recipe:
+class Config:
     """A whole run: what is trained, how, and for how long."""
 
     name: str
     description: str
-    generator: Part
-    discriminator: Part
-    objective: Part
-    run: Run = Run()
-    picture: Picture = Picture()
+    generator: ComponentConfig
+    discriminator: ComponentConfig
+    objective: ComponentConfig
+    run: RunConfig = RunConfig()
+    picture: ImageSpec = ImageSpec()
     optimizers: Optimizers = Optimizers()
-    augment: Augment = Augment()
-    dropout: Dropout = Dropout()
-    vanishing: Vanishing = Vanishing()
-    engine: Engine = Engine()
-    loading: Loading = Loading()
-    guards: GuardSettings = GuardSettings()
-    keep: Keep = Keep()
+    augment: AugmentConfig = AugmentConfig()
+    dropout: DropoutConfig = DropoutConfig()
+    vanishing: ResidualFadeConfig = ResidualFadeConfig()
+    engine: EngineConfig = EngineConfig()
+    loading: LoaderConfig = LoaderConfig()
+    guards: MonitorSettings = MonitorSettings()
+    keep: BestCheckpoint = BestCheckpoint()
 
     def build_objective(self) -> Any:
         """Build the objective; its settings are validated here."""

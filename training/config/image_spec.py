@@ -11,7 +11,7 @@ from models.geometry import HOLE, SIZE, hole_mask, whole_mask
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Picture:
+class ImageSpec:
     """The picture of a run. An unconditional system has a hole as large as the picture.
 
     Attributes:
@@ -53,4 +53,4 @@ class Picture:
 
 
 # What every inpainting system works on: 64×64 with the central 32×32 hidden.
-INPAINTING = Picture()
+INPAINTING = ImageSpec()

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from training.common.errors import RecipeError
-from training.config.config import Recipe
+from training.config.config import Config
 from training.config.validation import validate
 
 
-def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(name: str, overrides: list[str] | None = None) -> Config:
     """Read a recipe by name or path, and apply `section.key=value` overrides.
 
     Args:
@@ -30,17 +30,17 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
         table = tomllib.loads(recipe_text(name))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name}: not TOML: {error}") from error
-    return parse_recipe(override(table, overrides or []))
+    return parse_config(override(table, overrides or []))
 
 
-def parse_recipe(table: dict[str, Any]) -> Recipe:
+def parse_config(table: dict[str, Any]) -> Config:
     """Validate a recipe given as plain tables.
 
     Raises:
         RecipeError: one line that names the key and what is wrong with it.
     """
     try:
-        recipe = TypeAdapter(Recipe).validate_python(table)
+        recipe = TypeAdapter(Config).validate_python(table)
         validate(recipe)
     except ValidationError as error:
         first = error.errors()[0]
@@ -51,8 +51,8 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
     return recipe
 
 
-def as_table(recipe: Recipe) -> dict[str, Any]:
-    """Return the resolved recipe as plain tables; `parse_recipe` takes them back."""
+def to_table(recipe: Config) -> dict[str, Any]:
+    """Return the resolved recipe as plain tables; `parse_config` takes them back."""
     return asdict(recipe)
 
 
@@ -100,13 +100,13 @@ def toml_value(text: str) -> Any:
 def suggestion(where: str) -> str:
     """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
     *parents, key = where.split(".")
-    names = fields_below(Recipe, parents)
+    names = fields_below(Config, parents)
     if key in names:
         return ""
     close = difflib.get_close_matches(key, names, n=1) or [
         f"{section}.{key}"
-        for section in fields_below(Recipe, [])
-        if not parents and key in fields_below(Recipe, [section])
+        for section in fields_below(Config, [])
+        if not parents and key in fields_below(Config, [section])
     ]
     return f" (did you mean {close[0]}?)" if close else ""
 

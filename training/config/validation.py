@@ -7,27 +7,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Judgement, Patches, Reconstruction
+from models.discriminator_outputs import Logits, PatchLogits, Reconstruction
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from models.geometry import paste
-from training.config.config import Part, Recipe
-from training.config.image_spec import Picture
+from training.config.config import ComponentConfig, Config
+from training.config.image_spec import ImageSpec
 from training.losses.objectives.base import Objective
 
 
-def validate(recipe: Recipe) -> None:
+def validate(recipe: Config) -> None:
     """Check that a recipe's parts exist, take their settings and go together.
 
     Raises:
         ValueError: one line that says what does not go with what.
     """
-    generator = sketch("generator", recipe.generator, GENERATORS)
-    discriminator = sketch("discriminator", recipe.discriminator, DISCRIMINATORS)
-    check_fit(recipe, generator, discriminator, recipe.build_objective())
+    generator = build_meta("generator", recipe.generator, GENERATORS)
+    discriminator = build_meta("discriminator", recipe.discriminator, DISCRIMINATORS)
+    check_components(recipe, generator, discriminator, recipe.build_objective())
 
 
-def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
+def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn.Module:
     """Build a network as shapes without numbers, so that what does not fit shows before any work.
 
     Raises:
@@ -43,8 +43,8 @@ def sketch(name: str, part: Part, registry: dict[str, Any]) -> nn.Module:
     return built
 
 
-def check_fit(
-    recipe: Recipe, generator: nn.Module, discriminator: nn.Module, objective: Objective
+def check_components(
+    recipe: Config, generator: nn.Module, discriminator: nn.Module, objective: Objective
 ) -> None:
     """Refuse a combination that makes no sense, with the reason.
 
@@ -57,7 +57,7 @@ def check_fit(
     Raises:
         ValueError: one line that says what does not go with what.
     """
-    check_verdict(recipe, discriminator, objective)
+    check_output_type(recipe, discriminator, objective)
     objective.check(discriminator)
     if objective.draws and not hasattr(generator, "draw"):
         raise ValueError(
@@ -81,7 +81,7 @@ def check_fit(
         )
 
 
-def check_verdict(recipe: Recipe, discriminator: nn.Module, objective: Objective) -> None:
+def check_output_type(recipe: Config, discriminator: nn.Module, objective: Objective) -> None:
     """Compare what the discriminator gives with what the objective needs."""
     gives: Any = discriminator.verdict
     if gives is not objective.verdict:
@@ -93,7 +93,7 @@ def check_verdict(recipe: Recipe, discriminator: nn.Module, objective: Objective
 
 
 @torch.no_grad()
-def check_shapes(picture: Picture, generator: nn.Module, discriminator: nn.Module) -> None:
+def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Module) -> None:
     """Send two pictures without numbers through both networks."""
     size, count = picture.size, 2
     with torch.device("meta"):
@@ -118,11 +118,11 @@ def check_shapes(picture: Picture, generator: nn.Module, discriminator: nn.Modul
         raise ValueError(f"the discriminator is not made for {size}×{size} pictures")
 
 
-def has_shape(verdict: Judgement | Patches | Reconstruction, pictures: Tensor) -> bool:
+def has_shape(verdict: Logits | PatchLogits | Reconstruction, pictures: Tensor) -> bool:
     """Say whether a verdict is one on these pictures, from its shape."""
-    if isinstance(verdict, Patches):
+    if isinstance(verdict, PatchLogits):
         return verdict.scores.ndim == 2 and len(verdict.scores) == len(pictures)
-    wanted = (len(pictures),) if isinstance(verdict, Judgement) else pictures.shape
+    wanted = (len(pictures),) if isinstance(verdict, Logits) else pictures.shape
     return verdict[0].shape == wanted
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.geometry import SIZE, corners, to_float
 from training.common.errors import PreparedDataError
-from training.config.config import Augment
-from training.config.image_spec import INPAINTING, Picture
+from training.config.config import AugmentConfig
+from training.config.image_spec import INPAINTING, ImageSpec
 from training.data.augment import centre_crop, coins, crop, mirror, turn, turns
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PictureSet, PreparedSplit, load_split, open_manifest
@@ -146,9 +146,9 @@ class BatchSource:
     sets: Sequence[PictureSet]
     batch_size: int
     balance: float
-    augment: Augment
+    augment: AugmentConfig
     seed: int
-    picture: Picture = INPAINTING
+    picture: ImageSpec = INPAINTING
     lanes: int = 1
 
     def batch(self, index: int, part: slice = WHOLE) -> Batch:
@@ -209,7 +209,7 @@ class BatchSource:
         return self.picture.see(pixels), some.caption_vectors[chosen].float()
 
 
-def plain_batch(pictures: PictureSet, rows: Tensor, picture: Picture = INPAINTING) -> Batch:
+def plain_batch(pictures: PictureSet, rows: Tensor, picture: ImageSpec = INPAINTING) -> Batch:
     """Return pictures as they are, upright, centre-cropped, each with its first caption."""
     some = pictures.take(rows)
     images = to_float(picture.see(centre_crop(some.images, picture.window)))
@@ -226,7 +226,7 @@ def join_batches(parts: Sequence[Batch]) -> Batch:
     return Batch(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
-def fixed_batch(sets: Sequence[PictureSet], picture: Picture, seed: int, count: int) -> Batch:
+def fixed_batch(sets: Sequence[PictureSet], picture: ImageSpec, seed: int, count: int) -> Batch:
     """Draw `count` different pictures, or as many as there are, evenly from every set."""
     rng = torch.Generator().manual_seed(seed)
     each = shares([len(one) for one in sets], count, 0.0)

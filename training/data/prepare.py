@@ -16,8 +16,8 @@ from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from training.common.errors import PictureError, PreparedDataError, SourceError
 from training.data.image_io import square_png
 from training.data.manifest import Manifest, overall_digest, tool_version
-from training.data.shard_writer import Drafts, finish_shards
-from training.data.sources import Example, PassedOver, Reading, find_source
+from training.data.shard_writer import ShardWriter, finish_shards
+from training.data.sources import Example, Reading, SkippedItems, find_source
 from training.data.sources.base import clean_caption
 from training.data.staging import new_folder
 
@@ -69,7 +69,7 @@ def prepare(
     encoder = absolute(encoder)
     model = CaptionEncoder.load(encoder)  # first, so that a wrong name does not cost a pass
     with new_folder(out) as folder:
-        drafts = Drafts(folder, shard_images)
+        drafts = ShardWriter(folder, shard_images)
         _stream_pictures(reader(source), drafts, size, limit, progress)
         if not drafts.counts:
             raise SourceError(
@@ -95,11 +95,11 @@ def prepare(
 
 
 def _stream_pictures(
-    reading: Reading, drafts: Drafts, size: int, limit: int | None, progress: Progress
+    reading: Reading, drafts: ShardWriter, size: int, limit: int | None, progress: Progress
 ) -> None:
     for done, item in enumerate(reading, start=1):
         progress("pictures", done, None)
-        if isinstance(item, PassedOver):
+        if isinstance(item, SkippedItems):
             drafts.pass_over(item)
         elif limit is None or drafts.counts.get(item.split, {}).get("images", 0) < limit:
             _add_or_pass_over(item, drafts, size)
@@ -111,15 +111,15 @@ def _stream_pictures(
             logger.warning("  %s", line)
 
 
-def _add_or_pass_over(example: Example, drafts: Drafts, size: int) -> None:
+def _add_or_pass_over(example: Example, drafts: ShardWriter, size: int) -> None:
     captions = [text for text in map(clean_caption, example.captions) if text]
     if not captions:
-        drafts.pass_over(PassedOver(example.file_name, "no caption"))
+        drafts.pass_over(SkippedItems(example.file_name, "no caption"))
         return
     try:
         drafts.add(example, square_png(example.read(), size), captions)
     except PictureError as error:
-        drafts.pass_over(PassedOver(example.file_name, str(error)))
+        drafts.pass_over(SkippedItems(example.file_name, str(error)))
 
 
 def _embed(

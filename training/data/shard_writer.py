@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from training.data.manifest import file_digest
 from training.data.memory_dataset import shard_schema
-from training.data.sources import Example, PassedOver
-from training.data.sources.skip_counts import EXAMPLES, Reasons
+from training.data.sources import Example, SkippedItems
+from training.data.sources.skip_counts import EXAMPLES, SkipCounts
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ ROW_GROUP = 1000
 
 
 @dataclass
-class Drafts:
+class ShardWriter:
     """Shards without vectors, filled picture by picture, and what was counted on the way.
 
     Attributes:
@@ -38,11 +38,11 @@ class Drafts:
     folder: Path
     shard_images: int
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    passed_over: list[PassedOver] = field(default_factory=list)
+    passed_over: list[SkippedItems] = field(default_factory=list)
     distinct: dict[str, int] = field(default_factory=dict)
     written: dict[str, list[Path]] = field(default_factory=dict)
     waiting: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-    reasons: Reasons = field(default_factory=Reasons)
+    reasons: SkipCounts = field(default_factory=SkipCounts)
 
     def add(self, example: Example, png: bytes, captions: Sequence[str]) -> None:
         """Take in a picture (as PNG) with its captions; a full shard is written out."""
@@ -63,9 +63,9 @@ class Drafts:
         if len(rows) == self.shard_images:
             self.flush(example.split)
 
-    def pass_over(self, item: PassedOver) -> None:
+    def pass_over(self, item: SkippedItems) -> None:
         """Name an unused picture in the manifest, and the first of each reason in the log."""
-        item = PassedOver(printable(item.file_name), printable(item.reason))
+        item = SkippedItems(printable(item.file_name), printable(item.reason))
         self.passed_over.append(item)
         told = self.reasons.add(item.reason)
         if told <= EXAMPLES:
@@ -88,7 +88,9 @@ def printable(name: str) -> str:
 
 
 def finish_shards(
-    drafts: Drafts, vectors: NDArray[np.float16], progress: Callable[[str, int, int | None], None]
+    drafts: ShardWriter,
+    vectors: NDArray[np.float16],
+    progress: Callable[[str, int, int | None], None],
 ) -> dict[str, str]:
     """Draft shards -> final shards under `data/`; their digests by path.
 

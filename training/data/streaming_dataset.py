@@ -17,7 +17,7 @@ from training.data.sampling import lane_rows
 BLOCKS_OF_SOME = 16
 
 
-class Block(NamedTuple):
+class RowBlock(NamedTuple):
     """A row group of a shard, the least that is read at once: what `prepare` wrote as one.
 
     Attributes:
@@ -40,13 +40,13 @@ class StreamedSplit:
         keep: how many of those that were used last stay in memory.
     """
 
-    def __init__(self, manifest: Manifest, blocks: list[Block], keep: int) -> None:
+    def __init__(self, manifest: Manifest, blocks: list[RowBlock], keep: int) -> None:
         self.manifest, self.blocks, self.keep = manifest, blocks, keep
         self.counts = torch.tensor([block.rows for block in blocks])
         self.ends = self.counts.cumsum(0)
         self.read = lru_cache(maxsize=keep)(read_block)
 
-    def __reduce__(self) -> tuple[type, tuple[Manifest, list[Block], int]]:
+    def __reduce__(self) -> tuple[type, tuple[Manifest, list[RowBlock], int]]:
         """Go to a loader's worker without what was read."""
         return type(self), (self.manifest, self.blocks, self.keep)
 
@@ -96,11 +96,11 @@ def open_split(folder: Path, split: str, keep: int) -> StreamedSplit:
         shard = checked_shard(folder, name, manifest)
         about = pq.read_metadata(shard)
         groups = range(about.num_row_groups)
-        blocks += [Block(shard, group, about.row_group(group).num_rows) for group in groups]
+        blocks += [RowBlock(shard, group, about.row_group(group).num_rows) for group in groups]
     return StreamedSplit(manifest, blocks, keep)
 
 
-def read_block(block: Block) -> pa.Table:
+def read_block(block: RowBlock) -> pa.Table:
     """Read a block; its pictures stay PNG."""
     with pq.ParquetFile(block.shard) as file:
         # Without threads of its own: where many processes read, they are many enough.

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from models.runtime.bundle import Bundle
 from models.runtime.engines import Engine
-from training.evaluation.dataset import Pictures, evenly_spaced
+from training.evaluation.dataset import EvaluationSet, evenly_spaced
 from training.evaluation.methods import NONE, TRUE, WRONG, Filler, Progress, fill_all, with_captions
-from training.evaluation.results import Evaluated
+from training.evaluation.results import MethodResults
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor
 from training.scorers.judge import Judge
 
@@ -21,7 +21,7 @@ DRAWS = 16
 DRAWN_PICTURES = 400  # of a set, that are filled so often; the paired differences vary little
 
 
-class Rival(NamedTuple):
+class ComparisonBundle(NamedTuple):
     """Another bundle to compare with."""
 
     engine: Engine
@@ -29,7 +29,7 @@ class Rival(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvalContext:
     """A bundle on one set of pictures.
 
     Attributes:
@@ -42,16 +42,16 @@ class Subject:
         progress: told how far each stage is.
     """
 
-    done: Evaluated
+    done: MethodResults
     engine: Engine
-    rivals: Mapping[str, Rival]
+    rivals: Mapping[str, ComparisonBundle]
     extractor: FeatureExtractor | None
     judge: Judge | None
     batch_size: int
     progress: Progress
 
     @property
-    def pictures(self) -> Pictures:
+    def pictures(self) -> EvaluationSet:
         """All pictures of the set."""
         return self.done.pictures
 
@@ -139,7 +139,7 @@ class Seen:
     wrong: Tensor
 
 
-def see(subject: Subject, extractor: FeatureExtractor) -> Seen:
+def see(subject: EvalContext, extractor: FeatureExtractor) -> Seen:
     """Look at the centres alone."""
     fills, count = subject.done.fills, len(subject.pictures)
     captionless = torch.zeros_like(subject.pictures.vectors)

@@ -16,7 +16,7 @@ from training.evaluation.baselines import other_pictures
 
 
 @dataclass(frozen=True)
-class Pictures:
+class EvaluationSet:
     """What is evaluated on: N pictures and for each one the first of its captions.
 
     Attributes:
@@ -39,17 +39,17 @@ class Pictures:
         """The real centres, uint8 `(N, 3, 32, 32)`."""
         return centre(self.pixels)
 
-    def take(self, rows: Tensor) -> Pictures:
+    def take(self, rows: Tensor) -> EvaluationSet:
         """Some of them, int64 `(n,)`; `others` goes on counting in the whole set."""
         captions = [self.captions[row] for row in rows.tolist()]
-        return Pictures(self.pixels[rows], captions, self.vectors[rows], self.others[rows])
+        return EvaluationSet(self.pixels[rows], captions, self.vectors[rows], self.others[rows])
 
     def composites(self, fills: Tensor) -> Tensor:
         """The pictures with `fills`, uint8 `(N, 3, 32, 32)`, in their holes."""
         return paste(self.pixels, hole_mask(), fills)
 
 
-def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Pictures:
+def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> EvaluationSet:
     """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
 
     Raises:
@@ -65,7 +65,7 @@ def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Pictu
     captions = first_captions(prepared, chosen)
     # Pictures of one class are told the same in other words: no wrong caption comes from there.
     groups = [label or text for label, text in zip(some.labels, captions, strict=True)]
-    return Pictures(
+    return EvaluationSet(
         pixels=centre_crop(some.images).contiguous(),
         captions=captions,
         vectors=first_vectors(some),

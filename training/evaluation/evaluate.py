@@ -18,10 +18,10 @@ from training.data.batches import check_distinct
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split, open_manifest
 from training.evaluation.benchmarks.suite import measure_set
-from training.evaluation.context import Rival, Subject
+from training.evaluation.context import ComparisonBundle, EvalContext
 from training.evaluation.methods import NONE, TRUE, WRONG, Progress
-from training.evaluation.report import Result
-from training.evaluation.results import Evaluated, try_all
+from training.evaluation.report import EvaluationReport
+from training.evaluation.results import MethodResults, evaluate_methods
 from training.evaluation.table import EvaluationTable
 from training.metrics.images import KID_LEAST, KID_SUBSET_SIZE, KID_SUBSETS
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor
@@ -30,7 +30,7 @@ from training.scorers.judge import load_judge
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How an evaluation is made.
 
     Attributes:
@@ -55,7 +55,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Rivals:
+class ComparisonBundles:
     """What a bundle is measured by, besides the classical methods.
 
     Attributes:
@@ -73,10 +73,10 @@ def evaluate(
     split: str | None,
     *,
     out_json: Path,
-    settings: Settings | None = None,
-    rivals: Rivals | None = None,
+    settings: EvaluationSettings | None = None,
+    rivals: ComparisonBundles | None = None,
     progress: Progress = lambda stage, done, total: None,
-) -> Result:
+) -> EvaluationReport:
     """Measure a bundle and its alternatives; write JSON, Markdown and a picture grid.
 
     Args:
@@ -100,7 +100,7 @@ def evaluate(
         RunError: no such judge, or the results cannot be written.
     """
     check_results(out_json)
-    settings = settings or Settings()
+    settings = settings or EvaluationSettings()
     engine = load_engine(load_bundle(bundle_folder, settings.device), settings.engine)
     bundle = engine.bundle
     against = load_rivals(bundle, rivals.against if rivals else (), settings)
@@ -113,7 +113,7 @@ def evaluate(
     check_distinct(data, [open_manifest(folder, which, encoder) for folder, which in pairs])
     sets, figures = [], []
     for folder, which in zip(data, splits, strict=True):
-        done = try_all(
+        done = evaluate_methods(
             engine.fill,
             {name: rival.engine.fill for name, rival in against.items()},
             load_split(folder, which, encoder_fingerprint=encoder),
@@ -126,7 +126,7 @@ def evaluate(
         )
         sets.append(done)
         if rivals:
-            subject = Subject(
+            subject = EvalContext(
                 done=done,
                 engine=engine,
                 rivals=against,
@@ -136,19 +136,21 @@ def evaluate(
                 progress=progress,
             )
             figures += measure_set(subject)
-    result = Result([table_of(engine, done, extractor) for done in sets], figures)
+    result = EvaluationReport([table_of(engine, done, extractor) for done in sets], figures)
     write(result, sets, out_json)
     return result
 
 
-def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> Mapping[str, Rival]:
+def load_rivals(
+    bundle: Bundle, folders: Sequence[Path], settings: EvaluationSettings
+) -> Mapping[str, ComparisonBundle]:
     """Load the bundles to compare with, by name.
 
     Raises:
         BundleError: no such bundle, or it is damaged.
         EvaluationError: another sentence encoder's, or two of one name.
     """
-    rivals: dict[str, Rival] = {}
+    rivals: dict[str, ComparisonBundle] = {}
     for folder in folders:
         other = load_bundle(folder, settings.device)
         name = f"{other.config.name} (another bundle)"
@@ -156,12 +158,12 @@ def load_rivals(bundle: Bundle, folders: Sequence[Path], settings: Settings) -> 
             raise EvaluationError(f"{folder}: made with another sentence encoder")
         if name in rivals:
             raise EvaluationError(f"two bundles to compare with are called {other.config.name!r}")
-        rivals[name] = Rival(load_engine(other, settings.engine), other.digest)
+        rivals[name] = ComparisonBundle(load_engine(other, settings.engine), other.digest)
     return rivals
 
 
 def table_of(
-    engine: Engine, done: Evaluated, extractor: FeatureExtractor | None
+    engine: Engine, done: MethodResults, extractor: FeatureExtractor | None
 ) -> EvaluationTable:
     """The table of one set."""
     count, scores = len(done.pictures), done.scores
@@ -206,7 +208,7 @@ def why_no_kid(extractor: FeatureExtractor | None, count: int) -> str:
     return "" if count >= KID_LEAST else f"needs {KID_LEAST} pictures"
 
 
-def write(result: Result, sets: Sequence[Evaluated], out_json: Path) -> None:
+def write(result: EvaluationReport, sets: Sequence[MethodResults], out_json: Path) -> None:
     """Write JSON, Markdown and grids.
 
     Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.evaluation.table import markdown_table
-from training.evaluation.targets import MEASURES, Measure
+from training.evaluation.targets import MEASURES, Target
 from training.metrics.images import Interval
 
 VERDICTS = {True: "met", False: "not met", None: "–"}
@@ -15,7 +15,7 @@ HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", ""
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """A measure of a bundle on one set of pictures.
 
     Attributes:
@@ -39,7 +39,7 @@ class Figure:
     missing: str = ""
 
     @property
-    def about(self) -> Measure:
+    def about(self) -> Target:
         """Its definition and bounds."""
         return MEASURES[self.measure]
 
@@ -103,17 +103,17 @@ def measured(
     *,
     network: str = "",
     beside: Mapping[str, float | str] | None = None,
-) -> Figure:
+) -> Measurement:
     """Make a figure of a mean and its interval."""
-    return Figure(measure, data, interval.mean, counted, interval, network, beside or {})
+    return Measurement(measure, data, interval.mean, counted, interval, network, beside or {})
 
 
-def unmeasured(measure: str, data: str, why: str) -> Figure:
+def unmeasured(measure: str, data: str, why: str) -> Measurement:
     """Make a figure that says why there is none."""
-    return Figure(measure, data, None, missing=why)
+    return Measurement(measure, data, None, missing=why)
 
 
-def to_markdown(figures: Sequence[Figure]) -> str:
+def to_markdown(figures: Sequence[Measurement]) -> str:
     """Return the table of figures, what they are made of, and the definitions."""
     ordered = sorted(figures, key=lambda figure: list(MEASURES).index(figure.measure))
     titles = dict.fromkeys(figure.measure for figure in ordered)
@@ -130,7 +130,7 @@ def to_markdown(figures: Sequence[Figure]) -> str:
     )
 
 
-def made_of(figure: Figure) -> str:
+def made_of(figure: Measurement) -> str:
     """Return a line with the numbers a figure is made of, and who saw; empty of one number."""
     parts = [f"{name} {number(value)}" for name, value in figure.beside.items()]
     parts += [f"seen by {figure.network}"] if figure.network else []

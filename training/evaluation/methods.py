@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.geometry import centre, hide, hole_mask
 from training.evaluation.baselines import CLASSICAL, mean_centre
-from training.evaluation.dataset import Pictures
+from training.evaluation.dataset import EvaluationSet
 
 MEAN, OTHER = "dataset mean centre", "another image's centre (a warning)"
 TRUE, NONE, WRONG = "bundle, true caption", "bundle, no caption", "bundle, wrong caption"
@@ -27,7 +27,7 @@ Filler = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
 """Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)` and a seed each, to their fills."""
 
 
-def all_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Method]:
+def all_methods(filler: Filler, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
     """Every row of the table that makes a fill, in the table's order."""
     mean = mean_centre(pictures.centres)
     # The classical methods get what the network gets: a picture whose hole is already blank.
@@ -40,7 +40,7 @@ def all_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Meth
     }
 
 
-def bundle_methods(filler: Filler, pictures: Pictures, seed: int) -> dict[str, Method]:
+def bundle_methods(filler: Filler, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
     """The rows that a bundle makes: by the true caption, by none and by a wrong one."""
     vectors = pictures.vectors
     captions = {TRUE: vectors, NONE: torch.zeros_like(vectors), WRONG: vectors[pictures.others]}
@@ -51,7 +51,7 @@ def _one_by_one(contexts: Tensor, fill: Callable[[Tensor], Tensor]) -> Method:
     return lambda numbers: torch.stack([fill(contexts[i]) for i in numbers.tolist()])
 
 
-def with_captions(filler: Filler, pictures: Pictures, captions: Tensor, seed: int) -> Method:
+def with_captions(filler: Filler, pictures: EvaluationSet, captions: Tensor, seed: int) -> Method:
     """Fills with one caption vector a picture, noise of seed + i for picture i."""
 
     def fill(numbers: Tensor) -> Tensor:

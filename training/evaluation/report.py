@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.evaluation.measurement import Figure, to_markdown
+from training.evaluation.measurement import Measurement, to_markdown
 from training.evaluation.table import EvaluationTable
 
 HEADING = "# Evaluation"
 
 
 @dataclass(frozen=True)
-class Result:
+class EvaluationReport:
     """An evaluation.
 
     Attributes:
@@ -22,7 +22,7 @@ class Result:
     """
 
     tables: Sequence[EvaluationTable]
-    figures: Sequence[Figure]
+    figures: Sequence[Measurement]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as what JSON can hold.

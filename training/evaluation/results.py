@@ -10,7 +10,7 @@ from torch import Tensor
 from models.geometry import SIZE, hide, hole_mask, to_float, to_uint8
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.baselines import TELEA
-from training.evaluation.dataset import Pictures, choose_pictures, evenly_spaced
+from training.evaluation.dataset import EvaluationSet, choose_pictures, evenly_spaced
 from training.evaluation.methods import (
     NONE,
     TRUE,
@@ -32,7 +32,7 @@ Grid = tuple[dict[str, Tensor], list[str]]
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class MethodResults:
     """One set of pictures, and what every method made of it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Evaluated:
 
     prepared: PreparedSplit
     split: str
-    pictures: Pictures
+    pictures: EvaluationSet
     fills: Mapping[str, Tensor]
     reseeded: Tensor
     features: Mapping[str, Tensor]
@@ -103,7 +103,7 @@ class Evaluated:
         return shown, labels[:GRID_PICTURES]
 
 
-def try_all(
+def evaluate_methods(
     filler: Filler,
     others: Mapping[str, Filler],
     prepared: PreparedSplit,
@@ -115,7 +115,7 @@ def try_all(
     batch_size: int,
     progress: Progress,
     timed: bool = True,
-) -> Evaluated:
+) -> MethodResults:
     """Fill the holes of a set by every method, and look at what came out.
 
     Args:
@@ -146,21 +146,23 @@ def try_all(
     fills = run_all(methods, len(pictures), batch_size, tell)
     clocked = methods if timed else {}
     times = {name: median_time(method, len(pictures)) for name, method in clocked.items()}
-    return Evaluated(
+    return MethodResults(
         prepared=prepared,
         split=split,
         pictures=pictures,
         fills=fills,
         reseeded=reseed(filler, pictures, seed, batch_size, tell),
-        features=look(extractor, pictures, fills, batch_size, tell) if extractor else {},
+        features=extract_features(extractor, pictures, fills, batch_size, tell)
+        if extractor
+        else {},
         milliseconds=times,
         seed=seed,
     )
 
 
-def try_another(
-    done: Evaluated, filler: Filler, extractor: FeatureExtractor | None, batch_size: int
-) -> Evaluated:
+def evaluate_bundle(
+    done: MethodResults, filler: Filler, extractor: FeatureExtractor | None, batch_size: int
+) -> MethodResults:
     """Fill the same holes by another bundle, untimed; what the other methods made of them stays.
 
     Args:
@@ -171,18 +173,20 @@ def try_another(
     """
     pictures, seed = done.pictures, done.seed
     methods = bundle_methods(filler, pictures, seed)
-    fills = run_all(methods, len(pictures), batch_size, untold)
-    seen = look(extractor, pictures, fills, batch_size, untold) if extractor else {}
+    fills = run_all(methods, len(pictures), batch_size, no_progress)
+    seen = (
+        extract_features(extractor, pictures, fills, batch_size, no_progress) if extractor else {}
+    )
     return replace(
         done,
         fills={**done.fills, **fills},
-        reseeded=reseed(filler, pictures, seed, batch_size, untold),
+        reseeded=reseed(filler, pictures, seed, batch_size, no_progress),
         features={**done.features, **seen},
         milliseconds={},
     )
 
 
-def untold(stage: str, done: int, total: int | None) -> None:
+def no_progress(stage: str, done: int, total: int | None) -> None:
     """Tell nobody how far a stage is."""
 
 
@@ -194,16 +198,16 @@ def run_all(
 
 
 def reseed(
-    filler: Filler, pictures: Pictures, seed: int, batch_size: int, progress: Progress
+    filler: Filler, pictures: EvaluationSet, seed: int, batch_size: int, progress: Progress
 ) -> Tensor:
     """Fill with the true captions and the noise that comes next."""
     again = with_captions(filler, pictures, pictures.vectors, seed + len(pictures))
     return fill_all("another seed", again, len(pictures), batch_size, progress)
 
 
-def look(
+def extract_features(
     extractor: FeatureExtractor,
-    pictures: Pictures,
+    pictures: EvaluationSet,
     fills: Mapping[str, Tensor],
     batch_size: int,
     progress: Progress,

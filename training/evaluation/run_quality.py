@@ -20,7 +20,7 @@ Features = Callable[[Tensor], Tensor]
 """Pictures, uint8 `(N, 3, H, W)`, to their features, float `(N, D)`."""
 
 
-class Made(NamedTuple):
+class Generated(NamedTuple):
     """What a generator made, beside real pictures at the run's own size and view.
 
     Attributes:
@@ -65,7 +65,7 @@ def measure(
 
 def sample(
     loaded: LoadedRun, count: int, seed: int, *, data: Path | None, split: str | None
-) -> tuple[Batch, Made]:
+) -> tuple[Batch, Generated]:
     """Draw pictures that the run was not trained on, and let its generator make as many.
 
     The arguments are those of `measure`.
@@ -74,7 +74,7 @@ def sample(
     return batch, make(loaded, loaded.generator, batch, seed)
 
 
-def make(loaded: LoadedRun, generator: nn.Module, batch: Batch, seed: int) -> Made:
+def make(loaded: LoadedRun, generator: nn.Module, batch: Batch, seed: int) -> Generated:
     """Let a generator of the run's recipe make a picture for each of a batch.
 
     Args:
@@ -85,10 +85,10 @@ def make(loaded: LoadedRun, generator: nn.Module, batch: Batch, seed: int) -> Ma
     """
     layout = memory_format(loaded.recipe.engine)
     pictures = generate(generator, batch, loaded.noise(len(batch.images), seed), layout)
-    return Made(pictures, to_uint8(batch.images), loaded.unconditional)
+    return Generated(pictures, to_uint8(batch.images), loaded.unconditional)
 
 
-def figures(made: Made, seed: int, extractor: Features) -> dict[str, Any]:
+def figures(made: Generated, seed: int, extractor: Features) -> dict[str, Any]:
     """Measure what was made.
 
     Returns:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from training.evaluation.dataset import Pictures
+from training.evaluation.dataset import EvaluationSet
 from training.evaluation.methods import TRUE
-from training.evaluation.table import CaptionEffect, Row
+from training.evaluation.table import CaptionEffect, TableRow
 from training.metrics.images import (
     KID_LEAST,
     Interval,
@@ -38,15 +38,15 @@ class Scores:
         seed: of the subsets of KID and of the resamples of the intervals.
     """
 
-    pictures: Pictures
+    pictures: EvaluationSet
     fills: Mapping[str, Tensor]
     features: Mapping[str, Tensor]
     seed: int
 
-    def row(self, method: str, milliseconds: float) -> Row:
+    def row(self, method: str, milliseconds: float) -> TableRow:
         """The row of a method that takes `milliseconds` a picture."""
         fills, pictures = self.fills[method], self.pictures
-        return Row(
+        return TableRow(
             method=method,
             hole_psnr=float(hole_psnr(fills, pictures.centres).mean()),
             l1=float(l1_levels(fills, pictures.centres).mean()),
@@ -56,10 +56,12 @@ class Scores:
             milliseconds=milliseconds,
         )
 
-    def real_row(self) -> Row:
+    def real_row(self) -> TableRow:
         """The real pictures, where a column makes sense of them: KID's floor and a seam of 1."""
         ratio = seam_ratio(self.pictures.pixels, self.pictures.pixels)
-        return Row(REAL, None, None, None, kid=self.kid(REAL), seam_ratio=ratio, milliseconds=None)
+        return TableRow(
+            REAL, None, None, None, kid=self.kid(REAL), seam_ratio=ratio, milliseconds=None
+        )
 
     def kid(self, method: str) -> Kid | None:
         """KID of a method; `None` without features or with too few pictures."""

@@ -25,7 +25,7 @@ HOW_TO_READ = (
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One method on all pictures; `None` where a figure has no meaning or was not measured."""
 
     method: str
@@ -69,12 +69,12 @@ class EvaluationTable:
     """
 
     about: dict[str, Any]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     captions: Sequence[CaptionEffect]
     seed_moves: float
     kid_missing: str
 
-    def row(self, method: str) -> Row:
+    def row(self, method: str) -> TableRow:
         """Return the row of a method.
 
         Raises:
@@ -107,7 +107,7 @@ class EvaluationTable:
         return "\n\n".join(parts) + "\n"
 
 
-def _cells(row: Row, kid_missing: str) -> list[str]:
+def _cells(row: TableRow, kid_missing: str) -> list[str]:
     return [
         row.method,
         _number(row.hole_psnr, 2),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measure:
+class Target:
     """A measure and its two bounds.
 
     Attributes:
@@ -57,14 +57,14 @@ class Measure:
         return "–" if bound is None else f"{'≤' if self.at_most else '≥'} {bound:{self.shown}}"
 
 
-def ratio(title: str, definition: str, must: float, reach: float) -> Measure:
+def ratio(title: str, definition: str, must: float, reach: float) -> Target:
     """Make a measure of which less is better."""
-    return Measure(title, definition, must, reach, at_most=True)
+    return Target(title, definition, must, reach, at_most=True)
 
 
-def decibels(title: str, definition: str, must: float, reach: float) -> Measure:
+def decibels(title: str, definition: str, must: float, reach: float) -> Target:
     """Make a measure of a gain in PSNR."""
-    return Measure(title, definition, must, reach, shown="+.2f")
+    return Target(title, definition, must, reach, shown="+.2f")
 
 
 LEAST = "the least of Telea's, Navier–Stokes' and the biharmonic method's"
@@ -136,7 +136,7 @@ MEASURES = {
         1.15,
         1.05,
     ),
-    "diversity": Measure(
+    "diversity": Target(
         "diversity of draws",
         "mean Euclidean distance between the features of all pairs of 4 fills of one picture "
         "(the same caption, other noise), divided by the mean distance between the centres of "
@@ -145,7 +145,7 @@ MEASURES = {
         0.15,
         0.3,
     ),
-    "captions_help": Measure(
+    "captions_help": Target(
         "captions help, %",
         "how much nearer the fill with the true caption is to the real centre than the fill with "
         "another picture's caption and the same noise, in Euclidean distance of features of the "
@@ -156,7 +156,7 @@ MEASURES = {
         beyond=0,
         shown="+.2f",
     ),
-    "captions_steer": Measure(
+    "captions_steer": Target(
         "captions steer: share of the way from floor to ceiling",
         "R-precision@1 of 100 by a judge, a caption–picture scorer trained on real centres alone: "
         "how often the judge puts a fill's own caption first among 100 (Xu et al. 2018), pictures "
@@ -166,7 +166,7 @@ MEASURES = {
         1 / 3,
         2 / 3,
     ),
-    "class_words": Measure(
+    "class_words": Target(
         "class words steer",
         "share of pictures in whose composite ImageNet's classifier (softmax over the 200 classes "
         "of Tiny ImageNet) finds the true class likelier when its name was given than when "
@@ -174,7 +174,7 @@ MEASURES = {
         0.65,
         0.85,
     ),
-    "colour_words": Measure(
+    "colour_words": Target(
         "colour words steer",
         "share of captions that name the colour of their main thing or of what it wears, one a "
         "picture, in which naming another colour instead moves the mean colour of the fill towards "
@@ -185,7 +185,7 @@ MEASURES = {
         0.75,
         beyond=0.5,
     ),
-    "milliseconds": Measure(
+    "milliseconds": Target(
         "milliseconds an image",
         "median wall time of one image at a time in this process, the caption already embedded",
         6,
@@ -193,7 +193,7 @@ MEASURES = {
         at_most=True,
         shown=".1f",
     ),
-    "ranking": Measure(
+    "ranking": Target(
         "the first ranked of 8 against a random one",
         "the judge's score (cosine) of the fill that the bundle's own scorer puts first among 8 "
         "draws, less the judge's mean score of the first 4 of them, which nobody chose; the mean "
@@ -201,7 +201,7 @@ MEASURES = {
         beyond=0,
         shown="+.4f",
     ),
-    "ranking_precision": Measure(
+    "ranking_precision": Target(
         "the same in R-precision@1",
         "the same for R-precision@1 of 100 by the judge",
         beyond=0,

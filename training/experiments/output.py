@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.output_files import cannot_be_written, write_whole
 
 
@@ -18,7 +18,7 @@ def leave_table(out: Path, text: str) -> None:
         write_whole(place, text + "\n")
     except OSError as error:
         raise cannot_be_written(place, error) from error
-    say(text)
+    print_stderr(text)
 
 
 def beside(out: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ import typer
 from matplotlib.figure import Figure
 from PIL import Image
 
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.output_files import cannot_be_written, check_results, write_whole
 from training.reporting.image_grid import to_png
 from training.runs.load_run import LoadedRun
@@ -90,7 +90,7 @@ def leave(
         draw(picture, out.with_suffix(".png"))
     except OSError as error:
         raise cannot_be_written(out, error) from error
-    say(f"{out} and {out.with_suffix('.png')}")
+    print_stderr(f"{out} and {out.with_suffix('.png')}")
 
 
 def draw(picture: Image.Image | Figure, path: Path) -> None:

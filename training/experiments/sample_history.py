@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.common.output_files import write_whole
 from training.experiments.animation import FRAMES, MOST_BYTES, SIDE, animate, frame
@@ -40,7 +40,7 @@ def progress(run: Run, out: Out, steps: Steps = 5) -> None:
     leave(out, "progress", [rundir], results, sheet(grids, shown))
     for kind, (content, _) in moving.items():
         write_whole(beside(out, kind), content)
-        say(str(beside(out, kind)))
+        print_stderr(str(beside(out, kind)))
 
 
 def sample_grids(samples: Path) -> dict[str, dict[int, Path]]:

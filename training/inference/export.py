@@ -10,10 +10,10 @@ from typing import Any
 
 from models.frozen.scorers import ScorerSettings
 from models.runtime.bundle import OWNED, BundleConfig, write_bundle
-from models.runtime.replace_files import replacing
+from models.runtime.replace_files import replace_folder
 from training.common.errors import RunError
 from training.common.output_files import check_output_folder
-from training.config.load import as_table
+from training.config.load import to_table
 from training.inference.model_card import USUAL_NOTES, add_figures, model_card
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
@@ -80,7 +80,7 @@ def export(
     config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
     ranking = load_scorer(KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
-    with replacing(bundle, OWNED) as draft:
+    with replace_folder(bundle, OWNED) as draft:
         digest = write_bundle(draft, loaded.generator, config, card, ranking)
         if evaluations:
             add_figures(draft, digest, evaluations)
@@ -136,7 +136,7 @@ def provenance(run: RunDir, step: int, records: Sequence[DataRecord]) -> dict[st
     begun = {"begun_with": run.origin.told()} if run.origin else {}
     return {
         **begun,
-        "recipe": as_table(run.recipe),
+        "recipe": to_table(run.recipe),
         "changes": list(run.changes),
         "steps": step,
         "pictures_seen": step * run.recipe.run.batch_size * run.recipe.optimizers.critic_steps,

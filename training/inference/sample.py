@@ -9,9 +9,9 @@ from torch import nn
 from models.runtime.bundle import load_bundle
 from training.common.errors import RunError
 from training.common.output_files import check_output
-from training.config.image_spec import INPAINTING, Picture
+from training.config.image_spec import INPAINTING, ImageSpec
 from training.data.batches import load_sets
-from training.inference.sample_grid import Sampler
+from training.inference.sample_grid import SampleGridWriter
 from training.runs.load_run import NEWEST, load_run
 from training.runs.run_dir import RECORD
 
@@ -52,13 +52,13 @@ def show(
         raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
     # A few pictures are shown: what they lie among need not be in memory.
     sets = load_sets(data, split, picture.window, keep=rows, encoder_fingerprint=encoder)
-    sampler = Sampler(sets, out.parent, seed, cpu, picture)
+    sampler = SampleGridWriter(sets, out.parent, seed, cpu, picture)
     sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
 
 
 def generator_of(
     place: Path, which: str, data: Sequence[Path]
-) -> tuple[nn.Module, Picture, str | None]:
+) -> tuple[nn.Module, ImageSpec, str | None]:
     """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
 
     The encoder is the fingerprint of the one whose captions the generator reads; None where it

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.geometry import hide, paste, to_uint8
 from models.runtime.sampling import seeded_noise
-from training.config.image_spec import INPAINTING, Picture
+from training.config.image_spec import INPAINTING, ImageSpec
 from training.data.batches import Batch, first_captions, join_batches, mix, plain_batch
 from training.data.memory_dataset import PictureSet
 from training.reporting.image_grid import save_grid
@@ -22,7 +22,7 @@ FRESH_STREAM = 2
 
 
 @dataclass(frozen=True)
-class Sampler:
+class SampleGridWriter:
     """Leaves `fixed-….png` and `fresh-….png` in a folder.
 
     Each row is a picture: context, two draws with its caption, no caption, another's caption, real.
@@ -33,7 +33,7 @@ class Sampler:
     folder: Path
     seed: int
     device: torch.device
-    picture: Picture = INPAINTING
+    picture: ImageSpec = INPAINTING
 
     def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
         """Draw both grids for the generator as it is; it is left in the mode it was in.

@@ -1,18 +1,18 @@
 """Guards: what goes wrong with these methods, watched for while a run trains."""
 
-from training.monitors.base import Action, Finding, Guard, Observation
+from training.monitors.base import Action, Finding, Monitor, Observation
 from training.monitors.log import FINDINGS, read_findings, record
-from training.monitors.monitor_set import Watch
-from training.monitors.settings import GuardSettings
+from training.monitors.monitor_set import MonitorSet
+from training.monitors.settings import MonitorSettings
 
 __all__ = [
     "FINDINGS",
     "Action",
     "Finding",
-    "Guard",
-    "GuardSettings",
+    "Monitor",
+    "MonitorSet",
+    "MonitorSettings",
     "Observation",
-    "Watch",
     "read_findings",
     "record",
 ]

@@ -3,13 +3,13 @@
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 K = "state/k"
 
 
 @dataclass(frozen=True, config=STRICT)
-class Balance(Guard):
+class Balance(Monitor):
     """Watches k, which is clipped to 0..1 (Berthelot et al. 2017, eq. 4).
 
     At 0 the discriminator ignores the fills; at 1 it can push against them no harder. Either is

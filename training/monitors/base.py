@@ -68,7 +68,7 @@ class Finding:
 
 
 @validated(frozen=True, config=STRICT)
-class Guard(ABC):
+class Monitor(ABC):
     """Settings that every guard has, and its judgement.
 
     Attributes:

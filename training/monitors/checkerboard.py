@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 # Two upsampling levels of stride 2 repeat every 2 and every 4 pixels: multiples of a quarter of
 # the sampling frequency.
@@ -16,7 +16,7 @@ FAINT = 1 / 255
 
 
 @dataclass(frozen=True, config=STRICT)
-class Checkerboard(Guard):
+class Checkerboard(Monitor):
     """Looks for peaks at the lattice's frequencies in the fills' mean power spectrum.
 
     Attributes:

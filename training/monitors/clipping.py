@@ -4,13 +4,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 NEAR = 0.999
 
 
 @dataclass(frozen=True, config=STRICT)
-class Clipping(Guard):
+class Clipping(Monitor):
     """Counts the weights at ±clip (Gulrajani et al. 2017, §3 and figure 1b).
 
     Attributes:

@@ -5,11 +5,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 
 @dataclass(frozen=True, config=STRICT)
-class Collapse(Guard):
+class Collapse(Monitor):
     """Compares how far each fill is from its nearest neighbour with the same of the real ones.
 
     Nearest, not all pairs: fills that fall into a handful of modes are still far from each other

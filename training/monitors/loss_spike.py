@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from training.monitors.base import STRICT, Action, Guard, Observation, Past
+from training.monitors.base import STRICT, Action, Monitor, Observation, Past
 
 PLAYERS = ("generator", "discriminator")
 # The MAD of a normal distribution is its standard deviation divided by this.
@@ -15,7 +15,7 @@ NORMAL = 1.4826
 
 
 @dataclass(frozen=True, config=STRICT)
-class Jump(Guard):
+class LossSpike(Monitor):
     """Compares each player's loss with what it was at the looks before.
 
     A jump is measured in robust standard deviations (median absolute deviation) of those looks,

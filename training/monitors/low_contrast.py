@@ -4,11 +4,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 
 @dataclass(frozen=True, config=STRICT)
-class Greyness(Guard):
+class LowContrast(Monitor):
     """Compares the contrast within fills with the contrast within real centres.
 
     Attributes:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from training.monitors.base import Action, Finding, Guard, Observation
+from training.monitors.base import Action, Finding, Monitor, Observation
 from training.monitors.loss_spike import losses
-from training.monitors.settings import GuardSettings
+from training.monitors.settings import MonitorSettings
 
 # Looks that a loss is compared with.
 WINDOW = 20
 
 
-class Watch:
+class MonitorSet:
     """Turns observations into findings.
 
     Its state is plain numbers and belongs into the checkpoint, so that a resumed run finds what
@@ -23,7 +23,7 @@ class Watch:
         rollbacks: how often the run was rolled back.
     """
 
-    def __init__(self, settings: GuardSettings) -> None:
+    def __init__(self, settings: MonitorSettings) -> None:
         self.settings = settings
         self.since: dict[str, int] = {}
         self.warned: dict[str, int] = {}
@@ -52,7 +52,7 @@ class Watch:
             self.remember(seen)
         return findings
 
-    def due(self, name: str, guard: Guard, step: int) -> Action | None:
+    def due(self, name: str, guard: Monitor, step: int) -> Action | None:
         """Return what a trouble calls for at this step; `None` where all is said."""
         lasted = step - self.since[name]
         if guard.act_after and lasted >= guard.act_after:

@@ -5,11 +5,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from training.monitors.base import STRICT, Guard, Observation, Past
+from training.monitors.base import STRICT, Monitor, Observation, Past
 
 
 @dataclass(frozen=True, config=STRICT)
-class Saturation(Guard):
+class Saturation(Monitor):
     """Compares how much of the fills lies in saturated patches with how much of the real ones.
 
     Patches, not pixels: a white sky has them too, which is why the real ones are the measure, but

@@ -6,17 +6,17 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from training.monitors.balance import Balance
-from training.monitors.base import STRICT, Guard
+from training.monitors.base import STRICT, Monitor
 from training.monitors.checkerboard import Checkerboard
 from training.monitors.clipping import Clipping
 from training.monitors.collapse import Collapse
-from training.monitors.loss_spike import Jump
-from training.monitors.low_contrast import Greyness
+from training.monitors.loss_spike import LossSpike
+from training.monitors.low_contrast import LowContrast
 from training.monitors.saturation import Saturation
 
 
 @dataclass(frozen=True, config=STRICT)
-class GuardSettings:
+class MonitorSettings:
     """All guards of a run.
 
     Attributes:
@@ -33,12 +33,12 @@ class GuardSettings:
     collapse: Collapse = Collapse()
     balance: Balance = Balance()
     saturation: Saturation = Saturation()
-    greyness: Greyness = Greyness()
+    greyness: LowContrast = LowContrast()
     checkerboard: Checkerboard = Checkerboard()
-    jump: Jump = Jump()
+    jump: LossSpike = LossSpike()
     clipping: Clipping = Clipping()
 
-    def on_duty(self) -> dict[str, Guard]:
+    def on_duty(self) -> dict[str, Monitor]:
         """Return the guards that are not switched off, by name."""
         every = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: g for name, g in every.items() if isinstance(g, Guard) and g.enabled}
+        return {name: g for name, g in every.items() if isinstance(g, Monitor) and g.enabled}

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from training.common.output_files import cannot_be_written, check_output, write_whole
 from training.reporting.curves import curves
-from training.reporting.run_summary import RunFacts, read_run
+from training.reporting.run_summary import RunSummary, read_run
 
 TEMPLATE = "report.html"
 # Parts of `run.json` that have their own sections.
@@ -37,14 +37,14 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         raise cannot_be_written(out, error) from error
 
 
-def labelled(runs: Sequence[RunFacts]) -> dict[str, RunFacts]:
+def labelled(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
     """Name runs by their folders: by the name alone where that tells them apart."""
     names = [run.folder.resolve().name for run in runs]
     alone = len(set(names)) == len(names)
     return {name if alone else str(r.folder): r for name, r in zip(names, runs, strict=True)}
 
 
-def render(runs: Mapping[str, RunFacts]) -> str:
+def render(runs: Mapping[str, RunSummary]) -> str:
     """Return the page's HTML; whatever comes from a run's files is escaped."""
     environment = Environment(
         loader=PackageLoader("training"),
@@ -64,7 +64,7 @@ def render(runs: Mapping[str, RunFacts]) -> str:
     )
 
 
-def drawn(runs: Mapping[str, RunFacts]) -> list[tuple[str, str]]:
+def drawn(runs: Mapping[str, RunSummary]) -> list[tuple[str, str]]:
     """Return every curve's name and SVG."""
     return list(curves({label: run.log for label, run in runs.items()}).items())
 

@@ -23,7 +23,7 @@ NO_RESULTS = {"checkpoints", "tensorboard"}
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunSummary:
     """A run as a report shows it.
 
     Attributes:
@@ -72,7 +72,7 @@ class RunFacts:
         return f"{best['metric']} {best['value']:.4g} at step {best['step']}" if best else "–"
 
 
-def read_run(folder: Path) -> RunFacts:
+def read_run(folder: Path) -> RunSummary:
     """Read a run directory, of a run that is done or under way.
 
     Raises:
@@ -80,7 +80,7 @@ def read_run(folder: Path) -> RunFacts:
     """
     record = read_record(folder)
     best = folder / "checkpoints" / BEST / BEST_RECORD
-    return RunFacts(
+    return RunSummary(
         folder=folder,
         record=record,
         log=read_log(folder) if (folder / LOG).exists() else [],

@@ -17,7 +17,7 @@ METRICS = {"kid": False, "hole_psnr": True}
 
 
 @dataclass
-class Best:
+class BestRecord:
     """The best evaluation of a run by a stated metric.
 
     Its state is plain numbers and belongs into the checkpoint.
@@ -62,7 +62,7 @@ class Best:
             self.value, self.step = state["value"], state["step"]
 
 
-def keep_best(folder: Path, best: Best) -> Path:
+def keep_best(folder: Path, best: BestRecord) -> Path:
     """Copy the newest checkpoint to `folder/best`, with `best.json` that says why.
 
     Raises:

@@ -114,8 +114,10 @@ def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[i
         step, state = read()
         return {"step": step, "state": split_tensors(state, "", tensors)}
 
-    record = distributed.follow(lead)
-    return int(record["step"]), join_tensors(record["state"], load(distributed.told(save(tensors))))
+    record = distributed.run_on_rank0(lead)
+    return int(record["step"]), join_tensors(
+        record["state"], load(distributed.broadcast_bytes(save(tensors)))
+    )
 
 
 def newest_step(folder: Path) -> int:

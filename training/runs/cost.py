@@ -25,7 +25,7 @@ DEFINITIONS = {
 }
 
 
-def effort(run: RunDir, log: Log) -> dict[str, Any]:
+def run_cost(run: RunDir, log: Log) -> dict[str, Any]:
     """Return what a run cost and what it says of itself.
 
     Args:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.runtime.sampling import seeded_noise
 from training.common.errors import RunError
-from training.config.config import Recipe
+from training.config.config import Config
 from training.data.batches import Batch, fixed_batch, mix
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
@@ -16,7 +16,7 @@ from training.runs.best_checkpoint import BEST
 from training.runs.checkpoint import load_checkpoint, read_checkpoint
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import Players, any_device, build_players
+from training.runs.train_state import TrainState, any_device, build_train_state
 
 NEWEST = "newest"
 
@@ -34,7 +34,7 @@ class LoadedRun:
 
     run: RunDir
     step: int
-    players: Players
+    players: TrainState
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class LoadedRun:
         return self.run.folder.resolve().name
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> Config:
         """The recipe, with whatever was changed since."""
         return self.run.recipe
 
@@ -113,7 +113,7 @@ def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ())
     """
     run = RunDir.open(folder).found(data)
     caption_dim = run.any_record().caption_dim
-    players = build_players(run.recipe, caption_dim, any_device(run.recipe.engine))
+    players = build_train_state(run.recipe, caption_dim, any_device(run.recipe.engine))
     if which == BEST:
         step, state = read_checkpoint(run.checkpoints / BEST)
     else:

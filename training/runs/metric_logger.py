@@ -12,7 +12,7 @@ from training.common.output_files import write_whole
 LOG = "log.jsonl"
 
 
-class Journal:
+class MetricLogger:
     """Writes each figure to `log.jsonl` and to TensorBoard.
 
     On resume, lines that an interrupted run wrote after its last checkpoint are dropped, so the
@@ -50,7 +50,7 @@ class Journal:
         self._board.close()
 
 
-class NoJournal:
+class NullLogger:
     """What ranks other than 0 write: nothing."""
 
     def back_to(self, step: int) -> None:

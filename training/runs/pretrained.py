@@ -8,15 +8,15 @@ import torch
 
 from models.runtime.bundle import BundleConfig, BundleError, load_bundle
 from training.common.errors import RunError
-from training.config.config import Recipe
-from training.runs.train_state import Players
+from training.config.config import Config
+from training.runs.train_state import TrainState
 
 # Settings that change no weight (`models.generators.unet.UnetSettings`): a run may have others.
 AT_WILL = frozenset({"guidance", "membrane", "temperature", "upsample"})
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitCheckpoint:
     """The bundle a run began with.
 
     Attributes:
@@ -39,7 +39,7 @@ class Origin:
         return {"digest": self.digest, **earlier}
 
 
-def find_origin(folder: Path, recipe: Recipe, encoder_fingerprint: str) -> Origin:
+def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str) -> InitCheckpoint:
     """Look at a bundle that a run is to begin with.
 
     Args:
@@ -62,10 +62,10 @@ def find_origin(folder: Path, recipe: Recipe, encoder_fingerprint: str) -> Origi
         )
     if config.encoder_fingerprint != encoder_fingerprint:
         raise RunError(f"{folder} reads captions by another encoder than the data's")
-    return Origin(str(folder.resolve()), digest, config.training)
+    return InitCheckpoint(str(folder.resolve()), digest, config.training)
 
 
-def moved(origin: Origin | None, folder: Path) -> Origin:
+def moved(origin: InitCheckpoint | None, folder: Path) -> InitCheckpoint:
     """Return a run's origin with the place where its bundle is now.
 
     Raises:
@@ -79,7 +79,7 @@ def moved(origin: Origin | None, folder: Path) -> Origin:
     return replace(origin, place=str(folder.resolve()))
 
 
-def begin(players: Players, origin: Origin) -> None:
+def init_weights(players: TrainState, origin: InitCheckpoint) -> None:
     """Give the generator, and its average, a bundle's weights.
 
     Raises:

@@ -12,12 +12,12 @@ from typing import Any
 
 from training.common.errors import PreparedDataError, RunError
 from training.common.output_files import cannot_be_written, write_whole
-from training.config.config import Recipe
-from training.config.load import as_table, override, parse_recipe
+from training.config.config import Config
+from training.config.load import override, parse_config, to_table
 from training.runs.code_revision import revision
 from training.runs.data_record import DataRecord, read_records
 from training.runs.moved_data import relocated
-from training.runs.pretrained import Origin
+from training.runs.pretrained import InitCheckpoint
 
 RECORD, LOCK = "run.json", "run.lock"
 LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")
@@ -39,10 +39,10 @@ class RunDir:
     """
 
     folder: Path
-    recipe: Recipe
+    recipe: Config
     data: dict[str, str]
     changes: tuple[dict[str, Any], ...] = ()
-    origin: Origin | None = None
+    origin: InitCheckpoint | None = None
     prepared: tuple[DataRecord, ...] = ()
 
     @property
@@ -59,9 +59,9 @@ class RunDir:
     def create(
         cls,
         folder: Path,
-        recipe: Recipe,
+        recipe: Config,
         data: dict[str, str],
-        origin: Origin | None = None,
+        origin: InitCheckpoint | None = None,
         prepared: tuple[DataRecord, ...] = (),
     ) -> "RunDir":
         """Start a run directory.
@@ -98,9 +98,9 @@ class RunDir:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             changes = tuple(record.get("changes", ()))
-            origin = Origin(**record["origin"]) if record.get("origin") else None
+            origin = InitCheckpoint(**record["origin"]) if record.get("origin") else None
             prepared = tuple(DataRecord(**one) for one in record.get("prepared", ()))
-            recipe = parse_recipe(record["recipe"])
+            recipe = parse_config(record["recipe"])
             return cls(folder, recipe, record["data"], changes, origin, prepared)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
@@ -111,7 +111,7 @@ class RunDir:
         Raises:
             RecipeError: an override does not fit.
         """
-        recipe = parse_recipe(override(as_table(self.recipe), overrides))
+        recipe = parse_config(override(to_table(self.recipe), overrides))
         changes = (*self.changes, {"step": step, "set": overrides})
         return replace(self, recipe=recipe, changes=changes)
 
@@ -196,7 +196,7 @@ class RunDir:
             OutputError: it cannot be written.
         """
         record = {
-            "recipe": as_table(self.recipe),
+            "recipe": to_table(self.recipe),
             "changes": self.changes,
             "data": self.data,
             "prepared": [asdict(one) for one in self.prepared],

@@ -13,7 +13,7 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from training.common import distributed
 from training.common.errors import RunError
-from training.config.config import Engine, Part, Recipe
+from training.config.config import ComponentConfig, Config, EngineConfig
 from training.losses.objectives.base import Objective
 from training.optim.ema import averaged
 from training.optim.lr_scheduler import Plateau
@@ -21,7 +21,7 @@ from training.optim.optimizers import build_optimizer, check_moments
 
 
 @dataclass
-class Players:
+class TrainState:
     """Everything that changes while a run goes on, and so everything a checkpoint holds."""
 
     generator: nn.Module
@@ -72,12 +72,12 @@ def load_part(part: Any, saved: dict[str, Any]) -> None:
     check_moments(part)
 
 
-def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Players:
+def build_train_state(recipe: Config, caption_dim: int, device: torch.device) -> TrainState:
     """Build both networks (seeded), their optimizers, the average and the objective."""
     torch.manual_seed(recipe.run.seed)
     layout = memory_format(recipe.engine)
     generator, discriminator = (
-        distributed.share_statistics(network(part, registry, caption_dim), device).to(
+        distributed.convert_sync_bn(network(part, registry, caption_dim), device).to(
             device, memory_format=layout
         )
         for part, registry in (
@@ -85,7 +85,7 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
             (recipe.discriminator, DISCRIMINATORS),
         )
     )
-    return Players(
+    return TrainState(
         generator,
         discriminator,
         build_optimizer(generator, recipe.optimizers.generator),
@@ -96,18 +96,18 @@ def build_players(recipe: Recipe, caption_dim: int, device: torch.device) -> Pla
     )
 
 
-def network(part: Part, registry: dict[str, Any], caption_dim: int) -> nn.Module:
+def network(part: ComponentConfig, registry: dict[str, Any], caption_dim: int) -> nn.Module:
     """Build a network by name; the data say how long a caption vector is."""
     built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
     return built
 
 
-def memory_format(engine: Engine) -> torch.memory_format:
+def memory_format(engine: EngineConfig) -> torch.memory_format:
     """Return the recipe's layout of pictures and convolutions."""
     return torch.channels_last if engine.channels_last else torch.contiguous_format
 
 
-def pick_device(engine: Engine) -> torch.device:
+def pick_device(engine: EngineConfig) -> torch.device:
     """Return the recipe's device; `auto` is CUDA where there is one.
 
     Raises:
@@ -120,7 +120,7 @@ def pick_device(engine: Engine) -> torch.device:
     return any_device(engine)
 
 
-def any_device(engine: Engine) -> torch.device:
+def any_device(engine: EngineConfig) -> torch.device:
     """Return a device to look into a run on: the recipe's, or the CPU where that is not there."""
     cuda = engine.device != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")

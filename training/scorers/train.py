@@ -16,20 +16,20 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.discriminators.projected import ProjectedDiscriminator, ProjectedSettings
-from models.frozen.caption_scorer import build_steering, caption_map
+from models.frozen.caption_scorer import build_caption_scorer, caption_map
 from models.frozen.scorers import Scorer, ScorerSettings, plain_scorer
 from models.geometry import centre, to_uint8
 from models.runtime.bundle import halve
 from training.common.console import StageProgress
 from training.common.errors import RunError
 from training.common.output_files import cannot_be_written, write_whole
-from training.config.config import Augment
+from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PictureSet, load_split
 from training.data.sampling import epoch_rows, shares
 from training.losses.frozen.augmented_views import RESOLUTIONS, View, draw_view
-from training.losses.frozen.contrastive import contrast
+from training.losses.frozen.contrastive import contrastive_loss
 from training.losses.frozen.hole_scorer import HoleView, draw_hole_view
 from training.metrics.mobilenet import need_extractor
 from training.optim.precision import AUTO, autocast
@@ -62,7 +62,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ScorerSpec:
     """A kind of scorer.
 
     Attributes:
@@ -139,15 +139,15 @@ def build_judge(caption_dim: int) -> Scorer:
 
 
 KINDS = {
-    "plain": Kind(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), see_centre),
-    "steering": Kind(build_steering, see_features, see_features_anew),
-    "hole": Kind(build_steering, see_hole, see_hole_anew),
-    "judge": Kind(build_judge, see_pooled, once=True),
+    "plain": ScorerSpec(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), see_centre),
+    "steering": ScorerSpec(build_caption_scorer, see_features, see_features_anew),
+    "hole": ScorerSpec(build_caption_scorer, see_hole, see_hole_anew),
+    "judge": ScorerSpec(build_judge, see_pooled, once=True),
 }
 
 
 def train_scorer(
-    kind: Kind,
+    kind: ScorerSpec,
     data: Sequence[Path],
     schedule: Schedule,
     progress: StepProgress,
@@ -183,7 +183,7 @@ def train_scorer(
 
 
 def train_and_test(
-    kind: Kind,
+    kind: ScorerSpec,
     data: Sequence[Path],
     schedule: Schedule,
     progress: StepProgress,
@@ -201,9 +201,9 @@ def train_and_test(
     }
 
 
-def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+def fresh(kind: ScorerSpec, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
     """Look at other crops, mirrored or not, each time."""
-    augment = Augment(rotate=0.0, drop_caption=0.0)
+    augment = AugmentConfig(rotate=0.0, drop_caption=0.0)
     source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
     see = kind.anew or kind.see
 
@@ -215,7 +215,7 @@ def fresh(kind: Kind, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
 
 
 def remembered(
-    kind: Kind, sets: Sequence[PictureSet], schedule: Schedule, looking: StageProgress
+    kind: ScorerSpec, sets: Sequence[PictureSet], schedule: Schedule, looking: StageProgress
 ) -> Pairs:
     """Look at every picture once; of its captions one is drawn each time."""
     seen = [look_through(kind, one, looking) for one in sets]
@@ -234,7 +234,7 @@ def remembered(
     return pairs
 
 
-def look_through(kind: Kind, pictures: PictureSet, looking: StageProgress) -> Tensor:
+def look_through(kind: ScorerSpec, pictures: PictureSet, looking: StageProgress) -> Tensor:
     """What a scorer sees of every picture, upright, in the pictures' order."""
     count, seen = len(pictures), []
     for rows in torch.arange(count).split(AT_ONCE):
@@ -247,11 +247,13 @@ def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
     with autocast(AUTO, visible.device.type):
         seen, read = scorer.see_centres(visible), scorer.read_captions(caption)
-    return (contrast(seen, read, caption) + contrast(read, seen, caption)).mean() / 2
+    return (
+        contrastive_loss(seen, read, caption) + contrastive_loss(read, seen, caption)
+    ).mean() / 2
 
 
 @torch.inference_mode()
-def precision_at_1(scorer: Scorer, kind: Kind, pictures: PictureSet) -> float:
+def precision_at_1(scorer: Scorer, kind: ScorerSpec, pictures: PictureSet) -> float:
     """R-precision@1 of 100 on held-out pictures: how often the own caption comes out first.
 
     Xu et al. 2018, "AttnGAN", §4.1, with the first caption of each picture, in the pictures' order;
@@ -290,7 +292,7 @@ def save_scorer(scorer: nn.Module, path: Path) -> None:
         raise cannot_be_written(path, error) from error
 
 
-def load_scorer(kind: Kind, path: Path, caption_dim: int) -> Scorer:
+def load_scorer(kind: ScorerSpec, path: Path, caption_dim: int) -> Scorer:
     """Read what `save_scorer` wrote, as float32, ready for inference.
 
     Args:

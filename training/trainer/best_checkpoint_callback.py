@@ -5,15 +5,15 @@ from functools import cached_property
 
 from models.geometry import to_uint8
 from models.runtime.sampling import seeded_noise
-from training.common.console import leads, say
+from training.common.console import is_main_process, print_stderr
 from training.data.batches import fixed_batch, mix
 from training.data.memory_dataset import PictureSet
 from training.inference.generate import generate
 from training.losses.objectives.base import Figures
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
-from training.runs.best_checkpoint import Best, keep_best
+from training.runs.best_checkpoint import BestRecord, keep_best
 from training.runs.run_dir import RunDir
-from training.runs.train_state import Players, memory_format, pick_device
+from training.runs.train_state import TrainState, memory_format, pick_device
 from training.trainer.validation import validation_figures
 
 # The best's place in a checkpoint, beside the players'.
@@ -22,7 +22,7 @@ BEST_STATE = "best"
 KEEP_STREAM = 4
 
 
-class Keeper:
+class BestCheckpointCallback:
     """Measures every `keep.every` steps, on rank 0; what it does changes nothing of the run.
 
     Args:
@@ -31,10 +31,10 @@ class Keeper:
         held_out: pictures that are not trained on.
     """
 
-    def __init__(self, run: RunDir, players: Players, held_out: Sequence[PictureSet]) -> None:
+    def __init__(self, run: RunDir, players: TrainState, held_out: Sequence[PictureSet]) -> None:
         self.run, self.players, self.settings = run, players, run.recipe.keep
-        self.best = Best(self.settings.metric)
-        self.on = bool(self.settings.every) and leads()
+        self.best = BestRecord(self.settings.metric)
+        self.on = bool(self.settings.every) and is_main_process()
         if not self.on:
             return
         self.device = pick_device(run.recipe.engine)
@@ -43,7 +43,7 @@ class Keeper:
         noise_dim = int(players.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         self.noise = seeded_noise([mix(seed, i) for i in range(len(self.batch.images))], noise_dim)
         if weights_path() is None and self.settings.metric == "kid":
-            say(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")
+            print_stderr(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")
             self.on = False
 
     def due(self, step: int) -> bool:

@@ -12,9 +12,9 @@ from models.runtime.sampling import seeded_noise
 from training.common import distributed
 from training.data.batches import BatchSource, fixed_batch, mix
 from training.losses.objectives.base import Figures
-from training.monitors import Action, Finding, Observation, Watch
+from training.monitors import Action, Finding, MonitorSet, Observation
 from training.runs.run_dir import RunDir
-from training.runs.train_state import Players, evaluating, memory_format, pick_device
+from training.runs.train_state import TrainState, evaluating, memory_format, pick_device
 
 # The watch's place in a checkpoint, beside the players'.
 WATCH = "watch"
@@ -23,17 +23,17 @@ PICTURES = 64
 LOOK_STREAM = 3
 
 
-class Lookout:
+class MonitorCallback:
     """Looks at a run every `guards.every` steps.
 
     Looking changes nothing of the run: no number is drawn from torch's own generator, and the
     generator is left in the mode it was in.
     """
 
-    def __init__(self, run: RunDir, players: Players, batches: BatchSource) -> None:
+    def __init__(self, run: RunDir, players: TrainState, batches: BatchSource) -> None:
         self.run, self.players = run, players
         self.settings = run.recipe.guards
-        self.watch = Watch(self.settings)
+        self.watch = MonitorSet(self.settings)
         engine, seed = run.recipe.engine, mix(run.recipe.run.seed, LOOK_STREAM)
         device = pick_device(engine)
         batch = fixed_batch(batches.sets, batches.picture, seed, PICTURES)
@@ -51,7 +51,7 @@ class Lookout:
         alone = len(self.batch.images) < 2
         if not self.settings.enabled or alone or step % self.settings.every:
             return []
-        found = distributed.follow(
+        found = distributed.run_on_rank0(
             lambda: list(map(asdict, self.watch.look(self.observe(step, figures))))
         )
         return [Finding(**{**finding, "action": Action(finding["action"])}) for finding in found]
@@ -83,7 +83,7 @@ class Lookout:
 
     def saved(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """Return the watch's part of a checkpoint; checkpoints from before guards have none."""
-        return dict(state[WATCH]) if WATCH in state else Watch(self.settings).state_dict()
+        return dict(state[WATCH]) if WATCH in state else MonitorSet(self.settings).state_dict()
 
     def forget_other_recipes(self, step: int) -> None:
         """Compare losses anew where the recipe was changed since a checkpoint was written."""

@@ -6,17 +6,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from training.common.console import leads
+from training.common.console import is_main_process
 from training.common.errors import NonFiniteError
 from training.common.output_files import write_whole
 from training.runs.checkpoint import checkpoints, newest_step
 from training.runs.run_dir import RunDir
-from training.runs.train_state import Players
+from training.runs.train_state import TrainState
 
 RECORD = "nonfinite.json"
 
 
-def broken_weight(players: Players) -> str | None:
+def broken_weight(players: TrainState) -> str | None:
     """Return the name of the first weight or buffer that is not finite; None if all are."""
     networks: dict[str, nn.Module | None] = {
         "generator": players.generator,
@@ -30,7 +30,7 @@ def broken_weight(players: Players) -> str | None:
     return None
 
 
-def check_weights(players: Players, step: int) -> None:
+def check_weights(players: TrainState, step: int) -> None:
     """Refuse weights that are not finite, so that they never replace a good checkpoint.
 
     Raises:
@@ -43,7 +43,7 @@ def check_weights(players: Players, step: int) -> None:
         )
 
 
-def explained(run: RunDir, players: Players, step: int, error: NonFiniteError) -> NonFiniteError:
+def explained(run: RunDir, players: TrainState, step: int, error: NonFiniteError) -> NonFiniteError:
     """Return an error with what else is known, whether it came before, and what to try.
 
     Rank 0 counts in the run directory how often the run was stopped at this step.
@@ -58,7 +58,7 @@ def explained(run: RunDir, players: Players, step: int, error: NonFiniteError) -
     name = broken_weight(players)
     if name is not None and not str(error).startswith("weight"):
         parts.append(f"weight {name} was not finite before")
-    times = count(run.folder, step, str(error)) if leads() else 1
+    times = count(run.folder, step, str(error)) if is_main_process() else 1
     if times > 1:
         parts.append(f"the same as before, for the {times}. time: a resume alone repeats it")
     parts.append(f"try {advice(run)}")

@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 
 from training.common import distributed
-from training.common.console import leads, say
+from training.common.console import is_main_process, print_stderr
 from training.common.output_files import check_output_folder
-from training.config.config import Recipe
+from training.config.config import Config
 from training.data.batches import BatchSource, load_held_out, load_sets
 from training.data.memory_dataset import PictureSet
-from training.inference.sample_grid import Sampler
+from training.inference.sample_grid import SampleGridWriter
 from training.optim.precision import chosen
 from training.runs.checkpoint import newest_step
 from training.runs.data_record import DataRecord
 from training.runs.moved_data import check_data
-from training.runs.pretrained import begin, find_origin, moved
+from training.runs.pretrained import find_init_checkpoint, init_weights, moved
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_players, pick_device
+from training.runs.train_state import build_train_state, pick_device
 from training.trainer.trainer import OnFinding, OnStep, Trainer
 
 # Blocks of a streamed set that stay in memory beside those in use.
@@ -29,11 +29,11 @@ SPARE = 4
 
 
 def start(
-    recipe: Recipe,
+    recipe: Config,
     data: Sequence[Path],
     folder: Path,
     progress: OnStep,
-    on_finding: OnFinding = say,
+    on_finding: OnFinding = print_stderr,
     *,
     begin_with: Path | None = None,
 ) -> RunDir:
@@ -59,13 +59,13 @@ def start(
         RunDir.check_free(folder)
         check_output_folder(folder)
 
-    distributed.follow(check_place)
-    recipe = settled(recipe)
+    distributed.run_on_rank0(check_place)
+    recipe = resolve_precision(recipe)
     sets = load_sets(data, "train", recipe.picture.window, blocks_kept(recipe))
     origin = None
     if begin_with is not None:
         encoder = sets[0].manifest.encoder_fingerprint
-        origin = find_origin(begin_with, recipe, encoder)
+        origin = find_init_checkpoint(begin_with, recipe, encoder)
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
     prepared = tuple(DataRecord.of(one.manifest) for one in sets)
     run = RunDir(folder, recipe, digests, origin=origin, prepared=prepared)
@@ -76,7 +76,7 @@ def start(
             RunDir.create(folder, recipe, digests, origin, prepared)
             stack.enter_context(run.locked())
 
-        distributed.follow(make)
+        distributed.run_on_rank0(make)
         training.go(progress, on_finding)
     return run
 
@@ -85,7 +85,7 @@ def resume(
     folder: Path,
     overrides: list[str],
     progress: OnStep,
-    on_finding: OnFinding = say,
+    on_finding: OnFinding = print_stderr,
     *,
     data: Sequence[Path] = (),
     begin_with: Path | None = None,
@@ -121,19 +121,19 @@ def resume(
             stack.enter_context(run.locked())
             return newest_step(run.checkpoints)
 
-        step = distributed.follow(take_up)
+        step = distributed.run_on_rank0(take_up)
         pick_device(recipe.engine)
         changed = run.moved(data) if data else run
         if begin_with is not None:
             changed = replace(changed, origin=moved(changed.origin, begin_with))
         if overrides:
             changed = changed.overridden(step, overrides)
-            changed = replace(changed, recipe=settled(changed.recipe))
+            changed = replace(changed, recipe=resolve_precision(changed.recipe))
         sets = load_resumed(changed)
         changed = replace(changed, prepared=tuple(DataRecord.of(one.manifest) for one in sets))
         training = set_up(changed, sets)
         if changed != run:
-            distributed.follow(changed.write)
+            distributed.run_on_rank0(changed.write)
         training.go(progress, on_finding)
     return changed
 
@@ -149,7 +149,7 @@ def load_resumed(run: RunDir) -> list[PictureSet]:
     return load_sets(places, "train", run.recipe.picture.window, blocks_kept(run.recipe))
 
 
-def settled(recipe: Recipe) -> Recipe:
+def resolve_precision(recipe: Config) -> Config:
     """Return the recipe with the precision that `auto` is here, for a run to keep to."""
     engine = recipe.engine
     precision = chosen(engine.precision, pick_device(engine).type)
@@ -158,7 +158,7 @@ def settled(recipe: Recipe) -> Recipe:
     return replace(recipe, engine=replace(engine, precision=precision))
 
 
-def blocks_kept(recipe: Recipe) -> int:
+def blocks_kept(recipe: Config) -> int:
     """Return how many blocks of each set a process keeps in memory; 0 has the sets there whole.
 
     As many as its lanes, and some room for those that go on to their next one.
@@ -172,13 +172,13 @@ class Training:
     """A run that is ready to go on: networks built, the newest checkpoint loaded."""
 
     trainer: Trainer
-    sampler: Sampler
+    sampler: SampleGridWriter
 
     def go(self, progress: OnStep, on_finding: OnFinding) -> None:
         """Train from wherever the run stands to its end."""
 
         def samples(step: int) -> None:
-            if leads():
+            if is_main_process():
                 self.sampler.leave(step, self.trainer.players.for_inference)
 
         self.trainer.train(progress, samples, on_finding)
@@ -198,7 +198,7 @@ def set_up(run: RunDir, sets: Sequence[PictureSet]) -> Training:
     # Deterministic kernels cost nothing on a CPU and are what makes a resume exact on a GPU.
     torch.backends.cudnn.deterministic = True
     device = pick_device(recipe.engine)
-    players = build_players(recipe, sets[0].manifest.caption_dim, device)
+    players = build_train_state(recipe, sets[0].manifest.caption_dim, device)
     settings = recipe.run
     batches = BatchSource(
         sets,
@@ -212,8 +212,10 @@ def set_up(run: RunDir, sets: Sequence[PictureSet]) -> Training:
     places = [Path(place) for place in run.data]
     held_out = load_held_out(places, sets, SPARE if recipe.loading.stream else 0)
     trainer = Trainer(run, players, batches, held_out)
-    if distributed.follow(lambda: newest_step(run.checkpoints)):
+    if distributed.run_on_rank0(lambda: newest_step(run.checkpoints)):
         trainer.resume()
     elif run.origin is not None:
-        begin(players, run.origin)
-    return Training(trainer, Sampler(sets, run.samples, settings.seed, device, recipe.picture))
+        init_weights(players, run.origin)
+    return Training(
+        trainer, SampleGridWriter(sets, run.samples, settings.seed, device, recipe.picture)
+    )

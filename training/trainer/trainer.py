@@ -10,25 +10,25 @@ from torch import Tensor, nn
 
 from models.geometry import hide, paste
 from models.layers.blocks import set_dropout
-from models.layers.residual_fade import set_carry
+from models.layers.residual_fade import set_alpha
 from training.common import distributed
-from training.common.console import leads
+from training.common.console import is_main_process
 from training.common.errors import NonFiniteError, RunError
-from training.config.config import Recipe
+from training.config.config import Config
 from training.data.batches import Batch, BatchSource, mix
 from training.data.loader import Loader
 from training.data.memory_dataset import PictureSet
-from training.losses.objectives.base import Figures, Scene, Terms
+from training.losses.objectives.base import DiscriminatorInput, Figures, Terms
 from training.monitors import Action, Finding, log
 from training.optim.precision import autocast
 from training.runs.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
-from training.runs.metric_logger import Journal, NoJournal
+from training.runs.metric_logger import MetricLogger, NullLogger
 from training.runs.rollback import forget_trouble
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import save_snapshot
-from training.runs.train_state import Players, memory_format, pick_device
-from training.trainer.best_checkpoint_callback import BEST_STATE, Keeper
-from training.trainer.monitor_callback import WATCH, Lookout
+from training.runs.train_state import TrainState, memory_format, pick_device
+from training.trainer.best_checkpoint_callback import BEST_STATE, BestCheckpointCallback
+from training.trainer.monitor_callback import WATCH, MonitorCallback
 from training.trainer.nonfinite import check_weights, explained
 from training.trainer.signals import between_steps
 from training.trainer.timer import work_clock
@@ -55,17 +55,17 @@ class Trainer:
     def __init__(
         self,
         run: RunDir,
-        players: Players,
+        players: TrainState,
         batches: BatchSource,
         held_out: Sequence[PictureSet] | None = None,
     ) -> None:
         self.run, self.players = run, players
-        self.recipe: Recipe = run.recipe
+        self.recipe: Config = run.recipe
         self.loader = Loader(batches, self.recipe.loading.workers)
         self.device = pick_device(self.recipe.engine)
         self.step, self.worked = 0, 0.0
-        self.lookout = Lookout(run, players, batches)
-        self.keeper = Keeper(run, players, held_out or batches.sets)
+        self.lookout = MonitorCallback(run, players, batches)
+        self.keeper = BestCheckpointCallback(run, players, held_out or batches.sets)
         # Each network sees the picture in one shape, so compiled code is specialised to it.
         if self.recipe.engine.compile:
             players.generator.compile(dynamic=False)
@@ -100,7 +100,7 @@ class Trainer:
                 is and no checkpoint was written; says what to try.
         """
         settings = self.recipe.run
-        journal = Journal(self.run.folder, self.step) if leads() else NoJournal()
+        journal = MetricLogger(self.run.folder, self.step) if is_main_process() else NullLogger()
         saved = time.monotonic()
         if self.step == 0:
             samples(0)
@@ -122,7 +122,7 @@ class Trainer:
                     self.keep(journal)
                     due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
                     due = due or last or self.step % settings.checkpoint_every == 0
-                    stopped = distributed.anywhere(interrupted())
+                    stopped = distributed.any_rank(interrupted())
                     if due or stopped:
                         self.save()
                         saved = time.monotonic()
@@ -139,7 +139,7 @@ class Trainer:
         if self.step >= self.recipe.run.steps:
             return True
         minutes = self.recipe.run.minutes
-        return minutes > 0 and distributed.anywhere(self.worked >= 60 * minutes)
+        return minutes > 0 and distributed.any_rank(self.worked >= 60 * minutes)
 
     def timed_step(self) -> Figures:
         """Do the next step, and count it and its time."""
@@ -156,7 +156,7 @@ class Trainer:
             NonFiniteError: a weight is not finite; the checkpoints are as before.
         """
         check_weights(self.players, self.step)
-        if not leads():
+        if not is_main_process():
             return
         state = self.players.state_dict() | {
             WATCH: self.lookout.watch.state_dict(),
@@ -165,10 +165,10 @@ class Trainer:
         }
         save_checkpoint(self.run.checkpoints, self.step, state)
 
-    def keep(self, journal: Journal | NoJournal) -> None:
+    def keep(self, journal: MetricLogger | NullLogger) -> None:
         """Keep for good what this step calls for: a snapshot, the best checkpoint so far."""
         every = self.recipe.run.snapshot_every
-        if leads() and every and self.step % every == 0:
+        if is_main_process() and every and self.step % every == 0:
             save_snapshot(self.run.folder, self.step, self.players.for_inference)
         if not self.keeper.due(self.step):
             return
@@ -184,7 +184,7 @@ class Trainer:
         Raises:
             RunError: the run must stop, or there is nothing to go back to.
         """
-        new = log(self.run.folder, findings) if leads() else []
+        new = log(self.run.folder, findings) if is_main_process() else []
         for finding in findings:
             if finding.action is Action.STOP:
                 self.save()
@@ -226,7 +226,7 @@ class Trainer:
         torch.manual_seed(self.seed_at(step))
         set_dropout(players.generator, self.dropout_at(step))
         for network in (players.generator, players.discriminator):
-            set_carry(network, self.carry_at(step))
+            set_alpha(network, self.carry_at(step))
         figures: Figures = {}
         loading = 0.0
         for turn in range(critic_steps):
@@ -256,12 +256,12 @@ class Trainer:
         times = {"time/images_per_second": speed, "time/loader_share": loading / spent}
         return figures | state | distributed.mean(times)
 
-    def scenes(self, batch: Batch) -> tuple[Scene, Scene]:
+    def scenes(self, batch: Batch) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Return the batch as it is, and with its holes filled by the generator."""
         generator, objective = self.players.generator, self.players.objective
         draws = objective.draws
         length = max(draws, 1) * generator.settings.noise_dim
-        noise = distributed.own_rows(
+        noise = distributed.shard_rows(
             lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
@@ -280,7 +280,9 @@ class Trainer:
             wide, still = (wide[:-1], wide[-1]) if objective.still else (wide, None)
             fill = generator.without_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
-        return Scene(*batch), Scene(composite, batch.mask, asked, wide, still=still)
+        return DiscriminatorInput(*batch), DiscriminatorInput(
+            composite, batch.mask, asked, wide, still=still
+        )
 
     def follow(self, figures: Figures) -> Figures:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
-from captionfill.captions_file import NAMES, Row, by_form, read_rows
+from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
 from captionfill.errors import ServiceError
 from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidEntry
 
@@ -30,7 +30,7 @@ _PICTURE = re.compile(r"\.(png|jpe?g|webp)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ZipLimits:
     """How much an upload of many pictures may hold.
 
     Attributes:
@@ -45,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Item:
+class ZipItem:
     """One picture of a batch. ``read`` gives its bytes, or raises what is wrong with it alone."""
 
     name: str
@@ -53,7 +53,9 @@ class Item:
     read: Callable[[], bytes]
 
 
-def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits) -> list[Item]:
+def open_archive(
+    file: IO[bytes], captions: Sequence[CaptionRow] | None, limits: ZipLimits
+) -> list[ZipItem]:
     """Look through a zip: which pictures it has, and what they show.
 
     Captions come from the archive's own captions file where they are not given. A picture that has
@@ -75,7 +77,7 @@ def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits
         if not info.orig_filename.endswith("/"):
             entries[info.orig_filename].append(info)
     root, rows = ("", captions) if captions is not None else _captions(archive, entries)
-    named = [Row(root + row.name, row.caption) for row in rows]
+    named = [CaptionRow(root + row.name, row.caption) for row in rows]
     missing = by_form({row.name for row in named} - entries.keys())
     for form, found in by_form(entries).items():
         if form in missing:
@@ -87,7 +89,7 @@ def open_archive(file: IO[bytes], captions: Sequence[Row] | None, limits: Limits
     return items
 
 
-def check_count(count: int, limits: Limits) -> None:
+def check_count(count: int, limits: ZipLimits) -> None:
     """Raise `BatchTooLarge` for more pictures than may be, `InvalidArchive` for none."""
     if not count:
         raise InvalidArchive("there is no picture in it")
@@ -95,13 +97,13 @@ def check_count(count: int, limits: Limits) -> None:
         raise BatchTooLarge(f"{count:,} pictures; at most {limits.pictures:,} are taken at once")
 
 
-def check_size(size: int, limits: Limits) -> None:
+def check_size(size: int, limits: ZipLimits) -> None:
     """Raise `InvalidEntry` for a picture of more bytes than it may have."""
     if size > limits.picture_bytes:
         raise InvalidEntry(f"{size:,} bytes; at most {limits.picture_bytes:,} are taken")
 
 
-def _open(file: IO[bytes], limits: Limits) -> zipfile.ZipFile:
+def _open(file: IO[bytes], limits: ZipLimits) -> zipfile.ZipFile:
     # zipfile makes an object of each entry, whatever the archive says of their number.
     most = 2 * limits.pictures + 64
     if _count_signatures(file, most) > most:
@@ -123,7 +125,7 @@ def _count_signatures(file: IO[bytes], most: int) -> int:
 
 def _captions(
     archive: zipfile.ZipFile, entries: Mapping[str, Sequence[zipfile.ZipInfo]]
-) -> tuple[str, list[Row]]:
+) -> tuple[str, list[CaptionRow]]:
     """The captions file that lies highest, and the folder it lies in."""
     places = sorted(
         (name.count("/"), NAMES.index(base), name)
@@ -145,25 +147,25 @@ def _captions(
 def _item(
     archive: zipfile.ZipFile,
     entries: Mapping[str, Sequence[zipfile.ZipInfo]],
-    row: Row,
-    limits: Limits,
-) -> Item:
+    row: CaptionRow,
+    limits: ZipLimits,
+) -> ZipItem:
     infos = entries.get(row.name, ())
-    return Item(row.name, row.caption, partial(_read, archive, infos, limits.picture_bytes))
+    return ZipItem(row.name, row.caption, partial(_read, archive, infos, limits.picture_bytes))
 
 
-def _without_caption(name: str) -> Item:
+def _without_caption(name: str) -> ZipItem:
     def read() -> bytes:
         raise InvalidEntry("the picture has no caption")
 
-    return Item(name, "", read)
+    return ZipItem(name, "", read)
 
 
 def _check_sizes(
     entries: Mapping[str, Sequence[zipfile.ZipInfo]],
-    rows: Sequence[Row],
+    rows: Sequence[CaptionRow],
     count: int,
-    limits: Limits,
+    limits: ZipLimits,
 ) -> None:
     check_count(count, limits)
     # A row more for the same picture is a picture more: it is read, kept and answered again.

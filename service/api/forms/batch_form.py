@@ -3,19 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from captionfill.captions_file import Row
+from captionfill.captions_file import CaptionRow
 from captionfill.errors import InvalidField
 from captionfill.imaging.geometry import parse_region
 from service.api.archives.zip_reader import (
-    Item,
-    Limits,
+    ZipItem,
+    ZipLimits,
     check_count,
     check_name,
     check_size,
     open_archive,
 )
 from service.api.forms.inpaint_form import InpaintRequest
-from service.api.forms.multipart import Part, unique
+from service.api.forms.multipart import FormPart, unique
 from service.api.forms.upload_checks import explain_mistake
 from service.config.settings import Settings
 from service.errors.errors import InvalidArchive, InvalidCaption
@@ -26,7 +26,9 @@ _BEGINNING = 4096
 FIELDS = _ARCHIVE | _PAIRS | set(COMMON)
 
 
-def read_batch(parts: Sequence[Part], limits: Limits) -> tuple[list[Item], dict[str, bytes]]:
+def read_batch(
+    parts: Sequence[FormPart], limits: ZipLimits
+) -> tuple[list[ZipItem], dict[str, bytes]]:
     """Find the pictures of a form with their captions, and the fields that hold for all of them.
 
     Raises:
@@ -55,7 +57,7 @@ def check_common(common: Mapping[str, bytes], settings: Settings) -> InpaintRequ
     return asked
 
 
-def request_for(item: Item, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
+def request_for(item: ZipItem, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
     """What a client asks for with one picture of a batch.
 
     Raises:
@@ -65,7 +67,7 @@ def request_for(item: Item, common: Mapping[str, bytes], settings: Settings) -> 
     return InpaintRequest.from_form(form, settings)
 
 
-def _unpack(parts: Sequence[Part], limits: Limits) -> list[Item]:
+def _unpack(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:
     by_name = {part.name: part for part in parts}
     if len(by_name) < len(parts):
         raise InvalidField("one archive is taken at once")
@@ -80,17 +82,17 @@ def _unpack(parts: Sequence[Part], limits: Limits) -> list[Item]:
     return open_archive(archive.open(), rows, limits)
 
 
-def _rows(text: bytes) -> list[Row]:
+def _rows(text: bytes) -> list[CaptionRow]:
     try:
         captions = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidArchive("captions is no JSON") from error
     if not isinstance(captions, dict) or not all(isinstance(c, str) for c in captions.values()):
         raise InvalidArchive("captions must be a JSON object: a caption by each picture's name")
-    return [Row(name, caption) for name, caption in captions.items()]
+    return [CaptionRow(name, caption) for name, caption in captions.items()]
 
 
-def _pair(parts: Sequence[Part], limits: Limits) -> list[Item]:
+def _pair(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:
     images = [part for part in parts if part.name == "image"]
     captions = [part for part in parts if part.name == "caption"]
     if len(images) != len(captions):
@@ -99,7 +101,7 @@ def _pair(parts: Sequence[Part], limits: Limits) -> list[Item]:
     return [_item(*pair, limits) for pair in zip(images, captions, strict=True)]
 
 
-def _item(image: Part, caption: Part, limits: Limits) -> Item:
+def _item(image: FormPart, caption: FormPart, limits: ZipLimits) -> ZipItem:
     def read() -> bytes:
         check_size(image.size, limits)
         if image.filename:
@@ -107,6 +109,6 @@ def _item(image: Part, caption: Part, limits: Limits) -> Item:
         return image.read()
 
     try:
-        return Item(image.filename, caption.read().decode(), read)
+        return ZipItem(image.filename, caption.read().decode(), read)
     except UnicodeDecodeError as error:
         raise InvalidCaption("a caption is not valid UTF-8") from error

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-class Slice(io.RawIOBase):
+class FileSlice(io.RawIOBase):
     """Reads and seeks between two places of a file, and sees nothing beyond them."""
 
     def __init__(self, file: IO[bytes], start: int, size: int) -> None:

@@ -10,7 +10,7 @@ _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 @dataclass(frozen=True)
-class Preference:
+class PreferHeader:
     """The Prefer header (RFC 7240), as far as it is understood here.
 
     Attributes:
@@ -22,7 +22,7 @@ class Preference:
     wait: float | None = None
 
     @classmethod
-    def parse(cls, header: str | None) -> "Preference":
+    def parse(cls, header: str | None) -> "PreferHeader":
         """Read the header; what is not understood is passed over, as the RFC wants it.
 
         Raises:
@@ -57,7 +57,7 @@ def idempotency_key(headers: Mapping[str, str]) -> str:
     return key
 
 
-def wants_afresh(headers: Mapping[str, str]) -> bool:
+def wants_no_cache(headers: Mapping[str, str]) -> bool:
     """Whether the client wants no kept answer: `Cache-Control: no-cache` (RFC 9111, 5.2.1.4)."""
     directives = headers.get("cache-control", "").lower().split(",")
     return any(one.strip() in ("no-cache", "no-store") for one in directives)

@@ -14,7 +14,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from captionfill.errors import InvalidField
-from service.api.forms.file_slice import Slice
+from service.api.forms.file_slice import FileSlice
 from service.api.forms.preamble import Preamble
 from service.config.settings import Settings
 from service.errors.errors import BadRequest, StorageFull, UnsupportedBody, UnsupportedEncoding
@@ -29,7 +29,7 @@ _FEW_PARTS = 32
 
 
 @dataclass(frozen=True)
-class Part:
+class FormPart:
     """A part of a form; ``filename`` is what the client calls it, and nothing but a label.
 
     Its bytes lie in a file that all parts share and that is gone when the form is.
@@ -43,7 +43,7 @@ class Part:
 
     def open(self) -> IO[bytes]:
         """The part as a file to read and to seek in."""
-        return BufferedReader(Slice(self._spool, self.start, self.size))
+        return BufferedReader(FileSlice(self._spool, self.start, self.size))
 
     def read(self) -> bytes:
         """The part's bytes, all of them."""
@@ -63,7 +63,7 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
 @asynccontextmanager
 async def open_form(
     request: Request, settings: Settings, most_parts: int
-) -> AsyncIterator[list[Part]]:
+) -> AsyncIterator[list[FormPart]]:
     """Read a multipart form whose fields may come again, in their order.
 
     From 1 MB on it lies in a nameless temporary file, which no end of the process leaves behind.
@@ -94,7 +94,7 @@ def _spool(settings: Settings) -> Iterator[IO[bytes]]:
             spool.close()
 
 
-def unique(parts: list[Part]) -> dict[str, bytes]:
+def unique(parts: list[FormPart]) -> dict[str, bytes]:
     """The bytes of each part by its name.
 
     Raises:
@@ -155,7 +155,7 @@ class _Parts:
 
     spool: IO[bytes]
     most: int
-    found: list[Part] = field(default_factory=list)
+    found: list[FormPart] = field(default_factory=list)
     complete: bool = False
     _header: bytearray = field(default_factory=bytearray)
     _value: bytearray = field(default_factory=bytearray)
@@ -199,7 +199,7 @@ class _Parts:
         if not self._name:
             raise BadRequest("a part of the form has no name")
         size = self.spool.tell() - self._start
-        self.found.append(Part(self._name, self._filename, self._start, size, self.spool))
+        self.found.append(FormPart(self._name, self._filename, self._start, size, self.spool))
 
     def _finish(self) -> None:
         self.complete = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from captionfill.errors import InvalidField, InvalidMask
 from service.api.forms.inpaint_form import InpaintRequest
-from service.api.forms.multipart import Part, unique
+from service.api.forms.multipart import FormPart, unique
 from service.api.forms.upload_checks import explain_mistake
 from service.config.settings import Settings
 
@@ -29,14 +29,14 @@ FIELDS = {*_PICTURE, "mask", "size", *_RENAMED, *_IGNORED, *_FIXED}
 
 
 @dataclass(frozen=True)
-class Edit:
+class EditRequest:
     """A checked request, and the size the client expects: ``auto`` or WIDTHxHEIGHT."""
 
     request: InpaintRequest
     size: str
 
 
-def read_edit(parts: Sequence[Part], settings: Settings) -> Edit:
+def read_edit(parts: Sequence[FormPart], settings: Settings) -> EditRequest:
     """Check every field of a form.
 
     Where there is no mask, the picture's own transparency says what to fill.
@@ -59,7 +59,7 @@ def read_edit(parts: Sequence[Part], settings: Settings) -> Edit:
         raise InvalidField("prompt is missing")
     form = {ours: fields[name] for name, ours in _RENAMED.items() if name in fields}
     asked = InpaintRequest.from_form({**form, "image": pictures[0].read()}, settings)
-    return Edit(replace(asked, mask=mask), size.decode("utf-8", "replace"))
+    return EditRequest(replace(asked, mask=mask), size.decode("utf-8", "replace"))
 
 
 def check_size(size: str, real: tuple[int, int]) -> None:

@@ -10,22 +10,22 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from captionfill.errors import ServiceError
-from service.api.archives.zip_reader import Item, Limits
+from service.api.archives.zip_reader import ZipItem, ZipLimits
 from service.api.archives.zip_stream import ZipStream, safe_name
 from service.api.forms.batch_form import FIELDS, check_common, read_batch, request_for
 from service.api.forms.headers import idempotency_key
 from service.api.forms.multipart import open_form
-from service.api.inpaint_service import Inpainter
+from service.api.inpaint_service import InpaintService
 from service.api.routes.dependencies import origin, root_path
 from service.api.routes.query_parameters import no_query
 from service.api.schemas import batch as batch_schemas
 from service.api.schemas import inpaint
-from service.api.worker_registry import Fleet
+from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors import errors
 from service.errors.errors import BatchUnfinished
-from service.queue.batch_store import Batches, Entry, Manifest
-from service.queue.jobs import Lane
+from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
+from service.queue.jobs import Priority
 
 log = logging.getLogger("captionfill.api")
 router = APIRouter()
@@ -55,14 +55,14 @@ async def create_batch(request: Request) -> Response:
     """
     settings: Settings = request.app.state.settings
     limit = settings.body_limits.get("/batches", settings.max_bytes)
-    limits = Limits(settings.batch_pictures, settings.max_bytes, limit)
+    limits = ZipLimits(settings.batch_pictures, settings.max_bytes, limit)
     key = idempotency_key(request.headers)
     most_parts = 2 * limits.pictures + _FEW_MORE
     async with open_form(request, settings, most_parts) as parts:
         items, common = await to_thread.run_sync(read_batch, parts, limits)
         await _check_common(request, common)
         manifest = await _Intake(request, common, key).take(items)
-    batches: Batches = request.app.state.batches
+    batches: BatchStore = request.app.state.batches
     await batches.save(manifest)
     status = await _describe(request, manifest)
     log.info("batch accepted", extra={"batch": manifest.id, "pictures": len(items)})
@@ -112,7 +112,7 @@ async def batch_result(
 async def cancel_batch(request: Request, batch: BatchId) -> Response:
     """Cancel what waits or runs of a batch, and forget the batch with all its results."""
     manifest = await _load(request, batch)
-    inpainter: Inpainter = request.app.state.inpainter
+    inpainter: InpaintService = request.app.state.inpainter
     for job in manifest.jobs:
         await inpainter.abandon(job)
     await request.app.state.batches.forget(manifest)
@@ -124,14 +124,14 @@ class _Intake:
 
     def __init__(self, request: Request, common: Mapping[str, bytes], key: str) -> None:
         self._settings: Settings = request.app.state.settings
-        self._inpainter: Inpainter = request.app.state.inpainter
+        self._inpainter: InpaintService = request.app.state.inpainter
         self._origin = origin(request)
         self._common, self._key = common, key
         # With a key the batch sent again is the same batch, and its jobs are the same jobs.
-        self._batch = Manifest.name(self._origin["owner"], key)
+        self._batch = BatchManifest.name(self._origin["owner"], key)
         self._fresh: list[str] = []  # ids alone: a ticket holds its picture
 
-    async def take(self, items: Sequence[Item]) -> Manifest:
+    async def take(self, items: Sequence[ZipItem]) -> BatchManifest:
         """Queue every picture that is good.
 
         Raises:
@@ -142,25 +142,30 @@ class _Intake:
         except ServiceError:
             await self._undo()
             raise
-        return Manifest(self._origin["owner"], entries, self._batch)
+        return BatchManifest(self._origin["owner"], entries, self._batch)
 
-    async def _entry(self, index: int, item: Item) -> Entry:
+    async def _entry(self, index: int, item: ZipItem) -> BatchEntry:
         try:
-            return Entry(item.name, await self._submit(index, item))
+            return BatchEntry(item.name, await self._submit(index, item))
         except errors.KeyReused:
             raise
         except ServiceError as error:
             # It is not the picture's fault.
             if error.status >= 500 or isinstance(error, errors.QuotaExceeded):
                 raise
-            return Entry(item.name, problem=error.problem())
+            return BatchEntry(item.name, problem=error.problem())
 
-    async def _submit(self, index: int, item: Item) -> str:
+    async def _submit(self, index: int, item: ZipItem) -> str:
         key = f"batch:{index}:{self._key}" if self._key else ""
         asked = await to_thread.run_sync(request_for, item, self._common, self._settings)
         prepared = await self._inpainter.prepare(asked, key)
         ticket = await self._inpainter.submit(
-            prepared, key=key, background=True, lane=Lane.BATCH, batch=self._batch, **self._origin
+            prepared,
+            key=key,
+            background=True,
+            lane=Priority.BATCH,
+            batch=self._batch,
+            **self._origin,
         )
         if ticket.admitted.is_new:
             self._fresh.append(ticket.id)
@@ -173,17 +178,17 @@ class _Intake:
 
 async def _check_common(request: Request, common: Mapping[str, bytes]) -> None:
     """Refuse at once what would be refused of every picture."""
-    fleet: Fleet = request.app.state.fleet
+    fleet: WorkerRegistry = request.app.state.fleet
     await fleet.resolve(check_common(common, request.app.state.settings).model)
 
 
-async def _load(request: Request, name: str) -> Manifest:
-    batches: Batches = request.app.state.batches
+async def _load(request: Request, name: str) -> BatchManifest:
+    batches: BatchStore = request.app.state.batches
     return await batches.load(name, request.state.caller.name)
 
 
-async def _describe(request: Request, manifest: Manifest) -> batch_schemas.BatchStatus:
-    batches: Batches = request.app.state.batches
+async def _describe(request: Request, manifest: BatchManifest) -> batch_schemas.BatchStatus:
+    batches: BatchStore = request.app.state.batches
     states = await batches.states(manifest)
     items = [
         batch_schemas.BatchItem(
@@ -226,7 +231,7 @@ async def _result(
     line = batch_schemas.ResultLine(**item.model_dump())
     if item.state not in ("done", "failed") or item.job_id is None:
         return line, b""
-    inpainter: Inpainter = request.app.state.inpainter
+    inpainter: InpaintService = request.app.state.inpainter
     try:
         answer = await inpainter.result(item.job_id, request.state.caller.name)
     except ServiceError as error:

@@ -4,13 +4,13 @@ from typing import Any
 
 from fastapi import Request
 
-from service.auth.principal import Caller
+from service.auth.principal import Principal
 from service.observability.tracing import current_traceparent
 
 
 def origin(request: Request) -> dict[str, Any]:
     """What a job keeps of the request that it came from."""
-    caller: Caller = request.state.caller
+    caller: Principal = request.state.caller
     return {
         "owner": caller.name,
         "account": request.state.caller_id,

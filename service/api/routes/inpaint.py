@@ -4,10 +4,10 @@ import logging
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.forms.headers import Preference, idempotency_key, wants_afresh
+from service.api.forms.headers import PreferHeader, idempotency_key, wants_no_cache
 from service.api.forms.inpaint_form import FIELDS, InpaintRequest, choose_media_type
 from service.api.forms.multipart import read_form
-from service.api.inpaint_service import Answer, Inpainter, Prepared
+from service.api.inpaint_service import InpaintResult, InpaintService, PreparedRequest
 from service.api.routes import responses
 from service.api.routes.dependencies import gone, origin, root_path
 from service.api.routes.query_parameters import no_query
@@ -16,7 +16,7 @@ from service.config.settings import Settings
 from service.errors import errors
 from service.errors.errors import AnswerTimeout
 from service.queue.client import Queue
-from service.webhooks.url_check import check_target
+from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.api")
 router = APIRouter()
@@ -43,8 +43,8 @@ async def inpaint(request: Request) -> Response:
     `curl -F image=@photo.jpg -F 'caption=a dog in the snow' -o filled.png …/inpaint`
     """
     settings: Settings = request.app.state.settings
-    inpainter: Inpainter = request.app.state.inpainter
-    preference = Preference.parse(request.headers.get("prefer"))
+    inpainter: InpaintService = request.app.state.inpainter
+    preference = PreferHeader.parse(request.headers.get("prefer"))
     key = idempotency_key(request.headers)
     if not key:  # with a key, the job may be there already
         queue: Queue = request.app.state.queue
@@ -52,11 +52,11 @@ async def inpaint(request: Request) -> Response:
     asked = InpaintRequest.from_form(await read_form(request, settings), settings)
     media_type = choose_media_type(request.headers.get("accept"), asked.many)
     if asked.webhook:
-        check_target(asked.webhook, settings)
-    afresh = wants_afresh(request.headers)
+        check_webhook_url(asked.webhook, settings)
+    afresh = wants_no_cache(request.headers)
     prepared = await inpainter.prepare(asked, key, afresh=afresh)
-    if prepared.work.edition and not afresh:
-        tag = responses.etag(prepared.name, prepared.work.edition, media_type)
+    if prepared.work.model_version and not afresh:
+        tag = responses.etag(prepared.name, prepared.work.model_version, media_type)
         if (spared := responses.unchanged(request, tag)) is not None:
             return spared
     if asked.webhook or preference.background:
@@ -66,8 +66,8 @@ async def inpaint(request: Request) -> Response:
 
 
 async def fill_at_once(
-    request: Request, prepared: Prepared, key: str, wait: float | None = None
-) -> Answer:
+    request: Request, prepared: PreparedRequest, key: str, wait: float | None = None
+) -> InpaintResult:
     """Wait while the client holds its connection; who leaves it, leaves the queue.
 
     Args:
@@ -77,7 +77,7 @@ async def fill_at_once(
         wait: seconds that it wants to wait at most.
     """
     settings: Settings = request.app.state.settings
-    inpainter: Inpainter = request.app.state.inpainter
+    inpainter: InpaintService = request.app.state.inpainter
     limit = settings.answer_seconds
     seconds = limit if wait is None else min(wait, limit)
     with inpainter.hold(prepared) as bell:
@@ -94,10 +94,10 @@ async def fill_at_once(
 
 
 async def _later(
-    request: Request, prepared: Prepared, key: str, preference: Preference, media_type: str
+    request: Request, prepared: PreparedRequest, key: str, preference: PreferHeader, media_type: str
 ) -> Response:
     """Accept the job, and answer it all the same where it is done within `Prefer: wait`."""
-    inpainter: Inpainter = request.app.state.inpainter
+    inpainter: InpaintService = request.app.state.inpainter
     with inpainter.hold(prepared) as bell:
         ticket = await inpainter.submit(prepared, key=key, background=True, **origin(request))
         log.info("accepted", extra=responses.pending(ticket))

@@ -11,11 +11,11 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
 from service.api.forms.inpaint_form import choose_media_type
-from service.api.inpaint_service import Inpainter
+from service.api.inpaint_service import InpaintService
 from service.api.routes import responses
 from service.api.routes.dependencies import root_path
 from service.api.schemas import inpaint
-from service.auth.principal import Caller
+from service.auth.principal import Principal
 from service.errors import errors
 from service.queue.client import Queue
 from service.queue.jobs import State, Status
@@ -45,13 +45,13 @@ async def job_status(request: Request, job: JobId) -> inpaint.JobStatus:
 )
 async def job_result(request: Request, job: JobId) -> Response:
     """Fetch the result of an asynchronous job, as PNG or JSON, for as long as it is kept."""
-    inpainter: Inpainter = request.app.state.inpainter
-    caller: Caller = request.state.caller
+    inpainter: InpaintService = request.app.state.inpainter
+    caller: Principal = request.state.caller
     answer = await inpainter.result(job, caller.name)
     media_type = choose_media_type(
         request.headers.get("accept"), len(answer.images) + len(answer.others) > 1
     )
-    tag = responses.etag(answer.name, answer.result.fill.edition, media_type)
+    tag = responses.etag(answer.name, answer.result.fill.model_version, media_type)
     return responses.unchanged(request, tag) or responses.write(answer, media_type)
 
 
@@ -155,6 +155,6 @@ async def _look(queue: Queue, status: Status) -> Status:
 
 
 async def _status(request: Request, job: str) -> Status:
-    inpainter: Inpainter = request.app.state.inpainter
-    caller: Caller = request.state.caller
+    inpainter: InpaintService = request.app.state.inpainter
+    caller: Principal = request.state.caller
     return await inpainter.status(job, caller.name)

@@ -7,7 +7,7 @@ from service.api.prometheus import HttpMetrics, scrape
 from service.api.schemas import inpaint
 from service.config.settings import Settings
 from service.errors import errors
-from service.queue.stats import read_queue
+from service.queue.stats import read_stats
 
 router = APIRouter()
 
@@ -33,5 +33,5 @@ async def metrics(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     http: HttpMetrics = request.app.state.metrics
     encode, kind = choose_encoder(request.headers.get("accept", ""))
-    told = encode(scrape(http, await read_queue(settings)))
+    told = encode(scrape(http, await read_stats(settings)))
     return Response(told, headers={"Content-Type": kind})

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Request
 
 from service.api.routes.query_parameters import no_query
 from service.api.schemas import inpaint
-from service.api.worker_registry import Fleet, default_model
-from service.auth.principal import Caller
+from service.api.worker_registry import WorkerRegistry, default_model
+from service.auth.principal import Principal
 from service.errors import errors
-from service.queue.client import Beat, Queue
+from service.queue.client import Heartbeat, Queue
 
 router = APIRouter()
 
@@ -42,7 +42,7 @@ async def describe_model(
 
 async def _loaded(request: Request) -> list[inpaint.Model]:
     """Every bundle that a live worker has, the default first."""
-    fleet: Fleet = request.app.state.fleet
+    fleet: WorkerRegistry = request.app.state.fleet
     live = await fleet.beats()
     beats, default = live.values(), default_model(live)
     found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
@@ -78,7 +78,7 @@ async def reload(request: Request) -> inpaint.Reload:
     the old ones go on serving.
     """
     queue: Queue = request.app.state.queue
-    caller: Caller = request.state.caller
+    caller: Principal = request.state.caller
     caller.check_admin()
     return await _progress(queue, await queue.ask_for_reload())
 
@@ -87,13 +87,13 @@ async def reload(request: Request) -> inpaint.Reload:
 async def reload_progress(request: Request) -> inpaint.Reload:
     """Tell which workers have read their bundles anew since the last reload was asked for."""
     queue: Queue = request.app.state.queue
-    caller: Caller = request.state.caller
+    caller: Principal = request.state.caller
     caller.check_admin()
     return await _progress(queue, await queue.generation())
 
 
 def _reload_state(
-    beats: Collection[Beat], generation: int
+    beats: Collection[Heartbeat], generation: int
 ) -> Literal["no-workers", "loading", "failed", "done"]:
     if not beats:
         return "no-workers"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.forms import openai_form
 from service.api.forms.headers import idempotency_key
 from service.api.forms.multipart import open_form
-from service.api.inpaint_service import Inpainter
+from service.api.inpaint_service import InpaintService
 from service.api.routes import responses
 from service.api.routes.inpaint import fill_at_once
 from service.api.routes.query_parameters import no_query
@@ -37,7 +37,7 @@ async def edit_image(request: Request, response: Response) -> openai.ImagesRespo
     `OpenAI(base_url="http://…/v1").images.edit(image=…, mask=…, prompt=…)`
     """
     settings: Settings = request.app.state.settings
-    inpainter: Inpainter = request.app.state.inpainter
+    inpainter: InpaintService = request.app.state.inpainter
     key = idempotency_key(request.headers)
     async with open_form(request, settings, _MOST_PARTS) as parts:
         edit = openai_form.read_edit(parts, settings)

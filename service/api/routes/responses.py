@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from captionfill.imaging.geometry import Window
 from service.api.forms.headers import matches
 from service.api.forms.inpaint_form import JSON, PNG
-from service.api.inpaint_service import Answer, Ticket
+from service.api.inpaint_service import InpaintResult, SubmittedJob
 from service.api.schemas import inpaint
 from service.queue.jobs import Status
 
@@ -18,12 +18,12 @@ from service.queue.jobs import Status
 _CACHING = "private, no-cache"
 
 
-def etag(name: str, edition: str, media_type: str) -> str:
+def etag(name: str, model_version: str, media_type: str) -> str:
     """The entity tag of an answer: content-addressed over everything that decides the pictures.
 
     The JSON tells times that differ from one making to the next: its tag is a weak one.
     """
-    facts = hashlib.sha256(f"{name}\n{edition}\n{media_type}".encode()).hexdigest()
+    facts = hashlib.sha256(f"{name}\n{model_version}\n{media_type}".encode()).hexdigest()
     return f'"{facts}"' if media_type == PNG else f'W/"{facts}"'
 
 
@@ -34,7 +34,7 @@ def unchanged(request: Request, tag: str) -> Response | None:
     return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHING})
 
 
-def write(answer: Answer, media_type: str) -> Response:
+def write(answer: InpaintResult, media_type: str) -> Response:
     """The answer as the client wants it."""
     headers = _headers(answer, media_type)
     if media_type == JSON:
@@ -73,7 +73,7 @@ def describe_status(status: Status, root: str = "") -> inpaint.JobStatus:
     )
 
 
-def describe(answer: Answer) -> inpaint.InpaintAnswer:
+def describe(answer: InpaintResult) -> inpaint.InpaintAnswer:
     """The JSON of an answer."""
     window, result, fill = Window.around(answer.region), answer.result, answer.result.fill
     comparison = None
@@ -99,7 +99,7 @@ def describe(answer: Answer) -> inpaint.InpaintAnswer:
     )
 
 
-def facts(answer: Answer) -> dict[str, object]:
+def facts(answer: InpaintResult) -> dict[str, object]:
     """What the log may know: neither picture nor caption."""
     return {
         "job": answer.job,
@@ -110,13 +110,13 @@ def facts(answer: Answer) -> dict[str, object]:
     }
 
 
-def pending(ticket: Ticket) -> dict[str, object]:
+def pending(ticket: SubmittedJob) -> dict[str, object]:
     """What the log may know of a job that goes on by itself."""
     job = ticket.job
     return {"job": ticket.id, "lane": str(job.lane), "candidates": job.work.count}
 
 
-def caption_headers(answer: Answer) -> dict[str, str]:
+def caption_headers(answer: InpaintResult) -> dict[str, str]:
     """What became of the captions."""
     fill = answer.result.fill
     return {
@@ -125,11 +125,11 @@ def caption_headers(answer: Answer) -> dict[str, str]:
     }
 
 
-def _headers(answer: Answer, media_type: str) -> dict[str, str]:
+def _headers(answer: InpaintResult, media_type: str) -> dict[str, str]:
     result, fill = answer.result, answer.result.fill
     notes = {"X-Notes": "; ".join(answer.notes)} if answer.notes else {}
     return {
-        "ETag": etag(answer.name, fill.edition, media_type),
+        "ETag": etag(answer.name, fill.model_version, media_type),
         "Cache-Control": _CACHING,
         "Vary": "Accept",
         "X-Job-Id": answer.job,

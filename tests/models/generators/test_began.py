@@ -4,18 +4,23 @@ import pytest
 import torch
 from torch import nn
 
-from models.generators.began import Autoencoder, AutoencoderSettings, BeganGenerator, BeganSettings
+from models.generators.began import (
+    Autoencoder,
+    AutoencoderSettings,
+    BeganGenerator,
+    BeganGeneratorSettings,
+)
 from models.generators.began_blog import (
     BlogAutoencoder,
+    BlogAutoencoderSettings,
     BlogGenerator,
-    BlogJudgeSettings,
-    BlogSettings,
+    BlogGeneratorSettings,
 )
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
 from models.layers.locally_connected import LocallyConnected
 from models.layers.output_activation import Clip, output
-from models.layers.residual_fade import VanishingResidual, set_carry
+from models.layers.residual_fade import ResidualFade, set_alpha
 from tests.models.generators.test_dcgan import unseen
 
 SMALL = {"caption_dim": 12, "caption_code": 8, "noise_dim": 4, "width": 8, "decoder_width": 8}
@@ -32,17 +37,17 @@ def count(network, *but):
 def test_the_blogs_networks_have_the_published_numbers_of_parameters():
     with torch.device("meta"):
         generator, discriminator = (
-            BlogGenerator(BlogSettings()),
-            BlogAutoencoder(BlogJudgeSettings()),
+            BlogGenerator(BlogGeneratorSettings()),
+            BlogAutoencoder(BlogAutoencoderSettings()),
         )
-        plain = BlogGenerator(BlogSettings(batch_norm=False))
+        plain = BlogGenerator(BlogGeneratorSettings(batch_norm=False))
     assert count(generator, nn.BatchNorm2d) == count(plain) == 2_444_800
     assert count(discriminator, nn.BatchNorm2d) == 7_780_323
 
 
 def test_the_blogs_generator_ends_in_a_filter_and_a_bias_of_its_own_for_every_pixel():
     with torch.device("meta"):
-        generator = BlogGenerator(BlogSettings())
+        generator = BlogGenerator(BlogGeneratorSettings())
     assert count(generator.paint) == 32 * 32 * 3 * (9 * 64 + 1)
     assert generator.paint.bias.shape == (3, 32, 32)
 
@@ -60,7 +65,7 @@ def test_a_locally_connected_layer_with_equal_filters_is_a_convolution():
 @torch.no_grad()
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_generator_and_autoencoder_work_at_every_size(size):
-    generator = BeganGenerator(BeganSettings(size=size, width=4, noise_dim=5))
+    generator = BeganGenerator(BeganGeneratorSettings(size=size, width=4, noise_dim=5))
     discriminator = Autoencoder(AutoencoderSettings(size=size, width=4, code=6))
     picture = generator(*unseen(size), torch.randn(2, 5))
     rebuilt, code = discriminator(picture, torch.zeros(2, 384))
@@ -70,8 +75,8 @@ def test_generator_and_autoencoder_work_at_every_size(size):
 
 @torch.no_grad()
 def test_the_blogs_networks_fit_each_other():
-    picture = BlogGenerator(BlogSettings())(*unseen(32), torch.randn(2, 64))
-    rebuilt, code = BlogAutoencoder(BlogJudgeSettings())(picture, torch.zeros(2, 0))
+    picture = BlogGenerator(BlogGeneratorSettings())(*unseen(32), torch.randn(2, 64))
+    rebuilt, code = BlogAutoencoder(BlogAutoencoderSettings())(picture, torch.zeros(2, 0))
     assert picture.shape == rebuilt.shape == (2, 3, 32, 32)
     assert picture.abs().max() <= 1
     assert code.shape == (2, 4096)
@@ -87,7 +92,7 @@ def test_began_has_no_batch_norm_unless_told():
 
 @torch.no_grad()
 def test_the_skips_carry_the_code_into_every_upsampling_level():
-    upward = BeganGenerator(BeganSettings(width=4)).decoder.upward
+    upward = BeganGenerator(BeganGeneratorSettings(width=4)).decoder.upward
     seen = []
     for level in upward.levels:
         level.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
@@ -99,11 +104,11 @@ def test_the_skips_carry_the_code_into_every_upsampling_level():
 
 @torch.no_grad()
 def test_a_vanishing_residual_goes_from_a_wire_to_its_layer():
-    network = nn.Sequential(VanishingResidual(nn.Conv2d(2, 2, 3, padding=1)))
+    network = nn.Sequential(ResidualFade(nn.Conv2d(2, 2, 3, padding=1)))
     x = torch.randn(1, 2, 4, 4)
     layer = network[0].layer(x)
     for carry, expected in ((1.0, x), (0.25, 0.25 * x + 0.75 * layer), (0.0, layer)):
-        set_carry(network, carry)
+        set_alpha(network, carry)
         assert torch.allclose(network(x), expected, atol=1e-6)
 
 

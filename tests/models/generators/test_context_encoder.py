@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from models.generators.context_encoder import (
+    ContextDiscriminator,
+    ContextDiscriminatorSettings,
     ContextEncoder,
     ContextEncoderSettings,
-    ContextJudge,
-    ContextJudgeSettings,
 )
 from models.geometry import hide, hole_mask, paste
-from models.layers.transposed_conv import MatrixTransposed
+from models.layers.transposed_conv import TransposedConv
 
 SMALL = ContextEncoderSettings(width=4, bottleneck=16)
 
@@ -37,7 +37,7 @@ def test_the_generator_has_the_widths_of_pytorch_gan_but_one_level_at_each_end()
 
 def test_the_discriminator_has_four_levels_with_instance_norm_on_all_but_the_first():
     with torch.device("meta"):
-        discriminator = ContextJudge(ContextJudgeSettings())
+        discriminator = ContextDiscriminator(ContextDiscriminatorSettings())
     levels = [(3, 64, 3, 2), (64, 128, 3, 2), (128, 256, 3, 2), (256, 512, 3, 1)]
     assert convolutions(discriminator) == [*levels, (512, 1, 3, 1)]
     normed = [
@@ -59,7 +59,7 @@ def test_a_fill_depends_on_the_context_alone():
 
 @torch.no_grad()
 def test_the_discriminator_scores_sixteen_places_of_the_centre_alone():
-    discriminator, mask = ContextJudge(ContextJudgeSettings(width=4)), hole_mask(2)
+    discriminator, mask = ContextDiscriminator(ContextDiscriminatorSettings(width=4)), hole_mask(2)
     fill = torch.rand(2, 3, 32, 32)
     scores = discriminator(paste(torch.zeros(2, 3, 64, 64), mask, fill), torch.zeros(2, 0)).scores
     assert scores.shape == (2, 16)
@@ -70,7 +70,7 @@ def test_the_discriminator_scores_sixteen_places_of_the_centre_alone():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_transposed_convolution_is_the_same_as_a_matrix_product(layout):
     torch.manual_seed(0)
-    layer = MatrixTransposed(6, 5, 4, stride=2, padding=1, bias=False).to(memory_format=layout)
+    layer = TransposedConv(6, 5, 4, stride=2, padding=1, bias=False).to(memory_format=layout)
     x = torch.randn(3, 6, 4, 7, requires_grad=True)
     found = []
     for out in (layer.train()(x), layer.eval()(x)):

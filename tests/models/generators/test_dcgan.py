@@ -8,9 +8,9 @@ from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
 from models.generators.dcgan import (
     DcganDiscriminator,
+    DcganDiscriminatorSettings,
     DcganGenerator,
-    DcganJudgeSettings,
-    DcganSettings,
+    DcganGeneratorSettings,
 )
 from models.geometry import paste, whole_mask
 from models.layers.noise import spread
@@ -33,7 +33,7 @@ def shape_after(network, layer, inputs):
 @pytest.mark.parametrize(("size", "channels"), [(32, 512), (64, 1024), (128, 2048)])
 def test_the_generator_projects_noise_to_4x4_as_in_figure_1(size, channels):
     with torch.device("meta"):
-        generator = DcganGenerator(DcganSettings(size=size))
+        generator = DcganGenerator(DcganGeneratorSettings(size=size))
     inputs = (*unseen(size), torch.zeros(2, 100))
     assert shape_after(generator, generator.project, inputs) == (channels, 4, 4)
     assert shape_after(generator, generator.paint, inputs) == (3, size, size)
@@ -41,8 +41,8 @@ def test_the_generator_projects_noise_to_4x4_as_in_figure_1(size, channels):
 
 def test_batch_norm_is_everywhere_but_the_generators_output_and_the_discriminators_input():
     with torch.device("meta"):
-        generator = DcganGenerator(DcganSettings())
-        discriminator = DcganDiscriminator(DcganJudgeSettings())
+        generator = DcganGenerator(DcganGeneratorSettings())
+        discriminator = DcganDiscriminator(DcganDiscriminatorSettings())
     normed = [any(isinstance(m, nn.BatchNorm2d) for m in level) for level in discriminator.levels]
     assert normed == [False, True, True, True]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in generator.modules()) == 4
@@ -51,14 +51,14 @@ def test_batch_norm_is_everywhere_but_the_generators_output_and_the_discriminato
 
 def test_weights_are_drawn_with_a_deviation_of_0_02():
     torch.manual_seed(0)
-    generator = DcganGenerator(DcganSettings(size=32, width=32))
+    generator = DcganGenerator(DcganGeneratorSettings(size=32, width=32))
     weights = torch.cat([m.weight.flatten() for m in generator.modules() if "Conv" in str(type(m))])
     assert weights.std().item() == pytest.approx(0.02, rel=0.02)
 
 
 @torch.no_grad()
 def test_a_picture_is_made_of_noise_alone_within_range():
-    generator = DcganGenerator(DcganSettings(size=32, width=8)).eval()
+    generator = DcganGenerator(DcganGeneratorSettings(size=32, width=8)).eval()
     context, mask, caption = unseen(32)
     noise = torch.randn(2, 100)
     picture = generator(context, mask, caption, noise)
@@ -75,12 +75,12 @@ def test_uniform_noise_fills_the_range_evenly():
 
 def test_another_kind_of_noise_is_refused():
     with pytest.raises(ValueError, match="none of normal, uniform"):
-        DcganSettings(noise="pink")
+        DcganGeneratorSettings(noise="pink")
 
 
 def test_a_size_that_is_no_doubling_of_4_is_refused():
     with pytest.raises(ValueError, match="size 48"):
-        DcganGenerator(DcganSettings(size=48))
+        DcganGenerator(DcganGeneratorSettings(size=48))
 
 
 def test_a_network_that_reads_no_captions_is_not_bothered_with_their_length():

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.layers.boundary_correction import Membrane, frame, harmonic
+from models.layers.boundary_correction import BoundaryCorrection, frame, harmonic
 
 
 def ramp(x, y):
@@ -28,7 +28,7 @@ def test_each_pixel_weighs_the_frame_by_positive_numbers_of_sum_1():
 def test_an_even_slope_is_carried_through_the_hole_exactly():
     real = ramp(0.3, 0.6)
     wide = torch.zeros(1, 3, 36, 36)
-    met = Membrane()(wide, hidden(real))
+    met = BoundaryCorrection()(wide, hidden(real))
     assert torch.allclose(met[..., 2:-2, 2:-2], real[..., 16:48, 16:48], atol=1e-5)
     assert torch.equal(met[..., :2, :], wide[..., :2, :])  # the margin stays what was predicted
 
@@ -38,7 +38,7 @@ def test_what_is_right_at_the_border_is_left_alone():
     real = torch.rand(2, 3, 64, 64) * 2 - 1
     wide = real[..., 14:50, 14:50].clone()
     wide[..., 2:-2, 2:-2] = torch.rand(2, 3, 32, 32)
-    assert torch.allclose(Membrane()(wide, hidden(real)), wide)
+    assert torch.allclose(BoundaryCorrection()(wide, hidden(real)), wide)
 
 
 def test_a_step_at_the_border_goes_and_texture_stays():
@@ -46,7 +46,7 @@ def test_a_step_at_the_border_goes_and_texture_stays():
     texture = 0.05 * torch.randn(1, 3, 36, 36)
     texture[..., :2, :] = texture[..., -2:, :] = 0
     texture[..., :2] = texture[..., -2:] = 0
-    met = Membrane()(texture - 0.2, hidden(torch.zeros(1, 3, 64, 64)))
+    met = BoundaryCorrection()(texture - 0.2, hidden(torch.zeros(1, 3, 64, 64)))
     assert torch.allclose(met[..., 2:-2, 2:-2], texture[..., 2:-2, 2:-2], atol=1e-5)
 
 
@@ -61,5 +61,5 @@ def test_the_frame_is_ordered_as_the_weights_are():
 def test_one_built_without_numbers_spoils_none_that_has_them():
     harmonic.cache_clear()
     with torch.device("meta"):
-        Membrane()
-    assert Membrane().weights.sum().item() > 1023
+        BoundaryCorrection()
+    assert BoundaryCorrection().weights.sum().item() > 1023

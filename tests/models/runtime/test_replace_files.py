@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from models.runtime.replace_files import ReplaceError, replacing
+from models.runtime.replace_files import ReplaceError, replace_folder
 
 OLD, NEW = {"a": "old a", "b": "old b"}, {"a": "new a"}
 OWNED = ("a", "b")
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 
 def write(place):
-    with replacing(place, OWNED) as draft:
+    with replace_folder(place, OWNED) as draft:
         (draft / "a").write_text("new a")
 
 
@@ -72,7 +72,7 @@ def test_the_new_files_replace_the_old_and_others_stay(way, folder):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_the_old_files(way, folder, error):
-    with pytest.raises(error), replacing(way, OWNED) as draft:
+    with pytest.raises(error), replace_folder(way, OWNED) as draft:
         (draft / "a").write_text("new a")
         raise error
     assert texts(folder) == {**OLD, **KEPT}

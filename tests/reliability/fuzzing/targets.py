@@ -10,21 +10,21 @@ from functools import cache
 
 import numpy as np
 
-from captionfill.captions_file import Row
+from captionfill.captions_file import CaptionRow
 from captionfill.errors import ServiceError
 from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.codec import Picture, own_bytes, read_picture
 from captionfill.imaging.masks import read_mask
-from service.api.archives.zip_reader import Limits, open_archive
+from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.config.settings import Settings
 from service.queue.task import FILL_BYTES
 from tests.reliability.fuzzing.seeds import SIDE
 
 MOST_PIXELS: int = Settings.model_fields["max_pixels"].default
-_LIMITS = Limits(pictures=256, picture_bytes=10 * 2**20, total_bytes=256 * 2**20)
+_LIMITS = ZipLimits(pictures=256, picture_bytes=10 * 2**20, total_bytes=256 * 2**20)
 # Composing takes twenty times as long as reading: some small pictures stand for all.
 _COMPOSED_PIXELS, _COMPOSED_SHARE = 2**14, 4
-_ROWS = [Row(f"{i}.jpg", "a cat") for i in range(3)]
+_ROWS = [CaptionRow(f"{i}.jpg", "a cat") for i in range(3)]
 
 
 def picture(data: bytes) -> str:

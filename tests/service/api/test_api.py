@@ -12,7 +12,7 @@ from PIL import Image
 
 from service.api.app import create_app
 from service.queue.consumer import Consumer
-from service.queue.jobs import Lane
+from service.queue.jobs import Priority
 from tests.service.queueing import ALL, new, put
 from tests.waiting import eventually
 
@@ -278,7 +278,7 @@ def leave(settings, picture, **headers):
             return messages.pop()
         queue = app.state.queue
         async with asyncio.timeout(60):
-            while not await queue.redis.xlen(queue.keys.lane(Lane.INTERACTIVE)):
+            while not await queue.redis.xlen(queue.keys.lane(Priority.INTERACTIVE)):
                 await asyncio.sleep(0.01)
         return {"type": "http.disconnect"}
 

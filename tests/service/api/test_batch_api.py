@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.api.app import create_app
-from service.queue.jobs import Lane
-from service.queue.redis_keys import Keys
+from service.queue.jobs import Priority
+from service.queue.redis_keys import RedisKeys
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
@@ -114,10 +114,10 @@ def test_what_is_not_done_is_a_conflict_unless_a_part_is_wanted(client, archive)
 
 def test_a_deleted_batch_is_gone_and_its_work_never_runs(client, archive, server, settings):
     place = send(client, archive[0]).headers["location"]
-    assert server.xlen(Keys(settings.namespace).lane(Lane.BATCH)) == 2
+    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 2
     assert client.delete(place).status_code == 204
     assert client.get(place).json()["type"] == "/problems/no-such-batch"
-    assert server.xlen(Keys(settings.namespace).lane(Lane.BATCH)) == 0
+    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 0
 
 
 def test_a_full_queue_takes_nothing_of_a_batch(settings, archive, server):
@@ -125,7 +125,7 @@ def test_a_full_queue_takes_nothing_of_a_batch(settings, archive, server):
     with TestClient(create_app(narrow)) as client:
         problem = send(client, archive[0])
     assert (problem.status_code, problem.json()["type"]) == (503, "/problems/queue-full")
-    assert server.xlen(Keys(settings.namespace).lane(Lane.BATCH)) == 0
+    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 0
 
 
 def test_a_batch_sent_again_with_its_key_is_the_same_batch(client, archive):

@@ -5,20 +5,20 @@ import zipfile
 import pytest
 
 from captionfill.errors import InvalidField, InvalidRegion
-from service.api.archives.zip_reader import Limits
+from service.api.archives.zip_reader import ZipLimits
 from service.api.forms.batch_form import check_common, read_batch, request_for
-from service.api.forms.multipart import Part
+from service.api.forms.multipart import FormPart
 from service.config.settings import Settings
 from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidCaption, InvalidEntry
 
-LIMITS = Limits(pictures=3, picture_bytes=1000, total_bytes=10_000)
+LIMITS = ZipLimits(pictures=3, picture_bytes=1000, total_bytes=10_000)
 
 
 def form(*fields):
     """Parts from names, contents and perhaps file names."""
     spool, parts = io.BytesIO(), []
     for name, data, *filename in fields:
-        parts.append(Part(name, "".join(filename), spool.tell(), len(data), spool))
+        parts.append(FormPart(name, "".join(filename), spool.tell(), len(data), spool))
         spool.write(data)
     return parts
 

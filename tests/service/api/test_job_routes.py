@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.api.app import create_app
 from service.queue.consumer import Consumer
-from service.queue.task import Failure
+from service.queue.task import TaskFailure
 from tests.service.queueing import ALL
 from tests.waiting import eventually
 
@@ -110,7 +110,7 @@ def test_a_result_that_is_not_there_yet_is_409(client, picture):
 
 def test_a_failed_job_says_so(client, consumer, picture):
     accepted = later(client, picture)
-    consumer.finish(consumer.take(ALL), [Failure("bad luck")])
+    consumer.finish(consumer.take(ALL), [TaskFailure("bad luck")])
     status = finished(client, accepted)
     assert (status["state"], status["reason"]) == ("failed", "bad luck")
     assert client.get(accepted.headers["location"] + "/result").status_code == 500

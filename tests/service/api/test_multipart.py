@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from captionfill.errors import InvalidField
-from service.api.forms.file_slice import Slice
+from service.api.forms.file_slice import FileSlice
 from service.api.forms.multipart import open_form, read_form
 from service.config.settings import Settings
 from service.errors.errors import BadRequest, StorageFull, UnsupportedEncoding
@@ -135,6 +135,6 @@ def test_too_many_parts_are_refused():
 
 
 def test_a_part_can_be_sought_in_and_ends_where_it_ends():
-    inner = Slice(io.BytesIO(b"..abcd.."), 2, 4)
+    inner = FileSlice(io.BytesIO(b"..abcd.."), 2, 4)
     assert (inner.seek(-1, io.SEEK_END), inner.read(9), inner.read(9)) == (3, b"d", b"")
     assert (inner.seek(1), inner.readall(), inner.tell()) == (1, b"bcd", 4)

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
 from service.api.app import create_app
-from service.auth.api_keys import KeyFile
+from service.auth.api_keys import ApiKeyFile
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
@@ -137,7 +137,7 @@ def wait_for_worker(ai):
 
 def test_even_the_gate_s_refusal_is_one_the_client_understands(settings, picture, tmp_path):
     guarded = settings.model_copy(update={"auth": "on", "keys_file": tmp_path / "keys.jsonl"})
-    key = KeyFile(guarded.keys_path).new("ann")
+    key = ApiKeyFile(guarded.keys_path).new("ann")
     with TestClient(create_app(guarded)) as client:
         ai = openai.OpenAI(base_url="http://localhost/v1", api_key=key, http_client=client)
         with pytest.raises(openai.UnprocessableEntityError):

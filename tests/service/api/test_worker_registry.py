@@ -7,12 +7,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.worker_registry import Fleet
+from service.api.worker_registry import WorkerRegistry
 from service.errors.errors import QueueFull, UnknownModel
 from service.queue.consumer import Consumer
-from service.queue.jobs import Job, Lane, State
-from service.queue.stats import read_queue
-from service.queue.task import WINDOW_BYTES, Result, Work
+from service.queue.jobs import Job, Priority, State
+from service.queue.stats import read_stats
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.service.painter import Painter
@@ -63,7 +63,9 @@ def hire(settings):
 
 
 def named(model, seed, **options):
-    return Job(Work(bytes(WINDOW_BYTES), "a cat", seed, model=model), seconds=20, **options)
+    return Job(
+        InferenceTask(bytes(WINDOW_BYTES), "a cat", seed, model=model), seconds=20, **options
+    )
 
 
 def results(settings, jobs):
@@ -73,19 +75,19 @@ def results(settings, jobs):
 def test_each_model_is_served_by_the_worker_that_has_it(settings, hire):
     hire("a")
     hire("b")
-    lanes = (Lane.INTERACTIVE, Lane.BATCH)
+    lanes = (Priority.INTERACTIVE, Priority.BATCH)
     jobs = [named("ab"[n % 2], 100 + n, lane=lanes[n // 2 % 2]) for n in range(20)]
     put(settings, *jobs)
-    assert results(settings, jobs) == [Result] * 20
+    assert results(settings, jobs) == [TaskSuccess] * 20
 
 
 def test_work_queued_before_its_worker_came_is_forwarded(settings, hire):
     jobs = [named("b", 1), named("a", 2), *new()]  # in the streams that have no model
     put(settings, *jobs)
     hire("a")
-    assert results(settings, jobs[1:]) == [Result] * 2
+    assert results(settings, jobs[1:]) == [TaskSuccess] * 2
     hire("b")
-    assert results(settings, jobs[:1]) == [Result]
+    assert results(settings, jobs[:1]) == [TaskSuccess]
 
 
 def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
@@ -93,7 +95,7 @@ def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
     server.hdel(keys.work(job.work.id), "stream")
     hire("a")
     hire("b")
-    assert results(settings, [job]) == [Result]
+    assert results(settings, [job]) == [TaskSuccess]
 
 
 def test_what_a_worker_leaves_waits_for_another_of_its_model(settings, consumer, hire):
@@ -102,7 +104,7 @@ def test_what_a_worker_leaves_waits_for_another_of_its_model(settings, consumer,
     assert consumer.hand_back(consumer.take(ALL)) == 2
     hire("b")
     hire("a")
-    assert results(settings, jobs) == [Result] * 2
+    assert results(settings, jobs) == [TaskSuccess] * 2
 
 
 def test_a_full_stream_of_one_model_leaves_the_others_open(settings, consumer):
@@ -117,7 +119,7 @@ def test_a_full_stream_of_one_model_leaves_the_others_open(settings, consumer):
 def test_steady_work_for_one_model_starves_no_other(settings, consumer):
     consumer.join(["a", "b"])
     put(settings, *(named("a", seed) for seed in range(10)), named("b", 1))
-    first = [(Lane.INTERACTIVE, 2)]
+    first = [(Priority.INTERACTIVE, 2)]
     taken = [lease.work.model for _ in range(3) for lease in consumer.take(first)]
     assert "b" in taken and len(taken) == 6
 
@@ -126,9 +128,9 @@ def test_the_state_of_the_queue_counts_every_model(settings, consumer):
     import asyncio
 
     consumer.join(["a"])
-    put(settings, named("a", 1), named("a", 2, lane=Lane.BATCH), *new())
-    consumer.take([(Lane.INTERACTIVE, 1)])
-    lanes = asyncio.run(read_queue(settings)).lanes
+    put(settings, named("a", 1), named("a", 2, lane=Priority.BATCH), *new())
+    consumer.take([(Priority.INTERACTIVE, 1)])
+    lanes = asyncio.run(read_stats(settings)).lanes
     assert [(lanes[x].waiting, lanes[x].running) for x in ("interactive", "batch")] == [
         (1, 1),
         (1, 0),
@@ -137,7 +139,7 @@ def test_the_state_of_the_queue_counts_every_model(settings, consumer):
 
 def test_a_mixed_fleet_has_one_default(settings):
     async def resolve(queue):
-        fleet = Fleet(queue)
+        fleet = WorkerRegistry(queue)
         first = (await fleet.resolve(""))[0]
         with pytest.raises(UnknownModel):
             await fleet.resolve("c")
@@ -171,7 +173,7 @@ def test_a_sweep_goes_through_a_long_stream(settings, monkeypatch, server, keys)
     expire(settings, [named("", seed) for seed in range(10)])
     for _ in range(4):
         Consumer(settings).sweep()
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == 1
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 1
 
 
 def test_expired_work_makes_no_queue_full_without_a_worker(settings):
@@ -185,7 +187,7 @@ def test_leases_whose_work_is_gone_are_dropped(settings, consumer, server, keys)
     leases = consumer.take(ALL)
     server.delete(*(keys.work(lease.name) for lease in leases))
     Consumer(settings).sweep()
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == 0
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
 
 
 def test_work_with_unreadable_fields_is_a_dead_letter(settings, consumer, server, keys):
@@ -213,7 +215,7 @@ def test_requests_name_either_model_of_a_mixed_fleet(settings, hire, noise, enco
 def test_outcomes_come_while_workers_of_bundles_are_added(settings, hire):
     for names in ("a", "ab", "b"):
         hire(*names)
-        assert [type(one) for one in outcomes(settings, *range(5))] == [Result] * 5
+        assert [type(one) for one in outcomes(settings, *range(5))] == [TaskSuccess] * 5
 
 
 def test_one_bundle_alone_is_listed_as_the_default(settings, hire):

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captionfill.captions_file import Row
+from captionfill.captions_file import CaptionRow
 from captionfill.errors import ServiceError
-from service.api.archives.zip_reader import Limits, open_archive
+from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidEntry
 
-LIMITS = Limits(pictures=10, picture_bytes=100_000, total_bytes=300_000)
+LIMITS = ZipLimits(pictures=10, picture_bytes=100_000, total_bytes=300_000)
 LINES = b'{"file_name": "a.png", "caption": "a cat"}\n{"file_name": "b.png", "captions": ["b"]}\n'
 
 
@@ -43,7 +43,7 @@ def contents(file, captions=None, limits=LIMITS):
 
 def problem(file, name):
     """What is wrong with the one picture of an archive."""
-    [(_, _, words)] = contents(file, [Row(name, "x")])
+    [(_, _, words)] = contents(file, [CaptionRow(name, "x")])
     assert isinstance(words, str)
     return words
 
@@ -69,7 +69,7 @@ def test_names_match_in_either_unicode_form(listed, packed):
 
 def test_captions_that_are_given_take_the_file_s_place():
     file = pack(("a.png", b"A"), ("metadata.jsonl", b"not read"))
-    assert contents(file, [Row("a.png", "one"), Row("a.png", "two")]) == [
+    assert contents(file, [CaptionRow("a.png", "one"), CaptionRow("a.png", "two")]) == [
         ("a.png", "one", b"A"), ("a.png", "two", b"A"),
     ]  # fmt: skip
 
@@ -95,7 +95,8 @@ def test_a_name_that_leads_elsewhere_is_refused(name):
 def test_a_nul_in_a_name_does_not_hide_what_follows():
     raw = pack(("a.pngX.exe", b"A")).getvalue().replace(b"a.pngX.exe", b"a.png\0.exe")
     assert (
-        contents(io.BytesIO(raw), [Row("a.png", "x")])[0][2] == "the archive has none of that name"
+        contents(io.BytesIO(raw), [CaptionRow("a.png", "x")])[0][2]
+        == "the archive has none of that name"
     )
     assert "its name" in problem(io.BytesIO(raw), "a.png\0.exe")
 
@@ -129,7 +130,7 @@ def test_a_packer_whose_memory_the_file_chooses_is_refused(method):
 
 def test_a_damaged_entry_is_refused_and_the_others_are_read():
     raw = pack(("a.png", b"AAAA"), ("b.png", b"BBBB")).getvalue().replace(b"AAAA", b"AXAA")
-    found = contents(io.BytesIO(raw), [Row("a.png", "x"), Row("b.png", "y")])
+    found = contents(io.BytesIO(raw), [CaptionRow("a.png", "x"), CaptionRow("b.png", "y")])
     assert [what for *_, what in found] == ["it cannot be unpacked", b"BBBB"]
 
 
@@ -149,9 +150,9 @@ def test_a_bomb_that_declares_few_bytes_is_not_inflated():
 
 
 def test_a_tightly_packed_entry_is_refused():
-    roomy = Limits(10, 10**7, 10**7)
+    roomy = ZipLimits(10, 10**7, 10**7)
     file = pack(("a.png", bytes(5_000_000)), method=zipfile.ZIP_DEFLATED)
-    [item] = open_archive(file, [Row("a.png", "x")], roomy)
+    [item] = open_archive(file, [CaptionRow("a.png", "x")], roomy)
     with pytest.raises(InvalidEntry, match="tightly"):
         item.read()
 
@@ -159,12 +160,12 @@ def test_a_tightly_packed_entry_is_refused():
 def test_more_bytes_together_than_are_taken_are_refused_at_once():
     entries = [(f"{number}.png", bytes(90_000)) for number in range(4)]
     with pytest.raises(BatchTooLarge, match="360,000 bytes"):
-        contents(pack(*entries), [Row(name, "x") for name, _ in entries])
+        contents(pack(*entries), [CaptionRow(name, "x") for name, _ in entries])
 
 
 def test_a_picture_named_again_and_again_counts_each_time():
     with pytest.raises(BatchTooLarge, match="360,000 bytes"):
-        contents(pack(("a.png", bytes(90_000))), [Row("a.png", "x")] * 4)
+        contents(pack(("a.png", bytes(90_000))), [CaptionRow("a.png", "x")] * 4)
 
 
 @pytest.mark.parametrize("count", [11, 5000])

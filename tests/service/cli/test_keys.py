@@ -1,7 +1,7 @@
 import pytest
 
-from service.auth.api_keys import KeyFile
-from service.auth.principal import Caller
+from service.auth.api_keys import ApiKeyFile
+from service.auth.principal import Principal
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,7 @@ def place(tmp_path, monkeypatch):
 def test_a_new_key_is_all_that_standard_output_shows(captionfill, place):
     status, printed = captionfill("keys", "new", "ann", "--admin", "--rate", "2.5")
     assert status == 0 and "only time" in printed.err
-    assert KeyFile(place).find(printed.out.strip()) == Caller("ann", admin=True, rate=2.5)
+    assert ApiKeyFile(place).find(printed.out.strip()) == Principal("ann", admin=True, rate=2.5)
 
 
 def test_keys_are_listed_and_revoked_by_name(captionfill, place):

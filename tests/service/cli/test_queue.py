@@ -7,8 +7,8 @@ import pytest
 
 from service.errors.errors import Draining
 from service.queue.consumer import Consumer
-from service.queue.jobs import Lane, State
-from service.queue.task import Failure
+from service.queue.jobs import Priority, State
+from service.queue.task import TaskFailure
 from tests.service.queueing import ALL, RESULT, new, outcome, put, state
 
 pytestmark = pytest.mark.server
@@ -37,8 +37,8 @@ def buried(settings, consumer):
 
 
 def test_the_status_tells_every_lane(captionfill, settings, consumer):
-    put(settings, *new(3), *new(2, lane=Lane.BATCH))
-    consumer.take([(Lane.INTERACTIVE, 1)])
+    put(settings, *new(3), *new(2, lane=Priority.BATCH))
+    consumer.take([(Priority.INTERACTIVE, 1)])
     consumer.beat({"models": {}})
     told = captionfill("queue", "status")[1].out
     assert [line.split()[:3] for line in told.splitlines()[1:3]] == [
@@ -79,7 +79,7 @@ def test_a_dead_letter_is_listed_with_its_reason(captionfill, buried):
 
 
 def test_a_dead_letter_put_back_answers_its_client(captionfill, settings, consumer, buried):
-    assert outcome(settings, buried) == Failure("the model died of it")
+    assert outcome(settings, buried) == TaskFailure("the model died of it")
     status, printed = captionfill("queue", "requeue", "--all")
     assert (status, printed.out) == (0, "put back 1 of 1\n")
     assert state(settings, buried) == State.QUEUED
@@ -128,11 +128,11 @@ def test_without_a_url_the_message_names_none(captionfill, monkeypatch, tmp_path
 
 
 def test_without_a_url_it_is_the_embedded_server_of_this_folder(captionfill, monkeypatch, tmp_path):
-    from service.supervisor.embedded_redis import EmbeddedServer
+    from service.supervisor.embedded_redis import EmbeddedRedis
 
     monkeypatch.delenv("REDIS_URL")
     monkeypatch.setenv("CAPTIONFILL_DATA_FOLDER", str(tmp_path))
-    server = EmbeddedServer(tmp_path)
+    server = EmbeddedRedis(tmp_path)
     try:
         assert captionfill("queue", "status")[0] == 0
     finally:

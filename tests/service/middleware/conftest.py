@@ -12,7 +12,7 @@ from captionfill.errors import ServiceError
 from service.api.schemas.inpaint import REQUEST_HEADERS
 from service.errors.responses import respond
 from service.middleware.admission import caller_of
-from service.middleware.install import install_gate
+from service.middleware.install import install_middleware
 
 
 def small_app(settings, observers=()):
@@ -48,7 +48,7 @@ def small_app(settings, observers=()):
         await app.state.going_on.wait()
 
     app.add_exception_handler(ServiceError, problem)
-    install_gate(app, settings, observers, REQUEST_HEADERS)
+    install_middleware(app, settings, observers, REQUEST_HEADERS)
     return app
 
 

@@ -3,7 +3,7 @@ import asyncio
 import httpx
 import pytest
 
-from service.auth.api_keys import KeyFile
+from service.auth.api_keys import ApiKeyFile
 from tests.service.middleware.conftest import small_app
 
 pytestmark = pytest.mark.server
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def key(tmp_path):
-    return KeyFile(tmp_path / "keys.jsonl").new("ann")
+    return ApiKeyFile(tmp_path / "keys.jsonl").new("ann")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_without_a_key_the_answer_is_401_with_the_way_in(guarded, kind):
 
 
 def test_a_revoked_key_is_refused_at_once(guarded, key, tmp_path):
-    KeyFile(tmp_path / "keys.jsonl").revoke("ann")
+    ApiKeyFile(tmp_path / "keys.jsonl").revoke("ann")
     assert guarded.get("/whoami/x", headers={"X-API-Key": key}).status_code == 401
 
 

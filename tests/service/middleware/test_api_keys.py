@@ -5,20 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from captionfill.errors import StartError
-from service.auth.api_keys import KeyFile
-from service.auth.principal import Caller
+from service.auth.api_keys import ApiKeyFile
+from service.auth.principal import Principal
 
 
 @pytest.fixture
 def keys(tmp_path):
-    return KeyFile(tmp_path / "new" / "keys.jsonl")
+    return ApiKeyFile(tmp_path / "new" / "keys.jsonl")
 
 
 def test_a_key_finds_its_caller(keys):
     key = keys.new("ann", admin=True, rate=5)
     keys.new("ben")
     assert key.startswith("cf_") and len(key) == 46
-    assert keys.find(key) == Caller("ann", admin=True, rate=5)
+    assert keys.find(key) == Principal("ann", admin=True, rate=5)
 
 
 @pytest.mark.parametrize("wrong", ["", "cf_", "ann", "cf_ü\udcff"[:4], "x" * 100_000])
@@ -35,10 +35,10 @@ def test_the_file_holds_no_key_and_is_its_owner_s_alone(keys):
 
 
 def test_a_key_works_and_stops_working_without_a_restart(keys):
-    running = KeyFile(keys.path)
+    running = ApiKeyFile(keys.path)
     assert running.find("cf_nothing") is None
     key = keys.new("ann")
-    assert running.find(key) == Caller("ann")
+    assert running.find(key) == Principal("ann")
     keys.revoke("ann")
     assert running.find(key) is None
 
@@ -47,12 +47,12 @@ def test_a_rotation_keeps_the_new_key_of_the_name(keys):
     old, old_id = keys.new("ann"), keys.read()[0].id
     new = keys.new("ann")
     assert [key.id for key in keys.revoke(old_id)] == [old_id]
-    assert keys.find(old) is None and keys.find(new) == Caller("ann")
+    assert keys.find(old) is None and keys.find(new) == Principal("ann")
 
 
 def test_two_commands_at_once_lose_no_key(keys):
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda i: KeyFile(keys.path).new(f"n{i}"), range(24)))
+        made = list(pool.map(lambda i: ApiKeyFile(keys.path).new(f"n{i}"), range(24)))
     assert len({keys.find(key).name for key in made}) == 24
 
 
@@ -68,14 +68,14 @@ def test_a_damaged_line_is_no_key_and_takes_no_other_with_it(keys, caplog, line)
         "HASH": second.replace('"sha256": "', '"sha256": "é'),
     }.get(line, line)
     keys.path.write_bytes(f"{first}\n{line}\n".encode("latin-1"))
-    assert keys.find(good) == Caller("ann")
+    assert keys.find(good) == Principal("ann")
     assert keys.find(revoked) is None
     assert "damaged lines (2)" in keys.look() and not keys.is_refusing
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     with pytest.raises(StartError, match="not a key: line 2"):
         keys.read()
     keys.path.write_text(f"{first}\n{second}\n")
-    assert keys.find(revoked) == Caller("ben") and not keys.look()
+    assert keys.find(revoked) == Principal("ben") and not keys.look()
 
 
 def test_a_file_that_cannot_be_read_keeps_its_keys_for_ten_seconds(keys, caplog, monkeypatch):
@@ -86,15 +86,15 @@ def test_a_file_that_cannot_be_read_keeps_its_keys_for_ten_seconds(keys, caplog,
     keys.path.unlink()
     keys.path.mkdir()  # not to be read by root either
     now += 5
-    assert keys.find(key) == Caller("ann") and "cannot be read" in keys.look()
+    assert keys.find(key) == Principal("ann") and "cannot be read" in keys.look()
     now += 9.9
-    assert keys.find(key) == Caller("ann") and not keys.is_refusing
+    assert keys.find(key) == Principal("ann") and not keys.is_refusing
     now += 0.2
     assert keys.find(key) is None and keys.is_refusing
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     keys.path.rmdir()
     keys.path.write_bytes(lines)
-    assert keys.find(key) == Caller("ann") and not keys.look() and not keys.is_refusing
+    assert keys.find(key) == Principal("ann") and not keys.look() and not keys.is_refusing
 
 
 def test_a_missing_file_is_named(keys, caplog):

@@ -2,7 +2,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from captionfill.errors import StartError
-from service.auth.api_keys import KeyFile
+from service.auth.api_keys import ApiKeyFile
 from service.auth.authentication import Authenticator, check_keys
 from service.auth.principal import LOCAL, keys_are_on
 from service.config.settings import Settings
@@ -44,7 +44,7 @@ def test_without_keys_everybody_is_the_local_administrator():
     [("Authorization", "Bearer {}"), ("authorization", "bearer  {}"), ("X-API-Key", "{}")],
 )
 def test_a_key_is_read_from_either_header(elsewhere, name, form):
-    key = KeyFile(elsewhere.keys_path).new("ann")
+    key = ApiKeyFile(elsewhere.keys_path).new("ann")
     headers = Headers({name: form.format(key)})
     assert Authenticator(elsewhere).caller("/inpaint", headers).name == "ann"
 
@@ -76,12 +76,12 @@ def test_probes_and_the_pages_about_problems_need_no_key(elsewhere):
 def test_a_start_without_any_key_is_refused_with_the_command(elsewhere):
     with pytest.raises(StartError, match="captionfill keys new NAME"):
         check_keys(elsewhere)
-    KeyFile(elsewhere.keys_path).new("ann")
+    ApiKeyFile(elsewhere.keys_path).new("ann")
     check_keys(elsewhere)
 
 
 def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
-    file = KeyFile(tmp_path / "keys.jsonl")
+    file = ApiKeyFile(tmp_path / "keys.jsonl")
     file.new("ann")
     asked = Authenticator(Settings(auth="on", keys_file=file.path))
     assert asked.warnings() == [] and Authenticator(Settings(auth="off")).warnings() == []

@@ -8,14 +8,14 @@ from starlette.responses import StreamingResponse
 
 from service.config.settings import Settings
 from service.errors.errors import Busy, TooManyAtOnce, UploadsFull
-from service.middleware.caller_limits import OVERHEAD, ByteBudget, Requests
+from service.middleware.caller_limits import OVERHEAD, ByteBudget, ConcurrencyLimit
 from tests.service.middleware.conftest import small_app
 
 FEW = {"max_bytes": 1000, "body_limits": {}}
 
 
 def test_a_caller_may_have_its_share_of_the_requests():
-    requests = Requests(Settings(max_requests=3, max_caller_requests=2))
+    requests = ConcurrencyLimit(Settings(max_requests=3, max_caller_requests=2))
     with ExitStack() as stack:
         for caller in ("ann", "ann", ""):
             requests.check_room()

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 
 from service.api.server.http_protocol import guarded_protocol
 from service.config.settings import Settings
-from service.middleware.body_limit import Linger
-from service.middleware.request_context import Context
+from service.middleware.body_limit import DrainBody
+from service.middleware.request_context import RequestContext
 from tests.waiting import eventually
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -63,7 +63,7 @@ def make_server(headers, answer_taken, idle):
         header_seconds=headers, max_header_bytes=4096, upload_seconds=answer_taken
     )  # fmt: skip
     config = uvicorn.Config(
-        Context(Linger(answer)),
+        RequestContext(DrainBody(answer)),
         http=guarded_protocol(settings),
         timeout_keep_alive=idle,
         log_config=None,

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.auth.principal import LOCAL, Caller
+from service.auth.principal import LOCAL, Principal
 from service.errors.errors import QueueUnavailable, TooManyRequests
 from service.middleware.rate_limit import Allowance, RateLimiter, network
 
@@ -70,7 +70,7 @@ def test_the_one_over_its_rate_is_told_when_to_come_back(settings):
 
 def test_each_key_has_its_own_bucket_and_may_have_its_own_rate(settings):
     async def three(limiter):
-        callers = Caller("ann"), Caller("ben"), Caller("cat", rate=0)
+        callers = Principal("ann"), Principal("ben"), Principal("cat", rate=0)
         return [
             None
             if await limiter.admit(caller, ADDRESS) is None
@@ -91,7 +91,7 @@ def test_without_keys_addresses_are_told_apart(settings):
 
 def test_on_this_host_alone_there_is_no_limit_and_with_keys_there_is(settings):
     def ask(limiter):
-        return limiter.admit(Caller("ann"), ADDRESS)
+        return limiter.admit(Principal("ann"), ADDRESS)
 
     assert with_limiter(settings, ask) is None
     assert with_limiter(settings, ask, auth="on").rate == 20

@@ -3,11 +3,13 @@ import asyncio
 import pytest
 
 from service.errors.errors import NoSuchBatch
-from service.queue.batch_store import Batches, Entry, Manifest
+from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
 from service.queue.client import Queue
 
 pytestmark = pytest.mark.server
-MINE = Manifest("me", [Entry("a\0.png", "job1"), Entry("b", problem={"status": 415})])
+MINE = BatchManifest(
+    "me", [BatchEntry("a\0.png", "job1"), BatchEntry("b", problem={"status": 415})]
+)
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def with_batches(settings):
             queue = Queue(settings)
             times = {"job_seconds": keep_seconds / 2, "result_seconds": keep_seconds / 2}
             try:
-                return await script(Batches(queue, settings.model_copy(update=times)))
+                return await script(BatchStore(queue, settings.model_copy(update=times)))
             finally:
                 await queue.close()
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 
 from service.errors.errors import AnswerTimeout, NoSuchJob
-from service.queue.client import Idempotency
-from service.queue.jobs import Job, Lane, State
-from service.queue.task import Failure
+from service.queue.client import IdempotencyKey
+from service.queue.jobs import Job, Priority, State
+from service.queue.task import TaskFailure
 from tests.service.keyspace import LASTING, Keyspace, pass_time
 from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
 
@@ -43,7 +43,7 @@ def test_a_kept_answer_lives_as_long_as_its_last_job(settings, consumer, server,
 
 
 def test_a_retry_after_the_result_expired_is_a_new_job(settings, consumer, server, keys):
-    named = Idempotency("caller:key", "payload")
+    named = IdempotencyKey("caller:key", "payload")
     first, second = Job(new()[0].work, background=True), Job(new()[0].work, background=True)
     put_upload(settings, first, named)
     consumer.finish(consumer.take(ALL), [RESULT])
@@ -55,7 +55,7 @@ def test_a_retry_after_the_result_expired_is_a_new_job(settings, consumer, serve
 
 
 def test_a_retry_of_an_expired_job_is_a_new_job(settings, consumer, server, keys):
-    named = Idempotency("caller:key", "payload")
+    named = IdempotencyKey("caller:key", "payload")
     first, second = new(2)
     put_upload(settings, first, named)
     pass_time(server, keys, 61)
@@ -128,9 +128,9 @@ class Walk:
 
     def accept(self, work=None):
         seconds = self.random.choice([30, 300, 3600])
-        lane = self.random.choice(list(Lane))
+        lane = self.random.choice(list(Priority))
         job = Job(work or new()[0].work, seconds=seconds, background=True, lane=lane)
-        key = Idempotency(f"key{self.random.randrange(3)}", "payload")
+        key = IdempotencyKey(f"key{self.random.randrange(3)}", "payload")
         put_upload(self.settings, job, self.random.choice([None, key]))
         self.jobs.append(job)
 
@@ -138,11 +138,11 @@ class Walk:
         self.accept(self.random.choice(self.jobs).work if self.jobs else None)
 
     def take(self):
-        self.leases += self.consumer.take([(Lane.INTERACTIVE, 2), (Lane.BATCH, 3)])
+        self.leases += self.consumer.take([(Priority.INTERACTIVE, 2), (Priority.BATCH, 3)])
 
     def finish(self):
         if self.leases:
-            ending = self.random.choice([RESULT, RESULT, Failure("bad luck")])
+            ending = self.random.choice([RESULT, RESULT, TaskFailure("bad luck")])
             self.consumer.finish([self.leases.pop()], [ending])
 
     def bury(self):
@@ -183,12 +183,12 @@ def test_no_two_keys_part_whatever_happens(settings, consumer, server, keys, see
     for _ in range(60):
         walk.step()
     walk.wait(5000)
-    assert consumer.take([(lane, 1000) for lane in Lane]) == []
+    assert consumer.take([(lane, 1000) for lane in Priority]) == []
     consumer.finish(walk.leases, [RESULT] * len(walk.leases))
     left = Keyspace.of(server, keys)
     left.check(KEEP_MS)
     assert not left.named("job") and not left.named("upload") and not left.named("events")
-    assert [left.values[keys.lane(lane).removeprefix(keys.prefix)] for lane in Lane] == [{}, {}]
+    assert [left.values[keys.lane(lane).removeprefix(keys.prefix)] for lane in Priority] == [{}, {}]
     assert not {"deadlines", "storage", "storage:bytes"} & set(left.values)
 
 
@@ -200,7 +200,7 @@ def test_in_the_end_nothing_but_counters_is_left(settings, consumer, server, key
     sweep(settings)
     left = set(Keyspace.of(server, keys).values)
     assert left <= {"metrics", "jobs", "jobs:batch"} < LASTING
-    assert [server.xlen(keys.lane(lane)) for lane in Lane] == [0, 0]
+    assert [server.xlen(keys.lane(lane)) for lane in Priority] == [0, 0]
 
 
 def test_a_finished_job_leaves_few_bytes(settings, consumer, server, keys):

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from service.queue.jobs import Job, State
-from service.queue.task import Fill, Result, Work
+from service.queue.task import InferenceResult, InferenceTask, TaskSuccess
 
 
 def as_stored(fields):
@@ -11,41 +11,49 @@ def as_stored(fields):
 
 
 def test_work_comes_back_from_its_fields():
-    work = Work(
+    work = InferenceTask(
         bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n", 0.25
     )
-    assert Work.from_fields(as_stored(work.fields())) == work
+    assert InferenceTask.from_fields(as_stored(work.fields())) == work
 
 
 def test_a_result_comes_back_from_its_fields():
-    fill = Fill(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
-    result = Result(fill, 2.5, 3.25, 4)
-    assert Result.from_fields(as_stored(result.fields())) == result
+    fill = InferenceResult(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
+    result = TaskSuccess(fill, 2.5, 3.25, 4)
+    assert TaskSuccess.from_fields(as_stored(result.fields())) == result
     told = replace(result, fill=replace(fill, unknown=True))
-    assert Result.from_fields(as_stored(told.fields())) == told
+    assert TaskSuccess.from_fields(as_stored(told.fields())) == told
 
 
 def test_equal_work_has_one_name_and_every_part_of_it_counts():
-    work = Work(b"w", "a", 1)
+    work = InferenceTask(b"w", "a", 1)
     others = [
-        Work(b"v", "a", 1), Work(b"w", "b", 1), Work(b"w", "a", 2), Work(b"w", "a", 1, 2),
-        Work(b"w", "a", 1, 1, "b"), Work(b"w", "a", 1, model="m"), Work(b"w", "a", 1, edition="d"),
-        Work(b"w", "a", 1, nonce="n"), Work(b"w", "a", 1, temperature=0.5),
-    ]  # fmt: skip
-    assert Work(b"w", "a", 1).id == work.id
+        InferenceTask(b"v", "a", 1),
+        InferenceTask(b"w", "b", 1),
+        InferenceTask(b"w", "a", 2),
+        InferenceTask(b"w", "a", 1, 2),
+        InferenceTask(b"w", "a", 1, 1, "b"),
+        InferenceTask(b"w", "a", 1, model="m"),
+        InferenceTask(b"w", "a", 1, model_version="d"),
+        InferenceTask(b"w", "a", 1, nonce="n"),
+        InferenceTask(b"w", "a", 1, temperature=0.5),
+    ]
+    assert InferenceTask(b"w", "a", 1).id == work.id
     assert len({one.id for one in [work, *others]}) == 10
 
 
 def test_seeds_count_up_and_wrap_around():
-    assert Work(b"", "", 2**32 - 2, 3).seeds == [2**32 - 2, 2**32 - 1, 0]
+    assert InferenceTask(b"", "", 2**32 - 2, 3).seeds == [2**32 - 2, 2**32 - 1, 0]
 
 
 def test_a_comparison_is_twice_the_images():
-    assert Work(b"", "a", 1, 3, "b").images == 2 * Work(b"", "a", 1, 3).images == 6
+    assert (
+        InferenceTask(b"", "a", 1, 3, "b").images == 2 * InferenceTask(b"", "a", 1, 3).images == 6
+    )
 
 
 def test_each_job_has_an_id_of_its_own():
-    assert Job(Work(b"", "a", 1)).id != Job(Work(b"", "a", 1)).id
+    assert Job(InferenceTask(b"", "a", 1)).id != Job(InferenceTask(b"", "a", 1)).id
 
 
 def test_a_job_ends_done_failed_cancelled_or_expired():

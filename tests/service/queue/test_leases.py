@@ -3,11 +3,11 @@
 import pytest
 import redis
 
-from service.queue.client import Idempotency
+from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
-from service.queue.jobs import Job, Lane, State
-from service.queue.redis_keys import GROUP, Keys
-from service.queue.task import Failure
+from service.queue.jobs import Job, Priority, State
+from service.queue.redis_keys import GROUP, RedisKeys
+from service.queue.task import TaskFailure
 from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
 
 pytestmark = pytest.mark.server
@@ -25,9 +25,9 @@ def settings(settings):
 
 def pass_time(settings, leases):
     """Make the server think that so many leases went by since each entry was last heard of."""
-    keys = Keys(settings.namespace)
+    keys = RedisKeys(settings.namespace)
     with redis.Redis.from_url(settings.redis_url, protocol=2) as server:
-        for stream in map(keys.lane, Lane):
+        for stream in map(keys.lane, Priority):
             for entry in server.xpending_range(stream, GROUP, "-", "+", 1000):
                 idle = entry["time_since_delivered"] + int(leases * settings.lease_seconds * 1000)
                 server.xclaim(stream, GROUP, entry["consumer"], 0, [entry["message_id"]],
@@ -59,7 +59,7 @@ def test_a_renewed_lease_is_not_retaken(settings, consumer):
 
 def test_dead_leases_are_found_behind_many_live_ones(settings, consumer):
     put(settings, *new(15))
-    alive = consumer.take([(Lane.INTERACTIVE, 14)])
+    alive = consumer.take([(Priority.INTERACTIVE, 14)])
     dead = Consumer(settings)
     dead.take(ALL)
     sleep_a_lease(settings)
@@ -80,12 +80,12 @@ def test_renewal_does_not_count_as_a_delivery(settings, consumer, server, keys):
     consumer.take(ALL)
     for _ in range(5):
         consumer.renew()
-    [entry] = server.xpending_range(keys.lane(Lane.INTERACTIVE), "workers", "-", "+", 1)
+    [entry] = server.xpending_range(keys.lane(Priority.INTERACTIVE), "workers", "-", "+", 1)
     assert entry["times_delivered"] == 1
 
 
 def test_work_of_a_dead_worker_is_retaken_one_at_a_time(settings, consumer):
-    put(settings, *new(2), *new(1, lane=Lane.BATCH))
+    put(settings, *new(2), *new(1, lane=Priority.BATCH))
     consumer.take(ALL)
     sleep_a_lease(settings)
     other = Consumer(settings)
@@ -97,7 +97,7 @@ def test_what_is_handed_back_is_taken_at_once_and_as_if_new(settings, consumer, 
     assert consumer.hand_back(consumer.take(ALL)) == 1
     assert state(settings, job) == State.QUEUED
     assert works(Consumer(settings).retake()) == [job.work]
-    [entry] = server.xpending_range(keys.lane(Lane.INTERACTIVE), "workers", "-", "+", 1)
+    [entry] = server.xpending_range(keys.lane(Priority.INTERACTIVE), "workers", "-", "+", 1)
     assert entry["times_delivered"] == 1
 
 
@@ -116,14 +116,14 @@ def test_work_that_silences_every_worker_becomes_a_dead_letter(settings, consume
     [(_, letter)] = server.xrange(keys.dead)
     reason = letter[b"reason"].decode()
     assert letter[b"work"].decode() == job.work.id and "5 deliveries" in reason
-    assert outcome(settings, job) == Failure(reason)
+    assert outcome(settings, job) == TaskFailure(reason)
 
 
 def test_the_same_work_again_is_told_of_its_dead_letter(settings, consumer):
     [job] = put(settings, *new())
     consumer.bury(consumer.take(ALL)[0], "it kills")
     [again] = put(settings, Job(job.work))
-    assert consumer.take(ALL) == [] and outcome(settings, again) == Failure("it kills")
+    assert consumer.take(ALL) == [] and outcome(settings, again) == TaskFailure("it kills")
 
 
 def test_work_that_died_with_its_workers_is_tried_anew(settings, consumer, server, keys):
@@ -135,7 +135,7 @@ def test_work_that_died_with_its_workers_is_tried_anew(settings, consumer, serve
 
 
 def test_work_buried_for_the_infrastructure_is_tried_anew(settings, consumer):
-    named = Idempotency("caller:key", "payload")
+    named = IdempotencyKey("caller:key", "payload")
     [job] = new()
     with_queue(settings, lambda queue: queue.put(job, idempotency=named))
     consumer.bury(consumer.take(ALL)[0], "the device failed", infrastructure=True)
@@ -157,5 +157,5 @@ def test_a_dead_letter_put_back_is_answered_after_all(settings, consumer, server
 def test_buried_work_keeps_what_it_needs_to_be_tried_again(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.bury(consumer.take(ALL)[0], "it kills")
-    assert outcome(settings, job) == Failure("it kills")
+    assert outcome(settings, job) == TaskFailure("it kills")
     assert server.hexists(keys.work(job.work.id), "window")

@@ -9,13 +9,13 @@ import redis
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.expiry import Sweeper
+from service.api.expiry import ExpirySweeper
 from service.config.settings import Settings
 from service.errors.errors import JobLost, NoSuchJob
 from service.queue.consumer import Consumer
 from service.queue.job_ids import age_of, make_job_id
 from service.queue.jobs import Job, State
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.service.painter import Painter
@@ -83,7 +83,7 @@ def test_a_sweep_finds_lost_jobs_that_nobody_asks_for(
     job = accept(settings)
 
     async def sweep(queue):
-        sweeper = Sweeper(queue)
+        sweeper = ExpirySweeper(queue)
         await sweeper.sweep()
         server.delete(names(keys, job)[record])
         await sweeper.sweep()
@@ -211,7 +211,7 @@ def test_a_batch_tells_of_lost_pictures(client, server, keys, picture):
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru"])
 def test_every_job_of_a_redis_that_evicts_is_told_its_end(tmp_path, noise, encode, policy, caplog):
     """60 jobs in memory for a few: each accepted one is told done or lost, and has what it says."""
-    server = EmbeddedServer(tmp_path, memory="6mb")
+    server = EmbeddedRedis(tmp_path, memory="6mb")
     settings = Settings(
         redis_url=server.url,
         allowed_hosts=("testserver",),

@@ -15,10 +15,10 @@ from service.errors.errors import (
     QueueFull,
     QueueUnavailable,
 )
-from service.queue.client import Idempotency
+from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
-from service.queue.jobs import Job, Lane, State
-from service.queue.task import Failure
+from service.queue.jobs import Job, Priority, State
+from service.queue.task import TaskFailure
 from tests.service.keyspace import LASTING
 from tests.service.queueing import ALL, RESULT, new, outcome, put, state, wait_for, with_queue
 
@@ -43,25 +43,25 @@ def test_work_queued_before_the_first_worker_is_found(settings):
 
 def test_no_more_work_is_taken_than_asked_for(settings, consumer):
     put(settings, *new(3))
-    assert [len(consumer.take([(Lane.INTERACTIVE, 2)])) for _ in range(2)] == [2, 1]
+    assert [len(consumer.take([(Priority.INTERACTIVE, 2)])) for _ in range(2)] == [2, 1]
 
 
 def test_two_workers_never_take_the_same_work(settings, consumer):
     put(settings, *new(4))
-    taken = consumer.take([(Lane.INTERACTIVE, 2)]) + Consumer(settings).take(ALL)
+    taken = consumer.take([(Priority.INTERACTIVE, 2)]) + Consumer(settings).take(ALL)
     assert len({lease.name for lease in taken}) == len(taken) == 4
 
 
 def test_an_idle_worker_waits_for_either_lane(settings, consumer):
-    put(settings, *new(lane=Lane.BATCH))
-    assert [lease.lane for lease in consumer.await_work(1)] == [Lane.BATCH]
+    put(settings, *new(lane=Priority.BATCH))
+    assert [lease.lane for lease in consumer.await_work(1)] == [Priority.BATCH]
     assert consumer.await_work(0.01) == []
 
 
 def test_interactive_work_overtakes_batch_work(settings, consumer):
-    batch = put(settings, *new(2, lane=Lane.BATCH))
+    batch = put(settings, *new(2, lane=Priority.BATCH))
     [urgent] = put(settings, *new())
-    taken = consumer.take([(Lane.INTERACTIVE, 2), (Lane.BATCH, 2)])
+    taken = consumer.take([(Priority.INTERACTIVE, 2), (Priority.BATCH, 2)])
     assert works(taken) == [urgent.work, batch[0].work]
 
 
@@ -70,13 +70,13 @@ def test_a_full_queue_refuses_and_queues_nothing(settings, server, keys):
     [late] = new()
     with pytest.raises(QueueFull):
         put(settings, late)
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == settings.queue_limit
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == settings.queue_limit
     assert not server.exists(keys.job(late.id), keys.work(late.work.id), keys.claims(late.work.id))
 
 
 def test_a_full_lane_leaves_the_other_open(settings):
     put(settings, *new(settings.queue_limit))
-    [job] = put(settings, *new(lane=Lane.BATCH))
+    [job] = put(settings, *new(lane=Priority.BATCH))
     assert state(settings, job) == State.QUEUED
 
 
@@ -121,21 +121,21 @@ def test_a_kept_result_answers_equal_work_without_a_worker(settings, consumer):
 
 def test_a_failure_is_not_kept_for_equal_work(settings, consumer):
     [job] = put(settings, *new())
-    consumer.finish(consumer.take(ALL), [Failure("bad luck")])
+    consumer.finish(consumer.take(ALL), [TaskFailure("bad luck")])
     [again] = put(settings, Job(job.work))
     consumer.finish(consumer.take(ALL), [RESULT])
-    assert outcome(settings, job) == Failure("bad luck")
+    assert outcome(settings, job) == TaskFailure("bad luck")
     assert outcome(settings, again) == RESULT
 
 
 def test_somebody_who_waits_lifts_equal_batch_work_into_the_first_lane(settings, consumer):
-    [job] = put(settings, *new(lane=Lane.BATCH))
+    [job] = put(settings, *new(lane=Priority.BATCH))
     put(settings, *new(3), Job(job.work))
-    taken = consumer.take([(Lane.INTERACTIVE, 100)])
+    taken = consumer.take([(Priority.INTERACTIVE, 100)])
     assert taken[-1].work == job.work and consumer.take(ALL) == []
 
 
-NAMED = Idempotency("caller:key", "payload")
+NAMED = IdempotencyKey("caller:key", "payload")
 
 
 def put_named(settings, job, named=NAMED):
@@ -154,7 +154,7 @@ def test_the_same_key_with_another_payload_is_refused(settings, consumer):
     first, second = new(2)
     put_named(settings, first)
     with pytest.raises(KeyReused):
-        put_named(settings, second, Idempotency(NAMED.name, "another"))
+        put_named(settings, second, IdempotencyKey(NAMED.name, "another"))
     assert len(consumer.take(ALL)) == 1
 
 
@@ -212,7 +212,7 @@ def test_a_lost_bell_costs_time_and_not_the_answer(settings, consumer):
 def test_a_result_is_stored_once(settings, consumer):
     [job] = put(settings, *new())
     leases = consumer.take(ALL)
-    stored = [consumer.finish(leases, [one]) for one in (RESULT, Failure("late"))]
+    stored = [consumer.finish(leases, [one]) for one in (RESULT, TaskFailure("late"))]
     assert stored == [1, 0]
     assert outcome(settings, job) == RESULT
 
@@ -220,7 +220,7 @@ def test_a_result_is_stored_once(settings, consumer):
 def test_finished_work_leaves_neither_entry_nor_picture(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == 0
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
     assert not {b"window", b"caption"} & set(server.hkeys(keys.work(job.work.id)))
     assert not server.exists(keys.claims(job.work.id))
 
@@ -246,14 +246,14 @@ def test_expired_work_is_dropped_before_the_model(settings, consumer, server, ke
     put(settings, Job(job.work, seconds=0.05, background=True, id=job.id))
     time.sleep(0.1)
     assert consumer.take(ALL) == []
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == 0
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
     assert state(settings, job) == State.EXPIRED
 
 
 def test_cancelled_work_is_dropped_before_the_model(settings, consumer, server, keys):
     gone, kept = put(settings, *new(2))
     assert with_queue(settings, lambda queue: queue.cancel(gone.id)) == State.QUEUED
-    assert server.xlen(keys.lane(Lane.INTERACTIVE)) == 1
+    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 1
     assert works(consumer.take(ALL)) == [kept.work]
     with pytest.raises(JobGone):
         outcome(settings, gone)
@@ -285,13 +285,13 @@ def test_a_job_that_has_ended_is_forgotten_when_it_is_cancelled(settings, consum
 
 def test_the_place_in_the_queue_counts_what_goes_before(settings, consumer):
     first, second = put(settings, *new(2))
-    [leisurely] = put(settings, *new(lane=Lane.BATCH))
+    [leisurely] = put(settings, *new(lane=Priority.BATCH))
 
     async def places(queue):
         return [(await queue.status(job.id)).position for job in (first, second, leisurely)]
 
     assert with_queue(settings, places) == [1, 2, 3]
-    consumer.take([(Lane.INTERACTIVE, 1)])
+    consumer.take([(Priority.INTERACTIVE, 1)])
     assert with_queue(settings, places) == [None, 1, 2]
     assert state(settings, first) == State.RUNNING
 
@@ -351,7 +351,7 @@ def test_a_worker_that_leaves_is_not_counted(settings, consumer):
 def test_more_wait_at_once_than_there_are_connections(settings, consumer):
     wide = settings.model_copy(update={"queue_limit": 150})
     jobs = put(wide, *new(150))
-    leases = consumer.take([(Lane.INTERACTIVE, 150)])
+    leases = consumer.take([(Priority.INTERACTIVE, 150)])
     consumer.finish(leases, [RESULT] * 150)
 
     async def wait_for_all(queue):

@@ -14,7 +14,7 @@ from service.errors.errors import QueueUnavailable
 from service.queue.consumer import Consumer
 from service.queue.redis_check import RedisFacts, RedisMonitor, check_redis
 from service.redis.errors import RedisErrorLog, reason_of
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.ports import free_port
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory):
-    server = EmbeddedServer(tmp_path_factory.mktemp("own"))
+    server = EmbeddedRedis(tmp_path_factory.mktemp("own"))
     yield server
     server.stop()
 
@@ -199,7 +199,7 @@ def test_the_role_is_read_again_within_a_second(own, settings):
 
 def test_a_failover_is_followed(own, settings, tmp_path):
     """The address leads to another server once the one that was its master is demoted."""
-    other = EmbeddedServer(tmp_path / "other")
+    other = EmbeddedRedis(tmp_path / "other")
     place = tmp_path / "address"
     place.symlink_to(settings.redis_url.removeprefix("unix://"))
     moved = settings.model_copy(update={"redis_url": f"unix://{place}"})

@@ -5,11 +5,11 @@ import redis
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
-from service.auth.api_keys import KeyFile
+from service.auth.api_keys import ApiKeyFile
 from service.config.settings import Settings
 from service.errors.errors import QueueFull
 from service.queue.jobs import Job
-from service.supervisor.embedded_redis import EmbeddedServer
+from service.supervisor.embedded_redis import EmbeddedRedis
 from tests.service.queueing import new, put, with_queue
 
 pytestmark = pytest.mark.server
@@ -73,7 +73,7 @@ def test_deleting_a_fetched_job_frees_its_bytes(settings, worker, server, keys, 
 
 def test_the_quota_holds_for_each_key_alone(settings, tmp_path, picture):
     path = tmp_path / "keys.jsonl"
-    one, other = (KeyFile(path).new(name) for name in ("one", "other"))
+    one, other = (ApiKeyFile(path).new(name) for name in ("one", "other"))
     changes = {"auth": "on", "keys_file": path, "caller_bytes": room_for(1, picture)}
     with serving(settings, **changes) as client:
         statuses = [
@@ -119,7 +119,7 @@ def test_without_maxmemory_a_setting_bounds_all_callers(settings, server, pictur
 
 
 def test_uploads_leave_memory_for_synchronous_work(tmp_path):
-    small = EmbeddedServer(tmp_path, memory="8mb")
+    small = EmbeddedRedis(tmp_path, memory="8mb")
     try:
         settings = Settings(redis_url=small.url, reserved_memory=0.3, queue_limit=1000)
         upload = bytes(300_000)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from service.supervisor.managed_process import Child
+from service.supervisor.managed_process import ManagedProcess
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ from service.supervisor.managed_process import Child
 def test_last_words_are_the_whole_last_line(log, said, tmp_path):
     place = tmp_path / "log"
     place.write_text(log)
-    child = Child("api", lambda fd: subprocess.Popen([sys.executable, "-c", ""]), place, 1)
+    child = ManagedProcess("api", lambda fd: subprocess.Popen([sys.executable, "-c", ""]), place, 1)
     assert child.last_words() == said
     child.stop()

@@ -9,8 +9,8 @@ import pytest
 import redis.asyncio
 import standardwebhooks
 
-from service.queue.redis_keys import Keys
-from service.webhooks.dispatcher import backoff, delivering
+from service.queue.redis_keys import RedisKeys
+from service.webhooks.dispatcher import backoff, run_dispatcher
 from service.webhooks.outbox import Outbox
 
 pytestmark = pytest.mark.server
@@ -41,9 +41,9 @@ def run(settings, receiver, script, *, processes=1):
             client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
             stack.push_async_callback(client.aclose)
             await stack.enter_async_context(receiver.listening())
-            box = Box(client, Keys(settings.namespace), 1)
+            box = Box(client, RedisKeys(settings.namespace), 1)
             for _ in range(processes):
-                await stack.enter_async_context(delivering(settings, client))
+                await stack.enter_async_context(run_dispatcher(settings, client))
             await script(box, client, f"http://127.0.0.1:{receiver.port}/hook")
 
     asyncio.run(main())
@@ -141,7 +141,7 @@ def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receive
 
     async def take_and_die():
         client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
-        box = Box(client, Keys(settings.namespace), 2)
+        box = Box(client, RedisKeys(settings.namespace), 2)
         await post(box, client, "http://127.0.0.1:1/")
         assert len(await box.claim(8)) == 1 and await box.claim(8) == []
         await client.aclose()

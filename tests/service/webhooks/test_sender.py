@@ -8,8 +8,8 @@ import pytest
 import trustme
 
 from service.config.addresses import AllowList
-from service.webhooks.sender import Sender, Undelivered, resolve
-from service.webhooks.url_check import Target
+from service.webhooks.sender import DeliveryError, Sender, resolve
+from service.webhooks.url_check import WebhookUrl
 
 LOOPBACK = AllowList.parse("127.0.0.0/8")
 
@@ -35,7 +35,7 @@ def send(
             scheme = "https" if authority else "http"
             try:
                 await sender.send(
-                    Target(scheme, host, receiver.port, "/in?a=b"), {"x-own": "1"}, b"{}"
+                    WebhookUrl(scheme, host, receiver.port, "/in?a=b"), {"x-own": "1"}, b"{}"
                 )
             finally:
                 await sender.close()
@@ -54,7 +54,7 @@ def test_the_body_arrives_with_its_headers(receiver):
 
 def test_a_private_address_is_never_connected_to(receiver):
     one = receiver(200)
-    with pytest.raises(Undelivered, match="no public address"):
+    with pytest.raises(DeliveryError, match="no public address"):
         send(one, allowed=AllowList.parse(""))
     assert one.requests == []
 
@@ -76,7 +76,7 @@ def test_a_certificate_of_another_host_is_refused(receiver):
     async def anywhere(*_):
         return [ip_address("127.0.0.1")]
 
-    with pytest.raises(Undelivered, match="ConnectError"):
+    with pytest.raises(DeliveryError, match="ConnectError"):
         send(receiver(200), resolve=anywhere, host="other.test", authority=trustme.CA())
 
 
@@ -91,23 +91,23 @@ def test_of_several_addresses_only_the_permitted_are_tried(receiver):
 
 def test_a_redirect_is_not_followed(receiver):
     one = receiver(302)
-    with pytest.raises(Undelivered, match="302"):
+    with pytest.raises(DeliveryError, match="302"):
         send(one)
     assert len(one.requests) == 1
 
 
 @pytest.mark.parametrize(("status", "final"), [(410, True), (500, False), (404, False)])
 def test_only_gone_is_final(receiver, status, final):
-    with pytest.raises(Undelivered) as error:
+    with pytest.raises(DeliveryError) as error:
         send(receiver(status))
     assert error.value.final is final
 
 
 def test_a_silent_receiver_is_left_in_time(receiver):
-    with pytest.raises(Undelivered, match="no answer"):
+    with pytest.raises(DeliveryError, match="no answer"):
         send(receiver(silent=True), seconds=0.2)
 
 
 def test_a_name_that_is_not_known_is_no_connection(receiver):
-    with pytest.raises(Undelivered, match="no connection"):
+    with pytest.raises(DeliveryError, match="no connection"):
         send(receiver(), host="nowhere.invalid")

@@ -2,11 +2,11 @@ import pytest
 
 from service.config.settings import Settings
 from service.errors.errors import InvalidWebhook
-from service.webhooks.url_check import check_target
+from service.webhooks.url_check import check_webhook_url
 
 
 def check(url, secret="whsec_" + "QUFB" * 8, **settings):
-    return check_target(url, Settings(webhook_secret=secret, **settings))
+    return check_webhook_url(url, Settings(webhook_secret=secret, **settings))
 
 
 def test_a_public_https_address_is_taken_apart():

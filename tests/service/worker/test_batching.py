@@ -1,7 +1,7 @@
 import pytest
 
-from service.queue.jobs import Lane
-from service.queue.task import Work
+from service.queue.jobs import Priority
+from service.queue.task import InferenceTask
 from service.worker.batching import FAIR_SHARE, Batcher
 
 
@@ -13,7 +13,7 @@ class Clock:
 
 
 def sizes(limit, *counts):
-    works = [Work(b"", "", 0, count) for count in counts]
+    works = [InferenceTask(b"", "", 0, count) for count in counts]
     batches = Batcher(limit, 10, Clock()).batches(works)
     return [[work.count for work in batch] for batch in batches]
 
@@ -57,20 +57,20 @@ def test_patience_never_runs_past_the_next_look():
 
 
 def test_interactive_work_goes_first_and_batch_work_fills_what_is_left():
-    assert Batcher(4, 10, Clock()).turns() == [(Lane.INTERACTIVE, 4), (Lane.BATCH, 4)]
+    assert Batcher(4, 10, Clock()).turns() == [(Priority.INTERACTIVE, 4), (Priority.BATCH, 4)]
 
 
 def test_after_its_share_of_interactive_work_a_place_is_kept_for_batch_work():
     policy = Batcher(4, 10, Clock())
     for _ in range(FAIR_SHARE // 4):
-        policy.took([Lane.INTERACTIVE] * 4)
-    assert policy.turns()[0] == (Lane.BATCH, 1)
-    policy.took([Lane.BATCH, Lane.INTERACTIVE])
-    assert policy.turns()[0] == (Lane.INTERACTIVE, 4)
+        policy.took([Priority.INTERACTIVE] * 4)
+    assert policy.turns()[0] == (Priority.BATCH, 1)
+    policy.took([Priority.BATCH, Priority.INTERACTIVE])
+    assert policy.turns()[0] == (Priority.INTERACTIVE, 4)
 
 
 def test_a_turn_that_nobody_wanted_is_over():
     policy = Batcher(4, 10, Clock())
-    policy.took([Lane.INTERACTIVE] * FAIR_SHARE)
-    policy.took([Lane.INTERACTIVE] * 4)
-    assert policy.turns()[0] == (Lane.INTERACTIVE, 4)
+    policy.took([Priority.INTERACTIVE] * FAIR_SHARE)
+    policy.took([Priority.INTERACTIVE] * 4)
+    assert policy.turns()[0] == (Priority.INTERACTIVE, 4)

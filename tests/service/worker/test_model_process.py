@@ -7,15 +7,15 @@ import threading
 import pytest
 
 from captionfill.errors import StartError
-from service.queue.task import Fill, Work
-from service.worker.ipc import WorkError, pack_fills, pack_works, unpack_fills, unpack_works
-from service.worker.model_process import ModelDeathError, ModelProcess
+from service.queue.task import InferenceResult, InferenceTask
+from service.worker.ipc import TaskError, pack_fills, pack_works, unpack_fills, unpack_works
+from service.worker.model_process import ModelCrashedError, ModelProcess
 from service.worker.predictor import Predictors
 from tests.reliability.painter_worker import PainterProcess
 
 
 def work(seed, **options):
-    return Work(bytes(12288), "a cat", seed, **options)
+    return InferenceTask(bytes(12288), "a cat", seed, **options)
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +26,19 @@ def model(tiny_bundle):
 
 
 def test_work_goes_through_a_frame_whole():
-    works = [work(1), Work(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
+    works = [work(1), InferenceTask(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
     assert unpack_works(pack_works(works)) == works
 
 
 def test_fills_and_failures_go_through_a_frame_each_in_its_place():
     fills = [
-        Fill(b"\1" * 6, [1, 2], "m", "d", b"\2" * 6, [0.5, 0.25], True),
+        InferenceResult(b"\1" * 6, [1, 2], "m", "d", b"\2" * 6, [0.5, 0.25], True),
         ValueError("no"),
-        Fill(b"\3" * 3, [4], "m", "d", scores=[]),
+        InferenceResult(b"\3" * 3, [4], "m", "d", scores=[]),
     ]
     first, failed, last = unpack_fills(pack_fills(fills))
     assert (first, last) == (fills[0], fills[2])
-    assert isinstance(failed, WorkError) and str(failed) == "ValueError: no"
+    assert isinstance(failed, TaskError) and str(failed) == "ValueError: no"
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
 @pytest.mark.slow
 def test_a_bad_piece_fails_alone_there_too(model):
     good, bad = model.predict([work(1), work(2, model="nobody")])
-    assert isinstance(good, Fill) and isinstance(bad, WorkError)
+    assert isinstance(good, InferenceResult) and isinstance(bad, TaskError)
 
 
 def test_a_bundle_that_cannot_be_used_is_one_clear_line(tmp_path):
@@ -69,7 +69,7 @@ def test_a_death_in_the_middle_is_told_with_its_manner():
     model = painter(60)
     os.kill(model._process.pid, signal.SIGSTOP)
     threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()
-    with pytest.raises(ModelDeathError, match="signal 9"):
+    with pytest.raises(ModelCrashedError, match="signal 9"):
         model.predict([work(1)])
     model.close()
 
@@ -77,7 +77,7 @@ def test_a_death_in_the_middle_is_told_with_its_manner():
 def test_a_model_that_hangs_is_ended():
     model = painter(0.3)
     os.kill(model._process.pid, signal.SIGSTOP)
-    with pytest.raises(ModelDeathError, match=r"over 0\.3 s"):
+    with pytest.raises(ModelCrashedError, match=r"over 0\.3 s"):
         model.predict([work(1)])
     assert model._process.poll() is not None
     model.close()

@@ -4,7 +4,7 @@ import torch
 
 from captionfill.errors import StartError
 from models.runtime.engines import TorchEngine
-from service.queue.task import OutOfMemory, Work
+from service.queue.task import InferenceTask, OutOfMemory
 from service.worker.predictor import Predictor, Predictors
 
 
@@ -15,7 +15,7 @@ def predictor(tiny_bundle):
 
 def job(seed, count=1, caption="a cat", **options):
     window = np.random.default_rng(seed).integers(0, 256, 12288, np.uint8).tobytes()
-    return Work(window, caption, seed, count, **options)
+    return InferenceTask(window, caption, seed, count, **options)
 
 
 def test_a_batch_gives_each_job_what_it_gets_alone(predictor):
@@ -45,7 +45,7 @@ def test_a_batch_as_one_tensor_differs_by_one_level_at_most(tiny_bundle, predict
 
 
 def a_bad_job_fails_alone(predictor):
-    good, bad, other = predictor.predict([job(1), Work(b"short", "a", 1), job(2)])
+    good, bad, other = predictor.predict([job(1), InferenceTask(b"short", "a", 1), job(2)])
     return isinstance(bad, Exception) and len(good.fills) == len(other.fills) == 3072
 
 
@@ -59,22 +59,26 @@ def test_a_bad_job_fails_alone_where_a_batch_is_one_tensor(predictor, as_one_ten
 
 def test_a_candidate_is_what_its_own_seed_gives(predictor):
     window = job(5).window
-    [three] = predictor.predict([Work(window, "a cat", 5, 3)])
-    [last] = predictor.predict([Work(window, "a cat", 7)])
+    [three] = predictor.predict([InferenceTask(window, "a cat", 5, 3)])
+    [last] = predictor.predict([InferenceTask(window, "a cat", 7)])
     assert three.fills[2 * 3072 :] == last.fills and three.fills[:3072] != last.fills
 
 
 def test_the_seed_and_the_caption_each_change_the_fill(predictor):
     window = job(1).window
-    jobs = [Work(window, words, seed) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]]
+    jobs = [
+        InferenceTask(window, words, seed) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]
+    ]
     assert len({fill.fills for fill in predictor.predict(jobs)}) == 3
 
 
 def test_at_temperature_0_all_candidates_are_alike_and_their_neighbours_are_not(predictor):
     window = job(1).window
-    still, drawn = predictor.predict([Work(window, "a", 1, 2, temperature=0), Work(window, "a", 1)])
+    still, drawn = predictor.predict(
+        [InferenceTask(window, "a", 1, 2, temperature=0), InferenceTask(window, "a", 1)]
+    )
     assert still.fills[:3072] == still.fills[3072:] != drawn.fills
-    assert [drawn] == predictor.predict([Work(window, "a", 1)])
+    assert [drawn] == predictor.predict([InferenceTask(window, "a", 1)])
 
 
 def test_a_second_caption_is_filled_by_the_same_seeds(predictor):
@@ -109,7 +113,7 @@ def test_a_candidate_keeps_its_seed_its_fill_and_its_pair_when_it_is_ranked(scor
     predictor = Predictor.load(scored_bundle)
     [ranked] = predictor.predict([job(5, 4, other="two dogs")])
     for place, seed in enumerate(ranked.seeds):
-        [alone] = predictor.predict([Work(job(5).window, "a cat", seed, other="two dogs")])
+        [alone] = predictor.predict([InferenceTask(job(5).window, "a cat", seed, other="two dogs")])
         part = slice(place * 3072, (place + 1) * 3072)
         assert (ranked.fills[part], ranked.others[part]) == (alone.fills, alone.others)
 

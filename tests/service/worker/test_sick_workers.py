@@ -11,10 +11,10 @@ from captionfill.errors import StartError
 from service.api.app import create_app
 from service.config.settings import Settings
 from service.queue.jobs import Job
-from service.queue.task import WINDOW_BYTES, Result, Work
-from service.worker.circuit_breaker import Health
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
+from service.worker.circuit_breaker import CircuitBreaker
 from service.worker.device_errors import is_device_error, is_out_of_memory
-from service.worker.model_process import DeviceError, ModelDeathError, ModelProcess
+from service.worker.model_process import DeviceError, ModelCrashedError, ModelProcess
 from tests.reliability.painter_worker import PainterProcess
 from tests.service.painter import HANG, Painter
 from tests.service.queueing import new, outcome, outcomes, put
@@ -46,7 +46,7 @@ class Sick(Painter):
             return super().predict(works)
         if self.how == "answers":
             return [ValueError("it fails at everything")] * len(works)
-        raise {"device": DeviceError, "start": DeviceError, "signal": ModelDeathError}.get(
+        raise {"device": DeviceError, "start": DeviceError, "signal": ModelCrashedError}.get(
             self.how, ValueError
         )(CUDA)
 
@@ -68,7 +68,7 @@ def test_a_sick_worker_beside_a_healthy_one_costs_no_answer(settings, hire, how)
     wide = settings.model_copy(update={"queue_limit": 300})
     hire(lambda: Sick(how, threading.Event()))
     hire(lambda: Painter(0.002))
-    assert [type(one) for one in outcomes(wide, *range(1000, 1200))] == [Result] * 200
+    assert [type(one) for one in outcomes(wide, *range(1000, 1200))] == [TaskSuccess] * 200
 
 
 @pytest.mark.parametrize("how", KINDS)
@@ -78,7 +78,7 @@ def test_a_sick_worker_goes_on_once_it_is_cured(settings, hire, how):
     [job] = put(settings, *new())
     assert eventually(lambda: worker._guard.facts()["unhealthy"])
     cured.set()
-    assert isinstance(outcome(settings, job, 20), Result)
+    assert isinstance(outcome(settings, job, 20), TaskSuccess)
     assert eventually(lambda: not worker._guard.facts()["unhealthy"])
 
 
@@ -97,7 +97,7 @@ def test_readiness_names_what_is_unhealthy(settings, hire):
 
 def test_health_takes_work_away_at_the_limit_and_pauses_longer_each_time():
     clock = SimpleNamespace(now=0.0)
-    health = Health(2, lambda: clock.now)
+    health = CircuitBreaker(2, lambda: clock.now)
     health.failed(["m"], "first")
     assert health.unhealthy == {}
     pauses = []
@@ -156,7 +156,7 @@ class Failing(ModelProcess):
 def test_an_error_of_the_device_ends_the_models_process(how):
     model = Failing(f"{how}:{CUDA}")
     with pytest.raises(DeviceError, match="device-side assert"):
-        model.predict([Work(bytes(WINDOW_BYTES), "a", 1)])
+        model.predict([InferenceTask(bytes(WINDOW_BYTES), "a", 1)])
     assert model._process.poll() == 0
     model.close()
 
@@ -219,8 +219,8 @@ def test_what_waits_beside_an_input_that_hangs_is_answered_in_time(settings, hir
         redis_url=settings.redis_url, namespace=settings.namespace, answer_seconds=20
     )
     seeds = [HANG, *range(1000, 1007)]
-    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=20) for seed in seeds]
+    jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=20) for seed in seeds]
     put(settings, *jobs)
     hire(lambda: PainterProcess([], "0", settings.hang_seconds))
     waited = [outcome(settings, job, settings.answer_seconds) for job in jobs[1:]]
-    assert [type(one) for one in waited] == [Result] * 7
+    assert [type(one) for one in waited] == [TaskSuccess] * 7

@@ -4,10 +4,10 @@ import time
 import pytest
 
 from captionfill.errors import StartError
-from service.queue.jobs import Lane, State
-from service.queue.redis_keys import Keys
-from service.queue.task import Failure, Result
-from service.worker.model_process import ModelDeathError
+from service.queue.jobs import Priority, State
+from service.queue.redis_keys import RedisKeys
+from service.queue.task import TaskFailure, TaskSuccess
+from service.worker.model_process import ModelCrashedError
 from tests.service.painter import POISON, Painter
 from tests.service.queueing import new, outcome, outcomes, put, state, with_queue
 from tests.waiting import SECONDS, eventually
@@ -34,11 +34,13 @@ def test_every_job_gets_its_own_fill(settings, worker):
 
 
 def test_batch_work_is_done_too(settings, worker):
-    assert all(isinstance(one, Result) for one in outcomes(settings, 1, 2, lane=Lane.BATCH))
+    assert all(
+        isinstance(one, TaskSuccess) for one in outcomes(settings, 1, 2, lane=Priority.BATCH)
+    )
 
 
 def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire):
-    [patient] = put(settings, *new(lane=Lane.BATCH))
+    [patient] = put(settings, *new(lane=Priority.BATCH))
     jobs, painted = put(settings, *new(20)), []
 
     class Noting(Painter):
@@ -54,8 +56,8 @@ def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire)
 
 def test_one_bad_job_fails_alone(settings, worker):
     good, bad, other = outcomes(settings, 1, 13, 2)
-    assert isinstance(bad, Failure)
-    assert isinstance(good, Result) and isinstance(other, Result)
+    assert isinstance(bad, TaskFailure)
+    assert isinstance(good, TaskSuccess) and isinstance(other, TaskSuccess)
 
 
 def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, hire):
@@ -78,7 +80,7 @@ class Mortal(Painter):
     def predict(self, works):
         if self.dead or any(work.seed == self.deadly for work in works):
             self.dead = True
-            raise ModelDeathError("its process was ended by signal 9")
+            raise ModelCrashedError("its process was ended by signal 9")
         return super().predict(works)
 
 
@@ -97,9 +99,9 @@ def test_what_the_model_dies_of_is_tried_alone_and_buried_and_the_rest_is_answer
     stop.set()
     found = dict(zip(seeds, outcomes(settings, *seeds), strict=True))
     poison = found.pop(POISON)
-    assert all(isinstance(one, Result) for one in found.values()) and len(found) == 15
-    assert isinstance(poison, Failure) and "signal 9" in poison.reason
-    [(_, letter)] = server.xrange(Keys(settings.namespace).dead)
+    assert all(isinstance(one, TaskSuccess) for one in found.values()) and len(found) == 15
+    assert isinstance(poison, TaskFailure) and "signal 9" in poison.reason
+    [(_, letter)] = server.xrange(RedisKeys(settings.namespace).dead)
     assert letter[b"reason"].decode() == poison.reason
 
 
@@ -109,11 +111,11 @@ def test_a_model_that_died_by_chance_costs_no_job(settings, hire):
     class Unlucky(Mortal):
         def predict(self, works):
             if len(births) == 1:
-                raise ModelDeathError("the machine ran out of memory")
+                raise ModelCrashedError("the machine ran out of memory")
             return super().predict(works)
 
     hire(lambda: Unlucky(births))
-    assert [type(one) for one in outcomes(settings, 1, 2, 3)] == [Result] * 3
+    assert [type(one) for one in outcomes(settings, 1, 2, 3)] == [TaskSuccess] * 3
     assert len(births) == 2
 
 
@@ -129,7 +131,7 @@ def test_a_model_that_does_not_start_again_is_waited_for(settings, hire, monkeyp
 
     hire(load)
     poison, good = outcomes(settings, POISON, 1)
-    assert isinstance(poison, Failure) and isinstance(good, Result)
+    assert isinstance(poison, TaskFailure) and isinstance(good, TaskSuccess)
 
 
 class Signalling(Painter):
@@ -151,14 +153,14 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_hands_back_the_rest(settin
     jobs = put(settings, *new(6))
     model = Signalling()
     first = hire(lambda: model, limit=2, settings=settings)
-    first._batcher.turns = lambda: [(Lane.INTERACTIVE, 6)]  # more than fits into a batch
+    first._batcher.turns = lambda: [(Priority.INTERACTIVE, 6)]  # more than fits into a batch
     assert model.began.wait(SECONDS)
     first.stop()
     model.resume.set()
     assert eventually(lambda: state(settings, jobs[0]) == State.DONE)
     assert [state(settings, job) for job in jobs[1:]] == [State.DONE] + [State.QUEUED] * 4
     hire(Painter, settings=settings)
-    assert [type(outcome(settings, job)) for job in jobs] == [Result] * 6
+    assert [type(outcome(settings, job)) for job in jobs] == [TaskSuccess] * 6
 
 
 class Edition(Painter):
@@ -182,7 +184,7 @@ def test_bundles_are_read_anew_beside_the_old_without_losing_a_job(settings, hir
 
     assert eventually(lambda: digest() == "sha256:1")
     with_queue(settings, lambda queue: queue.ask_for_reload())
-    assert [type(one) for one in outcomes(settings, *range(1, 9))] == [Result] * 8
+    assert [type(one) for one in outcomes(settings, *range(1, 9))] == [TaskSuccess] * 8
     assert eventually(lambda: digest() == "sha256:2")
     assert editions[0].closed and not editions[1].closed
 
@@ -205,23 +207,23 @@ def test_a_bundle_that_cannot_be_read_anew_leaves_the_old_one_serving(settings, 
     assert eventually(lambda: with_queue(settings, lambda queue: queue.workers()))
     with_queue(settings, lambda queue: queue.ask_for_reload())
     assert eventually(lambda: error() == "the bundle is damaged")
-    assert isinstance(outcomes(settings, 1)[0], Result)
+    assert isinstance(outcomes(settings, 1)[0], TaskSuccess)
 
 
 def test_a_worker_survives_a_server_that_forgot_everything(settings, worker, server):
     outcomes(settings, 1)
-    server.delete(Keys(settings.namespace).lane(Lane.INTERACTIVE))
-    assert isinstance(outcomes(settings, 2)[0], Result)
+    server.delete(RedisKeys(settings.namespace).lane(Priority.INTERACTIVE))
+    assert isinstance(outcomes(settings, 2)[0], TaskSuccess)
 
 
 def test_a_worker_that_stops_is_no_longer_counted(settings, worker, server):
     outcomes(settings, 1)
     worker.stop()
-    assert eventually(lambda: server.hlen(Keys(settings.namespace).workers) == 0)
+    assert eventually(lambda: server.hlen(RedisKeys(settings.namespace).workers) == 0)
 
 
 def test_a_worker_counts_what_it_does(settings, worker, server):
     outcomes(settings, 1, 2, 13)
-    counts = Keys(settings.namespace).metrics
+    counts = RedisKeys(settings.namespace).metrics
     assert eventually(lambda: server.hget(counts, "batch_size:sum") == b"3")
     assert (server.hget(counts, "done"), server.hget(counts, "failed")) == (b"2", b"1")

@@ -8,8 +8,8 @@ import pytest
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from service.queue.consumer import Consumer
-from service.queue.jobs import Job, Lane
-from service.queue.task import WINDOW_BYTES, Result, Work
+from service.queue.jobs import Job, Priority
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.service.painter import Painter, paint
@@ -18,7 +18,7 @@ from tests.service.redis_faults import FAULTS, FaultyRedis
 
 pytestmark = pytest.mark.server
 
-SEEDS = {1: Lane.INTERACTIVE, 2: Lane.INTERACTIVE, 3: Lane.BATCH}
+SEEDS = {1: Priority.INTERACTIVE, 2: Priority.INTERACTIVE, 3: Priority.BATCH}
 
 
 def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consumer, patience=60):
@@ -28,7 +28,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
     consumer = kind(settings, client)
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
     worker = Worker(consumer, Painter, policy)
-    jobs = [Job(Work(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, lane=lane)
+    jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, lane=lane)
             for seed, lane in SEEDS.items()]  # fmt: skip
 
     async def run(queue):
@@ -52,7 +52,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         return [f"{type(error).__name__}: {error}"], client.calls
     faults = []
     for job, one in zip(jobs, outcomes, strict=True):
-        if not isinstance(one, Result) or one.fill.fills != paint([job.work.seed]):
+        if not isinstance(one, TaskSuccess) or one.fill.fills != paint([job.work.seed]):
             faults.append(f"wrong outcome {one}")
     if stored != [b"1"] * len(jobs):
         faults.append(f"stored {stored}")

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from training.common.errors import RecipeError
-from training.config.load import as_table, load_recipe, parse_recipe, recipe_text
+from training.config.load import load_recipe, parse_config, recipe_text, to_table
 from training.optim.optimizers import Adam, build_optimizer
 
 
 def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
     recipe = load_recipe("inpaint-gan")
-    assert parse_recipe(as_table(recipe)) == recipe
+    assert parse_config(to_table(recipe)) == recipe
 
 
 def test_a_value_is_overridden_as_toml_or_as_text():
@@ -28,9 +28,9 @@ def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
 
 
 def test_the_record_of_a_run_from_before_there_were_two_optimizers_still_loads():
-    table = as_table(load_recipe("inpaint-gan"))
+    table = to_table(load_recipe("inpaint-gan"))
     del table["optimizers"]["generator"]["kind"]
-    assert parse_recipe(table).optimizers.generator == Adam()
+    assert parse_config(table).optimizers.generator == Adam()
 
 
 def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):

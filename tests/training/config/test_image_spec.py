@@ -4,28 +4,28 @@ import pytest
 import torch
 
 from models.geometry import centre
-from training.config.image_spec import INPAINTING, Picture
+from training.config.image_spec import INPAINTING, ImageSpec
 
 
 def test_the_centres_view_shows_the_very_centres_that_inpainting_fills():
     pixels = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
-    picture = Picture(size=32, hole="all", view="centre")
+    picture = ImageSpec(size=32, hole="all", view="centre")
     assert picture.window == 64
     assert torch.equal(picture.see(pixels), centre(pixels))
 
 
 def test_a_shrunk_view_is_the_mean_of_each_four_pixels():
     pixels = torch.tensor([[0, 4], [8, 12]], dtype=torch.uint8).repeat(1, 3, 32, 32)
-    seen = Picture(size=32, hole="all", view="shrink").see(pixels)
+    seen = ImageSpec(size=32, hole="all", view="shrink").see(pixels)
     assert seen.shape == (1, 3, 32, 32)
     assert seen.unique().tolist() == [6]
 
 
 def test_a_hole_that_is_everything_covers_every_pixel():
-    assert Picture(size=32, hole="all").mask(2).sum() == 2 * 32 * 32
+    assert ImageSpec(size=32, hole="all").mask(2).sum() == 2 * 32 * 32
     assert INPAINTING.mask(1).sum() == 32 * 32
 
 
 def test_a_central_hole_in_another_size_is_refused():
     with pytest.raises(ValueError, match="needs size 64"):
-        Picture(size=32)
+        ImageSpec(size=32)

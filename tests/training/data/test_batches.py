@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from training.common.errors import PreparedDataError
-from training.config.config import Augment
+from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, caption_rows, load_sets
 from training.data.sampling import epoch_rows, shares
 
-PLAIN = Augment(flip=False, rotate=0.0, drop_caption=0.0)
+PLAIN = AugmentConfig(flip=False, rotate=0.0, drop_caption=0.0)
 
 
 def source(pictures, augment=None, seed=0):
-    return BatchSource([pictures], 8, 0.5, augment or Augment(rotate=0.5), seed)
+    return BatchSource([pictures], 8, 0.5, augment or AugmentConfig(rotate=0.5), seed)
 
 
 def test_a_batch_depends_on_seed_and_index_alone(pictures):

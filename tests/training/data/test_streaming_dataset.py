@@ -10,7 +10,7 @@ from tests.training.comparing import assert_same_end
 from tests.training.processes import answer
 from tests.training.small import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
-from training.config.config import Augment
+from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, load_sets
 from training.data.loader import Loader, Parts, interleave
 from training.data.manifest import Manifest
@@ -24,7 +24,7 @@ MIB = 2**20
 
 def source(prepared, seed=0, keep=4):
     sets = load_sets([prepared], "train", keep=keep)
-    return BatchSource(sets, 8, 0.5, Augment(rotate=0.5), seed, lanes=4)
+    return BatchSource(sets, 8, 0.5, AugmentConfig(rotate=0.5), seed, lanes=4)
 
 
 def same(one, other):

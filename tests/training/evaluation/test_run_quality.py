@@ -5,7 +5,7 @@ import torch
 
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
-from training.evaluation.run_quality import Made, figures, measure
+from training.evaluation.run_quality import Generated, figures, measure
 from training.metrics.diversity import diversity
 from training.runs.load_run import load_run
 
@@ -51,7 +51,9 @@ def test_diversity_needs_real_pictures_that_differ(reference):
 
 
 def test_whole_pictures_have_no_hole_to_be_measured():
-    found = figures(Made(noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1), whole=True), 0, pixels)
+    found = figures(
+        Generated(noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1), whole=True), 0, pixels
+    )
     assert found.keys() == {"pictures", "kid", "diversity"}
     assert found["diversity"]["mean"] == pytest.approx(1, abs=0.1)
 
@@ -60,7 +62,7 @@ def test_of_composites_the_fills_alone_count_for_diversity():
     reals = noise(8, 3, 64, 64)
     grey = reals.clone()
     grey[:, :, 16:48, 16:48] = 128
-    found = figures(Made(grey, reals, whole=False), 0, pixels)
+    found = figures(Generated(grey, reals, whole=False), 0, pixels)
     assert found["diversity"]["mean"] == 0
     assert 5 < found["hole_psnr"] < 15
 
@@ -68,7 +70,7 @@ def test_of_composites_the_fills_alone_count_for_diversity():
 def test_three_pictures_are_too_few():
     few = noise(3, 3, 32, 32)
     with pytest.raises(RunError, match="KID needs 4 pictures"):
-        figures(Made(few, few, whole=True), 0, pixels)
+        figures(Generated(few, few, whole=True), 0, pixels)
 
 
 @pytest.mark.parametrize(("name", "keys"), [("dcgan", set()), ("inpaint-gan", {"hole_psnr"})])

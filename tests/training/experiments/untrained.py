@@ -8,14 +8,14 @@ from training.config.load import load_recipe
 from training.data.manifest import Manifest
 from training.runs.checkpoint import save_checkpoint
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_players
+from training.runs.train_state import build_train_state
 
 
 def untrained(folder, prepared, name, *overrides):
     """Leave a run of a recipe made tiny, with a checkpoint."""
     recipe = load_recipe(name, [*RUN, *TINY[name], *overrides])
     run = RunDir.create(folder, recipe, {str(prepared): Manifest.load(prepared).digest})
-    players = build_players(recipe, DIM, torch.device("cpu"))
+    players = build_train_state(recipe, DIM, torch.device("cpu"))
     save_checkpoint(run.checkpoints, 0, players.state_dict())
     return folder
 

@@ -15,7 +15,7 @@ from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
 from training.inference.export import export
 from training.inference.sample import show
-from training.inference.sample_grid import Sampler
+from training.inference.sample_grid import SampleGridWriter
 from training.runs.load_run import load_run
 from training.trainer.run import start
 
@@ -64,7 +64,7 @@ class Loud(torch.nn.Module):
 
 
 def test_a_grid_of_temperatures_has_a_column_for_each(prepared, tmp_path):
-    sampler = Sampler([load_split(prepared, "train")], tmp_path, 0, torch.device("cpu"))
+    sampler = SampleGridWriter([load_split(prepared, "train")], tmp_path, 0, torch.device("cpu"))
     sampler.grid(tmp_path / "t.png", Loud(), 0, 2, (0.0, 0.5, 1.0))
     with Image.open(tmp_path / "t.png") as grid:
         assert grid.width - 190 == 5 * 132  # context and real picture besides

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from training.losses.objectives import OBJECTIVES
-from training.losses.objectives.base import Scene
+from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.gan import Gan, GanSettings, says_real
 from training.losses.objectives.terms import feature_matching, hole_l2, mismatched
 
@@ -16,7 +16,7 @@ class Judge(torch.nn.Module):
     """Scores a picture by its mean and a caption by its first number."""
 
     def forward(self, images, caption):
-        return Judgement(self.rejudge(images * 2, caption), (images * 2,))
+        return Logits(self.rejudge(images * 2, caption), (images * 2,))
 
     def rejudge(self, seen, caption):
         return seen.flatten(1).mean(1) / 2 + caption[:, 0]
@@ -25,7 +25,9 @@ class Judge(torch.nn.Module):
 def scene(level, caption):
     mask = torch.zeros(2, 1, 64, 64)
     mask[:, :, 16:48, 16:48] = 1
-    return Scene(torch.full((2, 3, 64, 64), level), mask, torch.tensor(caption)[:, None])
+    return DiscriminatorInput(
+        torch.full((2, 3, 64, 64), level), mask, torch.tensor(caption)[:, None]
+    )
 
 
 REAL, FAKE = scene(0.5, [1.0, -1.0]), scene(-0.5, [1.0, -1.0])

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from tests.training.losses.test_objectives import FAKE, REAL, Judge
 from training.common.errors import RecipeError
 from training.config.load import load_recipe
-from training.losses.objectives.base import Scene
+from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.wgan import ClipSettings, WganClip
 from training.losses.objectives.wgan_gp import PenaltySettings, WganGp, gradient_penalty
 
@@ -27,7 +27,7 @@ class LinearCritic(nn.Module):
     def forward(self, images, caption):
         flat = images.flatten(1)
         score = flat @ self.weight if self.norm else flat.square().sum(1) / 2
-        return Judgement(score, (images,))
+        return Logits(score, (images,))
 
 
 def scenes(count=3, hidden=SIZE):
@@ -35,7 +35,7 @@ def scenes(count=3, hidden=SIZE):
     mask[:, :, :hidden] = 1
     levels = torch.arange(1.0, count + 1).view(-1, 1, 1, 1) / 10
     images = levels.expand(-1, 3, SIZE, SIZE)
-    scene = Scene(images, mask, torch.zeros(count, 0))
+    scene = DiscriminatorInput(images, mask, torch.zeros(count, 0))
     return scene, scene
 
 

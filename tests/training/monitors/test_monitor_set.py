@@ -7,14 +7,14 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from training.monitors import Action, GuardSettings, Observation, Watch, log, read_findings
+from training.monitors import Action, MonitorSet, MonitorSettings, Observation, log, read_findings
 
 STUCK = {"balance": {"warn_after": 100, "act_after": 300}}
 
 
 def watch(**tables):
     tables = {"warmup": 0, "quiet": 150, **tables}
-    return Watch(TypeAdapter(GuardSettings).validate_python(tables))
+    return MonitorSet(TypeAdapter(MonitorSettings).validate_python(tables))
 
 
 def looks(watching, photos, steps, k=0.5, loss=1.0):

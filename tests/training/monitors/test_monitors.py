@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from training.monitors import GuardSettings, Observation
-from training.monitors.loss_spike import Jump
+from training.monitors import MonitorSettings, Observation
+from training.monitors.loss_spike import LossSpike
 
-GUARDS = GuardSettings().on_duty()
+GUARDS = MonitorSettings().on_duty()
 
 
 def says(guard, fills, reals, figures=None, past=None, **more):
@@ -99,7 +99,7 @@ def test_a_bad_batch_or_a_falling_loss_is_no_jump(loss, photos):
 
 
 def test_a_settled_loss_may_stir():
-    assert Jump().limit([0.001] * 20) > 0.4
+    assert LossSpike().limit([0.001] * 20) > 0.4
 
 
 def test_critic_weights_at_the_clip_are_pinned(photos):

@@ -7,7 +7,7 @@ import torch
 
 from models.geometry import CENTRE
 from training.common.errors import RunError
-from training.runs.best_checkpoint import Best, keep_best
+from training.runs.best_checkpoint import BestRecord, keep_best
 from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from training.runs.rollback import forget_from, forget_trouble
 from training.trainer.validation import validation_figures
@@ -21,23 +21,23 @@ from training.trainer.validation import validation_figures
     ],
 )
 def test_the_best_is_the_lowest_kid_or_the_highest_psnr(metric, values, expected):
-    best = Best(metric)
+    best = BestRecord(metric)
     assert [best.offer(i, {metric: value}) for i, value in enumerate(values)] == expected
     assert (best.step, best.value) == (4, values[-1])
 
 
 def test_what_was_not_measured_is_never_the_best():
-    assert not Best("kid").offer(1, {"hole_psnr": 30.0})
+    assert not BestRecord("kid").offer(1, {"hole_psnr": 30.0})
 
 
 def test_an_unknown_metric_is_refused():
     with pytest.raises(RunError, match="no metric 'fid'"):
-        Best("fid")
+        BestRecord("fid")
 
 
 def test_a_best_resumes_from_its_state_unless_the_metric_changed():
-    best, other = Best("kid"), Best("hole_psnr")
-    state = Best("kid", 0.1, 7).state_dict()
+    best, other = BestRecord("kid"), BestRecord("hole_psnr")
+    state = BestRecord("kid", 0.1, 7).state_dict()
     best.load_state_dict(state)
     other.load_state_dict(state)
     assert not best.offer(8, {"kid": 0.2})
@@ -48,7 +48,7 @@ def test_the_best_checkpoint_outlives_newer_ones(tmp_path):
     for step in (2, 4, 6):
         save_checkpoint(tmp_path, step, {"weight": torch.tensor([float(step)])})
         if step == 2:
-            kept = keep_best(tmp_path, Best("kid", 0.1, step))
+            kept = keep_best(tmp_path, BestRecord("kid", 0.1, step))
     assert [place.name for place in checkpoints(tmp_path)] == ["step-00000004", "step-00000006"]
     assert json.loads((kept / "state.json").read_text())["step"] == 2
     assert json.loads((kept / "best.json").read_text())["value"] == 0.1
@@ -57,7 +57,7 @@ def test_the_best_checkpoint_outlives_newer_ones(tmp_path):
 def test_a_checkpoint_of_another_step_is_not_kept_as_the_best(tmp_path):
     save_checkpoint(tmp_path, 2, {})
     with pytest.raises(RunError, match="no checkpoint of step 4"):
-        keep_best(tmp_path, Best("kid", 0.1, 4))
+        keep_best(tmp_path, BestRecord("kid", 0.1, 4))
 
 
 def test_a_rollback_goes_to_the_last_checkpoint_before_the_trouble(tmp_path):

@@ -11,9 +11,9 @@ from tests.training.small import DIM, small_recipe
 from training.common.errors import RunError
 from training.inference.export import export
 from training.runs.load_run import load_run
-from training.runs.pretrained import begin, find_origin
+from training.runs.pretrained import find_init_checkpoint, init_weights
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_players
+from training.runs.train_state import build_train_state
 from training.trainer.run import resume, start
 
 STILL = ("optimizers.generator.lr=1e-12", "run.ema=0")
@@ -41,8 +41,8 @@ def test_the_generator_begins_with_the_bundle_s_weights(bundle, prepared, tmp_pa
 
 def test_its_average_begins_there_too(bundle):
     recipe = small_recipe()
-    players = build_players(recipe, DIM, torch.device("cpu"))
-    begin(players, find_origin(bundle, recipe, "sha256:test"))
+    players = build_train_state(recipe, DIM, torch.device("cpu"))
+    init_weights(players, find_init_checkpoint(bundle, recipe, "sha256:test"))
     average = players.average.module.state_dict()
     begun = load_bundle(bundle).generator.state_dict()
     assert all(torch.equal(average[name], begun[name]) for name in begun)

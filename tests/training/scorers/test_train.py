@@ -12,8 +12,8 @@ from training.data.batches import load_sets
 from training.data.manifest import Manifest
 from training.scorers.train import (
     KINDS,
-    Kind,
     Schedule,
+    ScorerSpec,
     load_scorer,
     precision_at_1,
     save_scorer,
@@ -21,7 +21,9 @@ from training.scorers.train import (
     train_scorer,
 )
 
-SMALL = Kind(lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), KINDS["plain"].see)
+SMALL = ScorerSpec(
+    lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), KINDS["plain"].see
+)
 
 
 @pytest.mark.parametrize("once", [False, True])

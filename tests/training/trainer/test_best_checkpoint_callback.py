@@ -11,7 +11,7 @@ from training.common.errors import RecipeError, RunError
 from training.config.load import load_recipe
 from training.runs.metric_logger import read_log
 from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import build_players
+from training.runs.train_state import build_train_state
 from training.trainer.best_checkpoint_callback import BEST_STATE
 from training.trainer.run import resume, start
 
@@ -68,7 +68,7 @@ def test_hole_psnr_is_refused_where_nothing_is_seen():
 
 
 def test_snapshots_are_of_the_generator_at_their_steps(kept):
-    generator = build_players(small_recipe(), 8, torch.device("cpu")).generator
+    generator = build_train_state(small_recipe(), 8, torch.device("cpu")).generator
     found = snapshots(kept)
     assert list(found) == [2, 4, 6]
     weights = []
@@ -80,6 +80,6 @@ def test_snapshots_are_of_the_generator_at_their_steps(kept):
 
 def test_a_snapshot_of_another_network_is_refused_in_one_line(kept):
     other = small_recipe("generator.settings.width=16")
-    generator = build_players(other, 8, torch.device("cpu")).generator
+    generator = build_train_state(other, 8, torch.device("cpu")).generator
     with pytest.raises(RunError, match="cannot be loaded"):
         load_snapshot(snapshots(kept)[2], generator)

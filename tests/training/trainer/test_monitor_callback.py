@@ -14,8 +14,8 @@ from training.monitors import read_findings
 from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_players
-from training.trainer.monitor_callback import WATCH, Lookout
+from training.runs.train_state import build_train_state
+from training.trainer.monitor_callback import WATCH, MonitorCallback
 from training.trainer.run import resume, start
 
 # Grids take longer than steps.
@@ -167,9 +167,9 @@ SIZES = [
 
 
 def lookout(recipe, pictures, folder):
-    players = build_players(recipe, 8, torch.device("cpu"))
+    players = build_train_state(recipe, 8, torch.device("cpu"))
     batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0, recipe.picture)
-    return Lookout(RunDir.create(folder, recipe, {}), players, batches)
+    return MonitorCallback(RunDir.create(folder, recipe, {}), players, batches)
 
 
 def test_a_look_draws_no_number_of_torchs_own_and_leaves_the_generator_training(pictures, tmp_path):

@@ -19,7 +19,7 @@ from training.data.batches import BatchSource
 from training.runs.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_players
+from training.runs.train_state import build_train_state
 from training.trainer.run import resume, start
 from training.trainer.timer import work_clock
 from training.trainer.trainer import Trainer
@@ -126,14 +126,14 @@ def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
     recipe = small_recipe("dropout.start=0.5", "dropout.probability=0.3")
     run = RunDir.create(tmp_path / "run", recipe, {})
     batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0)
-    trainer = Trainer(run, build_players(recipe, 8, torch.device("cpu")), batches)
+    trainer = Trainer(run, build_train_state(recipe, 8, torch.device("cpu")), batches)
     assert [trainer.dropout_at(step) for step in (0, 2, 3, 5)] == [0.0, 0.0, 0.3, 0.3]
 
 
 def test_a_term_that_is_not_finite_stops_the_run_before_the_step(prepared, pictures, tmp_path):
     recipe = small_recipe()
     run = RunDir.create(tmp_path / "run", recipe, {})
-    players = build_players(recipe, 8, torch.device("cpu"))
+    players = build_train_state(recipe, 8, torch.device("cpu"))
     trainer = Trainer(run, players, BatchSource([pictures], 4, 0.5, recipe.augment, 0))
     with torch.no_grad():
         players.discriminator.judge[0].bias.fill_(torch.nan)

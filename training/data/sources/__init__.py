@@ -1,7 +1,7 @@
 """The raw data sets `prepare` can read, by name."""
 
 from training.common.errors import SourceError
-from training.data.sources.base import Example, PassedOver, Reading, Source
+from training.data.sources.base import Example, Reading, SkippedItems, Source
 from training.data.sources.celeba import read_celeba
 from training.data.sources.cifar10 import read_cifar10
 from training.data.sources.coco import read_coco
@@ -29,4 +29,4 @@ def find_source(name: str) -> Source:
         raise SourceError(f"no source '{name}'; known are {', '.join(SOURCES)}") from None
 
 
-__all__ = ["SOURCES", "Example", "PassedOver", "Reading", "Source", "find_source"]
+__all__ = ["SOURCES", "Example", "Reading", "SkippedItems", "Source", "find_source"]

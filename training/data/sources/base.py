@@ -29,7 +29,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class PassedOver:
+class SkippedItems:
     """A picture, or a row of a list, that is not used, and why.
 
     The reason is one of few fixed texts, so that they can be counted; what is particular to this
@@ -40,7 +40,7 @@ class PassedOver:
     reason: str
 
 
-Reading = Iterator[Example | PassedOver]
+Reading = Iterator[Example | SkippedItems]
 Source = Callable[[Path], Reading]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.data.sources.base import MISSING, Example, Reading, SkippedItems, is_picture, lines_of
 from training.data.sources.contents import look_through
 from training.data.sources.packed import walk
 
@@ -45,9 +45,9 @@ def read_celeba(place: Path) -> Reading:
         if name in captions and name in splits:
             yield Example(splits[name], name, (captions[name],), member.read)
         else:
-            yield PassedOver(name, "not in the lists")
+            yield SkippedItems(name, "not in the lists")
     for name in missing:
-        yield PassedOver(name, MISSING)
+        yield SkippedItems(name, MISSING)
 
 
 def describe(attributes: set[str]) -> str:

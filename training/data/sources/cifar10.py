@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.base import Example, PassedOver, Reading, is_picture
+from training.data.sources.base import Example, Reading, SkippedItems, is_picture
 from training.data.sources.contents import look_through
 from training.data.sources.packed import walk
 from training.data.sources.splits import split_of_folder
@@ -26,7 +26,7 @@ def read_cifar10(place: Path) -> Reading:
         found = _place_in_layout(member.path)
         if found is None:
             if is_picture(member.path):
-                yield PassedOver(member.path, "in no class's folder of a split")
+                yield SkippedItems(member.path, "in no class's folder of a split")
             continue
         split, label, name = found
         file_name = f"{split}/{label}/{name}"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.base import MISSING, Example, PassedOver, Reading, is_picture
+from training.data.sources.base import MISSING, Example, Reading, SkippedItems, is_picture
 from training.data.sources.coco_captions import CocoCaptions, parse_coco
 from training.data.sources.contents import Contents, look_through, match_names
 from training.data.sources.packed import walk
@@ -46,7 +46,7 @@ def read_coco(place: Path) -> Reading:
         texts = captions.by_name.get(rest, ())
         yield Example(split, name, tuple(texts), member.read)
     for name in missing:
-        yield PassedOver(name, MISSING)
+        yield SkippedItems(name, MISSING)
 
 
 def _caption_files(contents: Contents) -> dict[str, tuple[str, CocoCaptions]]:

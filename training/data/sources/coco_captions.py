@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.common.errors import SourceError
-from training.data.sources.base import PassedOver, caption_texts
+from training.data.sources.base import SkippedItems, caption_texts
 
 
 @dataclass
@@ -18,7 +18,7 @@ class CocoCaptions:
     """
 
     by_name: dict[str, list[str]] = field(default_factory=dict)
-    wrong: list[PassedOver] = field(default_factory=list)
+    wrong: list[SkippedItems] = field(default_factory=list)
 
 
 def parse_coco(path: str, text: str, folder: str = "") -> CocoCaptions:
@@ -50,7 +50,7 @@ def parse_coco(path: str, text: str, folder: str = "") -> CocoCaptions:
     return found
 
 
-def _names(path: str, images: list[Any], wrong: list[PassedOver], folder: str) -> dict[str, str]:
+def _names(path: str, images: list[Any], wrong: list[SkippedItems], folder: str) -> dict[str, str]:
     """File name by id."""
     names = {}
     for number, image in enumerate(images):
@@ -59,7 +59,7 @@ def _names(path: str, images: list[Any], wrong: list[PassedOver], folder: str) -
         if isinstance(name, str) and name and key is not None:
             names[key] = _within(folder, name)
         else:
-            wrong.append(PassedOver(f"{path}, image {number}", "no image with id and file_name"))
+            wrong.append(SkippedItems(f"{path}, image {number}", "no image with id and file_name"))
     return names
 
 
@@ -77,11 +77,11 @@ def _add(place: str, annotation: Any, names: dict[str, str], found: CocoCaptions
     given = annotation if isinstance(annotation, dict) else {}
     name = names.get(_key(given.get("image_id")) or "")
     if name is None:
-        found.wrong.append(PassedOver(place, "annotation of an image that is not listed"))
+        found.wrong.append(SkippedItems(place, "annotation of an image that is not listed"))
         return
     texts, reasons = caption_texts(given.get("caption"))
     found.by_name[name] += texts
-    found.wrong += [PassedOver(place, reason) for reason in reasons]
+    found.wrong += [SkippedItems(place, reason) for reason in reasons]
 
 
 def _key(given: object) -> str | None:

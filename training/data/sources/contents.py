@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from training.common.errors import ArchiveError, PictureError, SourceError
-from training.data.sources.base import PassedOver
+from training.data.sources.base import SkippedItems
 from training.data.sources.packed import ARCHIVE_SUFFIXES, Member, parts
 
 
@@ -39,7 +39,7 @@ class Contents:
         why = "".join(f"; {path} is {reason}" for path, reason in self.damaged.items())
         return SourceError(f"{self.place}: no {what} there, nor in an archive there{why}")
 
-    def pass_over_damaged(self, missing: Sequence[str]) -> Iterator[PassedOver]:
+    def pass_over_damaged(self, missing: Sequence[str]) -> Iterator[SkippedItems]:
         """Pass over damaged archives, unless they would have held what is missing.
 
         Args:
@@ -55,9 +55,9 @@ class Contents:
                     f"{reason}; {len(missing):,} listed pictures are nowhere else, such as "
                     f"{missing[0]}: without the archive they are passed over",
                 )
-            yield PassedOver(path, reason)
+            yield SkippedItems(path, reason)
 
-    def pass_over_unpacked(self) -> Iterator[PassedOver]:
+    def pass_over_unpacked(self) -> Iterator[SkippedItems]:
         """Pass over damaged archives that lie unpacked beside themselves, in a folder of the name.
 
         For sources without a list, where nobody knows what a damaged archive would have held.
@@ -70,7 +70,7 @@ class Contents:
             folder = path[: -len(suffix)] + "/"
             if not any(other.startswith(folder) for other in self.paths):
                 raise ArchiveError(self.place / path, reason)
-            yield PassedOver(path, reason)
+            yield SkippedItems(path, reason)
 
 
 def look_through(

@@ -7,7 +7,7 @@ Upstream layout: `Flickr8k.token.txt` (`name.jpg#k<TAB>caption`), the published 
 from pathlib import Path, PurePosixPath
 
 from training.common.errors import SourceError
-from training.data.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.data.sources.base import MISSING, Example, Reading, SkippedItems, is_picture, lines_of
 from training.data.sources.contents import look_through, match_names
 from training.data.sources.packed import walk
 
@@ -41,12 +41,12 @@ def read_flickr8k(place: Path) -> Reading:
             name = listed[name]
             yield Example(splits[name], name, tuple(captions.get(name, ())), member.read)
         else:
-            yield PassedOver(name, "in none of the split lists")
+            yield SkippedItems(name, "in none of the split lists")
     for name in missing:
-        yield PassedOver(name, MISSING)
+        yield SkippedItems(name, MISSING)
 
 
-def _captions(text: str) -> tuple[dict[str, list[str]], list[PassedOver]]:
+def _captions(text: str) -> tuple[dict[str, list[str]], list[SkippedItems]]:
     """Captions by photo, and lines that have none."""
     captions: dict[str, list[str]] = {}
     wrong = []
@@ -58,7 +58,7 @@ def _captions(text: str) -> tuple[dict[str, list[str]], list[PassedOver]]:
             caption = caption.strip().replace(" .", ".").replace(" ,", ",")
             captions.setdefault(name, []).append(caption)
         elif line.strip():
-            wrong.append(PassedOver(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
+            wrong.append(SkippedItems(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
     return captions, wrong
 
 

@@ -19,8 +19,8 @@ from training.data.manifest import TRAIN
 from training.data.sources.base import (
     MISSING,
     Example,
-    PassedOver,
     Reading,
+    SkippedItems,
     caption_texts,
     is_picture,
 )
@@ -64,14 +64,14 @@ def read_folder(place: Path) -> Reading:
             captions = tuple(entry.captions)
             yield Example(entry.split, member.path, captions, member.read, entry.label)
         elif is_picture(member.path):
-            yield PassedOver(member.path, "not in the metadata")
+            yield SkippedItems(member.path, "not in the metadata")
     found = set(listed.values())
     for name in entries:
         if name not in found:
-            yield PassedOver(name, MISSING)
+            yield SkippedItems(name, MISSING)
 
 
-def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iterator[PassedOver]:
+def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iterator[SkippedItems]:
     """Add the rows of one metadata file to `entries`; give those that are wrong."""
     for number, row in read_rows(path, text):
         try:
@@ -79,7 +79,7 @@ def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iter
         except PictureError as error:
             reasons = [str(error)]
         for reason in reasons:
-            yield PassedOver(f"{path}, line {number}", reason)
+            yield SkippedItems(f"{path}, line {number}", reason)
 
 
 def _add(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:

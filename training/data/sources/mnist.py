@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.common.errors import SourceError
-from training.data.sources.base import Example, PassedOver, Reading
+from training.data.sources.base import Example, Reading, SkippedItems
 from training.data.sources.contents import look_through
 from training.data.sources.packed import walk
 
@@ -43,7 +43,7 @@ def read_mnist(place: Path) -> Reading:
         for i, (picture, label) in enumerate(zip(pictures, labels.tolist(), strict=True)):
             file_name = f"{SPLITS[name]}/{i:05d}.png"
             if label >= len(DIGITS):
-                yield PassedOver(file_name, f"its label is no digit ({label})")
+                yield SkippedItems(file_name, f"its label is no digit ({label})")
                 continue
             word = DIGITS[label]
             captions = (f"a handwritten {word}", f"the digit {word}")

@@ -11,7 +11,7 @@ PARTICULAR = re.compile(r"""'[^']*'|"[^"]*"|\b[0-9a-f]*\d[0-9a-f]*\b|[^\s()]+\.\
 
 
 @dataclass
-class Reasons:
+class SkipCounts:
     """How often each kind of reason was met, and the first reason of each kind.
 
     Attributes:

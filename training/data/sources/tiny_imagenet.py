@@ -7,7 +7,7 @@ The label of a photo is its class's folder (`train/n01443537/images/x.JPEG`), or
 import logging
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.base import MISSING, Example, PassedOver, Reading, is_picture, lines_of
+from training.data.sources.base import MISSING, Example, Reading, SkippedItems, is_picture, lines_of
 from training.data.sources.contents import look_through
 from training.data.sources.packed import walk
 from training.data.sources.splits import split_of_folder
@@ -46,10 +46,10 @@ def read_tiny_imagenet(place: Path) -> Reading:
         if wnid in captions:
             yield Example(split, f"{split}/{name}", captions[wnid], member.read, wnid)
         else:
-            yield PassedOver(f"{split}/{name}", _why_unlabelled(wnid, annotated))
+            yield SkippedItems(f"{split}/{name}", _why_unlabelled(wnid, annotated))
     for name in labels:
         if (HELD_OUT, name) not in seen:
-            yield PassedOver(f"{HELD_OUT}/{name}", MISSING)
+            yield SkippedItems(f"{HELD_OUT}/{name}", MISSING)
     if not any(split == HELD_OUT for split, _ in seen):
         logger.warning("%s: no photos in val/images or val/CLASS: nothing is held out", place)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models.frozen.scorers import Scorer
 from training.evaluation.context import Seen
-from training.evaluation.measurement import Figure, measured, unmeasured
+from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.metrics.confidence import bootstrap_ratio
 from training.metrics.mobilenet import feature_distance
 from training.scorers.train import RANKED, own_first
@@ -15,7 +15,7 @@ from training.scorers.train import RANKED, own_first
 PARTITIONS = 20  # how often pictures are dealt into hundreds
 
 
-def captions_help(data: str, seen: Seen, network: str = "", seed: int = 0) -> Figure:
+def captions_help(data: str, seen: Seen, network: str = "", seed: int = 0) -> Measurement:
     """How much nearer to the real centre the true caption brings the fill, in per cent."""
     true, wrong = (feature_distance(some, seen.real) for some in (seen.true[0], seen.wrong))
     gain = bootstrap_ratio(100 * (wrong - true), wrong, seed)
@@ -26,7 +26,7 @@ def captions_help(data: str, seen: Seen, network: str = "", seed: int = 0) -> Fi
 
 def captions_steer(
     data: str, scorer: Scorer, seen: Seen, vectors: Tensor, *, network: str = "", seed: int = 0
-) -> Figure:
+) -> Measurement:
     """How far captions take the judge from its floor to its ceiling.
 
     Args:

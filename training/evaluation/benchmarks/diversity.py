@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from training.evaluation.measurement import Figure, measured
+from training.evaluation.measurement import Measurement, measured
 from training.metrics.diversity import distances, mean_distance
 from training.metrics.images import bootstrap_interval
 from training.metrics.mobilenet import feature_distance
@@ -15,7 +15,7 @@ from training.metrics.mobilenet import feature_distance
 
 def diversity_of_draws(
     data: str, draws: Tensor, real: Tensor, network: str = "", seed: int = 0
-) -> Figure:
+) -> Measurement:
     """Distance between draws over the distance between real centres.
 
     Args:

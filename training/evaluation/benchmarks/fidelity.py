@@ -9,9 +9,9 @@ from torch import Tensor
 
 from models.frozen.efficientnet import FrozenWeightsError
 from training.evaluation.baselines import CLASSICAL
-from training.evaluation.context import Subject
+from training.evaluation.context import EvalContext
 from training.evaluation.dataset import evenly_spaced
-from training.evaluation.measurement import Figure, measured, unmeasured
+from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.evaluation.methods import TRUE
 from training.evaluation.scores import REAL
 from training.metrics.efficientnet import load_second_extractor
@@ -33,7 +33,7 @@ def mean_of(draws: Tensor) -> Tensor:
 
 def kid_ratio(
     measure: str, data: str, kids: Mapping[str, Kid | None], counted: str, network: str
-) -> Figure:
+) -> Measurement:
     """KID of `TRUE` over the least of all others."""
     known = {name: one for name, one in kids.items() if one is not None}
     if len(known) < len(kids):
@@ -43,7 +43,7 @@ def kid_ratio(
         return unmeasured(measure, data, f"too few pictures: KID of {best} is not above 0")
     beside = {f"KID ×10³, {name}": told(one) for name, one in known.items()}
     value = known[TRUE].mean / known[best].mean
-    return Figure(measure, data, value, counted, network=network, beside=beside)
+    return Measurement(measure, data, value, counted, network=network, beside=beside)
 
 
 def told(one: Kid) -> str:
@@ -51,7 +51,7 @@ def told(one: Kid) -> str:
     return f"{1000 * one.mean:.2f} ± {1000 * one.spread:.2f}"
 
 
-def first_kid(subject: Subject) -> Figure:
+def first_kid(subject: EvalContext) -> Measurement:
     """KID by MobileNetV2, of what the table looked at."""
     if subject.extractor is None:
         return unmeasured("kid_ratio", subject.done.name, subject.why_blind)
@@ -61,7 +61,7 @@ def first_kid(subject: Subject) -> Figure:
     return kid_ratio("kid_ratio", subject.done.name, kids, counted, network)
 
 
-def second_kid(subject: Subject) -> Figure:
+def second_kid(subject: EvalContext) -> Measurement:
     """KID by EfficientNet-Lite2."""
     name = "kid_ratio_second"
     try:
@@ -91,7 +91,7 @@ def psnr_gain(
     centres: Tensor,
     *,
     seed: int = 0,
-) -> Figure:
+) -> Measurement:
     """Hole-PSNR of fills less that of the best of the others, paired by picture."""
     ours = hole_psnr(fills, centres)
     theirs = {name: hole_psnr(fill, centres) for name, fill in others.items()}
@@ -105,7 +105,7 @@ def psnr_gain(
     )
 
 
-def psnr_draw(subject: Subject) -> Figure:
+def psnr_draw(subject: EvalContext) -> Measurement:
     """Of a drawn fill."""
     done = subject.done
     others = {name: done.fills[name] for name in CLASSICAL}
@@ -113,7 +113,7 @@ def psnr_draw(subject: Subject) -> Figure:
     return psnr_gain("psnr_draw", done.name, done.fills[TRUE], others, centres, seed=done.seed)
 
 
-def psnr_mean(subject: Subject, draws: Tensor) -> Figure:
+def psnr_mean(subject: EvalContext, draws: Tensor) -> Measurement:
     """Of the mean of all draws of the `drawn` pictures."""
     done, rows = subject.done, subject.drawn
     others = {name: done.fills[name][rows] for name in CLASSICAL}
@@ -121,7 +121,7 @@ def psnr_mean(subject: Subject, draws: Tensor) -> Figure:
     return psnr_gain("psnr_mean", done.name, mean_of(draws), others, centres, seed=done.seed)
 
 
-def psnr_still(subject: Subject, still: Tensor) -> Figure:
+def psnr_still(subject: EvalContext, still: Tensor) -> Measurement:
     """Of the fills at temperature 0."""
     done = subject.done
     others = {name: done.fills[name] for name in CLASSICAL}
@@ -129,16 +129,16 @@ def psnr_still(subject: Subject, still: Tensor) -> Figure:
     return psnr_gain("psnr_still", done.name, still, others, centres, seed=done.seed)
 
 
-def seam(subject: Subject) -> Figure:
+def seam(subject: EvalContext) -> Measurement:
     """The step across the border."""
     pictures, name = subject.pictures, subject.done.name
     found = seam_ratio(pictures.composites(subject.done.fills[TRUE]), pictures.pixels)
     if found is None:
         return unmeasured("seam", name, "every real picture is flat across the border")
-    return Figure("seam", name, found, f"{len(pictures):,} pictures")
+    return Measurement("seam", name, found, f"{len(pictures):,} pictures")
 
 
-def against(subject: Subject, rival: str, draws: Tensor, still: Tensor) -> list[Figure]:
+def against(subject: EvalContext, rival: str, draws: Tensor, still: Tensor) -> list[Measurement]:
     """Compare with another bundle, `rival` being the name of its method."""
     done, engine = subject.done, subject.rivals[rival].engine
     fill = engine.fill

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from training.evaluation.benchmarks.captions import precision
-from training.evaluation.context import Subject
-from training.evaluation.measurement import Figure, measured, unmeasured
+from training.evaluation.context import EvalContext
+from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.metrics.images import bootstrap_interval
 from training.scorers.judge import Judge
 from training.scorers.train import RANKED
@@ -16,7 +16,7 @@ CANDIDATES = 8
 NAMES = ("ranking", "ranking_precision")
 
 
-def ranking(subject: Subject, judge: Judge, draws: Tensor, seen: Tensor) -> list[Figure]:
+def ranking(subject: EvalContext, judge: Judge, draws: Tensor, seen: Tensor) -> list[Measurement]:
     """Compare the first ranked with fills that nobody chose.
 
     Args:
@@ -32,7 +32,7 @@ def ranking(subject: Subject, judge: Judge, draws: Tensor, seen: Tensor) -> list
     return compare(subject.done.name, judge, first, seen, vectors, seed=subject.done.seed)
 
 
-def first_ranked(subject: Subject, draws: Tensor) -> Tensor:
+def first_ranked(subject: EvalContext, draws: Tensor) -> Tensor:
     """Of K fills of every picture, the one that the bundle scores highest, `(M, 3, 32, 32)`."""
     some = subject.pictures.take(subject.drawn)
     scores = [subject.engine.score(some.composites(d), some.vectors) for d in draws]
@@ -42,7 +42,7 @@ def first_ranked(subject: Subject, draws: Tensor) -> Tensor:
 @torch.inference_mode()
 def compare(
     data: str, judge: Judge, first: Tensor, others: Tensor, vectors: Tensor, *, seed: int = 0
-) -> list[Figure]:
+) -> list[Measurement]:
     """Let the judge compare.
 
     Args:
@@ -64,7 +64,9 @@ def compare(
     return [*figures, told(NAMES[1], data, ours, theirs, judge, seed=seed)]
 
 
-def told(name: str, data: str, ours: Tensor, theirs: Tensor, judge: Judge, *, seed: int) -> Figure:
+def told(
+    name: str, data: str, ours: Tensor, theirs: Tensor, judge: Judge, *, seed: int
+) -> Measurement:
     """The figure of a paired difference."""
     return measured(
         name,

@@ -18,8 +18,8 @@ from training.evaluation.benchmarks.fidelity import (
     seen_by,
 )
 from training.evaluation.benchmarks.ranking import NAMES, ranking
-from training.evaluation.context import DRAWS, Seen, Subject, see
-from training.evaluation.measurement import Figure, unmeasured
+from training.evaluation.context import DRAWS, EvalContext, Seen, see
+from training.evaluation.measurement import Measurement, unmeasured
 from training.evaluation.methods import TIMED_PICTURES, TRUE
 from training.evaluation.word_control.class_moves import class_words
 from training.evaluation.word_control.colour_moves import colour_words
@@ -28,7 +28,7 @@ DIVERSE_DRAWS = 4
 NO_JUDGE = "no judge reads these captions: train one (captionfill-train scorer judge)"
 
 
-def measure_set(subject: Subject) -> list[Figure]:
+def measure_set(subject: EvalContext) -> list[Measurement]:
     """Take every measure that can be taken of this set."""
     done = subject.done
     first = torch.stack([done.fills[TRUE], done.reseeded])[:, subject.drawn]
@@ -50,13 +50,13 @@ def measure_set(subject: Subject) -> list[Figure]:
     return figures
 
 
-def milliseconds(subject: Subject) -> Figure:
+def milliseconds(subject: EvalContext) -> Measurement:
     """How long one image takes."""
     counted = f"{min(len(subject.pictures), TIMED_PICTURES)} pictures"
-    return Figure("milliseconds", subject.done.name, subject.done.milliseconds[TRUE], counted)
+    return Measurement("milliseconds", subject.done.name, subject.done.milliseconds[TRUE], counted)
 
 
-def looked_at(subject: Subject, draws: Tensor) -> list[Figure]:
+def looked_at(subject: EvalContext, draws: Tensor) -> list[Measurement]:
     """What takes features of the centres alone."""
     data, extractor, judge = subject.done.name, subject.extractor, subject.judge
     names = ("diversity", "captions_help", "captions_steer", *NAMES)
@@ -78,7 +78,7 @@ def looked_at(subject: Subject, draws: Tensor) -> list[Figure]:
     ]
 
 
-def features_of_draws(subject: Subject, seen: Seen, draws: Tensor) -> Tensor:
+def features_of_draws(subject: EvalContext, seen: Seen, draws: Tensor) -> Tensor:
     """Features of the first draws of the `drawn` pictures; of two of them they are there."""
     assert subject.extractor is not None
     looked = [*seen.true[:, subject.drawn]]

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
-from training.evaluation.context import Subject
+from training.evaluation.context import EvalContext
 from training.evaluation.dataset import evenly_spaced
-from training.evaluation.measurement import Figure, measured, unmeasured
+from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.evaluation.methods import TRUE, WRONG
 from training.evaluation.word_control.class_names import imagenet_rows
 from training.metrics.confidence import share_won, told
@@ -22,7 +22,7 @@ CLASSIFIED = 1000  # pictures at most: the interval is then within 3 percentage 
 NAME = "class_words"
 
 
-def class_words(subject: Subject) -> list[Figure]:
+def class_words(subject: EvalContext) -> list[Measurement]:
     """Of a set whose pictures have WordNet ids for labels."""
     done, pictures = subject.done, subject.pictures
     classes = imagenet_rows(class_captions(done.prepared))
@@ -56,7 +56,7 @@ def class_words(subject: Subject) -> list[Figure]:
 
 def judged(
     data: str, chances: dict[str, Tensor], own: Tensor, other: Tensor, network: str = ""
-) -> Figure:
+) -> Measurement:
     """The figure.
 
     Args:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.captions import CaptionEncoder, EncoderError
 from training.data.batches import captions_of
-from training.evaluation.context import Subject
-from training.evaluation.measurement import Figure, measured, unmeasured
+from training.evaluation.context import EvalContext
+from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.evaluation.methods import Filler
 from training.evaluation.word_control.colours import Swap, moved_towards, swap_colour
 from training.metrics.confidence import share_won, told
@@ -22,7 +22,7 @@ LEAST = 10  # pairs: of fewer a share says nothing
 NAME = "colour_words"
 
 
-def colour_words(subject: Subject) -> list[Figure]:
+def colour_words(subject: EvalContext) -> list[Measurement]:
     """Of a set whose captions are sentences."""
     done, config = subject.done, subject.bundle.config
     swaps = first_swaps([captions_of(done.prepared, row) for row in done.rows.tolist()])
@@ -94,7 +94,7 @@ def mean_colour(fills: Tensor) -> np.ndarray:
     return found
 
 
-def judged(data: str, swaps: Sequence[Swap], moves: Tensor) -> Figure:
+def judged(data: str, swaps: Sequence[Swap], moves: Tensor) -> Measurement:
     """The figure, with the shares of hue and lightness, of things and clothes beside it."""
     kinds = {
         "hue words": [not swap.by_lightness for swap in swaps],

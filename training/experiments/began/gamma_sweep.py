@@ -14,7 +14,7 @@ from training.experiments.began.correlation import spearman
 from training.experiments.began.reconstructions import reconstruction_losses
 from training.experiments.drawing import over_strips, tidy
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
-from training.experiments.sweeps.sweep import Swept, load_sweep, strips_of
+from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
 from training.metrics.mobilenet import need_extractor
 
 LOSSES = (
@@ -57,7 +57,7 @@ def gamma_sweep(
     leave(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
 
 
-def measured(swept: Swept, extractor: Features, seed: int) -> dict[str, Any]:
+def measured(swept: SweepPoint, extractor: Features, seed: int) -> dict[str, Any]:
     """Return a run's row."""
     loaded = swept.loaded
     real, fake = (

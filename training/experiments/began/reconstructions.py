@@ -7,7 +7,7 @@ from models.geometry import to_float
 from training.common.errors import RunError
 from training.data.batches import Batch
 from training.inference.generate import AT_ONCE
-from training.losses.objectives.base import Scene
+from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.began import Began
 from training.runs.load_run import LoadedRun
 from training.runs.train_state import memory_format
@@ -45,6 +45,6 @@ def reconstruction_losses(loaded: LoadedRun, batch: Batch, pictures: Tensor) -> 
     found = []
     for rows in torch.arange(len(pictures)).split(AT_ONCE):
         part = Batch(to_float(pictures[rows]), batch.mask[rows], batch.caption[rows])
-        scene = Scene(*part.to(device, layout))
+        scene = DiscriminatorInput(*part.to(device, layout))
         found.append(objective.loss(loaded.discriminator, scene).double().cpu())
     return torch.cat(found)

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from models.geometry import hide, hole_mask, paste, to_float, to_uint8
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit
@@ -118,11 +118,13 @@ def effects(
         seed: of noise and resamples.
     """
     swaps = {swap for pairing in pairs for swap in pairing.swaps}
-    say(f"finding the directions of {len(swaps)} changes of a word in {len(train)} pictures")
+    print_stderr(
+        f"finding the directions of {len(swaps)} changes of a word in {len(train)} pictures"
+    )
     ways = directions(train, swaps, extract)
     found = {}
     for pairing in pairs:
-        say(f"{pairing.name}: {len(pairing)} pictures")
+        print_stderr(f"{pairing.name}: {len(pairing)} pictures")
         given = answer(pairing, fill, seed)
         found[pairing.name] = moves(given, extract, seed)
         if pairing.name == COLOUR:

@@ -46,7 +46,7 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class CaptionResponse:
     """What a generator makes of a pairing.
 
     Attributes:
@@ -62,10 +62,10 @@ class Answer:
     reseeded: Tensor
 
 
-def answer(pairing: Pairing, fill: Filler, seed: int) -> Answer:
+def answer(pairing: Pairing, fill: Filler, seed: int) -> CaptionResponse:
     """Fill a pairing's holes with both captions, and once more with other noise."""
     pixels, vectors = pairing.pixels, pairing.vectors
-    return Answer(
+    return CaptionResponse(
         pairing,
         true=fill(pixels, vectors, seed),
         other=fill(pixels, pairing.other_vectors, seed),
@@ -73,7 +73,7 @@ def answer(pairing: Pairing, fill: Filler, seed: int) -> Answer:
     )
 
 
-def moves(given: Answer, extract: Extract, seed: int) -> dict[str, Any]:
+def moves(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]:
     """Measure how far the other caption moves the fill, and which one is nearer to the real."""
     pixels = given.pairing.pixels
     real = centre(pixels)
@@ -106,7 +106,7 @@ def moves(given: Answer, extract: Extract, seed: int) -> dict[str, Any]:
     }
 
 
-def colour_change(given: Answer) -> Tensor:
+def colour_change(given: CaptionResponse) -> Tensor:
     """Project the change of each fill's mean Lab colour on old → new, `(N,)` in ΔE units."""
     change = mean_lab(given.other) - mean_lab(given.true)
     ways = torch.stack([lab(new) - lab(old) for old, new in given.pairing.swaps])
@@ -114,7 +114,7 @@ def colour_change(given: Answer) -> Tensor:
 
 
 def feature_change(
-    given: Answer, directions: Mapping[tuple[str, str], Direction], extract: Extract
+    given: CaptionResponse, directions: Mapping[tuple[str, str], Direction], extract: Extract
 ) -> tuple[Tensor, list[tuple[str, str]]]:
     """Project the change of each fill's features on the direction of its words.
 

@@ -8,7 +8,7 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.evaluation.dataset import choose_pictures
 from training.evaluation.table import markdown_table
@@ -141,7 +141,7 @@ def changes_of(runs: Sequence[RunDir]) -> list[dict[str, Change]]:
         found.append(recipe_changes(base.recipe, run.recipe))
         if not found[-1]:
             raise RunError(f"{name}: its recipe changes nothing of the base's")
-        say(f"{name}: {in_words(found[-1])}")
+        print_stderr(f"{name}: {in_words(found[-1])}")
     return found
 
 

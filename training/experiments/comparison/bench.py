@@ -18,10 +18,15 @@ from training.evaluation.benchmarks.fidelity import (
     seam,
 )
 from training.evaluation.benchmarks.suite import looked_at
-from training.evaluation.context import DRAWS, Subject
-from training.evaluation.measurement import Figure
+from training.evaluation.context import DRAWS, EvalContext
+from training.evaluation.measurement import Measurement
 from training.evaluation.methods import TRUE
-from training.evaluation.results import Evaluated, try_all, try_another, untold
+from training.evaluation.results import (
+    MethodResults,
+    evaluate_bundle,
+    evaluate_methods,
+    no_progress,
+)
 from training.evaluation.word_control.class_moves import class_words
 from training.metrics.mobilenet import load_extractor
 from training.scorers.judge import Judge
@@ -45,7 +50,7 @@ Told = dict[str, dict[str, list[float]]]
 
 
 @dataclass
-class Bench:
+class Benchmark:
     """Measures bundles on one folder's held-out pictures.
 
     What the classical methods make of them is made once, for the first bundle.
@@ -61,15 +66,15 @@ class Bench:
     judge: Judge | None
     count: int
     seed: int
-    last: Evaluated | None = field(default=None, init=False)
+    last: MethodResults | None = field(default=None, init=False)
 
     @property
-    def filled(self) -> Evaluated:
+    def filled(self) -> MethodResults:
         """What the last bundle made of the pictures."""
         assert self.last is not None
         return self.last
 
-    def measure(self, bundle: Bundle) -> list[Figure]:
+    def measure(self, bundle: Bundle) -> list[Measurement]:
         """Take the measures `TAKEN`, but class words where there are no classes.
 
         Raises:
@@ -80,7 +85,7 @@ class Bench:
         if self.last is None:
             which = Manifest.load(self.folder).held_out
             fingerprint = bundle.config.encoder_fingerprint
-            self.last = try_all(
+            self.last = evaluate_methods(
                 engine.fill,
                 {},
                 load_split(self.folder, which, encoder_fingerprint=fingerprint),
@@ -89,12 +94,12 @@ class Bench:
                 limit=self.count,
                 seed=self.seed,
                 batch_size=BATCH,
-                progress=untold,
+                progress=no_progress,
                 timed=False,
             )
         else:
-            self.last = try_another(self.last, engine.fill, extractor, BATCH)
-        subject = Subject(self.last, engine, {}, extractor, self.judge, BATCH, untold)
+            self.last = evaluate_bundle(self.last, engine.fill, extractor, BATCH)
+        subject = EvalContext(self.last, engine, {}, extractor, self.judge, BATCH, no_progress)
         first = torch.stack([self.last.fills[TRUE], self.last.reseeded])[:, subject.drawn]
         draws = subject.draw(engine.fill, "draws", first, DRAWS)
         return [
@@ -108,7 +113,7 @@ class Bench:
         ]
 
 
-def measure_on(benches: Sequence[Bench], bundle: Bundle) -> Told:
+def measure_on(benches: Sequence[Benchmark], bundle: Bundle) -> Told:
     """Measure a bundle on several sets; plain values of what could be measured."""
     found: Told = {}
     for figure in (figure for bench in benches for figure in bench.measure(bundle)):

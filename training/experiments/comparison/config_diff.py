@@ -6,9 +6,9 @@ from typing import Any
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
-from training.config.config import Recipe
-from training.config.load import as_table
-from training.config.validation import sketch
+from training.config.config import Config
+from training.config.load import to_table
+from training.config.validation import build_meta
 
 # What a run is called, how long it is, and what it leaves behind: none of it is another system.
 BOOKKEEPING = (
@@ -28,7 +28,7 @@ BOOKKEEPING = (
 Change = tuple[Any, Any]
 
 
-def recipe_changes(base: Recipe, other: Recipe) -> dict[str, Change]:
+def recipe_changes(base: Config, other: Config) -> dict[str, Change]:
     """Return what another recipe changes: dotted key -> value of the base and of the other.
 
     Settings that are not written down count with their defaults; a key that only one of them has,
@@ -42,14 +42,14 @@ def recipe_changes(base: Recipe, other: Recipe) -> dict[str, Change]:
     }
 
 
-def resolved(recipe: Recipe) -> dict[str, Any]:
+def resolved(recipe: Config) -> dict[str, Any]:
     """Return a recipe as tables with the defaults of its networks and objective filled in."""
-    table = as_table(recipe)
+    table = to_table(recipe)
     for name, part, registry in (
         ("generator", recipe.generator, GENERATORS),
         ("discriminator", recipe.discriminator, DISCRIMINATORS),
     ):
-        table[name]["settings"] |= plain(sketch(name, part, registry))
+        table[name]["settings"] |= plain(build_meta(name, part, registry))
     table["objective"]["settings"] |= plain(recipe.build_objective())
     return table
 

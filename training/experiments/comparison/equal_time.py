@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.runtime.bundle import Bundle
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.evaluation.methods import TRUE
 from training.evaluation.table import markdown_table
 from training.evaluation.targets import MEASURES
 from training.experiments.comparison.ablation import Others, changes_of, in_words
-from training.experiments.comparison.bench import TAKEN, Bench, Told, measure_on, shown
+from training.experiments.comparison.bench import TAKEN, Benchmark, Told, measure_on, shown
 from training.experiments.comparison.filling import load_filling
 from training.experiments.comparison.side_by_side import Rows, by_name, fills_grid
 from training.experiments.output import beside, leave_table
@@ -58,16 +58,16 @@ def equal_time(
     minutes = {name: minutes_of(run) for name, run in named.items()}
     longest, shortest = max(minutes.values()), min(minutes.values())
     if longest - shortest > ALIKE * longest:
-        say(f"the runs did not have equal time: {shortest:.1f} to {longest:.1f} minutes")
+        print_stderr(f"the runs did not have equal time: {shortest:.1f} to {longest:.1f} minutes")
     config = bundle_config(named[next(iter(named))], "base", ranks=False)
     judge = load_judge(config.caption_dim)
-    benches = [Bench(folder, judge, count, seed) for folder in data]
+    benches = [Benchmark(folder, judge, count, seed) for folder in data]
     told: dict[str, Told] = {}
     fills = {}
     for name, run in named.items():
         told[name] = measure_on(benches, as_bundle(run))
         fills[name] = benches[0].filled.fills[TRUE]
-        say(f"{name}: {shown(told[name])}")
+        print_stderr(f"{name}: {shown(told[name])}")
     order = best_first(told, by)
     results = {
         "order": order,

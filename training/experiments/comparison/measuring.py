@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.evaluation.dataset import Pictures
+from training.evaluation.dataset import EvaluationSet
 from training.experiments.comparison.filling import Filler
 from training.metrics.images import (
     DEFINITIONS,
@@ -86,7 +86,7 @@ class Measured:
 
 
 def measure(
-    fill: Filler, pictures: Pictures, extract: Extract, reals: Tensor, draws: int, seed: int
+    fill: Filler, pictures: EvaluationSet, extract: Extract, reals: Tensor, draws: int, seed: int
 ) -> Measured:
     """Fill the holes of some pictures `draws` times, and measure.
 

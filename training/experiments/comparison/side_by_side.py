@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from models.geometry import hide, hole_mask, to_float, to_uint8
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.dataset import Pictures
+from training.evaluation.dataset import EvaluationSet
 from training.evaluation.table import markdown_table
 from training.experiments.comparison.filling import filler
 from training.experiments.comparison.measuring import FIGURES, Extract, Measured, measure
@@ -38,7 +38,7 @@ def by_name(runs: Iterable[LoadedRun]) -> dict[str, LoadedRun]:
 
 
 def measure_all(
-    runs: Mapping[str, LoadedRun], pictures: Pictures, extract: Extract, draws: int, seed: int
+    runs: Mapping[str, LoadedRun], pictures: EvaluationSet, extract: Extract, draws: int, seed: int
 ) -> dict[str, Measured]:
     """Measure every run on the same pictures with noise of the same seeds.
 
@@ -50,7 +50,7 @@ def measure_all(
     reals = extract(pictures.pixels)
     found = {}
     for name, run in runs.items():
-        say(f"{name}: {draws} fills for each of {len(pictures)} pictures")
+        print_stderr(f"{name}: {draws} fills for each of {len(pictures)} pictures")
         found[name] = measure(filler(run), pictures, extract, reals, draws, seed)
     return found
 
@@ -93,7 +93,7 @@ def kid_cell(kid: Mapping[str, float]) -> str:
 
 
 def fills_grid(
-    pictures: Pictures, fills: Mapping[str, Tensor], rows: Sequence[int], labels: Sequence[str]
+    pictures: EvaluationSet, fills: Mapping[str, Tensor], rows: Sequence[int], labels: Sequence[str]
 ) -> Image.Image:
     """Show some pictures: context, every run's composite, real.
 

@@ -10,11 +10,11 @@ from models.geometry import hide, to_float, to_uint8
 from training.common.console import stage_progress
 from training.common.output_files import write_whole
 from training.config.image_spec import INPAINTING
-from training.evaluation.run_quality import Made, definitions, figures, make
+from training.evaluation.run_quality import Generated, definitions, figures, make
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.metrics.mobilenet import need_extractor
 from training.reporting.image_grid import picture_grid
-from training.runs.cost import DEFINITIONS, effort
+from training.runs.cost import DEFINITIONS, run_cost
 from training.runs.load_run import LoadedRun, load_run, moved_to
 from training.runs.metric_logger import read_log
 
@@ -52,7 +52,7 @@ def systems(
     extractor = need_extractor()
     loaded = [load_run(place, data=moved_to(data)) for place in runs]
     rows: list[dict[str, Any]] = []
-    made: list[Made] = []
+    made: list[Generated] = []
     with stage_progress() as progress:
         for one in loaded:
             batch = one.batch(one.held_out(data, split), count, seed)
@@ -69,10 +69,10 @@ def systems(
 def row(one: LoadedRun, found: dict[str, Any]) -> dict[str, Any]:
     """Return a run's row: what it is, what it cost, what it says of itself, and what was found."""
     named = {"run": one.name, "recipe": one.recipe.name, "whole": one.unconditional}
-    return named | effort(one.run, read_log(one.run.folder)) | found
+    return named | run_cost(one.run, read_log(one.run.folder)) | found
 
 
-def gallery(loaded: list[LoadedRun], made: list[Made]) -> Image.Image:
+def gallery(loaded: list[LoadedRun], made: list[Generated]) -> Image.Image:
     """Lay out the first pictures of every run, a row each, beside what is real; none is picked."""
     rows: dict[str, Tensor] = {}
     for whole in (True, False):
@@ -87,7 +87,7 @@ def gallery(loaded: list[LoadedRun], made: list[Made]) -> Image.Image:
     return picture_grid(columns, list(rows), scale=1)
 
 
-def context(made: Made) -> Tensor:
+def context(made: Generated) -> Tensor:
     """Return what the inpainting systems were shown."""
     reals = made.reals[:SHOWN]
     return to_uint8(hide(to_float(reals), INPAINTING.mask(len(reals))))

@@ -12,7 +12,7 @@ from models.geometry import to_float
 from training.evaluation.run_quality import definitions, figures, sample
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.experiments.sweeps.clip_figure import drawing
-from training.experiments.sweeps.sweep import Swept, load_sweep, strips_of
+from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
 from training.metrics.mobilenet import need_extractor
 from training.monitors.clipping import pinned_share
 from training.reporting.curves import series
@@ -67,7 +67,7 @@ def clip_sweep(
     leave(out, "clip-sweep", [swept.loaded for swept in sweep], results, picture)
 
 
-def examined(swept: Swept) -> dict[str, Any]:
+def examined(swept: SweepPoint) -> dict[str, Any]:
     """Return what is found in a run's critic: its weights, and its gradients."""
     critic, clip = swept.loaded.discriminator, swept.value
     layers = layers_of(critic)

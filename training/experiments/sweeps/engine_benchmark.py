@@ -13,9 +13,9 @@ from torch import Tensor
 from models.geometry import hole_mask, paste
 from models.runtime.bundle import load_bundle
 from models.runtime.engines import Engine, load_engine
-from training.common.console import say
+from training.common.console import print_stderr
 from training.data.memory_dataset import load_split
-from training.evaluation.dataset import Pictures, choose_pictures
+from training.evaluation.dataset import EvaluationSet, choose_pictures
 from training.experiments.registry import Count, Out, Seed, experiment, leave
 from training.reporting.image_grid import picture_grid
 
@@ -58,7 +58,7 @@ def engines(
         results["score"] = times(scorings)
     for name in ready:
         figures = [results[part].get(name, {}) for part in ("fill", "distance")]
-        say(f"{name}: {figures[0]} {figures[1]}")
+        print_stderr(f"{name}: {figures[0]} {figures[1]}")
     leave(out, "engines", [], results, shown(pictures, fills))
 
 
@@ -102,7 +102,7 @@ def _summary(wall: np.ndarray, cpu: np.ndarray, slow: np.ndarray) -> dict[str, f
     return {name: round(float(figure), 3) for name, figure in figures.items()}
 
 
-def shown(pictures: Pictures, fills: Mapping[str, Tensor]) -> Any:
+def shown(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any:
     """Lay out the first pictures as each engine fills them, and the differences, enlarged."""
     rows = {name: paste(pictures.pixels, hole_mask(), fill) for name, fill in fills.items()}
     for name, fill in fills.items():
@@ -120,7 +120,7 @@ def _timed(doing: Callable[[int], object], number: int) -> tuple[float, float]:
     return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
 
 
-def _one_fill(engine: Engine, pictures: Pictures, seed: int) -> Callable[[int], object]:
+def _one_fill(engine: Engine, pictures: EvaluationSet, seed: int) -> Callable[[int], object]:
     def fill(number: int) -> object:
         row = slice(number % len(pictures), number % len(pictures) + 1)
         return engine.fill(pictures.pixels[row], pictures.vectors[row], [seed + number])
@@ -128,7 +128,7 @@ def _one_fill(engine: Engine, pictures: Pictures, seed: int) -> Callable[[int], 
     return fill
 
 
-def _one_score(engine: Engine, pictures: Pictures) -> Callable[[int], object]:
+def _one_score(engine: Engine, pictures: EvaluationSet) -> Callable[[int], object]:
     def score(number: int) -> object:
         row = slice(number % len(pictures), number % len(pictures) + 1)
         return engine.score(pictures.pixels[row], pictures.vectors[row])

@@ -11,10 +11,10 @@ import typer
 from matplotlib.figure import Figure as Drawing
 
 from models.runtime.bundle import load_bundle
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.evaluation.targets import MEASURES
-from training.experiments.comparison.bench import TAKEN, Bench, measure_on, shown
+from training.experiments.comparison.bench import TAKEN, Benchmark, measure_on, shown
 from training.experiments.registry import Count, Out, Seed, experiment, leave
 from training.scorers.judge import load_judge
 
@@ -38,13 +38,13 @@ def frontier(
     if not hasattr(settings, "temperature"):
         raise RunError(f"generator {loaded.config.generator!r} knows no guidance or temperature")
     judge = load_judge(loaded.config.caption_dim)
-    benches, points = [Bench(folder, judge, count, seed) for folder in data], []
+    benches, points = [Benchmark(folder, judge, count, seed) for folder in data], []
     for hot in temperature or [settings.temperature]:
         for far in guidance or [settings.guidance]:
             loaded.generator.settings = replace(settings, guidance=far, temperature=hot)  # type: ignore[assignment, type-var]
             told = measure_on(benches, loaded)
             points.append({"guidance": far, "temperature": hot, "figures": told})
-            say(f"guidance {far:g}, temperature {hot:g}: {shown(told)}")
+            print_stderr(f"guidance {far:g}, temperature {hot:g}: {shown(told)}")
     results = {"bundle": loaded.digest, "pictures": count, "seed": seed, "points": points}
     leave(out, "frontier", [], results, draw(points))
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from training.common.console import say
+from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.config.config import Recipe
-from training.config.load import as_table
+from training.config.config import Config
+from training.config.load import to_table
 from training.data.batches import Batch
-from training.evaluation.run_quality import Made
+from training.evaluation.run_quality import Generated
 from training.losses.objectives import find_objective
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
@@ -25,7 +25,7 @@ FREE = (
 )
 
 
-class Swept(NamedTuple):
+class SweepPoint(NamedTuple):
     """A run of a sweep.
 
     Attributes:
@@ -38,16 +38,16 @@ class Swept(NamedTuple):
     value: float
     loaded: LoadedRun
     batch: Batch
-    made: Made
+    made: Generated
 
 
 def load_sweep(
     folders: Sequence[Path],
     kind: str,
     setting: str,
-    draw: Callable[[LoadedRun], tuple[Batch, Made]],
+    draw: Callable[[LoadedRun], tuple[Batch, Generated]],
     data: Path | None = None,
-) -> list[Swept]:
+) -> list[SweepPoint]:
     """Load runs of one objective that differ in one of its settings and their seed alone.
 
     Where they did not all get as far, that is said in one line: a guard that stopped one of them
@@ -79,12 +79,12 @@ def load_sweep(
         raise RunError(f"a sweep needs runs of at least two values of {setting}")
     if len({run.step for run in runs}) > 1:
         steps = ", ".join(f"{run.name} {run.step}" for run in runs)
-        say(f"the runs are not equally long trained: {steps}")
+        print_stderr(f"the runs are not equally long trained: {steps}")
     order = sorted(zip(values, runs, strict=True), key=lambda pair: (pair[0], pair[1].name))
-    return [Swept(value, run, *draw(run)) for value, run in order]
+    return [SweepPoint(value, run, *draw(run)) for value, run in order]
 
 
-def strips_of(sweep: Sequence[Swept], symbol: str) -> dict[str, Tensor]:
+def strips_of(sweep: Sequence[SweepPoint], symbol: str) -> dict[str, Tensor]:
     """Return every run's pictures by what to call them, the real ones last."""
     made = {
         f"{symbol} {swept.value:g}: {swept.loaded.name}, step {swept.loaded.step:,}": (
@@ -118,9 +118,9 @@ def check_alike(first: LoadedRun, second: LoadedRun, setting: str) -> None:
 
 def resolved(run: LoadedRun) -> dict[str, Any]:
     """Return a run's recipe as tables, with the defaults of networks and objective written out."""
-    recipe: Recipe = run.recipe
+    recipe: Config = run.recipe
     settings = find_objective(recipe.objective.kind).settings_type(**recipe.objective.settings)
-    table = as_table(recipe)
+    table = to_table(recipe)
     table["objective"]["settings"] = asdict(settings)
     for player in ("generator", "discriminator"):
         table[player]["settings"] = asdict(getattr(run, player).settings)

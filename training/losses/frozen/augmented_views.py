@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.discriminators.projected import Looked, ProjectedDiscriminator
+from models.discriminators.projected import FrozenFeatures, ProjectedDiscriminator
 from models.geometry import corners
 from training.common import distributed
 
@@ -32,12 +32,12 @@ class View(NamedTuple):
     resolution: int
     noise: float
 
-    def look(self, eye: ProjectedDiscriminator, images: Tensor) -> Looked:
+    def look(self, eye: ProjectedDiscriminator, images: Tensor) -> FrozenFeatures:
         """Look at pictures `(N, 3, 64, 64)`, each with noise of its own."""
         static = None
         if self.noise:
             side = eye.settings.window
-            static = distributed.own_rows(
+            static = distributed.shard_rows(
                 lambda rows: torch.randn(rows, 3, side, side), len(images)
             )
             static = static.to(images.device) * self.noise

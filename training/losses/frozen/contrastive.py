@@ -9,12 +9,12 @@ TEMPERATURE = 0.07  # Radford et al. 2021 begin with it
 SAME = 0.75
 
 
-def told(caption: Tensor) -> Tensor:
+def has_caption(caption: Tensor) -> Tensor:
     """Return which of the captions `(N, caption_dim)` say anything, bool `(N,)`."""
     return caption.abs().sum(1) > 0
 
 
-def contrast(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
+def contrastive_loss(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
     """Cross-entropy of finding each picture's own caption in the batch (InfoNCE), `(N,)`.
 
     Oord et al. 2018, "Representation learning with contrastive predictive coding", eq. 4.
@@ -27,7 +27,7 @@ def contrast(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
     """
     logits = seen.float() @ read.float().T / TEMPERATURE
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    speaks = told(caption)
+    speaks = has_caption(caption)
     usable = (caption @ caption.T < SAME) & speaks
     logits = logits.masked_fill(~(usable | own), -1e4)
     loss = cross_entropy(logits, torch.arange(len(logits), device=logits.device), reduction="none")

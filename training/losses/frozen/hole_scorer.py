@@ -41,7 +41,7 @@ class HoleView(NamedTuple):
         top, left = self.corner
         inside = centre(images)[:, :, top : top + SIDE, left : left + SIDE].float()
         if self.noise:
-            static = distributed.own_rows(
+            static = distributed.shard_rows(
                 lambda rows: torch.randn(rows, 3, SIDE, SIDE), len(images)
             )
             inside = inside + static.to(images.device) * self.noise

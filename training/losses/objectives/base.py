@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 
 # A term's name and its weighted value for each picture, `(N,)`; a player's loss is the sum of the
 # means. Weighted, so that what is logged is what was minimised.
@@ -19,7 +19,7 @@ Terms = dict[str, Tensor]
 Figures = dict[str, float]
 
 
-class Scene(NamedTuple):
+class DiscriminatorInput(NamedTuple):
     """A batch as a discriminator sees it; H×W is the recipe's picture size.
 
     Attributes:
@@ -39,12 +39,14 @@ class Scene(NamedTuple):
     looked: Any = None
     still: Tensor | None = None
 
-    def detach(self) -> "Scene":
+    def detach(self) -> "DiscriminatorInput":
         """Return the same without a gradient."""
         draws = None if self.draws is None else tuple(draw.detach() for draw in self.draws)
         looked = None if self.looked is None else self.looked.detach()
         still = None if self.still is None else self.still.detach()
-        return Scene(self.images.detach(), self.mask, self.caption, draws, looked, still)
+        return DiscriminatorInput(
+            self.images.detach(), self.mask, self.caption, draws, looked, still
+        )
 
 
 class Objective(Protocol):
@@ -52,7 +54,7 @@ class Objective(Protocol):
 
     Attributes:
         settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
-        verdict: what a discriminator must give: `Judgement`, `Patches` or `Reconstruction`.
+        verdict: what a discriminator must give: `Logits`, `PatchLogits` or `Reconstruction`.
         differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
         progress: the figure, falling as training gets on, that a plateau of is watched for.
         clip: the discriminator's weights are kept in -clip to clip; None where they are free.
@@ -81,11 +83,15 @@ class Objective(Protocol):
         """Return the captions `(N, caption_dim)` that fills are asked for, given the pictures'."""
         ...
 
-    def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
+    def prepare(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Do once what both players need of a batch; `fake` carries the generator's gradient."""
         ...
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return the terms the discriminator minimises; `fake` carries no gradient."""
         ...
 
@@ -93,7 +99,9 @@ class Objective(Protocol):
         """Do to the weights what follows each of the discriminator's steps."""
         ...
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return the terms the generator minimises, through `fake`."""
         ...
 
@@ -118,7 +126,7 @@ class Objective(Protocol):
 class PlainObjective:
     """What most objectives are: they need scores, change no weights and keep no state."""
 
-    verdict: ClassVar[type] = Judgement
+    verdict: ClassVar[type] = Logits
     differentiates_twice: ClassVar[bool] = False
     progress: ClassVar[str | None] = None
     clip: float | None = None
@@ -133,7 +141,9 @@ class PlainObjective:
         """Ask for what the pictures show."""
         return caption
 
-    def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
+    def prepare(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Prepare nothing."""
         return real, fake
 

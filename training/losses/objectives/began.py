@@ -8,12 +8,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Reconstruction
-from training.losses.objectives.base import Figures, PlainObjective, Scene, Terms, register
+from training.losses.objectives.base import (
+    DiscriminatorInput,
+    Figures,
+    PlainObjective,
+    Terms,
+    register,
+)
 from training.losses.objectives.terms import hole_l2, hole_mean
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class BeganSettings:
+class BeganLossSettings:
     """The balance, and what may be added to it.
 
     Attributes:
@@ -34,29 +40,33 @@ class BeganSettings:
 class Began(PlainObjective):
     """§3.4: `L_D = L(x) - k·L(G(z))`, `L_G = L(G(z))`, and k holds γ·L(x) and L(G(z)) level."""
 
-    settings_type = BeganSettings
+    settings_type = BeganLossSettings
     verdict = Reconstruction
     progress = "M"
 
-    def __init__(self, settings: BeganSettings) -> None:
+    def __init__(self, settings: BeganLossSettings) -> None:
         self.settings = settings
         self.k = 0.0
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `L(x)` and `-k·L(G(z))`."""
         return {
             "real": self.loss(discriminator, real),
             "fake": -self.k * self.loss(discriminator, fake),
         }
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `L(G(z))`, and the hole's squared error as weighted."""
         terms = {"adversarial": self.loss(discriminator, fake)}
         if self.settings.l2:
             terms["l2"] = hole_l2(real, fake) * self.settings.l2
         return terms
 
-    def loss(self, discriminator: nn.Module, scene: Scene) -> Tensor:
+    def loss(self, discriminator: nn.Module, scene: DiscriminatorInput) -> Tensor:
         """Return `L(v)`, the mean over the hole of `|v - D(v)|^η`, `(N,)`.
 
         Around a hole both players' pictures are the same; counted in, what is seen would keep

@@ -9,16 +9,22 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
-from models.discriminators.projected import Looked
-from models.frozen.caption_scorer import CAPTION_DIM, load_steering
+from models.discriminators.projected import FrozenFeatures
+from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.frozen.efficientnet import PACKAGE, weights_path
 from models.frozen.scorers import Scorer
 from training.common import distributed
 from training.losses.frozen.augmented_views import RESOLUTIONS, draw_view
-from training.losses.frozen.contrastive import SAME, contrast, told
+from training.losses.frozen.contrastive import SAME, contrastive_loss, has_caption
 from training.losses.frozen.hole_scorer import draw_hole_view, load_hole_scorer
-from training.losses.objectives.base import Figures, PlainObjective, Scene, Terms, register
-from training.losses.objectives.gradient_balancing import Shares
+from training.losses.objectives.base import (
+    DiscriminatorInput,
+    Figures,
+    PlainObjective,
+    Terms,
+    register,
+)
+from training.losses.objectives.gradient_balancing import GradientBalancer
 from training.losses.objectives.terms import hole_mean
 
 DRAWS = 2
@@ -28,7 +34,7 @@ SPREAD_WEIGHT = (2 / (torch.pi * DRAWS * (DRAWS + 1))) ** 0.5 * (torch.pi / 4) *
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class SteeredSettings:
+class FlagshipSettings:
     """What the generator is told, each as the length of its gradient at the generator's output.
 
     The pixels' is 1: all the same way over large areas, it goes further than its length says. A
@@ -83,17 +89,17 @@ class SteeredSettings:
 
 
 @register("steered")
-class Steered(PlainObjective):
+class Flagship(PlainObjective):
     """Hinge adversary on pretrained features, Bendel's regulariser, contrast of captions."""
 
-    settings_type = SteeredSettings
+    settings_type = FlagshipSettings
 
-    def __init__(self, settings: SteeredSettings) -> None:
+    def __init__(self, settings: FlagshipSettings) -> None:
         self.settings = settings
         self.steps = 0
         names = ("adversarial", "features", "caption", "hole")
         shares = {name: getattr(settings, name) for name in names}
-        self.shares = Shares("pixels", shares, content=frozenset({"caption", "hole"}))
+        self.shares = GradientBalancer("pixels", shares, content=frozenset({"caption", "hole"}))
 
     def check(self, discriminator: nn.Module) -> None:
         """Refuse a discriminator that cannot look once for both players, or looks beyond the edge.
@@ -150,14 +156,16 @@ class Steered(PlainObjective):
         asked = caption
         if s.swap:
             other, exists = other_captions(caption)
-            chosen = exists & told(caption) & share_of(s.swap, caption)
+            chosen = exists & has_caption(caption) & share_of(s.swap, caption)
             asked = torch.where(chosen[:, None], other, caption)
         if s.untold:
             hushed = (asked == caption).all(1) & share_of(s.untold, caption)
             asked = asked.masked_fill(hushed[:, None], 0.0)
         return asked
 
-    def prepare(self, discriminator: nn.Module, real: Scene, fake: Scene) -> tuple[Scene, Scene]:
+    def prepare(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Look at both through the frozen network, the same way, once for both players."""
         if not self.listens:
             return real, fake
@@ -169,7 +177,9 @@ class Steered(PlainObjective):
             looked=view.look(discriminator, fake.images)  # type: ignore[arg-type]
         )
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `max(0, 1 - D(x))`, `max(0, 1 + D(G))`, and the latter for wrong captions.
 
         Real pictures weigh as much as both kinds of fakes together: with less, all scores sink to
@@ -179,14 +189,16 @@ class Steered(PlainObjective):
             return {}
         wrong, exists = other_captions(real.caption)
         right, mismatched = discriminator.scores(real.looked, real.caption, wrong)
-        (made,) = discriminator.scores(fake.looked, believed(real, fake))
+        (made,) = discriminator.scores(fake.looked, judged_caption(real, fake))
         balanced = 1 + self.settings.mismatch
         terms = {"real": hinge(right, -1.0) * balanced, "fake": hinge(made, 1.0)}
         if self.settings.mismatch:
             terms["mismatch"] = hinge(mismatched, 1.0) * exists * self.settings.mismatch
         return terms
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return the pixels' terms and, after the warm-up, all others, each with its share."""
         if self.waits:
             return {}
@@ -200,7 +212,7 @@ class Steered(PlainObjective):
             terms["mean"] = self.mean(real, fake.still) * own_caption(real, fake)
         return terms
 
-    def pixels(self, real: Scene, draws: tuple[Tensor, ...]) -> Tensor:
+    def pixels(self, real: DiscriminatorInput, draws: tuple[Tensor, ...]) -> Tensor:
         """L1 of the draws' mean over hole and margin, less the reward for their spread, `(N,)`.
 
         Of pictures that were drawn once it is 0, and the others' is larger for it: the mean over
@@ -209,7 +221,7 @@ class Steered(PlainObjective):
         Bendel, Ahmad & Schniter 2023, "A regularized conditional GAN for posterior sampling in
         image recovery problems", eq. 9 and 13.
         """
-        within = covered(real, draws[-1])
+        within = crop_index(real, draws[-1])
         rows = len(draws[-1])
         mean = torch.stack([draw[:rows] for draw in draws]).mean(0)
         off, hole = (mean - real.images[within]).abs(), real.mask[within]
@@ -217,17 +229,19 @@ class Steered(PlainObjective):
         if len(draws) > 1:  # with nobody to say what is real, draws would differ in hue alone
             apart = hole_mean((draws[0][:rows] - draws[1]).abs(), hole)
             error = error - self.settings.spread * SPREAD_WEIGHT * apart
-        return of_all(error, len(real.images))
+        return rescale_to_batch(error, len(real.images))
 
-    def mean(self, real: Scene, still: Tensor) -> Tensor:
+    def mean(self, real: DiscriminatorInput, still: Tensor) -> Tensor:
         """Squared error of fills without noise over hole and margin, `(N,)`; 0 where there is none.
 
         Its minimum is the mean of all centres that go with what surrounds them and the caption.
         """
-        error = (still - real.images[covered(real, still)]).square().flatten(1).mean(1)
-        return of_all(error, len(real.images)) * self.settings.mean
+        error = (still - real.images[crop_index(real, still)]).square().flatten(1).mean(1)
+        return rescale_to_batch(error, len(real.images)) * self.settings.mean
 
-    def judged(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def judged(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return the terms for which the composites were looked at."""
         s, terms = self.settings, {}
         if s.adversarial:
@@ -236,26 +250,30 @@ class Steered(PlainObjective):
             apart = features_apart(real.looked, fake.looked)
             terms["features"] = apart * own_caption(real, fake)
         if s.caption:
-            scorer = load_steering(str(fake.caption.device))
+            scorer = load_caption_scorer(str(fake.caption.device))
             codes = real.looked.code, fake.looked.code
-            terms["caption"] = less_told(scorer, *codes, real.caption, meant(real, fake))
+            terms["caption"] = caption_loss(
+                scorer, *codes, real.caption, target_caption(real, fake)
+            )
         if s.hole:
             terms["hole"] = self.hole_told(real, fake)
         return terms
 
-    def unconvinced(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Tensor:
+    def unconvinced(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Tensor:
         """Return `-D(G)`, `(N,)` (Lim & Ye 2017, eq. 4)."""
-        (made,) = discriminator.scores(fake.looked, believed(real, fake))
+        (made,) = discriminator.scores(fake.looked, judged_caption(real, fake))
         return -torch.stack([one.float().mean(1) for one in made]).mean(0)
 
-    def hole_told(self, real: Scene, fake: Scene) -> Tensor:
+    def hole_told(self, real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
         """Return how much harder holes alone are to tell than the real pictures', `(N,)`."""
         scorer = load_hole_scorer(str(fake.caption.device))
         view = draw_hole_view(self.settings.noise)
         with torch.no_grad():
             reached = scorer.see_centres(view.look(real.images))
         made = scorer.see_centres(view.look(fake.images))
-        return less_told(scorer, reached, made, real.caption, meant(real, fake))
+        return caption_loss(scorer, reached, made, real.caption, target_caption(real, fake))
 
     def after_step(self, figures: Mapping[str, float]) -> Figures:
         """Count the step, and log the lengths of the gradients of the terms as yet unweighed."""
@@ -277,41 +295,43 @@ class Steered(PlainObjective):
         }
 
 
-def covered(real: Scene, fills: Tensor) -> tuple[slice, EllipsisType, slice, slice]:
+def crop_index(real: DiscriminatorInput, fills: Tensor) -> tuple[slice, EllipsisType, slice, slice]:
     """Return the index of what fills `(M, 3, F, F)` of the first holes cover of their pictures."""
     edge = (real.images.shape[-1] - fills.shape[-1]) // 2
     return slice(len(fills)), ..., slice(edge, -edge), slice(edge, -edge)
 
 
-def of_all(term: Tensor, count: int) -> Tensor:
+def rescale_to_batch(term: Tensor, count: int) -> Tensor:
     """Make a term of the first M of `count` pictures, `(M,)`, one of all with the same mean."""
     return pad(term, (0, count - len(term))) * (count / len(term))
 
 
 def share_of(share: float, rows: Tensor) -> Tensor:
     """Choose a share of the rows of `(N, …)` by chance, bool `(N,)`."""
-    return distributed.own_rows(torch.rand, len(rows)).to(rows.device) < share
+    return distributed.shard_rows(torch.rand, len(rows)).to(rows.device) < share
 
 
-def meant(real: Scene, fake: Scene) -> Tensor:
+def target_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Return the captions `(N, caption_dim)` that fills are to fit: unasked, their picture's."""
-    return torch.where(told(fake.caption)[:, None], fake.caption, real.caption)
+    return torch.where(has_caption(fake.caption)[:, None], fake.caption, real.caption)
 
 
-def own_caption(real: Scene, fake: Scene) -> Tensor:
+def own_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Return 1 for each fill that is to be its own picture's, 0 for another caption's, `(N,)`."""
-    return (real.caption == meant(real, fake)).all(1).float()
+    return (real.caption == target_caption(real, fake)).all(1).float()
 
 
-def believed(real: Scene, fake: Scene) -> Tensor:
+def judged_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Return the captions under which fills are judged: none for another picture's.
 
     What surrounds the hole would give those away whatever the fill.
     """
-    return meant(real, fake) * own_caption(real, fake)[:, None]
+    return target_caption(real, fake) * own_caption(real, fake)[:, None]
 
 
-def less_told(scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor) -> Tensor:
+def caption_loss(
+    scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked: Tensor
+) -> Tensor:
     """How much harder fills are to tell by their captions than the real pictures are, `(N,)`.
 
     The contrast of a fill above the real picture's, never below 0: a frozen scorer that is pleased
@@ -325,12 +345,12 @@ def less_told(scorer: Scorer, real: Tensor, fake: Tensor, caption: Tensor, asked
         caption: the pictures' captions, `(N, caption_dim)`.
         asked: those that the fills are to fit.
     """
-    speaks = told(caption).float()
+    speaks = has_caption(caption).float()
     with torch.no_grad():
-        reached = contrast(real, scorer.read_captions(caption), caption)
+        reached = contrastive_loss(real, scorer.read_captions(caption), caption)
         mean = reached.sum() / speaks.sum().clamp_min(1)
     aim = torch.where((caption == asked).all(1), reached, mean)
-    return relu(contrast(fake, scorer.read_captions(asked), asked) - aim) * speaks
+    return relu(contrastive_loss(fake, scorer.read_captions(asked), asked) - aim) * speaks
 
 
 def hinge(scores: list[Tensor], sign: float) -> Tensor:
@@ -341,7 +361,7 @@ def hinge(scores: list[Tensor], sign: float) -> Tensor:
     return torch.stack([relu(1 + sign * one.float()).mean(1) for one in scores]).mean(0)
 
 
-def features_apart(real: Looked, fake: Looked) -> Tensor:
+def features_apart(real: FrozenFeatures, fake: FrozenFeatures) -> Tensor:
     """Mean squared distance of pretrained features, the mean over stages, `(N,)`."""
     apart = [
         (f - r).square().mean((1, 2, 3))  # flattening would copy, they are channels-last
@@ -361,9 +381,9 @@ def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
     """
     everybody = distributed.all_rows(caption)
     near = caption @ everybody.T
-    usable = (near < SAME) & told(everybody)
+    usable = (near < SAME) & has_caption(everybody)
     hard = near.masked_fill(~usable, -2.0).argmax(1)
-    chance = distributed.own_rows(lambda rows: torch.rand(rows, len(everybody)), len(caption))
+    chance = distributed.shard_rows(lambda rows: torch.rand(rows, len(everybody)), len(caption))
     anybody = chance.to(near.device).masked_fill(~usable, -1.0).argmax(1)
-    coin = distributed.own_rows(torch.rand, len(caption)).to(near.device) < 0.5
+    coin = distributed.shard_rows(torch.rand, len(caption)).to(near.device) < 0.5
     return everybody[torch.where(coin, hard, anybody)], usable.any(1)

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from training.losses.objectives.base import PlainObjective, Scene, Terms, register
+from training.losses.objectives.base import DiscriminatorInput, PlainObjective, Terms, register
 from training.losses.objectives.terms import check_mismatch, hole_l2, mismatched, paired_terms
 
 
@@ -56,7 +56,9 @@ class Gan(PlainObjective):
         """
         return bool(self.settings.adversarial or self.settings.feature_matching)
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
         s = self.settings
         if not self.listens:
@@ -71,7 +73,9 @@ class Gan(PlainObjective):
             terms["mismatch"] = says_fake(score) * s.mismatch
         return terms
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `-log D(G)`, feature matching and the hole's squared error, as weighted."""
         s = self.settings
         if not self.listens:

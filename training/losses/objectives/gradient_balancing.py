@@ -10,7 +10,7 @@ EVERY = 25  # steps between two measurements, each of which costs a backward pas
 MEMORY = 0.9  # of the running mean of the lengths
 
 
-class Shares:
+class GradientBalancer:
     """Keeps each term's gradient at a given share of the reference term's.
 
     After Esser et al. 2021, "Taming transformers" (VQGAN), eq. 7, at the output instead of the last

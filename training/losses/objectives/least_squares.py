@@ -4,8 +4,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Patches
-from training.losses.objectives.base import PlainObjective, Scene, Terms, register
+from models.discriminator_outputs import PatchLogits
+from training.losses.objectives.base import DiscriminatorInput, PlainObjective, Terms, register
 from training.losses.objectives.terms import hole_l1
 
 
@@ -27,18 +27,22 @@ class LeastSquares(PlainObjective):
     """Mao et al. 2017, "Least Squares Generative Adversarial Networks", eq. 9, on every patch."""
 
     settings_type = LeastSquaresSettings
-    verdict = Patches
+    verdict = PatchLogits
 
     def __init__(self, settings: LeastSquaresSettings) -> None:
         self.settings = settings
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `(D(x) - 1)² / 2` and `D(G)² / 2`."""
         says_real = discriminator(real.images, real.caption).scores
         says_fake = discriminator(fake.images, fake.caption).scores
         return {"real": squared(says_real, 1.0) / 2, "fake": squared(says_fake, 0.0) / 2}
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `(D(G) - 1)²` and the hole's absolute error, as weighted."""
         s = self.settings
         scores = discriminator(fake.images, fake.caption).scores

@@ -8,13 +8,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from models.discriminators.projected import Looked
-from training.losses.objectives.base import Scene, Terms, register
-from training.losses.objectives.flagship import Steered, SteeredSettings, believed, other_captions
+from models.discriminators.projected import FrozenFeatures
+from training.losses.objectives.base import DiscriminatorInput, Terms, register
+from training.losses.objectives.flagship import (
+    Flagship,
+    FlagshipSettings,
+    judged_caption,
+    other_captions,
+)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class RelativisticSettings(SteeredSettings):
+class RelativisticSettings(FlagshipSettings):
     """The shares, and the penalty's weight.
 
     Attributes:
@@ -25,7 +30,7 @@ class RelativisticSettings(SteeredSettings):
 
 
 @register("steered-relativistic")
-class Relativistic(Steered):
+class Relativistic(Flagship):
     """Each fill is set against the real centre of its own picture.
 
     Huang et al. 2024, "The GAN is dead; long live the GAN! A modern GAN baseline", eq. 2 and 4. The
@@ -40,12 +45,14 @@ class Relativistic(Steered):
         super().__init__(settings)
         self.settings: RelativisticSettings = settings
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `softplus(D(G) - D(x))`, the same for wrong captions, and `γ/2 (R1 + R2)`."""
         if not self.listens:
             return {}
         wrong, exists = other_captions(real.caption)
-        caption = believed(real, fake)
+        caption = judged_caption(real, fake)
         seen, made = differentiable(real.looked), differentiable(fake.looked)
         right, mismatched = discriminator.scores(seen, real.caption, wrong)
         (shown,) = discriminator.scores(made, caption)
@@ -57,9 +64,11 @@ class Relativistic(Steered):
         terms["r2"] = half * squared_slope(shown, made)
         return terms
 
-    def unconvinced(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Tensor:
+    def unconvinced(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Tensor:
         """Return `softplus(D(x) - D(G))`, `(N,)`."""
-        caption = believed(real, fake)
+        caption = judged_caption(real, fake)
         with torch.no_grad():
             (right,) = discriminator.scores(real.looked, caption)
         (made,) = discriminator.scores(fake.looked, caption)
@@ -73,14 +82,14 @@ def behind(less: list[Tensor], more: list[Tensor]) -> Tensor:
     return torch.stack(apart).mean(0)
 
 
-def differentiable(looked: Looked) -> Looked:
+def differentiable(looked: FrozenFeatures) -> FrozenFeatures:
     """Return the same, with what the heads see as the beginning of a graph."""
     window = looked.window.detach().requires_grad_()
     features = tuple(f.detach().requires_grad_() for f in looked.features)
-    return Looked(window, features, looked.code.detach())
+    return FrozenFeatures(window, features, looked.code.detach())
 
 
-def squared_slope(scores: list[Tensor], seen: Looked) -> Tensor:
+def squared_slope(scores: list[Tensor], seen: FrozenFeatures) -> Tensor:
     """Return the squared length of the gradient of each picture's mean score, `(N,)`."""
     whole = torch.stack([one.float().mean(1) for one in scores]).mean(0).sum()
     slopes = torch.autograd.grad(

@@ -3,16 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from training.common import distributed
-from training.losses.objectives.base import Scene, Terms
+from training.losses.objectives.base import DiscriminatorInput, Terms
 
 
 def paired_terms(
     discriminator: nn.Module,
-    real: Scene,
-    fake: Scene,
-    judged: Judgement,
+    real: DiscriminatorInput,
+    fake: DiscriminatorInput,
+    judged: Logits,
     *,
     matching: float,
     l2: float,
@@ -57,12 +57,12 @@ def feature_matching(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tens
     return torch.stack(distances).mean(0)
 
 
-def hole_l2(real: Scene, fake: Scene) -> Tensor:
+def hole_l2(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Mean squared error over the hole alone (Pathak et al. 2016, eq. 1), `(N,)`."""
     return hole_mean((fake.images.float() - real.images.float()).square(), real.mask)
 
 
-def hole_l1(real: Scene, fake: Scene) -> Tensor:
+def hole_l1(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Mean absolute error over the hole alone, `(N,)`."""
     return hole_mean((fake.images.float() - real.images.float()).abs(), real.mask)
 
@@ -79,7 +79,7 @@ def mismatched(caption: Tensor) -> Tensor:
         caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody. It may be
             another rank's.
     """
-    return distributed.own_rows(
+    return distributed.shard_rows(
         lambda _: distributed.all_rows(caption).roll(1, dims=0), len(caption)
     )
 

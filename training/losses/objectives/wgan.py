@@ -7,7 +7,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from training.losses.objectives.base import Figures, PlainObjective, Scene, Terms, register
+from training.losses.objectives.base import (
+    DiscriminatorInput,
+    Figures,
+    PlainObjective,
+    Terms,
+    register,
+)
 from training.losses.objectives.terms import check_mismatch, mismatched, paired_terms
 
 STRICT = ConfigDict(extra="forbid")
@@ -45,7 +51,9 @@ class Wasserstein(PlainObjective):
         """Refuse wrong captions where the critic does not read captions."""
         check_mismatch(self.weights.mismatch, discriminator)
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `-f(x)` and `f(g(z))`, and the latter for wrong captions too (eq. 3)."""
         mismatch = self.weights.mismatch
         judged = discriminator(real.images, real.caption)
@@ -56,7 +64,9 @@ class Wasserstein(PlainObjective):
             terms["mismatch"] = score.float() * mismatch
         return terms
 
-    def generator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def generator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return `-f(g(z))` (Theorem 3), feature matching and the hole's squared error."""
         w = self.weights
         judged = discriminator(fake.images, fake.caption)

@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from training.common import distributed
-from training.losses.objectives.base import Scene, Terms, register
+from training.losses.objectives.base import DiscriminatorInput, Terms, register
 from training.losses.objectives.wgan import STRICT, Wasserstein, WassersteinSettings
 
 # Batch norms: with them a score depends on the whole batch, and so has no gradient of its own.
@@ -44,14 +44,18 @@ class WganGp(Wasserstein):
                 "critic's score depend on the others: set discriminator.settings.batch_norm false"
             )
 
-    def discriminator_terms(self, discriminator: nn.Module, real: Scene, fake: Scene) -> Terms:
+    def discriminator_terms(
+        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    ) -> Terms:
         """Return the Wasserstein terms, and `λ(‖∇f(x̂)‖ - 1)²` (eq. 3)."""
         terms = super().discriminator_terms(discriminator, real, fake)
         penalty = gradient_penalty(discriminator, real, fake)
         return terms | {"gradient_penalty": self.settings.penalty * penalty}
 
 
-def gradient_penalty(discriminator: nn.Module, real: Scene, fake: Scene) -> Tensor:
+def gradient_penalty(
+    discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+) -> Tensor:
     """Penalise a gradient norm other than 1 at a random point between each real and made picture.
 
     Only the hole counts: real and made differ nowhere else, and elsewhere nothing is to be
@@ -65,7 +69,7 @@ def gradient_penalty(discriminator: nn.Module, real: Scene, fake: Scene) -> Tens
     Returns:
         `(‖∇f(x̂)‖₂ - 1)²` of each picture, `(N,)`, x̂ = εx + (1 - ε)g(z), ε uniform on 0 to 1.
     """
-    share = distributed.own_rows(
+    share = distributed.shard_rows(
         lambda rows: torch.rand(rows, 1, 1, 1, device=real.images.device), len(real.images)
     )
     between = torch.lerp(fake.images.float(), real.images.float(), share).requires_grad_()

@@ -7,7 +7,7 @@ import pytest
 from tests.training.source_files import pack, png, read, write
 from training.common.errors import PictureError, SourceError
 from training.data.sources import Example, find_source
-from training.data.sources.base import PassedOver
+from training.data.sources.base import SkippedItems
 from training.data.sources.packed import walk
 from training.data.sources.tiny_imagenet import class_captions, with_article
 
@@ -261,7 +261,7 @@ def test_the_real_flickr8k_has_five_captions_for_each_of_7091_photos(real_data):
     examples = [item for item in items if isinstance(item, Example)]
     assert len(examples) == 7091 and all(len(item.captions) == 5 for item in examples)
     # The folder may hold other packed pictures, too, such as the originals of some photos.
-    others = {item.reason for item in items if isinstance(item, PassedOver)}
+    others = {item.reason for item in items if isinstance(item, SkippedItems)}
     assert others <= {"in none of the split lists"}
 
 

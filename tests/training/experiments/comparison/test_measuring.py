@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from models.geometry import hole_mask, paste
-from training.evaluation.dataset import Pictures
+from training.evaluation.dataset import EvaluationSet
 from training.experiments.comparison.keywords import EVERYTHING, FEWEST, by_keyword, keyword_rows
 from training.experiments.comparison.measuring import FIGURES, measure
 from training.experiments.comparison.side_by_side import figures_table, side_by_side
@@ -20,7 +20,7 @@ def pixels(seed=0):
 @pytest.fixture(scope="module")
 def pictures():
     texts = [f"picture {i}" for i in range(COUNT)]
-    return Pictures(pixels(), texts, torch.zeros(COUNT, 4), torch.arange(COUNT).roll(1))
+    return EvaluationSet(pixels(), texts, torch.zeros(COUNT, 4), torch.arange(COUNT).roll(1))
 
 
 def mean_colour(some):

@@ -9,7 +9,7 @@ from tests.training.made_up_run import write_run
 from tests.training.small import small_recipe
 from training.data.manifest import Manifest
 from training.experiments.comparison.systems import cell, markdown, systems
-from training.runs.cost import effort, minutes
+from training.runs.cost import minutes, run_cost
 from training.runs.run_dir import RunDir
 from training.trainer.run import start
 
@@ -32,12 +32,12 @@ def test_minutes_leave_out_the_time_a_run_was_stopped():
 
 def test_images_seen_count_every_critic_step(tmp_path):
     run = RunDir.create(tmp_path, small_recipe("optimizers.critic_steps=5"), {})
-    assert effort(run, log([0, 60]))["images_seen"] == 20 * 4 * 5
+    assert run_cost(run, log([0, 60]))["images_seen"] == 20 * 4 * 5
 
 
 def test_m_is_the_mean_over_the_last_tenth_of_the_log(tmp_path):
     run = RunDir.create(tmp_path, small_recipe(), {})
-    told = effort(run, log(range(20), M=[9.0] * 18 + [1.0, 3.0]))
+    told = run_cost(run, log(range(20), M=[9.0] * 18 + [1.0, 3.0]))
     assert told["M"] == 2.0
     assert "wasserstein" not in told
 

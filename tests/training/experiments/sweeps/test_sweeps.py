@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from models.discriminator_outputs import Judgement
+from models.discriminator_outputs import Logits
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
 from training.experiments.began import gamma_sweep as gammas
@@ -109,7 +109,7 @@ class Linear(nn.Module):
 
     def forward(self, images, caption):
         level = 2 * images.flatten(1)
-        return Judgement(level @ self.weight, (level,))
+        return Logits(level @ self.weight, (level,))
 
 
 def test_gradient_norms_of_a_linear_critic_are_those_of_its_weights():

@@ -6,12 +6,17 @@ import pytest
 import torch
 
 from models.discriminators import DISCRIMINATORS
-from models.frozen.caption_scorer import CAPTION_DIM, load_steering
+from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.geometry import hole_mask, paste
-from training.losses.frozen.contrastive import contrast
-from training.losses.objectives.base import Scene
-from training.losses.objectives.flagship import Steered, SteeredSettings, less_told, other_captions
-from training.losses.objectives.gradient_balancing import Shares
+from training.losses.frozen.contrastive import contrastive_loss
+from training.losses.objectives.base import DiscriminatorInput
+from training.losses.objectives.flagship import (
+    Flagship,
+    FlagshipSettings,
+    caption_loss,
+    other_captions,
+)
+from training.losses.objectives.gradient_balancing import GradientBalancer
 
 ROWS, DIM = 4, CAPTION_DIM
 
@@ -34,7 +39,9 @@ def scenes(draws):
     mask, caption = hole_mask(ROWS), captions()
     images = torch.rand(ROWS, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     composite = paste(images, mask, draws[0][..., 2:-2, 2:-2])
-    return Scene(images, mask, caption), Scene(composite, mask, caption, draws)
+    return DiscriminatorInput(images, mask, caption), DiscriminatorInput(
+        composite, mask, caption, draws
+    )
 
 
 def noise(seed=2):
@@ -50,7 +57,7 @@ def judged(objective, discriminator, draws):
 
 
 def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminator):
-    objective = Steered(SteeredSettings(warmup=1))
+    objective = Flagship(FlagshipSettings(warmup=1))
     draws = noise()
     assert judged(objective, discriminator, draws).keys() == {"pixels"}
     objective.after_step({})
@@ -60,8 +67,8 @@ def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminato
 
 
 def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
-    settings = SteeredSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
-    objective, draws = Steered(settings), noise()
+    settings = FlagshipSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
+    objective, draws = Flagship(settings), noise()
     terms = judged(objective, discriminator, draws)
     slopes = {
         name: torch.autograd.grad(term.mean(), draws[0], retain_graph=True)[0].norm()
@@ -73,7 +80,7 @@ def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
 
 
 def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
-    objective = Steered(SteeredSettings(spread=1.0, warmup=0))
+    objective = Flagship(FlagshipSettings(spread=1.0, warmup=0))
     real = scenes(noise())[0]
     truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
     differing = objective.pixels(real, (truth + apart, truth - apart))
@@ -82,7 +89,7 @@ def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
 
 
 def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in_all():
-    objective = Steered(SteeredSettings(warmup=0))
+    objective = Flagship(FlagshipSettings(warmup=0))
     first, second = noise()
     real = scenes([first])[0]
     all_twice, half = (objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2))
@@ -96,13 +103,13 @@ def test_the_margin_is_read_unless_told_otherwise():
     moved = first.detach().clone()
     moved[..., :2, :] += 0.5
     for overlap in (True, False):
-        objective = Steered(SteeredSettings(overlap=overlap))
+        objective = Flagship(FlagshipSettings(overlap=overlap))
         alike = torch.allclose(objective.pixels(real, (first,)), objective.pixels(real, (moved,)))
         assert alike is not overlap
 
 
 def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_else(discriminator):
-    objective = Steered(SteeredSettings(warmup=1, mean=2.0, mean_after=1))
+    objective = Flagship(FlagshipSettings(warmup=1, mean=2.0, mean_after=1))
     for _ in range(2):
         assert not objective.still
         objective.after_step({})
@@ -118,7 +125,7 @@ def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_el
 
 
 def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(discriminator):
-    objective = Steered(SteeredSettings(warmup=0, ahead=1))
+    objective = Flagship(FlagshipSettings(warmup=0, ahead=1))
     assert objective.draws == 1
     real, fake = objective.prepare(discriminator, *scenes(noise()[:1]))
     assert objective.discriminator_terms(discriminator, real, fake).keys() > {"real", "fake"}
@@ -129,7 +136,7 @@ def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(disc
 
 
 def test_of_the_hole_alone_no_more_is_wanted_than_the_real_one_gives(discriminator):
-    objective = Steered(SteeredSettings(warmup=0, hole=0.5, noise=0.0))
+    objective = Flagship(FlagshipSettings(warmup=0, hole=0.5, noise=0.0))
     assert "hole" in judged(objective, discriminator, noise())
     real, _ = scenes(noise())
     margins = real.images[..., 14:50, 14:50]
@@ -149,7 +156,7 @@ class Undecided:
 
 @pytest.mark.parametrize("mismatch", [0.0, 0.5, 1.0])
 def test_who_cannot_tell_real_from_fake_is_pulled_to_neither_side(mismatch):
-    objective, undecided = Steered(SteeredSettings(warmup=0, mismatch=mismatch)), Undecided()
+    objective, undecided = Flagship(FlagshipSettings(warmup=0, mismatch=mismatch)), Undecided()
     terms = objective.discriminator_terms(undecided, *scenes(noise()))
     sum(term.sum() for term in terms.values()).backward()
     assert torch.allclose(undecided.score.grad, torch.zeros(ROWS, 1), atol=1e-6)
@@ -171,16 +178,19 @@ def test_contrast_is_least_for_the_own_caption_and_nothing_without_one():
     caption = captions(5)
     caption[4] = 0
     codes = torch.eye(5)
-    right, wrong = contrast(codes, codes, caption), contrast(codes.roll(1, 0), codes, caption)
+    right, wrong = (
+        contrastive_loss(codes, codes, caption),
+        contrastive_loss(codes.roll(1, 0), codes, caption),
+    )
     assert (right[:4] < wrong[:4]).all()
     assert right[4] == wrong[4] == 0
 
 
 def test_what_it_has_learnt_of_the_gradients_survives_a_resume(discriminator):
-    objective = Steered(SteeredSettings(warmup=0))
+    objective = Flagship(FlagshipSettings(warmup=0))
     judged(objective, discriminator, noise())
     objective.after_step({})
-    other = Steered(SteeredSettings(warmup=0))
+    other = Flagship(FlagshipSettings(warmup=0))
     other.load_state_dict(objective.state_dict())
     assert other.state_dict() == objective.state_dict()
     assert other.shares.lengths.keys() == {"pixels", "adversarial", "features", "caption"}
@@ -194,7 +204,7 @@ def swapped(real, fake):
 
 
 def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminator):
-    objective = Steered(SteeredSettings(warmup=0, swap=1.0))
+    objective = Flagship(FlagshipSettings(warmup=0, swap=1.0))
     draws = noise()
     real, fake = objective.prepare(discriminator, *swapped(*scenes(draws)))
     terms = objective.generator_terms(discriminator, real, fake)
@@ -206,9 +216,9 @@ def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminato
 
 def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
     caption = captions(64)
-    assert torch.equal(Steered(SteeredSettings(warmup=1, swap=1.0)).asked(caption), caption)
+    assert torch.equal(Flagship(FlagshipSettings(warmup=1, swap=1.0)).asked(caption), caption)
     torch.manual_seed(0)
-    asked = Steered(SteeredSettings(warmup=0, swap=0.25)).asked(caption)
+    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25)).asked(caption)
     other = (asked != caption).any(1)
     assert 6 <= other.sum() <= 26
     assert all((row == caption).all(1).any() for row in asked[other])
@@ -217,7 +227,7 @@ def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
 def test_a_share_of_the_own_captions_is_kept_from_the_generator():
     caption = captions(64)
     torch.manual_seed(0)
-    asked = Steered(SteeredSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
+    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
     silent, own = ~asked.any(1), (asked == caption).all(1)
     assert 14 <= silent.sum() <= 34
     assert own.any()
@@ -230,9 +240,9 @@ def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_p
     discriminator = deepcopy(discriminator).eval()  # or its norms would move from one to the next
 
     def terms(real, fake):
-        return Steered(SteeredSettings(warmup=0)).generator_terms(discriminator, real, fake)
+        return Flagship(FlagshipSettings(warmup=0)).generator_terms(discriminator, real, fake)
 
-    objective = Steered(SteeredSettings(warmup=0))
+    objective = Flagship(FlagshipSettings(warmup=0))
     real, told = objective.prepare(discriminator, *scenes(noise()))
     untold, dropped = (one._replace(caption=torch.zeros(ROWS, DIM)) for one in (told, real))
     unheard = terms(real, untold)
@@ -243,16 +253,16 @@ def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_p
 
 
 def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):
-    objective = Steered(SteeredSettings(warmup=0, noise=0.0))
+    objective = Flagship(FlagshipSettings(warmup=0, noise=0.0))
     real, _ = objective.prepare(discriminator, *scenes(noise()))
-    scorer, code, caption = load_steering("cpu"), real.looked.code, real.caption
-    assert less_told(scorer, code, code, caption, caption).max() < 1e-5
-    assert less_told(scorer, code, -code, caption, caption).max() > 0
+    scorer, code, caption = load_caption_scorer("cpu"), real.looked.code, real.caption
+    assert caption_loss(scorer, code, code, caption, caption).max() < 1e-5
+    assert caption_loss(scorer, code, -code, caption, caption).max() > 0
 
 
 def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
     output = torch.ones(2, 3, 4, 4, requires_grad=True)
-    shares = Shares("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
+    shares = GradientBalancer("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
     for step, left in ((0, 1.0), *((25 * n, 0.01) for n in range(1, 100))):
         values = output.flatten(1).mean(1)
         terms = {"pixels": values, "caption": left * values, "features": left * values}
@@ -268,4 +278,4 @@ def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
 def test_steering_by_captions_needs_a_discriminator_that_reads_them():
     plain = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4})
     with pytest.raises(ValueError, match="meaning"):
-        Steered(SteeredSettings()).check(plain)
+        Flagship(FlagshipSettings()).check(plain)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from models.discriminator_outputs import Patches
+from models.discriminator_outputs import PatchLogits
 from models.geometry import hole_mask
-from training.losses.objectives.base import Scene
+from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.least_squares import LeastSquares, LeastSquaresSettings
 
 
@@ -14,12 +14,12 @@ class Judge(torch.nn.Module):
 
     def forward(self, images, caption):
         mean = images.flatten(1).mean(1)
-        return Patches(torch.stack([mean, 2 * mean], dim=1), (images,))
+        return PatchLogits(torch.stack([mean, 2 * mean], dim=1), (images,))
 
 
 def scene(first, second):
     images = torch.tensor([first, second])[:, None, None, None].expand(2, 3, 64, 64)
-    return Scene(images, hole_mask(2), torch.zeros(2, 0))
+    return DiscriminatorInput(images, hole_mask(2), torch.zeros(2, 0))
 
 
 REAL, FAKE = scene(0.5, 1.0), scene(0.25, -0.5)

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from models.discriminators import DISCRIMINATORS
-from models.discriminators.projected import Looked
+from models.discriminators.projected import FrozenFeatures
 from models.geometry import hole_mask
-from training.losses.objectives.base import Scene
+from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.relativistic import (
     Relativistic,
     RelativisticSettings,
@@ -23,7 +23,7 @@ def objective():
 
 def looked(seed, rows=ROWS):
     rng = torch.Generator().manual_seed(seed)
-    return Looked(torch.randn(rows, 3, 48, 48, generator=rng), (), torch.zeros(rows, 0))
+    return FrozenFeatures(torch.randn(rows, 3, 48, 48, generator=rng), (), torch.zeros(rows, 0))
 
 
 def scene(seed):
@@ -31,7 +31,7 @@ def scene(seed):
     caption = torch.nn.functional.normalize(
         torch.randn(ROWS, DIM, generator=torch.Generator().manual_seed(9))
     )
-    return Scene(images, hole_mask(ROWS), caption, looked=looked(seed))
+    return DiscriminatorInput(images, hole_mask(ROWS), caption, looked=looked(seed))
 
 
 class Brightness:
