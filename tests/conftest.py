@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real data, and a folder of five captioned pictures."""
 
+import io
 import json
 import os
 import signal
@@ -48,6 +49,31 @@ def draw_picture(path: Path, seed: int, width: int = 90, height: int = 72) -> Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path)
     return path
+
+
+@pytest.fixture
+def noise():
+    """Make a picture of seeded noise."""
+
+    def make(width=64, height=64, mode="RGB", seed=0):
+        bands = Image.getmodebands(mode)
+        shape = (height, width) if bands == 1 else (height, width, bands)
+        pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+        return Image.fromarray(pixels, mode)
+
+    return make
+
+
+@pytest.fixture
+def encode():
+    """Encode a picture to bytes."""
+
+    def make(image, kind="PNG", **options):
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+    return make
 
 
 @pytest.fixture

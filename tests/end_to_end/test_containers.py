@@ -90,7 +90,7 @@ def test_each_container_runs_a_command_that_the_program_accepts(name, monkeypatc
 @pytest.mark.parametrize("name", ["train", "train-cpu"])
 def test_the_training_job_names_a_recipe_that_exists(name):
     recipe = plain(BUILT[name]["command"][1])
-    assert (ROOT / "training" / "recipes" / f"{recipe}.toml").is_file()
+    assert (ROOT / "training" / "config" / "recipes" / f"{recipe}.toml").is_file()
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)

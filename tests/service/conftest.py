@@ -1,15 +1,12 @@
 """What the service's tests run on: a real server, pictures, and a predictor to steer."""
 
-import io
 import sys
 import threading
 import time
 from itertools import count
 
-import numpy as np
 import pytest
 import redis
-from PIL import Image
 
 from service.cli.main import main
 from service.config.settings import Settings
@@ -105,31 +102,6 @@ def temperatures(monkeypatch):
 
     monkeypatch.setattr(Painter, "predict", told)
     return seen
-
-
-@pytest.fixture
-def noise():
-    """Make a picture of seeded noise."""
-
-    def make(width=64, height=64, mode="RGB", seed=0):
-        bands = Image.getmodebands(mode)
-        shape = (height, width) if bands == 1 else (height, width, bands)
-        pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-        return Image.fromarray(pixels, mode)
-
-    return make
-
-
-@pytest.fixture
-def encode():
-    """Encode a picture to bytes."""
-
-    def make(image, kind="PNG", **options):
-        out = io.BytesIO()
-        image.save(out, kind, **options)
-        return out.getvalue()
-
-    return make
 
 
 @pytest.fixture

@@ -30,4 +30,4 @@ def assert_same_end(one: Path, other: Path, but: str = "/no part") -> None:
     assert step == other_step
     assert values.keys() == others.keys()
     changed = [k for k in values if not same(values[k], others[k]) and not k.startswith(but)]
-    assert changed == []
+    assert changed == [], changed

@@ -19,7 +19,7 @@ from training.data.batches import Batch, BatchSource, mix
 from training.data.loader import Loader
 from training.data.memory_dataset import PictureSet
 from training.losses.objectives.base import DiscriminatorInput, Figures, Terms
-from training.monitors import Action, Finding, log
+from training.monitors import Action, Finding, record
 from training.optim.precision import autocast
 from training.runs.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
 from training.runs.metric_logger import MetricLogger, NullLogger
@@ -184,7 +184,7 @@ class Trainer:
         Raises:
             RunError: the run must stop, or there is nothing to go back to.
         """
-        new = log(self.run.folder, findings) if is_main_process() else []
+        new = record(self.run.folder, findings) if is_main_process() else []
         for finding in findings:
             if finding.action is Action.STOP:
                 self.save()

@@ -16,7 +16,7 @@ from service.queue.counters import BUCKETS, Counter, Histogram, count, observe
 
 pytestmark = pytest.mark.server
 
-DOCKER = Path(__file__).parents[2] / "docker"
+DOCKER = Path(__file__).parents[3] / "docker"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from captionfill.errors import StartError
 from service.errors.docs import page
 from service.errors.errors import catalogue, example
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "problems.md"
+COMMITTED = Path(__file__).parents[3] / "docs" / "problems.md"
 SLUGS = [kind.slug for kind in catalogue().values() if kind is not StartError]
 
 

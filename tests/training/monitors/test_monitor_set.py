@@ -7,7 +7,14 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from training.monitors import Action, MonitorSet, MonitorSettings, Observation, log, read_findings
+from training.monitors import (
+    Action,
+    MonitorSet,
+    MonitorSettings,
+    Observation,
+    read_findings,
+    record,
+)
 
 STUCK = {"balance": {"warn_after": 100, "act_after": 300}}
 
@@ -98,8 +105,8 @@ def test_a_mistyped_guard_setting_is_refused():
 
 def test_findings_are_recorded_once_and_read_back(photos, tmp_path):
     found = looks(watch(**STUCK), photos, range(0, 350, 50), k=1.0)
-    assert log(tmp_path, found) == found
-    assert log(tmp_path, found) == []
+    assert record(tmp_path, found) == found
+    assert record(tmp_path, found) == []
     assert [tuple(line.values()) for line in read_findings(tmp_path)] == [
         astuple(finding) for finding in found
     ]

@@ -4,7 +4,7 @@ import pytest
 
 from training.common.errors import RunError
 from training.experiments.comparison.run_state import end_of, equal_steps, steps_there
-from training.monitors import Action, Finding, log
+from training.monitors import Action, Finding, record
 
 
 def write_log(folder, ms, **more):
@@ -35,7 +35,7 @@ def test_a_guard_that_stopped_a_run_is_a_divergence_and_a_warning_is_none(
     tmp_path, action, diverged
 ):
     folder = write_log(tmp_path, [0.3, 0.2])
-    log(folder, [Finding(1, "collapse", "all alike", action, 0)])
+    record(folder, [Finding(1, "collapse", "all alike", action, 0)])
     assert end_of(folder, 1)["diverged"] is diverged
 
 
