@@ -30,7 +30,7 @@ SHORT = [
 
 
 def command(*arguments):
-    """A command line of the README, run from this checkout."""
+    """A command line of the README in a process of its own, run from this checkout."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "training.cli", *map(str, arguments)],
@@ -84,11 +84,11 @@ def test_five_captioned_pictures_go_the_whole_way_in_two_minutes(tiny_folder, tm
     data, run, bundle = tmp_path / "data", tmp_path / "run", tmp_path / "bundle"
     done(command("prepare", "folder", tiny_folder, data))
     train_and_kill("inpaint-gan", ["--data", data], run, *SHORT)
-    done(command("resume", run))
+    in_process("resume", run)
     table = tmp_path / "table.json"
     where = ["--data", data, "--split", "train"]
-    done(command("evaluate", run, *where, "--json", table))
-    done(command("export", run, bundle))
+    in_process("evaluate", run, *where, "--json", table)
+    in_process("export", run, bundle)
     service = serve(bundle)
     answer = ask(service, tiny_folder / "red.png", "a red square")
     assert service.stop() == 0

@@ -19,6 +19,7 @@ from service.cli.main import main
 from service.config.settings import Settings, load_settings
 from service.errors.redaction import hide, redact
 from service.observability.logs import JsonFormatter
+from service.queue.redis_keys import CONNECTION
 from service.redis.errors import reason_of
 from tests.reliability.cluster import free_port
 from tests.service.redis.test_url import PASSWORDS
@@ -39,13 +40,17 @@ COMMANDS = [
 
 
 def told(arguments, **environment):
-    """Status and output of a command in this process."""
+    """Status and output of a command in this process.
+
+    The echoing server leaves some replies incomplete; a command waits a second for the rest.
+    """
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.dict("os.environ", environment),
         mock.patch.object(sys, "argv", ["captionfill", *arguments]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        mock.patch.dict(CONNECTION, socket_timeout=1),
         mock.patch(
             "service.worker.model_process.ModelProcess", side_effect=StartError("no bundle")
         ),
