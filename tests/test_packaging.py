@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_every_file_of_a_package_that_is_not_python_is_packed():
+def test_every_package_data_file_is_packed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]
     for package in ("models", "service", "training"):

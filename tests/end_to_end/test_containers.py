@@ -68,7 +68,7 @@ def queue_url(tmp_path_factory):
         server.terminate()
 
 
-def test_the_queue_keeps_its_jobs_on_disk_and_evicts_none(queue_url):
+def test_queue_persists_jobs_and_evicts_none(queue_url):
     with redis.Redis.from_url(queue_url, decode_responses=True) as server:
         assert server.config_get("appendonly")["appendonly"] == "yes"
         assert server.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
@@ -76,7 +76,7 @@ def test_the_queue_keeps_its_jobs_on_disk_and_evicts_none(queue_url):
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_each_container_runs_a_command_that_the_program_accepts(name, monkeypatch, capsys):
+def test_each_container_runs_a_valid_command(name, monkeypatch, capsys):
     (entrypoint,) = yaml.safe_load(of_kind("ENTRYPOINT", dockerfile_of(BUILT[name]))[0])
     module, function = PROJECT["scripts"][entrypoint].split(":")
     command = [plain(word) for word in BUILT[name]["command"]]
@@ -94,7 +94,7 @@ def test_the_training_job_names_a_recipe_that_exists(name):
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
-def test_each_image_runs_as_a_user_who_is_not_root(dockerfile):
+def test_each_image_runs_as_non_root_user(dockerfile):
     assert of_kind("USER", dockerfile)[-1] == "${UID}"
     assert "UID=1000" in of_kind("ARG", dockerfile)
 
@@ -115,7 +115,7 @@ def test_the_build_context_holds_what_each_image_copies(dockerfile):
 
 
 @pytest.mark.parametrize("name", ["worker", "training"])
-def test_the_torch_layer_asks_for_the_versions_that_the_project_asks_for(name):
+def test_torch_layer_asks_for_the_project_versions(name):
     layer = next(
         line for line in of_kind("RUN", ROOT / f"docker/{name}.Dockerfile") if "torch>=" in line
     )
@@ -124,21 +124,21 @@ def test_the_torch_layer_asks_for_the_versions_that_the_project_asks_for(name):
     assert asked <= {line for extra in PROJECT["optional-dependencies"].values() for line in extra}
 
 
-def test_the_api_image_installs_no_extra_and_copies_no_network():
+def test_api_image_has_no_extras_and_no_networks():
     api = ROOT / "docker" / "api.Dockerfile"
     installs = [line for line in of_kind("RUN", api) if "pip install" in line]
     assert installs and not any("[" in line or "torch" in line for line in installs)
     assert not any("models" in line for line in of_kind("COPY", api))
 
 
-def test_the_api_starts_where_neither_torch_nor_the_networks_are():
+def test_api_starts_without_torch_and_networks():
     absent = "import sys; sys.modules.update(dict.fromkeys(['torch', 'models', 'training']))"
     done = run(sys.executable, "-c", f"{absent}; import service.api.app, service.cli.main")
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("host", "on"), [(None, False), ("127.0.0.1", False), ("0.0.0.0", True)])
-def test_the_container_asks_for_keys_where_it_is_published_to_others(host, on, monkeypatch):
+def test_container_published_to_others_requires_keys(host, on, monkeypatch):
     published = BASE["api"]["environment"]["CAPTIONFILL_PUBLISHED_ON"]
     monkeypatch.setenv("CAPTIONFILL_PUBLISHED_ON", host or plain(published))
     monkeypatch.setenv("HOST", "0.0.0.0")  # as in the image
@@ -168,22 +168,22 @@ def test_what_runs_a_network_reserves_the_gpu(name):
     assert device["driver"] == "nvidia" and device["capabilities"] == ["gpu"]
 
 
-def test_the_worker_on_the_gpu_host_uses_the_gpu():
+def test_gpu_host_worker_uses_the_gpu():
     assert BASE["worker"]["environment"]["CAPTIONFILL_DEVICE"] == "cuda"
 
 
-def test_the_override_starts_a_worker_without_a_gpu_in_place_of_the_other():
+def test_override_starts_a_worker_without_gpu():
     assert CPU["worker"] == {"profiles": ["gpu"]}
     assert "deploy" not in CPU["worker-cpu"] and "deploy" not in CPU["train-cpu"]
     assert "CAPTIONFILL_DEVICE" not in CPU["worker-cpu"]["environment"]
 
 
-def test_training_is_a_profile_of_its_own_and_is_not_restarted():
+def test_training_has_its_own_profile_without_restart():
     assert BASE["train"]["profiles"] == ["train"]
     assert BASE["train"]["restart"] == "no"
 
 
-def test_a_worker_is_well_while_the_queue_hears_it_and_not_after(queue_url):
+def test_worker_health_check_follows_its_heartbeat(queue_url):
     consumer = Consumer(Settings(redis_url=queue_url))
     check = (sys.executable, "docker/healthcheck.py", "worker")
     consumer.beat({"models": {"default": "sha256:0"}, "default": "default", "generation": 0})
@@ -192,12 +192,12 @@ def test_a_worker_is_well_while_the_queue_hears_it_and_not_after(queue_url):
     assert run(*check, REDIS_URL=queue_url).returncode == 1
 
 
-def test_an_api_that_does_not_answer_is_not_well():
+def test_unresponsive_api_is_unhealthy():
     done = run(sys.executable, "docker/healthcheck.py", "api", PORT="1")
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_the_check_fails_on_a_dockerfile_that_the_linter_refuses(tmp_path):
+def test_check_fails_when_the_dockerfile_linter_does(tmp_path):
     (tmp_path / "docker").mkdir()
     (tmp_path / "docker/check.sh").write_text((ROOT / "docker/check.sh").read_text())
     (tmp_path / "docker/bad.Dockerfile").write_text("FROM python:latest\n")

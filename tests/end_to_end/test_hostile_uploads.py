@@ -148,14 +148,14 @@ def test_the_name_of_the_upload_does_not_matter(client, name):
     assert post(client, GOOD, {}, name).status_code in (200, 400)
 
 
-def test_a_client_that_leaves_in_the_middle_harms_nobody(client, service):
+def test_client_that_disconnects_midway_affects_no_other(client, service):
     for _ in range(5):
         with pytest.raises(httpx.TimeoutException), httpx.Client(timeout=0.001) as hasty:
             hasty.post(f"{service.address}/inpaint", files={"image": GOOD}, data={"caption": "a"})
     assert post(client, GOOD, {}).status_code == 200
 
 
-def test_after_all_of_them_the_next_request_is_answered(client):
+def test_next_request_is_answered_after_all_of_them(client):
     for image, fields, _ in REFUSED.values():
         post(client, image, fields)
     answer = post(client, GOOD, {"seed": "1"})

@@ -79,7 +79,7 @@ def processor_seconds():
 @pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.timeout(600)
-def test_five_captioned_pictures_go_the_whole_way_in_two_minutes(tiny_folder, tmp_path, serve):
+def test_whole_pipeline_with_five_pictures_takes_two_minutes(tiny_folder, tmp_path, serve):
     began = processor_seconds()
     data, run, bundle = tmp_path / "data", tmp_path / "run", tmp_path / "bundle"
     done(command("prepare", "folder", tiny_folder, data))

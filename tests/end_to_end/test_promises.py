@@ -106,7 +106,7 @@ def queued_together(service, client, jobs):
 
 @settings(through_http, max_examples=6)
 @given(st.lists(st.tuples(cases(), captions, seeds), min_size=7, max_size=9))
-def test_alone_or_in_a_batch_the_answer_is_the_same(service, client, batch):
+def test_result_is_the_same_alone_or_batched(service, client, batch):
     jobs = [(*case, caption, seed) for case, caption, seed in batch]
     alone = [fill(client, *job)[0] for job in jobs]
     together = queued_together(service, client, jobs)

@@ -89,7 +89,7 @@ def fill(service):
 
 
 @in_proc
-def test_the_embedded_server_comes_back_with_what_was_accepted(battered):
+def test_embedded_server_restarts_with_accepted_jobs(battered):
     later = {"Prefer": "respond-async"}
     picture = (battered.folder / ".captionfill" / "example.png").read_bytes()
     accepted = httpx.post(f"{battered.address}/inpaint", files={"image": picture},
@@ -129,7 +129,7 @@ def test_ctrl_c_leaves_no_process(battered):
     assert processes_of(battered) == []
 
 
-def test_a_missing_bundle_ends_it_with_one_line_and_no_process(tmp_path):
+def test_missing_bundle_exits_with_one_line(tmp_path):
     service = start_service(tmp_path, tmp_path / "nowhere")
     assert (service.line, service.process.wait(60)) == ("", 1)
     [line] = (tmp_path / "serve.err").read_text().splitlines()

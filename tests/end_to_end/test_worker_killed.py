@@ -77,7 +77,7 @@ async def queue_all(queue, jobs):
     return [asyncio.ensure_future(wait_for(queue, job, 150)) for job in jobs]
 
 
-def test_200_jobs_give_200_results_though_the_worker_is_killed(server, start_worker):
+def test_200_jobs_complete_when_workers_are_killed(server, start_worker):
     settings = Settings(redis_url=server.url)
     client = redis.Redis.from_url(server.url)
     works = [InferenceTask(os.urandom(12288), f"picture number {i}", i) for i in range(200)]

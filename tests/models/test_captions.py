@@ -11,7 +11,7 @@ def encoder():
     return CaptionEncoder.load()
 
 
-def test_vectors_are_unit_length_and_near_for_near_meanings(encoder):
+def test_vectors_are_unit_length_and_near_for_synonyms(encoder):
     dog, puppy, car = encoder.encode(["a dog runs", "a puppy is running", "a red car"])
     assert torch.allclose(dog.norm(), torch.tensor(1.0), atol=1e-5)
     assert dog @ puppy > dog @ car + 0.2
@@ -27,7 +27,7 @@ def test_no_caption_is_the_zero_vector(encoder):
     assert not encoder.no_caption(2).any()
 
 
-def test_a_caption_longer_than_the_encoder_reads_is_known(encoder):
+def test_caption_longer_than_the_encoder_reads_is_detected(encoder):
     assert encoder.is_truncated("word " * 300)
     assert not encoder.is_truncated("a dog")
 

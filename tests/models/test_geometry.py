@@ -5,7 +5,7 @@ import torch
 from models.geometry import centre, hide, hole_mask, paste, to_float, to_uint8
 
 
-def test_every_level_survives_the_way_to_float_and_back():
+def test_every_level_survives_conversion_to_float_and_back():
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     assert torch.equal(to_uint8(to_float(levels)), levels)
 
@@ -19,14 +19,14 @@ def test_levels_out_of_range_are_clipped_not_wrapped():
     assert to_uint8(torch.tensor([[[[-3.0, 3.0]]]])).flatten().tolist() == [0, 255]
 
 
-def test_the_hole_is_the_central_quarter_of_the_area():
+def test_hole_is_the_central_quarter_of_the_area():
     mask = hole_mask()
     assert mask.sum() == 32 * 32
     assert mask[0, 0, 16, 16] == mask[0, 0, 47, 47] == 1
     assert mask[0, 0, 15, 16] == mask[0, 0, 48, 47] == 0
 
 
-def test_not_even_a_nan_gets_out_of_the_hole():
+def test_nan_does_not_leave_the_hole():
     images = torch.rand(1, 3, 64, 64)
     images[:, :, 20:40, 20:40] = torch.nan
     context = hide(images, hole_mask())
@@ -34,7 +34,7 @@ def test_not_even_a_nan_gets_out_of_the_hole():
     assert (centre(context) == 0).all()
 
 
-def test_a_pasted_centre_is_found_again_and_the_ring_is_untouched():
+def test_pasted_centre_is_found_and_ring_is_untouched():
     images, fill = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 32, 32)
     mask = hole_mask()
     composite = paste(images, mask, fill)

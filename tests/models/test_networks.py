@@ -62,7 +62,7 @@ def test_a_fire_module_squeezes_before_it_expands():
 
 
 @torch.no_grad()
-def test_a_discriminator_scores_each_picture_and_shows_its_features():
+def test_discriminator_scores_each_image_and_returns_its_features():
     discriminator = ConvDiscriminator(ConvSettings(caption_dim=12, caption_code=8, width=8))
     score, features = discriminator(torch.rand(3, 3, 64, 64), torch.randn(3, 12))
     assert score.shape == (3,)
@@ -78,13 +78,13 @@ def test_a_discriminator_reads_the_caption():
     assert not torch.equal(one, other)
 
 
-def test_the_default_generator_fits_a_bundle_of_12_megabytes_in_half_precision():
+def test_default_generator_fits_12_megabytes_in_half_precision():
     count = sum(p.numel() for p in InpaintGenerator(InpaintSettings()).parameters())
     assert count * 2 < 12e6
 
 
 @torch.no_grad()
-def test_pictures_are_judged_again_under_another_caption_without_a_second_look():
+def test_images_are_rescored_under_another_caption_from_features():
     discriminator = ConvDiscriminator(ConvSettings(caption_dim=12, caption_code=8, width=8)).eval()
     images, other = torch.rand(2, 3, 64, 64), torch.ones(2, 12)
     seen = discriminator(images, torch.zeros(2, 12)).features[-1]

@@ -17,7 +17,7 @@ def ill_treat(folder, requests, fault=""):
         return asyncio.run(abuse(cluster, key, requests, seed=3))
 
 
-def test_a_service_minds_no_bad_request_and_answers_every_good_one(tmp_path):
+def test_bad_requests_do_not_disturb_good_ones(tmp_path):
     figures = ill_treat(tmp_path, 200)
     assert figures["broken"] == []
     assert set(FORMS) | set(WIRE) <= set(figures["by_kind"])

@@ -40,7 +40,7 @@ def states(settings, jobs):
     return with_queue(settings, look)
 
 
-def test_a_worker_told_to_end_ends_with_0_and_its_work_is_done_by_another(cluster):
+def test_terminated_worker_exits_0_and_another_takes_over(cluster):
     settings = Settings(redis_url=cluster.server.url)
     works = [InferenceTask(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
     jobs = put(settings, *(Job(work, seconds=60) for work in works))
@@ -60,7 +60,7 @@ def accepted(cluster):
         return int(client.hget(cluster.keys.metrics, "accepted") or 0)
 
 
-def test_an_api_told_to_end_answers_what_it_has_begun_and_ends_with_0(cluster):
+def test_terminated_api_finishes_its_requests_and_exits_0(cluster):
     api = cluster.api()
     cluster.worker()
     cluster.wait_until_ready()

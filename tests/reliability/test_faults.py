@@ -39,7 +39,7 @@ def test_the_suite_sees_a_worker_that_leaks_leases():
     assert any("lost is" in fault for fault in faults)
 
 
-def test_the_suite_sees_a_result_that_was_stored_twice():
+def test_suite_detects_a_result_stored_twice():
     good = {"asked": 1, "right": 1, "results": 1, "workers_killed": 1, "lost": 0, "wrong": 0}
     assert broken("kills", good) == []
     assert broken("kills", {**good, "stored_more_than_once": 1})

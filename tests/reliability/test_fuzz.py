@@ -38,12 +38,12 @@ def test_the_very_input_that_crashed_is_kept(control):
     assert b"\xff\xff\xff\xff" in kept
 
 
-def test_after_a_crash_the_inputs_behind_it_are_tried(control):
+def test_inputs_after_a_crash_are_tried(control):
     crash = next(finding for finding in control.findings if finding["what"] == "exit -11")
     assert control.tried > crash["input"] + 1
 
 
-def test_every_file_that_mutations_begin_from_is_read_as_it_should_be():
+def test_every_seed_file_is_read_as_expected():
     outcomes = [attempt("picture", data)["outcome"] for data in SEEDS["picture"]()]
     assert outcomes.count("unsupported-picture") == 7  # GIF, BMP, TIFF, CMYK, 16 bits, two animated
     assert sum(outcome.startswith("taken") for outcome in outcomes) == len(outcomes) - 7

@@ -25,13 +25,13 @@ def test_a_leak_in_either_process_is_seen(tmp_path, monkeypatch):
     assert figures["broken"] == ["api grows", "worker grows"]
 
 
-def test_two_samples_at_one_count_of_requests_do_not_matter():
+def test_two_samples_at_one_request_count_are_harmless():
     course = Course([10, 20, 20, 30, 40], [50.0, 50.0, 50.0, 50.0, 50.0])
     assert course.slope(warm_up=0.3) == 0
 
 
 @pytest.mark.parametrize(("leak", "flat"), [(0, True), (0.3, True), (1.0, False)])
-def test_the_whole_run_s_bounds_tell_a_leak_from_noise(leak, flat):
+def test_whole_run_bounds_tell_a_leak_from_noise(leak, flat):
     noise = np.random.default_rng(0).normal(0, 1, 100)
     course = Course()
     for part in range(1, 101):

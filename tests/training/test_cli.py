@@ -40,9 +40,7 @@ def test_help_names_every_command_without_loading_torch():
         (["prepare", "folder", "nowhere", "out"], "nowhere"),
     ],
 )
-def test_a_users_error_is_one_line_without_a_traceback(
-    arguments, says, tmp_path, monkeypatch, capsys
-):
+def test_user_error_is_one_line_without_traceback(arguments, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["captionfill-train", *arguments])
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the tests keep theirs
@@ -54,7 +52,7 @@ def test_a_users_error_is_one_line_without_a_traceback(
 
 
 @pytest.mark.slow
-def test_an_error_is_one_line_of_a_process_as_well(tmp_path, monkeypatch):
+def test_error_of_a_process_is_one_line_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     done = run("export", "nowhere", "b")

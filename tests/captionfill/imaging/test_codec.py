@@ -12,7 +12,7 @@ LIMIT = 1_000_000
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_picture_comes_back_from_png_bit_for_bit(noise, encode, mode):
+def test_png_round_trip_is_bit_exact(noise, encode, mode):
     data = encode(noise(70, 65, mode))
     again = Image.open(io.BytesIO(write_png(read_picture(data, LIMIT))))
     assert np.array_equal(again, Image.open(io.BytesIO(data))) and again.mode == mode
@@ -26,7 +26,7 @@ def test_grey_and_palette_pictures_become_rgb_without_loss(noise, encode, mode):
     assert (picture.alpha is None) == (mode != "LA")
 
 
-def test_a_palette_with_a_clear_colour_keeps_its_alpha(noise, encode):
+def test_palette_with_transparent_colour_keeps_its_alpha(noise, encode):
     image = noise().convert("P")
     picture = read_picture(encode(image, transparency=7), LIMIT)
     assert np.array_equal(picture.alpha == 0, np.asarray(image) == 7)
@@ -47,7 +47,7 @@ def test_exif_orientation_is_honoured(noise, encode, kind):
     assert np.array_equal(read_picture(data, LIMIT).rgb, turned)
 
 
-def test_the_answer_carries_the_colour_profile_and_no_exif(noise, encode):
+def test_output_carries_colour_profile_but_no_exif(noise, encode):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x010E] = "a secret place"
@@ -57,14 +57,14 @@ def test_the_answer_carries_the_colour_profile_and_no_exif(noise, encode):
     assert b"eXIf" not in answer
 
 
-def test_a_profile_for_grey_is_not_passed_on_to_an_rgb_picture(noise, encode):
+def test_grey_profile_is_not_passed_to_rgb(noise, encode):
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[16:20] = b"GRAY"
     assert read_picture(encode(noise(), icc_profile=bytes(profile)), LIMIT).profile is None
 
 
 @pytest.mark.parametrize("colour", [0, 2, 4, 6])
-def test_sixteen_bits_a_channel_are_refused_and_not_cut(colour):
+def test_sixteen_bit_channels_are_refused(colour):
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
     rows = (b"\0" + bytes(64 * channels * 2)) * 64
     with pytest.raises(UnsupportedPicture, match="16 bits"):

@@ -75,7 +75,7 @@ def test_damaged_metadata_of_png_is_skipped():
     assert read_picture(png(extra=broken + chunk(b"tEXt", b"\xff" * 70000)), LIMIT)
 
 
-def test_png_cut_in_metadata_behind_its_pixels_is_taken(smooth, encode):
+def test_png_truncated_in_metadata_after_pixels_is_accepted(smooth, encode):
     data = encode(smooth)[:-12] + chunk(b"tEXt", b"Comment\0a cat")[:-9]
     assert np.array_equal(read_picture(data, LIMIT).rgb, smooth)
     assert np.array_equal(Image.open(io.BytesIO(own_bytes(data))), smooth)

@@ -31,14 +31,14 @@ def test_the_geometry_is_that_of_the_networks():
     assert theirs == (geometry.SIZE, geometry.HOLE, geometry.EDGE)
 
 
-def test_a_64_by_64_picture_is_its_own_context():
+def test_64_by_64_image_is_its_own_context():
     rgb = noise(64, 64)
     cells = context(rgb, Window.around(choose_region(None, (64, 64))))
     rgb[HOLE, HOLE] = 0
     assert np.array_equal(cells, rgb)
 
 
-def test_a_32_by_32_fill_is_written_as_it_is():
+def test_32_by_32_fill_is_written_unchanged():
     fill = noise(32, 32, 1)
     filled = compose(Picture(noise(64, 64)), Region(16, 16, 32, 32), fill)
     assert np.array_equal(filled.rgb[HOLE, HOLE], fill)
@@ -61,7 +61,7 @@ def test_nothing_in_the_hole_reaches_the_context(case):
 
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(pictures_with_regions())
-def test_nothing_outside_the_region_is_written_and_all_of_it_is(case):
+def test_exactly_the_region_is_written(case):
     size, region = case
     rgb = np.full((*size, 3), 7, np.uint8)
     filled = compose(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8)).rgb
@@ -72,7 +72,7 @@ def test_nothing_outside_the_region_is_written_and_all_of_it_is(case):
 
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(pictures_with_regions())
-def test_an_even_picture_gives_an_even_context_up_to_its_edge(case):
+def test_flat_image_gives_flat_context_up_to_edge(case):
     size, region = case
     cells = context(np.full((*size, 3), 90, np.uint8), Window.around(region))
     hole = np.zeros((64, 64), bool)
@@ -80,7 +80,7 @@ def test_an_even_picture_gives_an_even_context_up_to_its_edge(case):
     assert (cells[~hole] == 90).all()
 
 
-def test_cells_beyond_the_edge_take_the_nearest_visible_colour():
+def test_cells_beyond_edge_take_nearest_visible_colour():
     rgb = np.zeros((64, 64, 3), np.uint8)
     rgb[:, 40:] = 200
     cells = context(rgb, Window.around(Region(0, 16, 32, 32)))

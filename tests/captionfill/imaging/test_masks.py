@@ -36,17 +36,17 @@ def draw(encode):
     return make
 
 
-def test_the_transparent_part_of_a_mask_is_the_region(draw):
+def test_transparent_part_of_mask_is_the_region(draw):
     mask = read_mask(draw(alpha((10, 20, 30, 25))), Picture(noise()), 10**6)
     assert mask.region == Region(10, 20, 30, 25) and mask.hole.all()
 
 
-def test_without_a_mask_the_picture_s_own_alpha_says_it():
+def test_without_mask_the_image_alpha_is_used():
     mask = read_mask(None, Picture(noise(), alpha((10, 20, 8, 8))), 10**6)
     assert mask.region == Region(10, 20, 8, 8)
 
 
-def test_a_webp_and_a_palette_mask_are_read_as_well(draw, encode):
+def test_webp_and_palette_masks_are_read(draw, encode):
     webp = draw(alpha((10, 20, 30, 30)), "WEBP", lossless=True)
     indices = (alpha((10, 20, 30, 30)) > 0).astype(np.uint8)
     palette = Image.fromarray(indices, "P")
@@ -55,7 +55,7 @@ def test_a_webp_and_a_palette_mask_are_read_as_well(draw, encode):
         assert read_mask(data, Picture(noise()), 10**6).region == Region(10, 20, 30, 30)
 
 
-def test_several_parts_are_filled_by_one_region_around_them(draw):
+def test_several_parts_share_one_bounding_region(draw):
     mask = read_mask(draw(alpha((10, 10, 5, 5), (40, 30, 5, 5))), Picture(noise()), 10**6)
     assert mask.region == Region(10, 10, 35, 25) and mask.hole.sum() == 50
 
@@ -70,7 +70,7 @@ def test_a_single_pixel_in_the_corner_is_filled(draw):
 
 @settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.data())
-def test_only_fully_transparent_pixels_are_written_and_all_of_them(data):
+def test_exactly_the_fully_transparent_pixels_are_written(data):
     soft = np.random.default_rng(data.draw(st.integers(0, 99))).integers(0, 4, (80, 100), np.uint8)
     x, y = data.draw(st.integers(0, 60)), data.draw(st.integers(0, 40))
     levels = np.full((80, 100), 255, np.uint8)
@@ -88,7 +88,7 @@ def test_only_fully_transparent_pixels_are_written_and_all_of_them(data):
     [([], "fully transparent"), ([(0, 0, 100, 80)], "100×80"),
      ([(0, 0, 2, 2), (98, 78, 2, 2)], "at most 60")],
 )  # fmt: skip
-def test_a_mask_that_cannot_be_filled_is_refused_with_the_reason(draw, holes, words):
+def test_unusable_mask_is_refused_with_the_reason(draw, holes, words):
     with pytest.raises(InvalidMask, match=words):
         read_mask(draw(alpha(*holes)), Picture(noise()), 10**6)
 

@@ -22,7 +22,7 @@ def images():
     return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def test_a_picture_without_a_caption_has_a_score_that_captions_move(discriminator, images):
+def test_uncaptioned_image_has_a_score_that_captions_change(discriminator, images):
     looked = discriminator.look(images)
     none, some = discriminator.scores(looked, torch.zeros(2, 12), torch.ones(2, 12))
     assert all(
@@ -31,7 +31,7 @@ def test_a_picture_without_a_caption_has_a_score_that_captions_move(discriminato
     assert discriminator(images, torch.zeros(2, 12)).score.shape == (2,)
 
 
-def test_pretrained_weights_are_no_part_of_its_state_and_never_learn(discriminator, images):
+def test_pretrained_weights_stay_frozen_and_out_of_state(discriminator, images):
     images.requires_grad_(True)
     discriminator(images, torch.ones(2, 12)).score.sum().backward()
     assert images.grad.abs().sum() > 0
@@ -50,7 +50,7 @@ def test_a_look_sees_its_window_alone(discriminator, images):
     assert not torch.equal(moved[0][0], moved[1][0])
 
 
-def test_the_head_of_meanings_hears_a_caption_and_is_deaf_without_one(images):
+def test_caption_head_uses_a_caption_only_when_given(images):
     torch.manual_seed(0)
     discriminator = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4, "meaning": True})
     looked = discriminator.look(images)
@@ -76,7 +76,7 @@ def test_missing_weights_are_one_clear_line(monkeypatch):
         frozen_features.__wrapped__("cpu")
 
 
-def test_features_of_a_photograph_know_its_class_whatever_the_crop():
+def test_photo_features_predict_class_whatever_the_crop():
     """Folded wrongly, the features would hold nothing: two crops of one picture must be near."""
     coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(3)) * 2 - 1
     large = torch.nn.functional.interpolate(coarse, size=(72, 72), mode="bicubic")

@@ -29,7 +29,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_scorer_comes_back_with_its_bundle_and_scores_each_fill_alone(folder):
+def test_scorer_reloads_with_bundle_and_scores_each_fill(folder):
     bundle = load_bundle(folder)
     pixels = torch.randint(256, (3, 3, 64, 64), dtype=torch.uint8)
     captions = torch.randn(3, 12)
@@ -65,7 +65,7 @@ def test_the_digest_covers_the_scorer(tmp_path):
         load_bundle(tmp_path)
 
 
-def test_a_bundle_written_over_another_keeps_no_old_scorer(folder):
+def test_overwriting_a_bundle_removes_its_old_scorer(folder):
     save(folder)
     assert not (folder / "scorer.safetensors").exists()
     assert load_bundle(folder).scorer is None

@@ -34,7 +34,7 @@ def count(network, *but):
     return sum(p.numel() for p in network.parameters()) - left_out
 
 
-def test_the_blogs_networks_have_the_published_numbers_of_parameters():
+def test_blog_networks_have_the_published_parameter_counts():
     with torch.device("meta"):
         generator, discriminator = (
             BlogGenerator(BlogGeneratorSettings()),
@@ -45,7 +45,7 @@ def test_the_blogs_networks_have_the_published_numbers_of_parameters():
     assert count(discriminator, nn.BatchNorm2d) == 7_780_323
 
 
-def test_the_blogs_generator_ends_in_a_filter_and_a_bias_of_its_own_for_every_pixel():
+def test_blog_generator_ends_with_untied_filters_and_biases():
     with torch.device("meta"):
         generator = BlogGenerator(BlogGeneratorSettings())
     assert count(generator.paint) == 32 * 32 * 3 * (9 * 64 + 1)
@@ -53,7 +53,7 @@ def test_the_blogs_generator_ends_in_a_filter_and_a_bias_of_its_own_for_every_pi
 
 
 @torch.no_grad()
-def test_a_locally_connected_layer_with_equal_filters_is_a_convolution():
+def test_locally_connected_layer_with_equal_filters_is_convolution():
     torch.manual_seed(0)
     local, conv = LocallyConnected(2, 3, 5), nn.Conv2d(2, 3, 3, padding=1)
     local.weight.copy_(conv.weight.flatten(1).T.expand(25, -1, -1))
@@ -91,7 +91,7 @@ def test_began_has_no_batch_norm_unless_told():
 
 
 @torch.no_grad()
-def test_the_skips_carry_the_code_into_every_upsampling_level():
+def test_skips_carry_the_code_into_every_level():
     upward = BeganGenerator(BeganGeneratorSettings(width=4)).decoder.upward
     seen = []
     for level in upward.levels:
@@ -103,7 +103,7 @@ def test_the_skips_carry_the_code_into_every_upsampling_level():
 
 
 @torch.no_grad()
-def test_a_vanishing_residual_goes_from_a_wire_to_its_layer():
+def test_vanishing_residual_goes_from_identity_to_its_layer():
     network = nn.Sequential(ResidualFade(nn.Conv2d(2, 2, 3, padding=1)))
     x = torch.randn(1, 2, 4, 4)
     layer = network[0].layer(x)
@@ -120,7 +120,7 @@ def test_a_clipped_pixel_finds_its_way_back():
     assert x.grad.tolist() == [-1.0, 0.0, 1.0, 1.0, 0.0]
 
 
-def test_an_output_or_activation_that_is_not_there_is_refused():
+def test_unknown_output_or_activation_is_refused():
     with pytest.raises(ValueError, match="none of clip, tanh"):
         output("sigmoid")
     with pytest.raises(ValueError, match="activation 'gelu'"):
@@ -129,7 +129,7 @@ def test_an_output_or_activation_that_is_not_there_is_refused():
 
 @torch.no_grad()
 @pytest.mark.parametrize("which", [0, 1, 2, 3], ids=["context", "mask", "caption", "noise"])
-def test_every_input_of_the_inpainting_generator_changes_the_fill(which):
+def test_every_inpainting_generator_input_changes_the_fill(which):
     torch.manual_seed(0)
     generator = InpaintBeganGenerator(InpaintBeganSettings(**SMALL)).eval()
     plain = [torch.rand(2, 3, 64, 64), hole_mask(2), torch.randn(2, 12), torch.randn(2, 4)]
@@ -141,7 +141,7 @@ def test_every_input_of_the_inpainting_generator_changes_the_fill(which):
 
 @torch.no_grad()
 @pytest.mark.parametrize("encoder", ["conv", "squeeze"])
-def test_an_autoencoder_rebuilds_with_the_caption_where_it_reads_it(encoder):
+def test_autoencoder_reconstructs_with_the_caption_it_reads(encoder):
     settings = AutoencoderSettings(caption_dim=12, caption_code=4, width=16, encoder=encoder)
     discriminator, images = Autoencoder(settings).eval(), torch.rand(2, 3, 64, 64)
     one = discriminator(images, torch.zeros(2, 12))

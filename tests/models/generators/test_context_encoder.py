@@ -25,7 +25,7 @@ def convolutions(network):
     return [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0]) for m in layers]
 
 
-def test_the_generator_has_the_widths_of_pytorch_gan_but_one_level_at_each_end():
+def test_generator_has_pytorch_gan_widths_minus_one_level():
     with torch.device("meta"):
         generator = ContextEncoder(ContextEncoderSettings())
     encoder = [(3, 64, 4, 2), (64, 128, 4, 2), (128, 256, 4, 2), (256, 512, 4, 2)]
@@ -35,7 +35,7 @@ def test_the_generator_has_the_widths_of_pytorch_gan_but_one_level_at_each_end()
     assert [norm.eps for norm in norms] == [0.8] * 6
 
 
-def test_the_discriminator_has_four_levels_with_instance_norm_on_all_but_the_first():
+def test_discriminator_has_four_levels_with_instance_norm():
     with torch.device("meta"):
         discriminator = ContextDiscriminator(ContextDiscriminatorSettings())
     levels = [(3, 64, 3, 2), (64, 128, 3, 2), (128, 256, 3, 2), (256, 512, 3, 1)]
@@ -58,7 +58,7 @@ def test_a_fill_depends_on_the_context_alone():
 
 
 @torch.no_grad()
-def test_the_discriminator_scores_sixteen_places_of_the_centre_alone():
+def test_discriminator_scores_sixteen_places_of_the_centre():
     discriminator, mask = ContextDiscriminator(ContextDiscriminatorSettings(width=4)), hole_mask(2)
     fill = torch.rand(2, 3, 32, 32)
     scores = discriminator(paste(torch.zeros(2, 3, 64, 64), mask, fill), torch.zeros(2, 0)).scores
@@ -68,7 +68,7 @@ def test_the_discriminator_scores_sixteen_places_of_the_centre_alone():
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_transposed_convolution_is_the_same_as_a_matrix_product(layout):
+def test_transposed_convolution_equals_a_matrix_product(layout):
     torch.manual_seed(0)
     layer = TransposedConv(6, 5, 4, stride=2, padding=1, bias=False).to(memory_format=layout)
     x = torch.randn(3, 6, 4, 7, requires_grad=True)

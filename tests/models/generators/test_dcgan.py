@@ -31,7 +31,7 @@ def shape_after(network, layer, inputs):
 
 
 @pytest.mark.parametrize(("size", "channels"), [(32, 512), (64, 1024), (128, 2048)])
-def test_the_generator_projects_noise_to_4x4_as_in_figure_1(size, channels):
+def test_generator_projects_noise_to_4x4_as_published(size, channels):
     with torch.device("meta"):
         generator = DcganGenerator(DcganGeneratorSettings(size=size))
     inputs = (*unseen(size), torch.zeros(2, 100))
@@ -39,7 +39,7 @@ def test_the_generator_projects_noise_to_4x4_as_in_figure_1(size, channels):
     assert shape_after(generator, generator.paint, inputs) == (3, size, size)
 
 
-def test_batch_norm_is_everywhere_but_the_generators_output_and_the_discriminators_input():
+def test_batch_norm_is_everywhere_but_output_and_input():
     with torch.device("meta"):
         generator = DcganGenerator(DcganGeneratorSettings())
         discriminator = DcganDiscriminator(DcganDiscriminatorSettings())
@@ -49,7 +49,7 @@ def test_batch_norm_is_everywhere_but_the_generators_output_and_the_discriminato
     assert not any(isinstance(m, nn.BatchNorm2d) for m in generator.paint)
 
 
-def test_weights_are_drawn_with_a_deviation_of_0_02():
+def test_weights_are_initialized_with_deviation_0_02():
     torch.manual_seed(0)
     generator = DcganGenerator(DcganGeneratorSettings(size=32, width=32))
     weights = torch.cat([m.weight.flatten() for m in generator.modules() if "Conv" in str(type(m))])
@@ -57,7 +57,7 @@ def test_weights_are_drawn_with_a_deviation_of_0_02():
 
 
 @torch.no_grad()
-def test_a_picture_is_made_of_noise_alone_within_range():
+def test_image_from_noise_alone_is_within_range():
     generator = DcganGenerator(DcganGeneratorSettings(size=32, width=8)).eval()
     context, mask, caption = unseen(32)
     noise = torch.randn(2, 100)
@@ -78,12 +78,12 @@ def test_another_kind_of_noise_is_refused():
         DcganGeneratorSettings(noise="pink")
 
 
-def test_a_size_that_is_no_doubling_of_4_is_refused():
+def test_size_not_a_doubling_of_4_is_refused():
     with pytest.raises(ValueError, match="size 48"):
         DcganGenerator(DcganGeneratorSettings(size=48))
 
 
-def test_a_network_that_reads_no_captions_is_not_bothered_with_their_length():
+def test_network_without_captions_ignores_their_length():
     with torch.device("meta"):
         assert GENERATORS["dcgan"]({"caption_dim": 7, "size": 32}).settings.size == 32
         assert DISCRIMINATORS["conv"]({"caption_dim": 7}).settings.caption_dim == 7

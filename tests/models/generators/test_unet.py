@@ -26,7 +26,7 @@ def seen():
 
 @torch.no_grad()
 @pytest.mark.parametrize("membrane", [False, True])
-def test_a_draw_without_its_margin_is_what_forward_gives(seen, membrane):
+def test_sample_without_margin_equals_forward(seen, membrane):
     torch.manual_seed(0)
     generator = GENERATORS["unet"]({**SETTINGS, "membrane": membrane}).eval()
     first, second, third = torch.randn(3, 2, generator.settings.noise_dim)
@@ -40,7 +40,7 @@ def test_a_draw_without_its_margin_is_what_forward_gives(seen, membrane):
 
 @torch.no_grad()
 @pytest.mark.parametrize("part", ["caption", "latent", "finest place"])
-def test_caption_and_every_part_of_the_noise_change_the_fill(generator, seen, part):
+def test_caption_and_every_noise_part_change_the_fill(generator, seen, part):
     context, mask, caption = seen
     noise = torch.zeros(2, generator.settings.noise_dim)
     before = generator(context, mask, caption, noise)
@@ -63,7 +63,7 @@ def test_a_picture_is_filled_the_same_beside_others(generator, seen):
 
 
 @torch.no_grad()
-def test_another_caption_moves_an_untrained_fill_about_as_far_as_another_latent(generator, seen):
+def test_caption_moves_untrained_fill_as_far_as_latent(generator, seen):
     context, mask, _ = seen
     one, other = torch.nn.functional.normalize(torch.randn(2, 2, 12), dim=2)
     noise = torch.zeros(2, generator.settings.noise_dim)
@@ -84,7 +84,7 @@ def test_a_lower_temperature_is_less_noise(generator, seen):
 
 
 @torch.no_grad()
-def test_guidance_goes_from_no_caption_through_the_caption_and_beyond(generator, seen):
+def test_guidance_extrapolates_from_no_caption_beyond_the_caption(generator, seen):
     context, mask, caption = seen
     noise = torch.randn(2, generator.settings.noise_dim)
     plain, none = (generator(context, mask, c, noise) for c in (caption, torch.zeros_like(caption)))
@@ -100,7 +100,7 @@ def test_guidance_goes_from_no_caption_through_the_caption_and_beyond(generator,
 
 
 @torch.no_grad()
-def test_what_is_resized_bilinearly_changes_within_blocks_of_two_pixels_as_well():
+def test_bilinear_resize_changes_within_blocks_of_two_pixels():
     """Of white noise half as much as across them; repeated pixels do not change at all."""
 
     def unevenness(upsample):
@@ -121,7 +121,7 @@ def test_another_way_to_upsample_is_refused():
 
 
 @torch.no_grad()
-def test_with_a_membrane_the_same_weights_go_on_where_the_surroundings_end(generator, seen):
+def test_boundary_correction_continues_the_surroundings(generator, seen):
     joined = GENERATORS["unet"]({**SETTINGS, "membrane": True}).eval()
     joined.load_state_dict(generator.state_dict())  # no weight more
     context, mask, caption = seen

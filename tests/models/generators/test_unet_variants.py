@@ -44,7 +44,7 @@ class Nothing(nn.Module):
 
 @torch.no_grad()
 @pytest.mark.parametrize(("kind", "blind"), [("unet", False), ("unet-no-skips", True)])
-def test_without_skips_the_surroundings_get_through_the_bottleneck_or_not_at_all(kind, blind):
+def test_without_skips_surroundings_pass_only_the_bottleneck(kind, blind):
     generator = built(kind)
     generator.downs[-1] = Nothing()
     noise = torch.randn(2, generator.settings.noise_dim)
@@ -54,7 +54,7 @@ def test_without_skips_the_surroundings_get_through_the_bottleneck_or_not_at_all
 
 
 @torch.no_grad()
-def test_joined_at_the_bottleneck_the_caption_goes_no_other_way():
+def test_caption_joined_at_bottleneck_enters_nowhere_else():
     generator, (context, mask, caption) = built("unet-concat"), inputs(1)
     generator.joined.weight[:, 48:] = 0
     noise = torch.randn(2, generator.settings.noise_dim)
@@ -62,6 +62,6 @@ def test_joined_at_the_bottleneck_the_caption_goes_no_other_way():
     assert torch.allclose(fill, other)
 
 
-def test_there_is_no_guidance_where_styles_know_no_caption():
+def test_guidance_needs_styles_that_use_the_caption():
     with pytest.raises(ValueError, match="'unet-concat' knows no guidance"):
         built("unet-concat", guidance=1.5)

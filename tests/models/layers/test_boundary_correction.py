@@ -19,13 +19,13 @@ def hidden(picture):
     return picture
 
 
-def test_each_pixel_weighs_the_frame_by_positive_numbers_of_sum_1():
+def test_frame_weights_are_positive_and_sum_to_1():
     weights = harmonic(32)
     assert weights.shape == (32 * 32, 4 * 32) and weights.min() > 0
     assert torch.allclose(weights.sum(1), torch.ones(1024, dtype=torch.float64))
 
 
-def test_an_even_slope_is_carried_through_the_hole_exactly():
+def test_linear_gradient_crosses_the_hole_exactly():
     real = ramp(0.3, 0.6)
     wide = torch.zeros(1, 3, 36, 36)
     met = BoundaryCorrection()(wide, hidden(real))
@@ -33,7 +33,7 @@ def test_an_even_slope_is_carried_through_the_hole_exactly():
     assert torch.equal(met[..., :2, :], wide[..., :2, :])  # the margin stays what was predicted
 
 
-def test_what_is_right_at_the_border_is_left_alone():
+def test_correct_border_is_left_alone():
     torch.manual_seed(0)
     real = torch.rand(2, 3, 64, 64) * 2 - 1
     wide = real[..., 14:50, 14:50].clone()
@@ -41,7 +41,7 @@ def test_what_is_right_at_the_border_is_left_alone():
     assert torch.allclose(BoundaryCorrection()(wide, hidden(real)), wide)
 
 
-def test_a_step_at_the_border_goes_and_texture_stays():
+def test_step_at_border_is_removed_and_texture_stays():
     torch.manual_seed(0)
     texture = 0.05 * torch.randn(1, 3, 36, 36)
     texture[..., :2, :] = texture[..., -2:, :] = 0
@@ -58,7 +58,7 @@ def test_the_frame_is_ordered_as_the_weights_are():
     assert set((values - nearest).abs().tolist()) == {1.0, 34.0}
 
 
-def test_one_built_without_numbers_spoils_none_that_has_them():
+def test_meta_device_instance_spoils_no_other():
     harmonic.cache_clear()
     with torch.device("meta"):
         BoundaryCorrection()

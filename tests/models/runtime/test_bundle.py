@@ -37,7 +37,7 @@ def test_a_bundle_comes_back_as_it_was_written(folder):
     assert not bundle.generator.training
 
 
-def test_the_same_weights_have_the_same_digest_and_others_another(tmp_path):
+def test_digest_depends_on_the_weights(tmp_path):
     generator = GENERATORS["inpaint"](SETTINGS)
     first = save_bundle(tmp_path / "a", generator, CONFIG, "")
     again = save_bundle(tmp_path / "b", generator, CONFIG, "another card")

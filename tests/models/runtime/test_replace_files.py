@@ -63,7 +63,7 @@ def way(request, folder, monkeypatch):
     return folder
 
 
-def test_the_new_files_replace_the_old_and_others_stay(way, folder):
+def test_new_files_replace_the_old_and_others_stay(way, folder):
     write(way)
     assert texts(folder) == {**NEW, **KEPT}
     assert [p.name for p in folder.parent.iterdir() if p.name != "link"] == ["bundle"]
@@ -79,7 +79,7 @@ def test_an_error_leaves_the_old_files(way, folder, error):
     assert [p.name for p in folder.parent.iterdir() if p.name != "link"] == ["bundle"]
 
 
-def test_an_error_between_two_files_moves_the_old_ones_back(folder, monkeypatch):
+def test_error_between_two_files_restores_the_old_ones(folder, monkeypatch):
     monkeypatch.chdir(folder)
     move = Path.rename
 
@@ -109,7 +109,7 @@ def test_a_new_folder_is_made_with_its_parents(tmp_path):
     assert texts(tmp_path / "deep" / "down") == NEW
 
 
-def test_a_file_in_the_way_is_one_clear_error(tmp_path):
+def test_file_in_the_way_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ReplaceError, match="cannot be written: it is a file"):
         write(tmp_path / "file")

@@ -35,7 +35,7 @@ def post(client, image, accept="*/*", **fields):
     return client.post("/inpaint", files={"image": image}, data=fields, headers={"Accept": accept})
 
 
-def test_the_answer_is_the_picture_with_its_centre_filled(client, worker, picture):
+def test_response_is_the_image_with_its_centre_filled(client, worker, picture):
     answer = post(client, picture, seed=200)
     expected = np.array(Image.open(io.BytesIO(picture)))
     expected[16:48, 16:48] = 200
@@ -67,7 +67,7 @@ def test_json_brings_every_candidate(client, worker, picture):
     assert centres == [(250,) * 3, (251,) * 3, (252,) * 3]
 
 
-def test_a_region_of_a_larger_picture_is_filled_and_told(client, worker, noise, encode):
+def test_region_of_larger_image_is_filled_and_reported(client, worker, noise, encode):
     data = encode(noise(150, 100))
     answer = post(client, data, "application/json", region="90,10,40,20", seed=9).json()
     filled = np.array(Image.open(io.BytesIO(base64.b64decode(answer["images"][0]))))
@@ -97,7 +97,7 @@ def test_a_problem_is_a_problem_document(client, worker):
     assert problem.json()["type"] == "/problems/unsupported-picture"
 
 
-def test_the_type_of_a_problem_leads_to_its_page(client):
+def test_problem_type_links_to_its_page(client):
     page = client.get("/problems/queue-full")
     assert page.status_code == 200 and "try again" in page.text
     assert client.get("/problems/nonsense").status_code == 404
@@ -151,7 +151,7 @@ def test_without_a_worker_the_answer_is_a_timeout(settings, picture):
         assert post(client, picture).json()["type"] == "/problems/answer-timeout"
 
 
-def test_without_a_queue_the_api_lives_and_says_so(settings, picture):
+def test_without_queue_the_api_lives_and_reports_it(settings, picture):
     alone = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
     with TestClient(create_app(alone)) as client:
         assert client.get("/healthz").status_code == 200
@@ -306,6 +306,6 @@ def test_a_job_is_dropped_when_its_client_leaves(settings, picture):
     assert waiting(settings) == 0
 
 
-def test_a_job_that_its_client_may_come_back_for_is_kept(settings, picture):
+def test_job_whose_client_may_return_is_kept(settings, picture):
     leave(settings, picture, idempotency_key="mine")
     assert waiting(settings) == 1

@@ -104,7 +104,7 @@ def test_pictures_and_captions_may_come_as_pairs(client, worker, noise, encode):
     assert sorted(unzip(client.get(f"{place}/result"))[0]) == ["0001-x.png", "0002-y.png"]
 
 
-def test_what_is_not_done_is_a_conflict_unless_a_part_is_wanted(client, archive):
+def test_unfinished_batch_is_409_unless_partial_is_wanted(client, archive):
     place = send(client, archive[0]).headers["location"]
     problem = client.get(f"{place}/result")
     assert (problem.status_code, problem.json()["type"]) == (409, "/problems/batch-unfinished")
@@ -112,7 +112,7 @@ def test_what_is_not_done_is_a_conflict_unless_a_part_is_wanted(client, archive)
     assert files == {} and [line["state"] for line in lines] == ["queued", "refused", "queued"]
 
 
-def test_a_deleted_batch_is_gone_and_its_work_never_runs(client, archive, server, settings):
+def test_deleted_batch_is_gone_and_its_work_cancelled(client, archive, server, settings):
     place = send(client, archive[0]).headers["location"]
     assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 2
     assert client.delete(place).status_code == 204
@@ -128,7 +128,7 @@ def test_a_full_queue_takes_nothing_of_a_batch(settings, archive, server):
     assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 0
 
 
-def test_a_batch_sent_again_with_its_key_is_the_same_batch(client, archive):
+def test_batch_repeated_with_its_key_is_the_same(client, archive):
     def send_with_key(data):
         return client.post(
             "/batches", files={"archive": data}, headers={"Idempotency-Key": "mine"}
@@ -154,7 +154,7 @@ def test_a_batch_of_no_use_is_refused(client, fields, kind):
     assert (problem.status_code, problem.json()["type"]) == (422, f"/problems/{kind}")
 
 
-def test_what_is_wrong_for_every_picture_is_said_once(client, archive):
+def test_error_common_to_all_pictures_is_reported_once(client, archive):
     problem = send(client, archive[0], seed="x")
     assert (problem.status_code, problem.json()["type"]) == (422, "/problems/invalid-field")
 

@@ -75,24 +75,24 @@ def test_an_archive_may_have_its_captions_beside_it():
         ([("archive", b"A"), ("seed", b"1"), ("seed", b"2")], InvalidField, "twice"),
     ],
 )
-def test_a_form_that_is_of_no_use_is_refused_with_the_reason(fields, kind, words):
+def test_unusable_form_is_refused_with_the_reason(fields, kind, words):
     with pytest.raises(kind, match=words):
         read_batch(form(*fields), LIMITS)
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.png", b"x" * 1001), ("../a.png", b"x")])
-def test_a_bad_picture_of_a_pair_is_refused_alone(name, data):
+def test_bad_image_of_a_pair_is_refused_alone(name, data):
     items, _ = read_batch(form(("image", data, name), ("caption", b"a")), LIMITS)
     with pytest.raises(InvalidEntry):
         request_for(items[0], {}, Settings())
 
 
-def test_what_is_bad_for_every_picture_is_refused_once():
+def test_problem_of_every_image_is_reported_once():
     with pytest.raises(InvalidField, match="seed"):
         check_common({"seed": b"x"}, Settings())
 
 
-def test_a_region_that_no_picture_could_have_is_refused_at_once():
+def test_region_that_fits_no_image_is_refused():
     with pytest.raises(InvalidRegion):
         check_common({"region": b"left"}, Settings())
     assert check_common({"region": b"0,0,900,900"}, Settings()).region == "0,0,900,900"

@@ -14,7 +14,7 @@ def client(settings):
         yield client
 
 
-def test_the_page_asks_no_other_site_and_runs_no_inline_script(client):
+def test_page_loads_no_other_site_or_inline_script(client):
     page = client.get("/docs")
     policy = page.headers["content-security-policy"]
     assert "//" not in page.text and not re.search(r"<script(?! src)", page.text)
@@ -34,7 +34,7 @@ def test_nothing_else_is_handed_out(client):
     assert client.get("/redoc").status_code == 404
 
 
-def test_the_document_tells_of_keys_and_of_what_the_gate_answers(settings, tmp_path):
+def test_document_describes_keys_and_middleware_responses(settings, tmp_path):
     with TestClient(create_app(settings.model_copy(update={"auth": "on"}))) as client:
         document = client.get("/openapi.json").json()
     operation = document["paths"]["/inpaint"]["post"]
@@ -43,7 +43,7 @@ def test_the_document_tells_of_keys_and_of_what_the_gate_answers(settings, tmp_p
     assert "security" not in document["paths"]["/healthz"]["get"]
 
 
-def test_the_document_tells_of_no_error_that_is_not_a_problem(client):
+def test_document_describes_only_errors_that_are_problems(client):
     document = client.get("/openapi.json").json()
     operations = [each for path in document["paths"].values() for each in path.values()]
     failures = [

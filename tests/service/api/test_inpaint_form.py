@@ -102,7 +102,7 @@ def test_another_media_type_is_not_acceptable(accept):
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "image/png, */*;q=0.1"])
-def test_several_pictures_come_as_json_where_that_is_welcome(accept):
+def test_several_images_come_as_json_where_accepted(accept):
     assert choose_media_type(accept, True) == JSON
 
 
@@ -111,13 +111,13 @@ def test_several_pictures_do_not_fit_into_a_png():
         choose_media_type("image/png", True)
 
 
-def test_an_empty_webhook_is_refused_and_not_taken_for_none():
+def test_empty_webhook_is_refused():
     form = {"image": b"i", "caption": b"c", "webhook": b""}
     with pytest.raises(InvalidWebhook, match="empty"):
         InpaintRequest.from_form(form, Settings())
 
 
-def test_the_fingerprint_of_a_request_covers_all_of_it():
+def test_fingerprint_covers_the_whole_request():
     base = {"image": b"i", "caption": "c"}
     more = [{"image": b"j"}, {"caption": "d"}, {"seed": 0}, {"region": "0,0,4,4"}, {"count": 2},
             {"other": "e"}, {"model": "m"}, {"webhook": "https://w"},

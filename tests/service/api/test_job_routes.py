@@ -71,7 +71,7 @@ def test_an_asynchronous_job_is_accepted_with_its_place(client, picture):
     assert int(answer.headers["retry-after"]) >= 1 and status["deadline"] > time.time()
 
 
-def test_the_result_of_a_job_is_what_the_answer_at_once_would_be(client, worker, picture):
+def test_job_result_equals_the_synchronous_response(client, worker, picture):
     accepted = later(client, picture, seed=9)
     assert finished(client, accepted)["state"] == "done"
     result = client.get(accepted.headers["location"] + "/result")
@@ -80,7 +80,7 @@ def test_the_result_of_a_job_is_what_the_answer_at_once_would_be(client, worker,
     assert result.headers["etag"] == at_once.headers["etag"]
 
 
-def test_prefer_wait_answers_at_once_what_is_done_by_then(client, worker, picture):
+def test_prefer_wait_returns_what_is_done_by_then(client, worker, picture):
     answer = post(client, picture, {"Prefer": "respond-async, wait=5"}, seed=9)
     assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
 
@@ -102,7 +102,7 @@ def test_a_header_that_cannot_be_used_is_refused(client, picture, headers):
     assert (problem.status_code, problem.json()["type"]) == (400, "/problems/invalid-header")
 
 
-def test_a_result_that_is_not_there_yet_is_409(client, picture):
+def test_result_that_is_not_ready_is_409(client, picture):
     problem = client.get(later(client, picture).headers["location"] + "/result")
     assert (problem.status_code, problem.json()["type"]) == (409, "/problems/result-not-ready")
     assert "retry-after" in problem.headers
@@ -124,7 +124,7 @@ def test_a_cancelled_job_never_reaches_the_model(client, consumer, picture):
     assert client.get(place + "/result").json()["type"] == "/problems/job-gone"
 
 
-def test_a_job_that_has_ended_is_forgotten_on_request(client, worker, picture):
+def test_finished_job_is_deleted_on_request(client, worker, picture):
     accepted = later(client, picture)
     finished(client, accepted)
     assert client.delete(accepted.headers["location"]).status_code == 204
@@ -148,7 +148,7 @@ def test_another_caller_s_job_is_not_there(client, picture, settings, server):
         assert client.request(method, f"/jobs/{name}{path}").status_code == 404
 
 
-def test_the_picture_of_an_answer_at_once_is_not_kept(client, worker, picture):
+def test_image_of_synchronous_response_is_not_kept(client, worker, picture):
     name = post(client, picture).headers["x-job-id"]
     assert client.get(f"/jobs/{name}/result").json()["type"] == "/problems/job-gone"
 
@@ -171,7 +171,7 @@ def test_events_follow_a_job_to_its_end(client, worker, picture):
     assert named == ["queued", "running", "done"]
 
 
-def test_an_end_between_two_looks_is_told_with_its_number(client, picture):
+def test_end_between_polls_is_sent_with_its_id(client, picture):
     name = later(client, picture).headers["location"].removeprefix("/jobs/")
     queue = client.app.state.queue
     look = queue.events
@@ -195,7 +195,7 @@ def test_events_go_on_after_the_last_one_seen(client, worker, picture):
     assert [number for number, *_ in events(again) if number] == seen[1:]
 
 
-def test_events_of_an_answer_at_once_tell_its_end(client, worker, picture):
+def test_events_of_synchronous_request_include_its_end(client, worker, picture):
     name = post(client, picture).headers["x-job-id"]
     [(number, event, _)] = events(client.get(f"/jobs/{name}/events"))
     assert event == "done"
@@ -230,7 +230,7 @@ def test_a_last_event_that_is_none_is_refused(client, worker, picture):
     assert problem.json()["type"] == "/problems/invalid-header"
 
 
-def test_the_same_key_gives_the_same_job_and_the_same_fill(client, worker, picture):
+def test_same_key_gives_same_job_and_same_fill(client, worker, picture):
     key = {"Idempotency-Key": "one"}
     first, second = post(client, picture, key), post(client, picture, key)
     assert first.headers["x-job-id"] == second.headers["x-job-id"]
@@ -245,7 +245,7 @@ def test_the_same_key_with_another_payload_is_422(client, worker, picture):
     assert problem.json()["type"] == "/problems/idempotency-key-reused"
 
 
-def test_one_who_has_the_answer_is_not_sent_it_again(client, worker, picture, consumer):
+def test_client_that_has_the_result_gets_304(client, worker, picture, consumer):
     wait_for_worker(client)
     first = post(client, picture, seed=9)
     again = post(client, picture, {"If-None-Match": first.headers["etag"]}, seed=9)
@@ -276,7 +276,7 @@ def test_who_wants_no_kept_answer_has_it_computed(client, worker, picture, setti
     assert server.hget(f"{{{settings.namespace}}}:metrics", "batch_size:sum") == b"3"
 
 
-def test_a_comparison_shows_both_fills_and_how_far_they_are_apart(client, worker, picture):
+def test_comparison_shows_both_fills_and_their_distance(client, worker, picture):
     answer = post(client, picture, seed=20, n=2, compare="a dog").json()
     assert answer["comparison"]["levels"] == [1.0, 1.0]
     assert len(answer["images"]) == len(answer["comparison"]["images"]) == 2
@@ -290,7 +290,7 @@ def test_a_bundle_that_nobody_has_is_named(client, worker, picture):
     assert post(client, picture, model="painter").status_code == 200
 
 
-def test_the_models_are_listed_as_openai_s_clients_want_it(client, worker):
+def test_models_are_listed_as_openai_clients_expect(client, worker):
     wait_for_worker(client)
     found = client.get("/v1/models").json()
     [model] = found["data"]
@@ -299,7 +299,7 @@ def test_the_models_are_listed_as_openai_s_clients_want_it(client, worker):
     assert client.get("/v1/models/painter").json() == model
 
 
-def test_a_model_that_nobody_has_is_404_for_openai_s_clients(client):
+def test_unknown_model_is_404_for_openai_clients(client):
     problem = client.get("/v1/models/none")
     assert (problem.status_code, problem.json()["type"]) == (404, "/problems/no-such-model")
     assert problem.json()["error"]["code"] == "no-such-model"
@@ -313,7 +313,7 @@ def test_a_reload_is_followed_to_its_end(client, worker):
     assert progress["done"] and progress["generation"] == 1 and len(progress["workers"]) == 1
 
 
-def test_a_webhook_makes_a_job_and_is_checked_first(client, picture, settings):
+def test_webhook_creates_a_job_and_is_checked_first(client, picture, settings):
     problem = post(client, picture, webhook="http://127.0.0.1/x").json()
     assert problem["type"] == "/problems/invalid-webhook"
     signing = settings.model_copy(update={"webhook_secret": settings.webhook_secret.__class__(
@@ -322,7 +322,7 @@ def test_a_webhook_makes_a_job_and_is_checked_first(client, picture, settings):
         assert post(client, picture, webhook="https://example.com/x").status_code == 202
 
 
-def test_the_pixels_outside_the_region_of_an_asynchronous_job_stay(client, worker, noise, encode):
+def test_asynchronous_job_keeps_pixels_outside_the_region(client, worker, noise, encode):
     data = encode(noise(150, 100))
     accepted = later(client, data, region="90,10,40,20", seed=9)
     finished(client, accepted)

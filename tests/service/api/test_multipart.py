@@ -74,7 +74,7 @@ def test_the_encoding_identity_is_none():
     assert Client([PART + END], content_encoding="identity").read() == {"caption": b"a cat"}
 
 
-def test_a_client_that_leaves_in_the_middle_is_a_bad_request():
+def test_disconnect_midway_is_a_bad_request():
     with pytest.raises(BadRequest, match="left"):
         Client([PART], leaves=True).read()
 
@@ -98,7 +98,7 @@ def open_parts(body, most_parts=10, **settings):
 
 
 @pytest.mark.parametrize("size", [1000, 10_000])
-def test_repeated_fields_keep_their_order_in_memory_and_on_disk(size):
+def test_repeated_fields_keep_order_in_memory_and_file(size):
     big = bytes(range(256)) * size
     body = field("image", big, "a.png") + field("caption", b"one") + field("image", b"2") + END[2:]
     assert open_parts(body) == [
@@ -116,7 +116,7 @@ def small_disk():
 
 
 @pytest.mark.parametrize("size", [2**21 + 2**13, 2**23])
-def test_a_full_disk_is_one_problem_and_leaves_nothing(small_disk, tmp_path, caplog, size):
+def test_full_disk_is_one_problem_and_leaves_nothing(small_disk, tmp_path, caplog, size):
     with pytest.raises(StorageFull):
         open_parts(field("image", bytes(size)) + END[2:], temp_folder=tmp_path)
     assert not list(tmp_path.iterdir()) and "File too large" in str(vars(caplog.records[-1]))
@@ -124,7 +124,7 @@ def test_a_full_disk_is_one_problem_and_leaves_nothing(small_disk, tmp_path, cap
     assert len(open_parts(small, temp_folder=tmp_path)[0][2]) == 2**20
 
 
-def test_a_folder_that_is_gone_is_a_problem_too(tmp_path):
+def test_missing_folder_is_a_problem_too(tmp_path):
     with pytest.raises(StorageFull):
         open_parts(field("image", bytes(2**21)) + END[2:], temp_folder=tmp_path / "gone")
 
@@ -134,7 +134,7 @@ def test_too_many_parts_are_refused():
         open_parts(field("a", b"x") * 11 + END[2:])
 
 
-def test_a_part_can_be_sought_in_and_ends_where_it_ends():
+def test_part_is_seekable_and_ends_at_its_end():
     inner = FileSlice(io.BytesIO(b"..abcd.."), 2, 4)
     assert (inner.seek(-1, io.SEEK_END), inner.read(9), inner.read(9)) == (3, b"d", b"")
     assert (inner.seek(1), inner.readall(), inner.tell()) == (1, b"bcd", 4)

@@ -47,7 +47,7 @@ def pixels(data):
     return np.array(Image.open(io.BytesIO(data)).convert("RGBA"))
 
 
-def test_the_transparent_pixels_of_a_mask_are_filled_and_no_others(ai, worker, picture):
+def test_exactly_the_transparent_mask_pixels_are_filled(ai, worker, picture):
     answer = ai.images.edit(
         image=picture, mask=mask(), prompt="a cat", extra_body={"seed": 200}
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_the_temperature_reaches_the_model(ai, temperatures, worker, picture):
     assert temperatures == [0.25]
 
 
-def test_without_a_mask_the_picture_s_transparency_is_filled(ai, worker, noise, encode):
+def test_without_mask_the_image_transparency_is_filled(ai, worker, noise, encode):
     image = noise(90, 80)
     image.putalpha(Image.open(io.BytesIO(mask())).getchannel("A"))
     [edited] = ai.images.edit(
@@ -75,7 +75,7 @@ def test_without_a_mask_the_picture_s_transparency_is_filled(ai, worker, noise, 
     assert (filled[hole] == [9, 9, 9, 255]).all()
 
 
-def test_an_empty_mask_is_refused_and_not_taken_for_none(ai, worker, picture):
+def test_empty_mask_is_refused(ai, worker, picture):
     with pytest.raises(openai.UnprocessableEntityError) as refused:
         ai.images.edit(image=picture, mask=b"", prompt="a cat")
     assert refused.value.code == "invalid-mask" and refused.value.param == "mask"
@@ -135,7 +135,7 @@ def wait_for_worker(ai):
     assert eventually(lambda: ai.models.list().data)
 
 
-def test_even_the_gate_s_refusal_is_one_the_client_understands(settings, picture, tmp_path):
+def test_middleware_refusal_is_understood_by_the_client(settings, picture, tmp_path):
     guarded = settings.model_copy(update={"auth": "on", "keys_file": tmp_path / "keys.jsonl"})
     key = ApiKeyFile(guarded.keys_path).new("ann")
     with TestClient(create_app(guarded)) as client:

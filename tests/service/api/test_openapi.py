@@ -56,7 +56,7 @@ def test_every_answer_has_examples_that_fit_its_schema(document, operations):
     assert wrong == {} and len(operations) == 18
 
 
-def test_every_header_of_an_answer_has_an_example_that_fits(document, operations):
+def test_every_response_header_has_a_valid_example(document, operations):
     wrong = {
         f"{name} {status} {header}": found
         for name, operation in operations
@@ -88,7 +88,7 @@ def fields_of(operation):
                 yield name, (schema, examples_of(schema))
 
 
-def test_every_link_leads_to_an_operation_with_its_parameters(operations):
+def test_every_link_names_an_operation_with_its_parameters(operations):
     known = {
         operation["operationId"]: {one["name"] for one in operation.get("parameters", [])}
         for _, operation in operations
@@ -126,7 +126,7 @@ def test_the_webhook_is_described_with_its_signature(document):
     assert set(told["responses"]) == {"204", "2XX", "410", "default"}
 
 
-def test_a_batch_has_the_errors_that_it_may_be_answered_with(document):
+def test_batch_documents_all_of_its_errors(document):
     answers = document["paths"]["/batches"]["post"]["responses"]
     examples = answers["422"]["content"]["application/problem+json"]["examples"]
     assert {"invalid-archive", "unknown-model", "idempotency-key-reused"} <= examples.keys()

@@ -75,7 +75,7 @@ def test_counters_and_histograms_come_from_every_process(client, server, prefix)
     assert buckets == [1, 2, 2, 3] and samples["captionfill_batch_images_sum",] == 104
 
 
-def test_requests_are_told_by_route_and_never_by_path(client):
+def test_requests_are_labelled_by_route_never_by_path(client):
     client.get("/problems/queue-full")
     client.get("/problems/secret")
     client.get("/nothing/secret")
@@ -86,7 +86,7 @@ def test_requests_are_told_by_route_and_never_by_path(client):
     assert not any("secret" in str(labels) for labels in samples)
 
 
-def test_a_redis_that_is_away_is_told_and_the_process_goes_on_telling(settings):
+def test_redis_outage_is_reported_and_metrics_continue(settings):
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
     with TestClient(create_app(away)) as client:
         client.get("/healthz")
@@ -95,7 +95,7 @@ def test_a_redis_that_is_away_is_told_and_the_process_goes_on_telling(settings):
     assert samples["captionfill_http_requests_total", "GET", "/healthz", "200"] == 1
 
 
-def test_openmetrics_is_spoken_to_those_who_ask_for_it(client):
+def test_openmetrics_is_sent_to_clients_that_accept_it(client):
     answer = client.get(
         "/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"}
     )
@@ -118,7 +118,7 @@ def test_every_counter_of_the_queue_is_told(client, server, prefix):
     assert {*range(1000, 1000 + len(Counter))} <= values
 
 
-def test_prometheus_scrapes_the_api_of_the_compose_file_by_a_name_it_knows():
+def test_prometheus_scrapes_the_compose_api_by_allowed_name():
     services = yaml.safe_load((DOCKER.parent / "docker-compose.yml").read_text())["services"]
     (job,) = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["scrape_configs"]
     host = job["static_configs"][0]["targets"][0].split(":")[0]

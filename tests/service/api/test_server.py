@@ -75,7 +75,7 @@ def listens(process):
     return psutil.CONN_LISTEN in [one.status for one in connections(process)]
 
 
-def test_a_request_on_its_way_when_the_server_ends_is_answered(api):
+def test_request_in_progress_at_shutdown_is_answered(api):
     process, ask = api
     with socket.create_connection(("127.0.0.1", ask.port), timeout=30) as late:
         assert eventually(lambda: has_taken_in(process, late))

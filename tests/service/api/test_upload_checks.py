@@ -41,7 +41,7 @@ def test_a_long_text_is_cut():
         b"a\nb",
     ],
 )
-def test_what_may_be_a_file_is_left_to_the_decoder(data):
+def test_possible_files_are_left_to_the_decoder(data):
     check_picture("image", data)
 
 

@@ -72,7 +72,7 @@ def results(settings, jobs):
     return [type(outcome(settings, job, 20)) for job in jobs]
 
 
-def test_each_model_is_served_by_the_worker_that_has_it(settings, hire):
+def test_each_model_is_served_by_its_worker(settings, hire):
     hire("a")
     hire("b")
     lanes = (Priority.INTERACTIVE, Priority.BATCH)
@@ -98,7 +98,7 @@ def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
     assert results(settings, [job]) == [TaskSuccess]
 
 
-def test_what_a_worker_leaves_waits_for_another_of_its_model(settings, consumer, hire):
+def test_released_task_waits_for_its_models_worker(settings, consumer, hire):
     consumer.join(["a"])
     jobs = put(settings, named("a", 1), named("a", 2))
     assert consumer.hand_back(consumer.take(ALL)) == 2
@@ -107,7 +107,7 @@ def test_what_a_worker_leaves_waits_for_another_of_its_model(settings, consumer,
     assert results(settings, jobs) == [TaskSuccess] * 2
 
 
-def test_a_full_stream_of_one_model_leaves_the_others_open(settings, consumer):
+def test_full_stream_of_one_model_leaves_others_open(settings, consumer):
     consumer.join(["a", "b"])
     put(settings, *(named("a", seed) for seed in range(settings.queue_limit)))
     with pytest.raises(QueueFull):
@@ -157,7 +157,7 @@ def expire(settings, jobs):
     time.sleep(0.1)
 
 
-def test_expired_work_of_a_model_without_worker_is_told(settings, consumer, server, keys):
+def test_expired_task_of_model_without_worker_is_reported(settings, consumer, server, keys):
     consumer.join(["gone"])
     [job] = [named("gone", 1)]
     expire(settings, [job])
@@ -176,7 +176,7 @@ def test_a_sweep_goes_through_a_long_stream(settings, monkeypatch, server, keys)
     assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 1
 
 
-def test_expired_work_makes_no_queue_full_without_a_worker(settings):
+def test_expired_tasks_do_not_count_without_a_worker(settings):
     expire(settings, [named("", seed) for seed in range(settings.queue_limit)])
     with_queue(settings, lambda queue: queue.check_room())
     put(settings, *new())

@@ -53,7 +53,7 @@ def test_pictures_come_with_the_captions_of_the_archive():
     assert contents(file) == [("a.png", "a cat", b"A"), ("b.png", "b", b"B")]
 
 
-def test_a_folder_may_have_been_packed_with_its_name():
+def test_folder_may_be_packed_with_its_name():
     table = "\ufefffile_name,caption\nin/a.png,a cat\n".encode()
     file = pack(("mine/metadata.csv", table), ("mine/in/a.png", b"A"), ("__MACOSX/a.png", b""))
     assert contents(file) == [("mine/in/a.png", "a cat", b"A")]
@@ -67,14 +67,14 @@ def test_names_match_in_either_unicode_form(listed, packed):
     assert contents(file) == [(name, "coffee", b"A")]
 
 
-def test_captions_that_are_given_take_the_file_s_place():
+def test_given_captions_replace_the_captions_file():
     file = pack(("a.png", b"A"), ("metadata.jsonl", b"not read"))
     assert contents(file, [CaptionRow("a.png", "one"), CaptionRow("a.png", "two")]) == [
         ("a.png", "one", b"A"), ("a.png", "two", b"A"),
     ]  # fmt: skip
 
 
-def test_a_picture_that_is_missing_or_has_no_caption_is_told():
+def test_missing_or_uncaptioned_image_is_reported():
     file = pack(("metadata.jsonl", LINES), ("a.png", b"A"), ("c.webp", b"C"), ("read.me", b""))
     assert contents(file) == [
         ("a.png", "a cat", b"A"),
@@ -92,7 +92,7 @@ def test_a_name_that_leads_elsewhere_is_refused(name):
     assert "its name" in problem(pack((name, b"A")), name)
 
 
-def test_a_nul_in_a_name_does_not_hide_what_follows():
+def test_nul_in_a_name_hides_nothing_after_it():
     raw = pack(("a.pngX.exe", b"A")).getvalue().replace(b"a.pngX.exe", b"a.png\0.exe")
     assert (
         contents(io.BytesIO(raw), [CaptionRow("a.png", "x")])[0][2]
@@ -101,7 +101,7 @@ def test_a_nul_in_a_name_does_not_hide_what_follows():
     assert "its name" in problem(io.BytesIO(raw), "a.png\0.exe")
 
 
-def test_a_name_that_begins_with_a_zero_byte_is_refused():
+def test_name_beginning_with_a_zero_byte_is_refused():
     raw = pack(("_a.png", b"A")).getvalue().replace(b"_a.png", b"\0a.png")
     assert "its name" in problem(io.BytesIO(raw), "\0a.png")
 
@@ -124,22 +124,22 @@ def test_an_encrypted_entry_is_refused():
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_packer_whose_memory_the_file_chooses_is_refused(method):
+def test_compression_with_unbounded_memory_is_refused(method):
     assert "deflated" in problem(pack(("a.png", b"A"), method=method), "a.png")
 
 
-def test_a_damaged_entry_is_refused_and_the_others_are_read():
+def test_damaged_entry_is_refused_and_others_are_read():
     raw = pack(("a.png", b"AAAA"), ("b.png", b"BBBB")).getvalue().replace(b"AAAA", b"AXAA")
     found = contents(io.BytesIO(raw), [CaptionRow("a.png", "x"), CaptionRow("b.png", "y")])
     assert [what for *_, what in found] == ["it cannot be unpacked", b"BBBB"]
 
 
-def test_a_picture_that_declares_too_many_bytes_is_refused_unread():
+def test_image_declaring_too_many_bytes_is_refused_unread():
     file = pack(("a.png", bytes(100_001)), method=zipfile.ZIP_DEFLATED)
     assert "100,001 bytes" in problem(file, "a.png")
 
 
-def test_a_bomb_that_declares_few_bytes_is_not_inflated():
+def test_bomb_declaring_few_bytes_is_not_inflated():
     raw = bytearray(pack(("a.png", bytes(40_000_000)), method=zipfile.ZIP_DEFLATED).getvalue())
     for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         struct.pack_into("<I", raw, raw.index(signature) + place, 1000)
@@ -157,13 +157,13 @@ def test_a_tightly_packed_entry_is_refused():
         item.read()
 
 
-def test_more_bytes_together_than_are_taken_are_refused_at_once():
+def test_total_size_over_limit_is_refused_at_once():
     entries = [(f"{number}.png", bytes(90_000)) for number in range(4)]
     with pytest.raises(BatchTooLarge, match="360,000 bytes"):
         contents(pack(*entries), [CaptionRow(name, "x") for name, _ in entries])
 
 
-def test_a_picture_named_again_and_again_counts_each_time():
+def test_image_named_repeatedly_counts_each_time():
     with pytest.raises(BatchTooLarge, match="360,000 bytes"):
         contents(pack(("a.png", bytes(90_000))), [CaptionRow("a.png", "x")] * 4)
 
@@ -174,7 +174,7 @@ def test_too_many_pictures_are_refused(count):
         contents(pack(*((f"{number}.png", b"") for number in range(count))), [])
 
 
-def test_a_directory_of_a_million_entries_is_not_read():
+def test_directory_of_a_million_entries_is_not_read():
     raw = pack(("a.png", b"")).getvalue()
     start, end = raw.index(b"PK\x01\x02"), raw.index(b"PK\x05\x06")
     many = raw[start:end] * 200_000
@@ -201,14 +201,14 @@ def test_a_directory_of_a_million_entries_is_not_read():
         (pack(("metadata.jsonl", b"")), "no picture"),
     ],
 )
-def test_an_archive_that_is_of_no_use_is_refused_with_the_reason(file, words):
+def test_unusable_archive_is_refused_with_the_reason(file, words):
     with pytest.raises(InvalidArchive, match=words):
         contents(file)
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=8))
-def test_whatever_is_damaged_ends_in_an_error_of_ours(changes):
+def test_any_damage_raises_an_error_of_ours(changes):
     raw = bytearray(pack(("metadata.jsonl", LINES), ("a.png", b"A" * 40)).getvalue())
     for place, value in changes:
         raw[place % len(raw)] = value

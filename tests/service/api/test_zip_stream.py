@@ -17,7 +17,7 @@ def test_the_pieces_together_are_a_zip():
         }  # fmt: skip
 
 
-def test_each_entry_is_sent_with_its_size_before_it():
+def test_each_entry_is_sent_with_its_size_first():
     """A program that unpacks as it reads needs the size in the header, not behind the data."""
     first = ZipStream().add("a.png", b"A" * 1000)
     flags, size = first[6:8], first[18:22]
@@ -32,7 +32,7 @@ def test_the_same_results_give_the_same_archive():
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.text())
-def test_whatever_a_client_calls_a_picture_its_file_has_a_plain_name(name):
+def test_entries_have_plain_names_whatever_clients_call_them(name):
     assert set(safe_name(7, name, ".png")) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
     )

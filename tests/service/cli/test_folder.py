@@ -84,7 +84,7 @@ def test_a_cell_may_hold_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["metadata.jsonl", "metadata.csv"])
-def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path, name):
+def test_byte_order_mark_is_not_in_first_row(tmp_path, name):
     text = '{"file_name": "a.png", "caption": "one"}\n'
     text = text if name.endswith("jsonl") else "file_name,caption\na.png,one\n"
     (tmp_path / name).write_text(text, encoding="utf-8-sig")

@@ -10,7 +10,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path / "k.jsonl"
 
 
-def test_a_new_key_is_all_that_standard_output_shows(captionfill, place):
+def test_new_key_is_all_of_standard_output(captionfill, place):
     status, printed = captionfill("keys", "new", "ann", "--admin", "--rate", "2.5")
     assert status == 0 and "only time" in printed.err
     assert ApiKeyFile(place).find(printed.out.strip()) == Principal("ann", admin=True, rate=2.5)
@@ -29,7 +29,7 @@ def test_revoking_nobody_is_one_clear_line(captionfill):
 
 
 @pytest.mark.parametrize("command", ["api", "serve"])
-def test_an_api_for_others_does_not_start_without_a_key(captionfill, command):
+def test_public_api_does_not_start_without_a_key(captionfill, command):
     status, printed = captionfill(command, "--host", "0.0.0.0")
     assert status == 1 and "captionfill keys new NAME" in printed.err
     assert len(printed.err.splitlines()) == 1

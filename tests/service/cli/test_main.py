@@ -31,9 +31,7 @@ def test_fill_writes_the_photo_with_its_region_filled(captionfill, tiny_bundle, 
     assert columns.min() >= 10 and columns.max() < 50
 
 
-def test_fill_of_a_folder_passes_over_what_is_broken(
-    captionfill, tiny_bundle, tiny_folder, tmp_path
-):
+def test_fill_of_a_folder_skips_broken_files(captionfill, tiny_bundle, tiny_folder, tmp_path):
     out = tmp_path / "filled"
     status, printed = captionfill("fill", tiny_folder, "-o", out, "--bundle", tiny_bundle)
     assert status == 0 and "filled 4 of 5" in printed.out
@@ -57,7 +55,7 @@ def test_the_same_seed_gives_the_same_file(captionfill, tiny_bundle, photo, tmp_
         (["PHOTO", "a cat", "-o", "x.png", "--bundle", "/nowhere"], "no bundle at /nowhere"),
     ],
 )
-def test_a_user_s_error_is_one_line_and_status_one(captionfill, photo, arguments, said):
+def test_user_error_is_one_line_and_status_one(captionfill, photo, arguments, said):
     status, printed = captionfill("fill", *(photo if a == "PHOTO" else a for a in arguments))
     assert status == 1 and said in printed.err
     assert len(printed.err.splitlines()) == 1
@@ -85,7 +83,7 @@ def test_a_bad_setting_is_one_clear_line(captionfill, monkeypatch):
     assert status == 1 and "queue_limit" in printed.err and len(printed.err.splitlines()) == 1
 
 
-def test_a_redis_that_does_not_answer_is_one_clear_line(captionfill, monkeypatch, tmp_path):
+def test_unresponsive_redis_is_one_clear_line(captionfill, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     status, printed = captionfill("serve", "--port", free_port())

@@ -23,7 +23,7 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def test_pictures_that_would_get_one_name_keep_their_endings(folder):
+def test_images_with_colliding_output_names_keep_their_suffixes(folder):
     got = names(folder, "a.jpg", "a.png", "b.jpg", "c/a.jpg", "D.jpg", "d.webp")
     assert got == ["a.jpg.png", "a.png.png", "b.png", "c/a.png", "D.jpg.png", "d.webp.png"]
 
@@ -118,9 +118,7 @@ def test_fill_refuses_before_any_work(no_model, captionfill, tmp_path, noise, ar
     assert (folder / "a.png").read_bytes() == before
 
 
-def test_fill_keeps_pictures_that_differ_in_their_ending_alone(
-    captionfill, tiny_bundle, tmp_path, noise
-):
+def test_fill_keeps_images_that_differ_only_in_suffix(captionfill, tiny_bundle, tmp_path, noise):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
     rows = []

@@ -54,7 +54,7 @@ def test_the_status_as_json_is_for_programs(captionfill, settings):
     assert told["lanes"]["interactive"]["waiting"] == 3 and told["counts"]["accepted"] == 3
 
 
-def test_a_drained_queue_takes_no_job_until_it_is_told_to(captionfill, settings):
+def test_drained_queue_accepts_no_job_until_resumed(captionfill, settings):
     assert "nothing is left" in captionfill("queue", "drain")[1].out
     with pytest.raises(Draining):
         put(settings, *new())
@@ -104,13 +104,13 @@ def test_requeue_needs_to_know_what(captionfill):
 
 
 @pytest.mark.parametrize("command", ["status", "drain", "dead-letters"])
-def test_a_queue_that_is_away_is_one_clear_line(captionfill, monkeypatch, command):
+def test_unreachable_queue_is_one_clear_line(captionfill, monkeypatch, command):
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     status, printed = captionfill("queue", command)
     assert status == 1 and "answer" in printed.err and len(printed.err.splitlines()) == 1
 
 
-def test_the_real_command_says_once_that_redis_is_away():
+def test_command_reports_unreachable_redis_once():
     environment = {**os.environ, "REDIS_URL": "redis://127.0.0.1:1"}
     line = [sys.executable, "-m", "service.cli.main", "queue", "status"]
     ended = subprocess.run(
@@ -127,7 +127,7 @@ def test_without_a_url_the_message_names_none(captionfill, monkeypatch, tmp_path
     assert "no REDIS_URL" in captionfill("queue", "status")[1].err
 
 
-def test_without_a_url_it_is_the_embedded_server_of_this_folder(captionfill, monkeypatch, tmp_path):
+def test_without_url_the_embedded_server_is_used(captionfill, monkeypatch, tmp_path):
     from service.supervisor.embedded_redis import EmbeddedRedis
 
     monkeypatch.delenv("REDIS_URL")

@@ -5,7 +5,7 @@ from captionfill.errors import StartError
 from service.config.settings import Settings, load_settings
 
 
-def test_redis_host_and_port_go_by_their_bare_names(monkeypatch):
+def test_redis_host_and_port_use_their_bare_names(monkeypatch):
     monkeypatch.setenv("REDIS_URL", "redis://queue:1/2")
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("PORT", "81")
@@ -111,7 +111,7 @@ def test_what_would_fail_later_is_refused_at_start(monkeypatch, name, value):
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_the_time_of_a_hung_batch_follows_that_of_an_answer():
+def test_hung_batch_timeout_follows_the_request_timeout():
     assert Settings().hang_seconds == 15
     assert Settings(answer_seconds=8).hang_seconds == 2
 
@@ -122,7 +122,7 @@ def test_the_time_of_a_hung_batch_follows_that_of_an_answer():
      ({"model_seconds": 15, "answer_seconds": 30}, ("model_seconds", "answer_seconds")),
      ({"model_failures": 5}, ("model_failures", "max_deliveries"))],
 )  # fmt: skip
-def test_settings_that_do_not_fit_each_other_are_one_line_with_both(values, names):
+def test_settings_in_conflict_are_one_line_naming_both(values, names):
     with pytest.raises(StartError) as caught:
         load_settings(**values)
     assert all(name.upper() in str(caught.value) for name in names) and "\n" not in str(

@@ -23,6 +23,6 @@ def test_every_problem_has_a_section_with_a_document(slug):
     assert document == example(catalogue()[slug]) and document["type"] == f"/problems/{slug}"
 
 
-def test_every_problem_that_a_client_may_retry_says_when():
+def test_every_retryable_problem_says_when():
     for kind in catalogue().values():
         assert kind.status not in (429, 503) or int(kind("").headers["Retry-After"]) > 0

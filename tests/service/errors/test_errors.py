@@ -7,7 +7,7 @@ def test_every_problem_has_a_type_of_its_own():
     assert {"queue-full", "invalid-region", "internal-error"} <= kinds.keys()
 
 
-def test_a_problem_document_has_the_members_of_rfc_9457():
+def test_problem_document_has_the_members_of_rfc_9457():
     assert QueueFull("9 jobs are waiting").problem() == {
         "type": "/problems/queue-full",
         "title": "Queue full",

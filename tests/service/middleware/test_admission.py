@@ -30,7 +30,7 @@ def test_the_route_is_told_who_asks(guarded, key):
     assert answer.json()["caller"] == "ann"
 
 
-def test_without_a_key_the_answer_is_401_with_the_way_in(guarded, kind):
+def test_missing_key_gets_401_with_authentication_scheme(guarded, kind):
     answer = guarded.get("/whoami/x")
     assert (answer.status_code, kind(answer)) == (401, "key-required")
     assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -41,11 +41,11 @@ def test_a_revoked_key_is_refused_at_once(guarded, key, tmp_path):
     assert guarded.get("/whoami/x", headers={"X-API-Key": key}).status_code == 401
 
 
-def test_even_an_address_without_a_route_needs_a_key(guarded):
+def test_unknown_path_needs_a_key_too(guarded):
     assert guarded.get("/nothing").status_code == 401
 
 
-def test_a_caller_over_the_rate_gets_429_and_probes_go_on(guarded, key, kind):
+def test_caller_over_rate_gets_429_and_probes_pass(guarded, key, kind):
     answers = [guarded.get("/whoami/x", headers={"X-API-Key": key}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[0].headers["ratelimit"].startswith('"caller";r=2')
@@ -53,7 +53,7 @@ def test_a_caller_over_the_rate_gets_429_and_probes_go_on(guarded, key, kind):
     assert guarded.get("/healthz", headers={"X-API-Key": key}).status_code == 200
 
 
-def test_without_redis_a_limited_request_gets_503_and_no_500(behind_gate, kind):
+def test_without_redis_a_limited_request_gets_503(behind_gate, kind):
     away = behind_gate(rate_limit=1, redis_url="redis://127.0.0.1:1")
     answer = away.get("/whoami/x")
     assert (answer.status_code, kind(answer)) == (503, "queue-unavailable")
@@ -69,12 +69,12 @@ def test_this_host_is_known_by_its_names(behind_gate, host):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "0.0.0.0", "[::", ""])
-def test_a_name_that_a_website_made_up_is_refused(behind_gate, host, kind):
+def test_host_name_of_a_website_is_refused(behind_gate, host, kind):
     answer = behind_gate(allowed_hosts=()).get("/whoami/x", headers={"Host": host})
     assert (answer.status_code, kind(answer)) == (421, "wrong-host")
 
 
-def test_the_address_it_listens_on_and_probes_by_any_are_answered(behind_gate):
+def test_listening_address_and_probes_by_any_host_pass(behind_gate):
     client = behind_gate(auth="off", host="10.1.2.3", allowed_hosts=("fill.example",))
     for path, host, status in (
         ("/whoami/x", "10.1.2.3:8000", 200),
@@ -112,7 +112,7 @@ def test_cors_is_off_unless_an_origin_is_named(behind_gate):
     assert allowed == "https://app.example"
 
 
-def test_over_the_most_at_one_time_the_answer_is_503_and_probes_go_on(settings):
+def test_over_the_concurrency_limit_503_and_probes_pass(settings):
     async def crowd():
         app = small_app(settings.model_copy(update={"max_requests": 2}))
         transport = httpx.ASGITransport(app)

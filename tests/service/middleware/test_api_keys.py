@@ -27,14 +27,14 @@ def test_another_key_finds_nobody(keys, wrong):
     assert keys.find(wrong) is None
 
 
-def test_the_file_holds_no_key_and_is_its_owner_s_alone(keys):
+def test_file_holds_no_key_and_is_private(keys):
     key = keys.new("ann")
     text = keys.path.read_text()
     assert key not in text and key[3:] not in text
     assert stat.S_IMODE(keys.path.stat().st_mode) == 0o600
 
 
-def test_a_key_works_and_stops_working_without_a_restart(keys):
+def test_key_works_and_stops_working_without_restart(keys):
     running = ApiKeyFile(keys.path)
     assert running.find("cf_nothing") is None
     key = keys.new("ann")
@@ -43,7 +43,7 @@ def test_a_key_works_and_stops_working_without_a_restart(keys):
     assert running.find(key) is None
 
 
-def test_a_rotation_keeps_the_new_key_of_the_name(keys):
+def test_rotation_keeps_the_newest_key_of_a_name(keys):
     old, old_id = keys.new("ann"), keys.read()[0].id
     new = keys.new("ann")
     assert [key.id for key in keys.revoke(old_id)] == [old_id]
@@ -59,7 +59,7 @@ def test_two_commands_at_once_lose_no_key(keys):
 @pytest.mark.parametrize(
     "line", ["not json", "[1]", "{}", '{"name": 1}', "\xff\xfe", "[" * 10_000, "TYPES", "HASH"]
 )
-def test_a_damaged_line_is_no_key_and_takes_no_other_with_it(keys, caplog, line):
+def test_damaged_line_is_skipped_alone(keys, caplog, line):
     good, revoked = keys.new("ann"), keys.new("ben")
     assert keys.find(good) and keys.find(revoked)
     first, second = keys.path.read_text().splitlines()
@@ -78,7 +78,7 @@ def test_a_damaged_line_is_no_key_and_takes_no_other_with_it(keys, caplog, line)
     assert keys.find(revoked) == Principal("ben") and not keys.look()
 
 
-def test_a_file_that_cannot_be_read_keeps_its_keys_for_ten_seconds(keys, caplog, monkeypatch):
+def test_unreadable_file_keeps_its_keys_for_ten_seconds(keys, caplog, monkeypatch):
     key, now = keys.new("ann"), 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     assert keys.find(key)

@@ -52,13 +52,13 @@ def test_a_key_is_read_from_either_header(elsewhere, name, form):
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Basic YTpi"}, {"X-API-Key": "cf_wrong"}]
 )
-def test_without_a_known_key_the_way_to_authenticate_is_named(elsewhere, headers):
+def test_missing_key_response_names_the_authentication_scheme(elsewhere, headers):
     with pytest.raises(KeyRequired) as caught:
         Authenticator(elsewhere).caller("/inpaint", Headers(headers))
     assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_probes_and_the_pages_about_problems_need_no_key(elsewhere):
+def test_probes_and_problem_pages_need_no_key(elsewhere):
     for path in (
         "/healthz",
         "/readyz",
@@ -73,7 +73,7 @@ def test_probes_and_the_pages_about_problems_need_no_key(elsewhere):
             Authenticator(elsewhere).caller(path, Headers())
 
 
-def test_a_start_without_any_key_is_refused_with_the_command(elsewhere):
+def test_start_without_keys_is_refused_with_the_command(elsewhere):
     with pytest.raises(StartError, match="captionfill keys new NAME"):
         check_keys(elsewhere)
     ApiKeyFile(elsewhere.keys_path).new("ann")

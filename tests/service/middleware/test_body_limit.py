@@ -34,7 +34,7 @@ def test_a_route_may_take_more(behind_gate):
     assert client.post("/refuse", content=bytes(200_000)).status_code == 413
 
 
-def test_an_answer_before_the_body_was_read_closes_the_connection(behind_gate):
+def test_response_before_the_body_closes_the_connection(behind_gate):
     client = behind_gate()
     assert client.post("/refuse", content=b"unread").headers["connection"] == "close"
     assert "connection" not in client.post("/echo", content=b"read").headers

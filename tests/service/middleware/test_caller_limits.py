@@ -14,7 +14,7 @@ from tests.service.middleware.conftest import small_app
 FEW = {"max_bytes": 1000, "body_limits": {}}
 
 
-def test_a_caller_may_have_its_share_of_the_requests():
+def test_caller_gets_its_share_of_requests():
     requests = ConcurrencyLimit(Settings(max_requests=3, max_caller_requests=2))
     with ExitStack() as stack:
         for caller in ("ann", "ann", ""):
@@ -30,7 +30,7 @@ def test_a_caller_may_have_its_share_of_the_requests():
     requests.check_share("ann")
 
 
-def test_the_budget_is_for_all_and_half_of_it_for_one():
+def test_memory_budget_is_shared_with_half_per_caller():
     most = 10 * (1000 + OVERHEAD)
     budget = ByteBudget(Settings(max_upload_bytes=most, **FEW))
     budget.reserve("ann", most // 2)
@@ -103,7 +103,7 @@ def test_event_streams_of_one_caller_leave_others_served(settings):
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_open_uploads_take_the_budget_and_give_it_back(settings, announced):
+def test_open_uploads_use_budget_and_release_it(settings, announced):
     """Four callers hold the budget; the next is told 503, and served when one is done."""
     size = 200_000
 

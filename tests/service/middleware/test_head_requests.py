@@ -72,7 +72,7 @@ def test_head_where_there_is_no_get_is_405(client):
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-def test_head_of_events_does_not_wait_for_the_end(client, noise, encode):
+def test_head_of_events_does_not_wait(client, noise, encode):
     waiting = later(client, encode(noise())).headers["location"]
     head = client.head(waiting + "/events")
     assert (head.status_code, head.content) == (200, b"")

@@ -153,7 +153,7 @@ def test_garbage_gets_a_problem_and_no_traceback(connect, garbage, caplog):
     assert not [record for record in caplog.records if record.exc_info]
 
 
-def test_a_client_that_resets_while_it_is_refused_leaves_no_traceback(connect, monkeypatch, caplog):
+def test_client_resetting_during_refusal_leaves_no_traceback(connect, monkeypatch, caplog):
     def write_eof(transport):
         raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
 
@@ -165,7 +165,7 @@ def test_a_client_that_resets_while_it_is_refused_leaves_no_traceback(connect, m
 
 
 @pytest.mark.parametrize("pieces", [1, 50])
-def test_headers_over_the_limit_get_431_however_they_come(connect, pieces):
+def test_headers_over_the_limit_always_get_431(connect, pieces):
     connection = connect()
     flood = GOOD[:-2] + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 90) for i in range(200)) + b"\r\n"
     step = len(flood) // pieces + 1
@@ -185,11 +185,11 @@ def test_headers_that_drip_get_408_at_the_deadline(connect):
     assert time.monotonic() - start >= 0.5
 
 
-def test_a_connection_that_says_nothing_is_closed_in_silence(connect):
+def test_silent_connection_is_closed_silently(connect):
     assert read_all(connect("hasty")) == b""
 
 
-def test_the_second_request_of_a_connection_has_a_deadline_too(connect):
+def test_second_request_of_a_connection_has_a_deadline(connect):
     connection = connect("hasty")
     connection.sendall(GOOD)
     assert b"200 OK" in read_answers(connection)
@@ -197,7 +197,7 @@ def test_the_second_request_of_a_connection_has_a_deadline_too(connect):
     assert problem(read_all(connection))[0] == 408
 
 
-def test_a_connection_is_kept_for_a_while_and_then_closed(connect):
+def test_idle_connection_is_kept_and_then_closed(connect):
     connection = connect("restless")
     for _ in range(3):
         connection.sendall(GOOD)
@@ -206,7 +206,7 @@ def test_a_connection_is_kept_for_a_while_and_then_closed(connect):
     assert read_all(connection) == b"" and time.monotonic() - answered > 0.25
 
 
-def test_a_slow_body_is_no_matter_of_the_headers_deadline(connect):
+def test_slow_body_is_outside_the_header_deadline(connect):
     connection = connect("hasty")
     connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
     for byte in (b"a", b"b", b"c", b"d"):
@@ -221,7 +221,7 @@ def test_pipelined_requests_are_all_answered(connect):
     assert read_answers(connection, 20).count(b"200 OK") == 20
 
 
-def test_a_client_that_does_not_take_its_answer_on_is_left(connect, servers):
+def test_client_that_stops_reading_is_dropped(connect, servers):
     connection = connect("hasty")
     connection.sendall(GOOD.replace(b"/ ", b"/big "))
     assert select.select([connection], [], [], 30)[0]  # the answer has begun
@@ -232,7 +232,7 @@ def test_a_client_that_does_not_take_its_answer_on_is_left(connect, servers):
     assert len(told) < 50_000_000
 
 
-def test_a_refused_upload_is_read_on_so_that_its_answer_arrives(connect):
+def test_refused_upload_is_drained_so_its_response_arrives(connect):
     connection = connect()
     head = b"POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
     connection.sendall(head + bytes(8_000_000))
@@ -272,7 +272,7 @@ def test_an_absolute_target_names_path_and_host(connect, target, told):
 
 
 @pytest.mark.parametrize("target", [b"http://x", b"http://x?a=1", b"http://x/"])
-def test_an_absolute_target_without_a_path_is_the_root(connect, target):
+def test_absolute_target_without_path_is_the_root(connect, target):
     connection = connect()
     connection.sendall(GOOD.replace(b"/ ", target + b" ", 1))
     assert b'{"size":0}' in read_answers(connection)
@@ -313,7 +313,7 @@ def test_pipelined_requests_before_a_half_close_are_answered(connect):
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabcd",
     ],
 )
-def test_a_request_cut_short_by_a_half_close_gets_400(connect, cut):
+def test_request_cut_by_half_close_gets_400(connect, cut):
     connection = connect()
     connection.sendall(cut)
     connection.shutdown(socket.SHUT_WR)

@@ -74,7 +74,7 @@ def test_an_unsafe_prefix_is_ignored(behind, prefix):
     assert behind(root_path="/base").get("/where", headers=headers).json()["root"] == "/base"
 
 
-def test_the_last_value_counts_for_the_client_sends_the_first(behind):
+def test_last_header_value_wins_over_the_clients(behind):
     headers = [("X-Forwarded-Prefix", "/evil, /fill/"), ("X-Forwarded-Host", "evil, testserver")]
     assert behind().get("/where", headers=headers).json()["url"] == "http://testserver/fill/where"
 
@@ -91,7 +91,7 @@ def test_a_redirect_keeps_the_prefix(behind):
         assert answer.headers["location"] == "https://testserver:8443/fill/where"
 
 
-def test_limits_and_probes_know_their_paths_below_the_prefix(behind, kind):
+def test_limits_and_probes_match_paths_below_the_prefix(behind, kind):
     client = behind(auth="on", keys_file="/nowhere/keys", body_limits={"/echo": 10**6})
     for path in ("/healthz", "/fill/healthz"):
         assert client.get(path, headers=FORWARDED).status_code == 200
@@ -130,7 +130,7 @@ def test_a_root_path_over_a_route_is_refused(path):
         create_app(Settings(root_path=path))
 
 
-def test_a_slash_at_the_end_of_the_root_path_is_left_out():
+def test_trailing_slash_of_root_path_is_removed():
     assert (
         Settings(root_path="/fill/").root_path == "/fill" and not Settings(root_path="/").root_path
     )

@@ -53,7 +53,7 @@ def test_tokens_come_back_at_the_rate(settings):
     assert 3 <= with_limiter(settings, empty_and_wait, **quick).tokens <= 4
 
 
-def test_the_one_over_its_rate_is_told_when_to_come_back(settings):
+def test_caller_over_its_rate_gets_retry_after(settings):
     async def over(limiter):
         await limiter.admit(LOCAL, ADDRESS)
         with pytest.raises(TooManyRequests) as caught:
@@ -68,7 +68,7 @@ def test_the_one_over_its_rate_is_told_when_to_come_back(settings):
     }
 
 
-def test_each_key_has_its_own_bucket_and_may_have_its_own_rate(settings):
+def test_each_key_has_its_own_bucket_and_rate(settings):
     async def three(limiter):
         callers = Principal("ann"), Principal("ben"), Principal("cat", rate=0)
         return [
@@ -89,7 +89,7 @@ def test_without_keys_addresses_are_told_apart(settings):
     assert with_limiter(settings, two, rate_limit=0.01, rate_burst=2) == (2, 2)
 
 
-def test_on_this_host_alone_there_is_no_limit_and_with_keys_there_is(settings):
+def test_local_use_is_unlimited_but_keys_are_limited(settings):
     def ask(limiter):
         return limiter.admit(Principal("ann"), ADDRESS)
 

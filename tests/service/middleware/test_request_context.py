@@ -38,7 +38,7 @@ def test_every_line_of_a_request_carries_its_id(behind_gate, caplog):
     assert {line["request_id"] for line in lines} == {"one"}
 
 
-def test_the_access_log_names_the_route_and_neither_path_nor_query(behind_gate, caplog):
+def test_access_log_has_route_without_path_or_query(behind_gate, caplog):
     caplog.set_level("INFO", "captionfill")
     behind_gate().get("/whoami/secret?token=secret")
     (line,) = [vars(record) for record in caplog.records if record.msg == "request"]
@@ -55,7 +55,7 @@ def test_every_answer_has_the_security_headers(behind_gate, path):
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_an_unforeseen_error_is_a_problem_with_an_id_and_tells_nothing(behind_gate):
+def test_unexpected_error_is_an_opaque_problem_with_id(behind_gate):
     answer = behind_gate().get("/boom")
     assert answer.json()["type"] == "/problems/internal-error" and "division" not in answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -24,7 +24,7 @@ def line_now():
     return json.loads(JsonFormatter().format(logging.makeLogRecord({"msg": "x"})))
 
 
-def test_what_is_bound_is_on_every_line_within_and_gone_after():
+def test_bound_fields_are_on_every_line_within_only():
     with bound(request_id="one"):
         with bound(job="two"):
             assert (line_now()["request_id"], line_now()["job"]) == ("one", "two")

@@ -37,7 +37,7 @@ def spans(exporter):
     return exporter.get_finished_spans
 
 
-def test_a_request_s_span_is_in_its_client_s_trace(spans):
+def test_request_span_joins_the_client_trace(spans):
     with request_span("POST", {"traceparent": CLIENT}) as finish:
         assert current_traceparent().startswith("00-0af7651916cd43dd8448eb211c80319c-")
         finish("/inpaint", 200, "one")
@@ -46,7 +46,7 @@ def test_a_request_s_span_is_in_its_client_s_trace(spans):
     assert span.attributes["captionfill.request_id"] == "one"
 
 
-def test_a_batch_is_linked_to_each_of_its_requests(spans):
+def test_batch_span_links_to_each_request(spans):
     told = []
     for _ in range(2):
         with request_span("POST", {}):
@@ -62,7 +62,7 @@ def test_a_batch_is_linked_to_each_of_its_requests(spans):
 
 
 @pytest.mark.server
-def test_the_trace_of_a_request_follows_its_job_through_the_queue(spans, settings):
+def test_request_trace_follows_its_job_through_the_queue(spans, settings):
     consumer = Consumer(settings)
     consumer.join()
     with request_span("POST", {"traceparent": CLIENT}) as finish:
@@ -99,7 +99,7 @@ def test_without_the_extra_nothing_happens_and_nothing_fails():
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-def test_an_endpoint_without_the_extra_is_one_clear_error(monkeypatch):
+def test_endpoint_without_the_extra_is_one_clear_error(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(StartError, match=r"captionfill\[tracing\]"):

@@ -38,7 +38,7 @@ def test_a_manifest_comes_back_as_it_was(with_batches):
     assert with_batches(script) == MINE and MINE.jobs == ["job1"]
 
 
-def test_another_caller_is_not_told_that_there_is_one(with_batches):
+def test_batch_is_invisible_to_another_caller(with_batches):
     async def script(batches):
         await batches.save(MINE)
         await batches.load(MINE.id, "you")
@@ -47,7 +47,7 @@ def test_another_caller_is_not_told_that_there_is_one(with_batches):
         with_batches(script)
 
 
-def test_a_manifest_that_was_forgotten_or_is_too_old_is_gone(with_batches):
+def test_deleted_or_expired_manifest_is_gone(with_batches):
     async def forgotten(batches):
         await batches.save(MINE)
         await batches.forget(MINE)

@@ -30,7 +30,7 @@ def events(settings, job):
     return [event.state for event in with_queue(settings, lambda queue: queue.told(job.id))]
 
 
-def test_a_kept_answer_lives_as_long_as_its_last_job(settings, consumer, server, keys):
+def test_kept_result_lives_until_its_last_job_expires(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
     pass_time(server, keys, 400)
@@ -42,7 +42,7 @@ def test_a_kept_answer_lives_as_long_as_its_last_job(settings, consumer, server,
     Keyspace.of(server, keys).check(KEEP_MS)
 
 
-def test_a_retry_after_the_result_expired_is_a_new_job(settings, consumer, server, keys):
+def test_retry_after_result_expiry_is_a_new_job(settings, consumer, server, keys):
     named = IdempotencyKey("caller:key", "payload")
     first, second = Job(new()[0].work, background=True), Job(new()[0].work, background=True)
     put_upload(settings, first, named)
@@ -54,7 +54,7 @@ def test_a_retry_after_the_result_expired_is_a_new_job(settings, consumer, serve
     assert outcome(settings, second) == RESULT
 
 
-def test_a_retry_of_an_expired_job_is_a_new_job(settings, consumer, server, keys):
+def test_retry_of_expired_job_is_a_new_job(settings, consumer, server, keys):
     named = IdempotencyKey("caller:key", "payload")
     first, second = new(2)
     put_upload(settings, first, named)

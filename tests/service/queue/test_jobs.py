@@ -25,7 +25,7 @@ def test_a_result_comes_back_from_its_fields():
     assert TaskSuccess.from_fields(as_stored(told.fields())) == told
 
 
-def test_equal_work_has_one_name_and_every_part_of_it_counts():
+def test_fingerprint_of_equal_work_covers_every_part():
     work = InferenceTask(b"w", "a", 1)
     others = [
         InferenceTask(b"v", "a", 1),

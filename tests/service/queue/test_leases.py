@@ -67,7 +67,7 @@ def test_dead_leases_are_found_behind_many_live_ones(settings, consumer):
     assert len(alive) == 14 and len(Consumer(settings).retake()) == 1
 
 
-def test_a_late_worker_does_not_steal_its_work_back(settings, consumer):
+def test_late_worker_does_not_reclaim_its_task(settings, consumer):
     put(settings, *new())
     consumer.take(ALL)
     sleep_a_lease(settings)
@@ -84,7 +84,7 @@ def test_renewal_does_not_count_as_a_delivery(settings, consumer, server, keys):
     assert entry["times_delivered"] == 1
 
 
-def test_work_of_a_dead_worker_is_retaken_one_at_a_time(settings, consumer):
+def test_dead_workers_tasks_are_reclaimed_one_by_one(settings, consumer):
     put(settings, *new(2), *new(1, lane=Priority.BATCH))
     consumer.take(ALL)
     sleep_a_lease(settings)
@@ -92,7 +92,7 @@ def test_work_of_a_dead_worker_is_retaken_one_at_a_time(settings, consumer):
     assert [len(other.retake()) for _ in range(4)] == [1, 1, 1, 0]
 
 
-def test_what_is_handed_back_is_taken_at_once_and_as_if_new(settings, consumer, server, keys):
+def test_released_task_is_taken_at_once_as_new(settings, consumer, server, keys):
     [job] = put(settings, *new())
     assert consumer.hand_back(consumer.take(ALL)) == 1
     assert state(settings, job) == State.QUEUED
@@ -111,7 +111,7 @@ def give_up(settings, consumer):
     return job
 
 
-def test_work_that_silences_every_worker_becomes_a_dead_letter(settings, consumer, server, keys):
+def test_task_that_crashes_every_worker_becomes_dead_letter(settings, consumer, server, keys):
     job = give_up(settings, consumer)
     [(_, letter)] = server.xrange(keys.dead)
     reason = letter[b"reason"].decode()
@@ -119,14 +119,14 @@ def test_work_that_silences_every_worker_becomes_a_dead_letter(settings, consume
     assert outcome(settings, job) == TaskFailure(reason)
 
 
-def test_the_same_work_again_is_told_of_its_dead_letter(settings, consumer):
+def test_repeated_work_reports_its_dead_letter(settings, consumer):
     [job] = put(settings, *new())
     consumer.bury(consumer.take(ALL)[0], "it kills")
     [again] = put(settings, Job(job.work))
     assert consumer.take(ALL) == [] and outcome(settings, again) == TaskFailure("it kills")
 
 
-def test_work_that_died_with_its_workers_is_tried_anew(settings, consumer, server, keys):
+def test_task_that_died_with_its_workers_is_retried(settings, consumer, server, keys):
     job = give_up(settings, consumer)
     [again] = put(settings, Job(job.work))
     assert server.xlen(keys.dead) == 0  # it is queued again: no letter to put back
@@ -146,7 +146,7 @@ def test_work_buried_for_the_infrastructure_is_tried_anew(settings, consumer):
     assert outcome(settings, again) == RESULT
 
 
-def test_a_dead_letter_put_back_is_answered_after_all(settings, consumer, server, keys):
+def test_requeued_dead_letter_is_answered(settings, consumer, server, keys):
     job = give_up(settings, consumer)
     [(entry, _)] = server.xrange(keys.dead)
     assert consumer.requeue(entry.decode())
@@ -154,7 +154,7 @@ def test_a_dead_letter_put_back_is_answered_after_all(settings, consumer, server
     assert outcome(settings, job) == RESULT and server.xlen(keys.dead) == 0
 
 
-def test_buried_work_keeps_what_it_needs_to_be_tried_again(settings, consumer, server, keys):
+def test_dead_letter_keeps_what_a_retry_needs(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.bury(consumer.take(ALL)[0], "it kills")
     assert outcome(settings, job) == TaskFailure("it kills")

@@ -77,9 +77,7 @@ def test_a_job_that_misses_a_record_is_lost(settings, consumer, server, keys, re
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_a_sweep_finds_lost_jobs_that_nobody_asks_for(
-    settings, consumer, server, keys, record, caplog
-):
+def test_sweep_finds_lost_jobs_nobody_asks_for(settings, consumer, server, keys, record, caplog):
     job = accept(settings)
 
     async def sweep(queue):
@@ -107,7 +105,7 @@ def test_a_sweep_comes_to_every_unfinished_job(settings, consumer, server, keys)
     assert [state(settings, job) for job in jobs] == [State.QUEUED] * 6 + [State.LOST]
 
 
-def test_a_worker_that_finds_no_task_tells_its_jobs(settings, consumer, server, keys):
+def test_worker_without_a_task_reports_its_jobs_lost(settings, consumer, server, keys):
     job = accept(settings)
     server.delete(keys.work(job.work.id))
     assert consumer.take(ALL) == []
@@ -116,7 +114,7 @@ def test_a_worker_that_finds_no_task_tells_its_jobs(settings, consumer, server, 
 
 
 @pytest.mark.parametrize("record", ["task", "picture"])
-def test_a_result_that_is_gone_before_its_time_is_lost(settings, consumer, server, keys, record):
+def test_result_gone_before_its_expiry_is_lost(settings, consumer, server, keys, record):
     job = accept(settings)
     consumer.finish(consumer.take(ALL), [RESULT])
     server.delete(names(keys, job)[record])
@@ -134,7 +132,7 @@ def test_a_new_request_heals_work_without_its_entry(settings, consumer, server, 
     assert outcome(settings, again) == RESULT
 
 
-def test_a_job_whose_own_record_is_gone_is_lost(settings, consumer, server, keys):
+def test_job_whose_record_is_gone_is_lost(settings, consumer, server, keys):
     job = accept(settings)
     server.delete(keys.job(job.id))
 
@@ -151,7 +149,7 @@ def test_a_job_whose_own_record_is_gone_is_lost(settings, consumer, server, keys
     with_queue(settings, ask)
 
 
-def test_who_waits_for_a_job_that_is_lost_is_told(settings, consumer, server, keys):
+def test_waiting_client_is_told_of_a_lost_job(settings, consumer, server, keys):
     job = accept(settings)
 
     async def wait(queue):
@@ -183,7 +181,7 @@ def test_a_deleted_job_is_not_lost(client, picture):
     assert client.get(f"/jobs/{job}").status_code == 404
 
 
-def test_a_job_older_than_its_result_is_not_lost(settings, monkeypatch):
+def test_job_older_than_its_result_is_not_lost(settings, monkeypatch):
     job = make_job_id(settings.namespace, "local")
     later = time.time() + settings.result_seconds + 1
     monkeypatch.setattr("service.queue.job_ids.time.time", lambda: later)
@@ -209,7 +207,7 @@ def test_a_batch_tells_of_lost_pictures(client, server, keys, picture):
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru"])
-def test_every_job_of_a_redis_that_evicts_is_told_its_end(tmp_path, noise, encode, policy, caplog):
+def test_every_job_of_an_evicting_redis_ends(tmp_path, noise, encode, policy, caplog):
     """60 jobs in memory for a few: each accepted one is told done or lost, and has what it says."""
     server = EmbeddedRedis(tmp_path, memory="6mb")
     settings = Settings(

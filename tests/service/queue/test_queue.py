@@ -29,7 +29,7 @@ def works(leases):
     return [lease.work for lease in leases]
 
 
-def test_work_comes_out_as_it_went_in_and_in_order(settings, consumer):
+def test_work_comes_out_unchanged_and_in_order(settings, consumer):
     jobs = put(settings, *new(3))
     assert works(consumer.take(ALL)) == [job.work for job in jobs]
 
@@ -99,7 +99,7 @@ def test_a_repeated_put_queues_once(settings, consumer):
     assert len(consumer.take(ALL)) == 1
 
 
-def test_equal_work_in_flight_is_done_once_for_all_who_want_it(settings, consumer):
+def test_equal_work_in_flight_is_done_once(settings, consumer):
     [job] = new()
     twin = Job(job.work, seconds=5)
     put(settings, job, twin)
@@ -110,7 +110,7 @@ def test_equal_work_in_flight_is_done_once_for_all_who_want_it(settings, consume
     assert [outcome(settings, one) for one in (job, twin, late)] == [RESULT] * 3
 
 
-def test_a_kept_result_answers_equal_work_without_a_worker(settings, consumer):
+def test_kept_result_answers_equal_work_without_a_worker(settings, consumer):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
     again = Job(job.work)
@@ -128,7 +128,7 @@ def test_a_failure_is_not_kept_for_equal_work(settings, consumer):
     assert outcome(settings, again) == RESULT
 
 
-def test_somebody_who_waits_lifts_equal_batch_work_into_the_first_lane(settings, consumer):
+def test_waiting_client_promotes_equal_batch_work_to_interactive(settings, consumer):
     [job] = put(settings, *new(lane=Priority.BATCH))
     put(settings, *new(3), Job(job.work))
     taken = consumer.take([(Priority.INTERACTIVE, 100)])
@@ -142,7 +142,7 @@ def put_named(settings, job, named=NAMED):
     return with_queue(settings, lambda queue: queue.put(job, idempotency=named))
 
 
-def test_the_same_key_and_payload_give_the_same_job(settings, consumer):
+def test_same_key_and_payload_give_same_job(settings, consumer):
     first, second = new(2)
     assert put_named(settings, first).is_new
     again = put_named(settings, second)
@@ -166,7 +166,7 @@ def test_two_at_once_with_one_key_run_once(settings, consumer):
     assert len({one.job for one in admitted}) == len(consumer.take(ALL)) == 1
 
 
-def test_a_refused_request_does_not_use_up_its_key(settings, consumer):
+def test_refused_request_does_not_consume_its_key(settings, consumer):
     put(settings, *new(settings.queue_limit))
     [job] = new()
     with pytest.raises(QueueFull):
@@ -199,7 +199,7 @@ def test_the_bell_wakes_the_one_who_waits(settings, consumer, monkeypatch):
     assert with_queue(settings, wait) == RESULT
 
 
-def test_a_lost_bell_costs_time_and_not_the_answer(settings, consumer):
+def test_lost_notification_costs_time_but_no_result(settings, consumer):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
 
@@ -275,7 +275,7 @@ def test_a_result_for_cancelled_work_is_dropped(settings, consumer):
     assert consumer.finish(leases, [RESULT]) == 0
 
 
-def test_a_job_that_has_ended_is_forgotten_when_it_is_cancelled(settings, consumer):
+def test_cancelling_a_finished_job_deletes_it(settings, consumer):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
     assert with_queue(settings, lambda queue: queue.cancel(job.id)) == State.DONE
@@ -283,7 +283,7 @@ def test_a_job_that_has_ended_is_forgotten_when_it_is_cancelled(settings, consum
         with_queue(settings, lambda queue: queue.status(job.id))
 
 
-def test_the_place_in_the_queue_counts_what_goes_before(settings, consumer):
+def test_queue_position_counts_the_tasks_ahead(settings, consumer):
     first, second = put(settings, *new(2))
     [leisurely] = put(settings, *new(lane=Priority.BATCH))
 
@@ -302,7 +302,7 @@ def test_the_estimate_follows_the_pace_of_the_workers(settings, consumer):
     assert with_queue(settings, lambda queue: queue.status(last.id)).estimate == 2.0
 
 
-def test_the_events_of_a_job_can_be_followed_and_replayed(settings, consumer):
+def test_job_events_can_be_followed_and_replayed(settings, consumer):
     [job] = put(settings, *new(background=True))
     consumer.finish(consumer.take(ALL), [RESULT])
 
@@ -314,7 +314,7 @@ def test_the_events_of_a_job_can_be_followed_and_replayed(settings, consumer):
     assert with_queue(settings, lambda queue: follow(queue, seen[0].id)) == seen[1:]
 
 
-def test_a_job_with_a_webhook_is_due_when_it_ends(settings, consumer, server, keys):
+def test_job_with_webhook_is_due_at_its_end(settings, consumer, server, keys):
     [job] = put(settings, *new(webhook="https://example.com/"))
     before = server.zcard(f"{keys.prefix}hooks")
     consumer.finish(consumer.take(ALL), [RESULT])
@@ -322,19 +322,19 @@ def test_a_job_with_a_webhook_is_due_when_it_ends(settings, consumer, server, ke
     assert server.zrange(f"{keys.prefix}hooks", 0, -1) == [job.id.encode()]
 
 
-def test_without_a_worker_the_wait_ends_at_the_deadline(settings):
+def test_without_a_worker_waiting_ends_at_the_deadline(settings):
     [job] = put(settings, *new())
     with pytest.raises(AnswerTimeout):
         outcome(settings, job, 0.2)
 
 
-def test_a_server_that_is_away_is_named_as_such():
+def test_unreachable_server_is_named_as_such():
     nowhere = Settings(redis_url="redis://127.0.0.1:1")
     with pytest.raises(QueueUnavailable):
         put(nowhere, *new())
 
 
-def test_workers_that_beat_are_counted_and_silent_ones_are_not(settings, consumer, server, keys):
+def test_only_workers_with_heartbeats_are_counted(settings, consumer, server, keys):
     facts = {"models": {"m": "sha256:x"}, "default": "m", "generation": 0}
     consumer.beat(facts)
     server.hset(keys.workers, "old", '{"at": 1000, "models": {}, "default": "", "generation": 0}')

@@ -68,7 +68,7 @@ EVICTING = ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"]
 
 
 @pytest.mark.parametrize("policy", EVICTING)
-def test_a_redis_that_evicts_is_refused_at_the_start(own, settings, policy):
+def test_evicting_redis_is_refused_at_start(own, settings, policy):
     own.config_set("maxmemory-policy", policy)
     with pytest.raises(StartError) as refused:
         check_redis(settings)
@@ -106,7 +106,7 @@ def test_a_redis_without_persistence_is_warned_of(own, settings, caplog):
     assert "persists nothing" in caplog.text
 
 
-def test_a_redis_that_is_away_does_not_stop_the_start(caplog):
+def test_unreachable_redis_does_not_prevent_the_start(caplog):
     check_redis(Settings(redis_url="redis://127.0.0.1:1"))
     assert "Connection refused" in str([vars(record) for record in caplog.records])
 
@@ -255,7 +255,7 @@ def test_a_missing_password_is_logged_as_such(own, settings, caplog, monkeypatch
     assert "uthentication required" in reason and "s3cret" not in reason
 
 
-def test_the_same_reason_is_logged_once_in_a_while(caplog):
+def test_same_reason_is_logged_only_periodically(caplog):
     errors = RedisErrorLog()
     for _ in range(50):
         errors.warn(redis.ConnectionError("away"))

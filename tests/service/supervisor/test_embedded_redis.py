@@ -20,14 +20,14 @@ def test_what_was_written_is_there_after_a_restart(tmp_path):
     assert kept == b"1"
 
 
-def test_a_second_server_for_the_same_folder_is_refused(tmp_path):
+def test_second_server_for_one_folder_is_refused(tmp_path):
     server = EmbeddedRedis(tmp_path)
     with pytest.raises(StartError, match="another captionfill"):
         EmbeddedRedis(tmp_path)
     server.stop()
 
 
-def test_a_server_whose_keeper_died_is_ended_and_replaced(tmp_path):
+def test_server_whose_parent_died_is_replaced(tmp_path):
     orphan = EmbeddedRedis(tmp_path)
     orphan._lock.close()
     heir = EmbeddedRedis(tmp_path)
@@ -35,7 +35,7 @@ def test_a_server_whose_keeper_died_is_ended_and_replaced(tmp_path):
     heir.stop()
 
 
-def test_the_socket_of_a_killed_server_is_no_hindrance(tmp_path):
+def test_socket_of_a_killed_server_is_no_obstacle(tmp_path):
     server = EmbeddedRedis(tmp_path)
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()

@@ -63,7 +63,7 @@ async def state(box, client, job="j1"):
     return found.decode()
 
 
-def test_a_receiver_can_verify_the_webhook_with_the_official_library(settings, receiver, secret):
+def test_webhook_signature_verifies_with_the_official_library(settings, receiver, secret):
     one = receiver(204)
 
     async def script(box, client, url):
@@ -93,7 +93,7 @@ def test_while_secrets_rotate_either_verifies(settings, receiver, secret):
     assert all(standardwebhooks.Webhook(key).verify(body, headers) for key in (newer, secret))
 
 
-def test_a_failed_attempt_is_repeated_with_the_same_id_and_body(settings, receiver):
+def test_failed_attempt_repeats_with_same_id_and_body(settings, receiver):
     one = receiver(500, 503, 204)
 
     async def script(box, client, url):
@@ -105,7 +105,7 @@ def test_a_failed_attempt_is_repeated_with_the_same_id_and_body(settings, receiv
     assert len({(headers["webhook-id"], body) for _, headers, body in one.requests}) == 1
 
 
-def test_after_the_last_try_it_is_given_up_with_the_reason(settings, receiver):
+def test_after_the_last_attempt_webhook_fails_with_reason(settings, receiver):
     one = receiver(500)
 
     async def script(box, client, url):
@@ -131,7 +131,7 @@ def test_several_processes_deliver_each_webhook_once(settings, receiver):
     assert len({headers["webhook-id"] for _, headers, _ in one.requests}) == 30 == len(one.requests)
 
 
-def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receiver):
+def test_deliveries_of_dead_process_are_taken_over(settings, receiver):
     one = receiver(204)
 
     async def script(box, client, url):
@@ -151,7 +151,7 @@ def test_what_a_dead_process_had_taken_is_delivered_by_another(settings, receive
     assert json.loads(one.requests[0][2])["type"] == "job.done"
 
 
-def test_a_job_that_is_forgotten_is_none_to_tell_of(settings, receiver):
+def test_deleted_job_sends_no_webhook(settings, receiver):
     async def script(box, client, _):
         await client.zadd(box.keys.hooks, {"j1": 0})
         async with asyncio.timeout(60):
@@ -176,7 +176,7 @@ def test_the_last_attempts_need_the_job_no_more(settings, receiver):
     assert [json.loads(body)["data"]["status"] for *_, body in one.requests] == ["done", "done"]
 
 
-def test_a_dead_letter_that_ends_again_is_told_again(settings, receiver):
+def test_dead_letter_that_ends_again_is_sent_again(settings, receiver):
     one = receiver(204)
 
     async def script(box, client, url):
@@ -200,7 +200,7 @@ def test_what_became_of_webhooks_is_counted(settings, receiver):
     run(settings, receiver(500), script)
 
 
-def test_a_webhook_that_is_not_allowed_any_more_is_given_up_unsent(settings, receiver):
+def test_webhook_no_longer_allowed_is_dropped_unsent(settings, receiver):
     one = receiver()
 
     async def script(box, client, url):

@@ -73,6 +73,6 @@ def test_a_job_that_is_cancelled_is_told(client, send, hooks):
     assert json.loads(told[0][1])["type"] == "job.cancelled"
 
 
-def test_a_webhook_into_this_network_is_refused_at_once(send):
+def test_webhook_into_this_network_is_refused_at_once(send):
     problem = send(webhook="https://10.0.0.1/")
     assert (problem.status_code, problem.json()["type"]) == (422, "/problems/invalid-webhook")

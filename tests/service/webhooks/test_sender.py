@@ -59,7 +59,7 @@ def test_a_private_address_is_never_connected_to(receiver):
     assert one.requests == []
 
 
-def test_the_name_is_resolved_once_and_kept_for_tls(receiver):
+def test_name_is_resolved_once_and_kept_for_tls(receiver):
     """A second look-up could give another address than the one that was checked."""
     asked = []
 
@@ -108,6 +108,6 @@ def test_a_silent_receiver_is_left_in_time(receiver):
         send(receiver(silent=True), seconds=0.2)
 
 
-def test_a_name_that_is_not_known_is_no_connection(receiver):
+def test_unknown_host_name_is_a_connection_error(receiver):
     with pytest.raises(DeliveryError, match="no connection"):
         send(receiver(), host="nowhere.invalid")

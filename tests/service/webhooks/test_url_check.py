@@ -47,7 +47,7 @@ def test_an_address_that_is_not_public_is_refused(host):
      "https://example.com/#x", "https://[::1", "https://a..b/", "https://-a.com/",
      "https://example.com/" + "x" * 2048],
 )  # fmt: skip
-def test_an_address_that_is_no_plain_https_is_refused(url):
+def test_url_that_is_not_plain_https_is_refused(url):
     with pytest.raises(InvalidWebhook):
         check(url)
 
@@ -96,7 +96,7 @@ def test_what_is_wrong_with_an_address_is_named(url, told):
         check(url)
 
 
-def test_http_goes_only_to_a_host_that_is_allowed_by_name():
+def test_http_is_allowed_only_for_named_hosts():
     assert check("http://hooks/", webhook_allow="hooks, other").port == 80
     assert check("http://10.1.2.3/", webhook_allow="10.0.0.0/8").scheme == "http"
     with pytest.raises(InvalidWebhook, match="https"):
@@ -113,7 +113,7 @@ def test_without_a_secret_there_are_no_webhooks():
     [{"webhook_secret": "whsec_c2hvcnQ="}, {"webhook_secret": "QUFB" * 8},
      {"webhook_secret": "whsec_*"}, {"webhook_allow": "10.0.0.1/8"}],
 )  # fmt: skip
-def test_a_bad_secret_or_network_is_found_at_start_and_not_told(bad):
+def test_bad_secret_or_network_fails_at_start_undisclosed(bad):
     with pytest.raises(ValueError, match=r"whsec_|host bits") as error:
         Settings(**bad)
     assert "c2hvcnQ" not in str(error.value)

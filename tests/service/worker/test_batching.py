@@ -31,14 +31,14 @@ def test_a_new_worker_looks_for_dead_ones_first():
     assert Batcher(4, 10, Clock()).retake_due()
 
 
-def test_after_a_find_the_next_look_is_at_once():
+def test_after_a_find_the_next_poll_is_immediate():
     policy = Batcher(4, 10, Clock())
     policy.retook(1)
     assert policy.retake_due()
 
 
 @pytest.mark.parametrize(("lease", "pause"), [(1.0, 0.5), (10, 1.0)])
-def test_the_next_look_is_half_a_lease_later_or_a_second(lease, pause):
+def test_poll_interval_is_half_a_lease_or_second(lease, pause):
     clock = Clock()
     policy = Batcher(4, lease, clock)
     policy.retook(0)
@@ -56,11 +56,11 @@ def test_patience_never_runs_past_the_next_look():
     assert policy.patience() == pytest.approx(0.25)
 
 
-def test_interactive_work_goes_first_and_batch_work_fills_what_is_left():
+def test_interactive_first_then_batch_tasks_fill_the_rest():
     assert Batcher(4, 10, Clock()).turns() == [(Priority.INTERACTIVE, 4), (Priority.BATCH, 4)]
 
 
-def test_after_its_share_of_interactive_work_a_place_is_kept_for_batch_work():
+def test_after_enough_interactive_work_batch_gets_a_slot():
     policy = Batcher(4, 10, Clock())
     for _ in range(FAIR_SHARE // 4):
         policy.took([Priority.INTERACTIVE] * 4)

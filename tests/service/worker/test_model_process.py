@@ -30,7 +30,7 @@ def test_work_goes_through_a_frame_whole():
     assert unpack_works(pack_works(works)) == works
 
 
-def test_fills_and_failures_go_through_a_frame_each_in_its_place():
+def test_fills_and_failures_keep_their_place_in_frames():
     fills = [
         InferenceResult(b"\1" * 6, [1, 2], "m", "d", b"\2" * 6, [0.5, 0.25], True),
         ValueError("no"),
@@ -55,7 +55,7 @@ def test_a_bad_piece_fails_alone_there_too(model):
     assert isinstance(good, InferenceResult) and isinstance(bad, TaskError)
 
 
-def test_a_bundle_that_cannot_be_used_is_one_clear_line(tmp_path):
+def test_unusable_bundle_is_one_clear_line(tmp_path):
     with pytest.raises(StartError, match="no bundle at"):
         ModelProcess([tmp_path], "cpu", 60)
 
@@ -65,7 +65,7 @@ def painter(seconds):
     return PainterProcess([], "0", seconds)
 
 
-def test_a_death_in_the_middle_is_told_with_its_manner():
+def test_crash_midway_is_reported_with_its_exit_reason():
     model = painter(60)
     os.kill(model._process.pid, signal.SIGSTOP)
     threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()

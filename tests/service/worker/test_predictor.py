@@ -18,7 +18,7 @@ def job(seed, count=1, caption="a cat", **options):
     return InferenceTask(window, caption, seed, count, **options)
 
 
-def test_a_batch_gives_each_job_what_it_gets_alone(predictor):
+def test_job_result_in_a_batch_equals_it_alone(predictor):
     jobs = [job(seed, caption=f"picture {seed % 3}") for seed in range(6)]
     assert predictor.predict(jobs) == [predictor.predict([one])[0] for one in jobs]
 
@@ -38,7 +38,7 @@ def levels(fills):
     return np.frombuffer(b"".join(fill.fills for fill in fills), np.uint8).astype(int)
 
 
-def test_a_batch_as_one_tensor_differs_by_one_level_at_most(tiny_bundle, predictor, as_one_tensor):
+def test_single_tensor_batch_differs_by_at_most_one(tiny_bundle, predictor, as_one_tensor):
     jobs = [job(seed, count=2) for seed in range(4)]
     alone = Predictor.load(tiny_bundle, engine="torch").predict(jobs)
     assert abs(levels(alone) - levels(predictor.predict(jobs))).max() <= 1
@@ -53,7 +53,7 @@ def test_a_bad_job_fails_alone(predictor):
     assert a_bad_job_fails_alone(predictor)
 
 
-def test_a_bad_job_fails_alone_where_a_batch_is_one_tensor(predictor, as_one_tensor):
+def test_bad_job_of_single_tensor_batch_fails_alone(predictor, as_one_tensor):
     assert a_bad_job_fails_alone(predictor)
 
 
@@ -64,7 +64,7 @@ def test_a_candidate_is_what_its_own_seed_gives(predictor):
     assert three.fills[2 * 3072 :] == last.fills and three.fills[:3072] != last.fills
 
 
-def test_the_seed_and_the_caption_each_change_the_fill(predictor):
+def test_seed_and_caption_each_change_the_fill(predictor):
     window = job(1).window
     jobs = [
         InferenceTask(window, words, seed) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]
@@ -72,7 +72,7 @@ def test_the_seed_and_the_caption_each_change_the_fill(predictor):
     assert len({fill.fills for fill in predictor.predict(jobs)}) == 3
 
 
-def test_at_temperature_0_all_candidates_are_alike_and_their_neighbours_are_not(predictor):
+def test_zero_temperature_makes_candidates_alike_but_no_others(predictor):
     window = job(1).window
     still, drawn = predictor.predict(
         [InferenceTask(window, "a", 1, 2, temperature=0), InferenceTask(window, "a", 1)]
@@ -81,24 +81,24 @@ def test_at_temperature_0_all_candidates_are_alike_and_their_neighbours_are_not(
     assert [drawn] == predictor.predict([InferenceTask(window, "a", 1)])
 
 
-def test_a_second_caption_is_filled_by_the_same_seeds(predictor):
+def test_second_caption_is_filled_with_the_same_seeds(predictor):
     both, other = job(5, 2, "a cat", other="two dogs run"), job(5, 2, "two dogs run")
     [compared], [alone] = predictor.predict([both]), predictor.predict([other])
     assert compared.others == alone.fills != compared.fills
 
 
-def test_a_caption_that_the_encoder_cannot_read_to_its_end_is_told(predictor):
+def test_caption_truncated_by_the_encoder_is_reported(predictor):
     long = " ".join(["word"] * 400)
     works = [job(1), job(1, caption=long), job(1, other=long)]
     assert [fill.truncated for fill in predictor.predict(works)] == [False, True, True]
 
 
-def test_a_caption_of_which_the_encoder_knows_nothing_is_told(predictor):
+def test_caption_unknown_to_the_encoder_is_reported(predictor):
     works = [job(1), job(1, caption="\U0001f408"), job(1, other="\u200b")]
     assert [fill.unknown for fill in predictor.predict(works)] == [False, True, True]
 
 
-def test_without_a_scorer_candidates_stay_in_the_order_of_their_seeds(predictor):
+def test_without_scorer_candidates_stay_in_seed_order(predictor):
     [fill] = predictor.predict([job(5, 3)])
     assert (list(fill.seeds), list(fill.scores)) == ([5, 6, 7], [])
 
@@ -109,7 +109,7 @@ def test_with_a_scorer_the_best_candidate_comes_first(scored_bundle):
     assert sorted(fill.seeds) == [5, 6, 7, 8, 9, 10] != list(fill.seeds)
 
 
-def test_a_candidate_keeps_its_seed_its_fill_and_its_pair_when_it_is_ranked(scored_bundle):
+def test_ranked_candidate_keeps_its_seed_fill_and_pair(scored_bundle):
     predictor = Predictor.load(scored_bundle)
     [ranked] = predictor.predict([job(5, 4, other="two dogs")])
     for place, seed in enumerate(ranked.seeds):
@@ -118,7 +118,7 @@ def test_a_candidate_keeps_its_seed_its_fill_and_its_pair_when_it_is_ranked(scor
         assert (ranked.fills[part], ranked.others[part]) == (alone.fills, alone.others)
 
 
-def test_each_piece_of_work_is_filled_by_the_bundle_it_names(tiny_bundle, scored_bundle):
+def test_each_task_is_filled_by_its_bundle(tiny_bundle, scored_bundle):
     both = Predictors.load([tiny_bundle, scored_bundle])
     works = [job(1, model=name) for name in ("", "scored", "tiny", "nobody")]
     *fills, lost = both.predict(works)
@@ -137,7 +137,7 @@ def test_a_missing_bundle_is_one_clear_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_device_that_is_not_there_is_one_clear_line(tiny_bundle):
+def test_missing_device_is_one_clear_line(tiny_bundle):
     with pytest.raises(StartError):
         Predictor.load(tiny_bundle, "nonsense")
 
@@ -154,7 +154,7 @@ def test_threads_change_no_bit_of_any_answer(scored_bundle):
     assert one.predict(jobs) == three.predict(jobs)
 
 
-def test_an_engine_that_cannot_be_had_is_one_clear_line(tiny_bundle, monkeypatch):
+def test_unavailable_engine_is_one_clear_line(tiny_bundle, monkeypatch):
     monkeypatch.setattr("models.runtime.engines.is_installed", lambda: False)
     with pytest.raises(StartError, match="engine 'openvino' needs the package openvino"):
         Predictor.load(tiny_bundle, engine="openvino")

@@ -64,7 +64,7 @@ KINDS = ["answers", "device", "signal", "start", "raises"]
 
 
 @pytest.mark.parametrize("how", KINDS)
-def test_a_sick_worker_beside_a_healthy_one_costs_no_answer(settings, hire, how):
+def test_sick_worker_beside_a_healthy_one_loses_nothing(settings, hire, how):
     wide = settings.model_copy(update={"queue_limit": 300})
     hire(lambda: Sick(how, threading.Event()))
     hire(lambda: Painter(0.002))
@@ -72,7 +72,7 @@ def test_a_sick_worker_beside_a_healthy_one_costs_no_answer(settings, hire, how)
 
 
 @pytest.mark.parametrize("how", KINDS)
-def test_a_sick_worker_goes_on_once_it_is_cured(settings, hire, how):
+def test_sick_worker_resumes_once_cured(settings, hire, how):
     cured = threading.Event()
     worker = hire(lambda: Sick(how, cured))
     [job] = put(settings, *new())
@@ -95,7 +95,7 @@ def test_readiness_names_what_is_unhealthy(settings, hire):
         assert ready["workers"] == 1 and CUDA in ready["unhealthy"][0]["reason"]
 
 
-def test_health_takes_work_away_at_the_limit_and_pauses_longer_each_time():
+def test_failures_at_the_limit_lengthen_the_pause():
     clock = SimpleNamespace(now=0.0)
     health = CircuitBreaker(2, lambda: clock.now)
     health.failed(["m"], "first")
@@ -153,7 +153,7 @@ class Failing(ModelProcess):
 
 
 @pytest.mark.parametrize("how", ["raise", "return"])
-def test_an_error_of_the_device_ends_the_models_process(how):
+def test_device_error_ends_the_model_process(how):
     model = Failing(f"{how}:{CUDA}")
     with pytest.raises(DeviceError, match="device-side assert"):
         model.predict([InferenceTask(bytes(WINDOW_BYTES), "a", 1)])
@@ -173,7 +173,7 @@ def test_a_reload_without_workers_is_not_done(api):
         assert (told["done"], told["state"]) == (False, "no-workers")
 
 
-def test_a_reload_that_failed_is_told_with_its_reason(api, hire):
+def test_failed_reload_is_reported_with_its_reason(api, hire):
     tries = []
 
     def load():
@@ -191,7 +191,7 @@ def test_a_reload_that_failed_is_told_with_its_reason(api, hire):
     assert told["workers"][0]["generation"] < told["generation"]
 
 
-def test_a_reload_is_done_once_every_worker_has_it(api, hire):
+def test_reload_is_complete_once_every_worker_has_it(api, hire):
     release = threading.Event()
     loads = []
 
@@ -214,7 +214,7 @@ def test_a_reload_is_done_once_every_worker_has_it(api, hire):
 
 
 @pytest.mark.slow
-def test_what_waits_beside_an_input_that_hangs_is_answered_in_time(settings, hire):
+def test_tasks_beside_a_hanging_input_finish_in_time(settings, hire):
     settings = Settings(
         redis_url=settings.redis_url, namespace=settings.namespace, answer_seconds=20
     )

@@ -39,7 +39,7 @@ def test_batch_work_is_done_too(settings, worker):
     )
 
 
-def test_a_stream_of_interactive_work_does_not_starve_batch_work(settings, hire):
+def test_interactive_stream_does_not_starve_batch_work(settings, hire):
     [patient] = put(settings, *new(lane=Priority.BATCH))
     jobs, painted = put(settings, *new(20)), []
 
@@ -60,7 +60,7 @@ def test_one_bad_job_fails_alone(settings, worker):
     assert isinstance(good, TaskSuccess) and isinstance(other, TaskSuccess)
 
 
-def test_a_batch_longer_than_its_lease_is_not_run_twice(settings, hire):
+def test_batch_longer_than_its_lease_runs_only_once(settings, hire):
     settings = settings.model_copy(update={"lease_seconds": 1.0})  # renewed in time beside load
     slow = Slow(settings)
     hire(lambda: slow, settings=settings)
@@ -84,9 +84,7 @@ class Mortal(Painter):
         return super().predict(works)
 
 
-def test_what_the_model_dies_of_is_tried_alone_and_buried_and_the_rest_is_answered(
-    settings, hire, server
-):
+def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, server):
     births, seeds = [], [*range(7), POISON, *range(20, 28)]
     stop = threading.Event()
 
@@ -105,7 +103,7 @@ def test_what_the_model_dies_of_is_tried_alone_and_buried_and_the_rest_is_answer
     assert letter[b"reason"].decode() == poison.reason
 
 
-def test_a_model_that_died_by_chance_costs_no_job(settings, hire):
+def test_random_model_crash_costs_no_job(settings, hire):
     births = []
 
     class Unlucky(Mortal):
@@ -119,7 +117,7 @@ def test_a_model_that_died_by_chance_costs_no_job(settings, hire):
     assert len(births) == 2
 
 
-def test_a_model_that_does_not_start_again_is_waited_for(settings, hire, monkeypatch):
+def test_worker_waits_for_a_model_failing_to_restart(settings, hire, monkeypatch):
     monkeypatch.setattr("service.worker.worker._RETRY_SECONDS", 0.05)
     births, tries = [], []
 
@@ -147,7 +145,7 @@ class Signalling(Painter):
         return super().predict(works)
 
 
-def test_a_worker_told_to_stop_finishes_its_batch_and_hands_back_the_rest(settings, hire):
+def test_stopping_worker_finishes_its_batch_and_releases_others(settings, hire):
     # Longer than the test may take: what is not handed back cannot be had in time.
     settings = settings.model_copy(update={"lease_seconds": 600})
     jobs = put(settings, *new(6))
@@ -173,7 +171,7 @@ class Edition(Painter):
         self.closed = True
 
 
-def test_bundles_are_read_anew_beside_the_old_without_losing_a_job(settings, hire):
+def test_bundles_reload_beside_the_old_without_losing_jobs(settings, hire):
     editions = [Edition(1), Edition(2)]
     coming = iter(editions)
     hire(lambda: next(coming))
@@ -189,7 +187,7 @@ def test_bundles_are_read_anew_beside_the_old_without_losing_a_job(settings, hir
     assert editions[0].closed and not editions[1].closed
 
 
-def test_a_bundle_that_cannot_be_read_anew_leaves_the_old_one_serving(settings, hire):
+def test_unreadable_new_bundle_leaves_the_old_one_serving(settings, hire):
     tries = []
 
     def load():

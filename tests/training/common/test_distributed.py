@@ -88,7 +88,7 @@ def pair(prepared, tmp_path_factory):
     return folder
 
 
-def test_two_ranks_under_torchrun_follow_the_curve_of_one_process(prepared, tmp_path):
+def test_two_torchrun_ranks_follow_the_one_process_curve(prepared, tmp_path):
     name, one, two = "inpaint-began", tmp_path / "one", tmp_path / "two"
     train(name, prepared, one)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -133,7 +133,7 @@ def test_killed_ranks_resume_to_the_same_weights(pair, prepared, tmp_path):
     assert_same_end(pair, cut)
 
 
-def test_a_signal_to_one_rank_stops_all_and_one_process_goes_on(pair, prepared, tmp_path):
+def test_signal_to_one_rank_stops_all_and_resumes(pair, prepared, tmp_path):
     cut = tmp_path / "cut"
     codes = run_ranks(train_and_signal, "inpaint-wgan-gp", prepared, cut, signal.SIGTERM, 1)
     assert 0 not in codes
@@ -142,7 +142,7 @@ def test_a_signal_to_one_rank_stops_all_and_one_process_goes_on(pair, prepared, 
     assert_same_curve(pair, cut)
 
 
-def test_a_batch_that_cannot_be_split_evenly_is_refused(monkeypatch):
+def test_batch_that_cannot_be_split_evenly_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(RunError, match=r"run\.batch_size 64 cannot be split evenly over 3 ranks"):
         join("cpu", 64)

@@ -30,7 +30,7 @@ def test_what_cannot_be_written_is_told(place, name):
 
 
 @pytest.mark.parametrize("name", ["file", "new", "deep/down/new", "link"])
-def test_what_can_be_written_is_left_as_it_is(place, name):
+def test_writable_path_is_left_unchanged(place, name):
     (place / "link").symlink_to(place / "dangling")
     before = sorted(place.rglob("*"))
     check_output(place / name)
@@ -44,7 +44,7 @@ def test_a_folder_that_cannot_be_made_is_told(place, name):
         check_output_folder(place / name)
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(place):
+def test_file_is_replaced_whole_or_not_at_all(place):
     with pytest.raises(UnicodeEncodeError):
         write_whole(place / "file", "half \ud800")
     assert (place / "file").read_text() == "in the way"
@@ -59,7 +59,7 @@ def test_a_written_file_keeps_its_mode_and_links(place):
     assert (place / "file").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_cannot_be_renamed_onto_is_written_in_place(place, monkeypatch):
+def test_target_that_cannot_be_renamed_onto_is_overwritten(place, monkeypatch):
     def busy(self, target):
         raise OSError(errno.EBUSY, "Device or resource busy")
 
@@ -151,7 +151,7 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize(("arguments", "value"), OUT_OF_RANGE)
-def test_a_number_out_of_range_is_a_wrong_use(command, arguments, value):
+def test_number_out_of_range_is_a_usage_error(command, arguments, value):
     status, lines = command(*arguments.split(), value)
     assert status == 2
     assert f"Invalid value for '{arguments.split()[-1]}'" in "\n".join(lines)
@@ -178,7 +178,7 @@ COMMANDS = [one.callback for one in training.cli.app.registered_commands]
 @pytest.mark.parametrize(
     "functions", [COMMANDS, [*EXPERIMENTS.values()]], ids=["own", "experiment"]
 )
-def test_every_number_of_the_command_line_has_a_least_value(functions):
+def test_every_number_option_has_a_minimum(functions):
     found = [number for function in functions for number in numbers(function)]
     assert len(found) > 8
     assert [number for number in found if number[2] is None] == []

@@ -9,17 +9,17 @@ from training.config.load import load_recipe, parse_config, recipe_text, to_tabl
 from training.optim.optimizers import Adam, build_optimizer
 
 
-def test_the_shipped_recipe_loads_and_comes_back_from_its_record():
+def test_shipped_recipe_loads_and_round_trips():
     recipe = load_recipe("inpaint-gan")
     assert parse_config(to_table(recipe)) == recipe
 
 
-def test_a_value_is_overridden_as_toml_or_as_text():
+def test_value_is_overridden_as_toml_or_text():
     recipe = load_recipe("inpaint-gan", ["run.steps=7", "name=mine", "engine.compile=false"])
     assert (recipe.run.steps, recipe.name, recipe.engine.compile) == (7, "mine", False)
 
 
-def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
+def test_user_recipe_is_read_from_a_path(tmp_path):
     (tmp_path / "mine.toml").write_text(
         'name = "mine"\ndescription = "x"\ngenerator = { kind = "inpaint" }\n'
         'discriminator = { kind = "conv" }\nobjective = { kind = "gan" }\n'
@@ -27,13 +27,13 @@ def test_a_recipe_of_the_users_is_read_from_a_path(tmp_path):
     assert load_recipe(str(tmp_path / "mine.toml")).run.batch_size == 64
 
 
-def test_the_record_of_a_run_from_before_there_were_two_optimizers_still_loads():
+def test_run_record_from_before_two_optimizers_still_loads():
     table = to_table(load_recipe("inpaint-gan"))
     del table["optimizers"]["generator"]["kind"]
     assert parse_config(table).optimizers.generator == Adam()
 
 
-def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path):
+def test_recipe_may_begin_with_byte_order_mark(tmp_path):
     text = recipe_text("inpaint-gan")
     (tmp_path / "mine.toml").write_text("\ufeff" + text, encoding="utf-8")
     assert load_recipe(str(tmp_path / "mine.toml")) == load_recipe("inpaint-gan")
@@ -47,7 +47,7 @@ def test_each_player_gets_the_optimizer_its_recipe_names():
     assert built[1].defaults["lr"] == 5e-5
 
 
-def test_a_fused_step_is_the_plain_one_but_for_rounding():
+def test_fused_step_equals_plain_one_but_for_rounding():
     torch.manual_seed(0)
     networks = [nn.Linear(20, 20) for _ in range(2)]
     networks[1].load_state_dict(networks[0].state_dict())
@@ -81,7 +81,7 @@ def test_a_fused_step_is_the_plain_one_but_for_rounding():
         ("name.first=x", r"name is not a table"),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_it(change, says):
+def test_bad_value_is_one_line_that_names_it(change, says):
     with pytest.raises(RecipeError, match=says) as caught:
         load_recipe("inpaint-gan", [change])
     assert "\n" not in str(caught.value)

@@ -80,7 +80,7 @@ def whole(prepared, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepared, tmp_path):
+def test_killed_run_of_every_recipe_resumes_bit_exactly(name, whole, prepared, tmp_path):
     killed = tmp_path / "killed"
     train_and_be_killed(tiny(name), prepared, killed, KILLED_AFTER)
     assert [p.name for p in checkpoints(killed / "checkpoints")] == ["step-00000002"]
@@ -91,7 +91,7 @@ def test_a_killed_run_of_every_recipe_resumes_to_the_same_end(name, whole, prepa
 
 
 @pytest.mark.slow
-def test_the_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
+def test_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
     write_report([whole(name) for name in NAMES], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert [name for name in NAMES if f">{name}<" not in page] == []
@@ -101,27 +101,27 @@ def test_the_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
 @pytest.mark.parametrize(
     "name", [n for n in NAMES if n.startswith(("context", "flagship", "inpaint"))]
 )
-def test_every_run_that_fills_holes_becomes_a_bundle_that_does(name, whole, tmp_path):
+def test_every_inpainting_run_exports_a_working_bundle(name, whole, tmp_path):
     export(whole(name), tmp_path)
     pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
     assert fills.shape == (2, 3, 32, 32)
 
 
-def test_a_run_that_makes_whole_pictures_becomes_no_bundle(whole, tmp_path):
+def test_whole_image_run_exports_no_bundle(whole, tmp_path):
     with pytest.raises(RunError, match="makes whole pictures and fills no hole"):
         export(whole("dcgan"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["wgan-clip", "inpaint-wgan"])
-def test_a_clipped_critic_stays_in_its_box_and_the_distance_is_logged(name, whole):
+def test_clipped_critic_stays_in_range_and_logs_distance(name, whole):
     critic = load_checkpoint(whole(name) / "checkpoints")[1]["discriminator"]
     learnt = [v for k, v in critic.items() if k.endswith(("weight", "bias"))]
     assert max(float(v.abs().max()) for v in learnt) <= 0.01
     assert all("state/wasserstein" in entry for entry in read_log(whole(name)))
 
 
-def test_a_began_run_logs_its_state_and_its_residuals_have_vanished(whole):
+def test_began_run_logs_state_and_its_residuals_vanish(whole):
     last = read_log(whole("began"))[-1]
     assert {"state/k", "state/M", "state/g", "state/learning_rate"} <= last.keys()
     generator = load_checkpoint(whole("began") / "checkpoints")[1]["generator"]
@@ -129,5 +129,5 @@ def test_a_began_run_logs_its_state_and_its_residuals_have_vanished(whole):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_says_its_own_name_and_fits_together_as_it_is_shipped(name):
+def test_every_shipped_recipe_is_named_and_valid(name):
     assert load_recipe(name).name == name

@@ -7,14 +7,14 @@ from models.geometry import centre
 from training.config.image_spec import INPAINTING, ImageSpec
 
 
-def test_the_centres_view_shows_the_very_centres_that_inpainting_fills():
+def test_centre_view_equals_the_centres_inpainting_fills():
     pixels = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
     picture = ImageSpec(size=32, hole="all", view="centre")
     assert picture.window == 64
     assert torch.equal(picture.see(pixels), centre(pixels))
 
 
-def test_a_shrunk_view_is_the_mean_of_each_four_pixels():
+def test_shrunk_view_is_the_mean_of_four_pixels():
     pixels = torch.tensor([[0, 4], [8, 12]], dtype=torch.uint8).repeat(1, 3, 32, 32)
     seen = ImageSpec(size=32, hole="all", view="shrink").see(pixels)
     assert seen.shape == (1, 3, 32, 32)

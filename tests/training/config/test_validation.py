@@ -36,7 +36,7 @@ from training.config.load import load_recipe
         ("inpaint-gan", ["generator.kind=dcgan", "generator.settings={}"], "makes 64×64 pixels"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_the_reason(recipe, changes, reason):
+def test_invalid_combination_is_refused_with_the_reason(recipe, changes, reason):
     with pytest.raises(RecipeError, match=reason):
         load_recipe(recipe, changes)
 

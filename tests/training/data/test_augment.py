@@ -29,7 +29,7 @@ def test_the_centre_crop_is_central():
     assert centre_crop(pixels).min() == 1
 
 
-def test_a_picture_whose_caption_says_left_or_right_is_not_mirrored():
+def test_picture_captioned_left_or_right_is_not_mirrored():
     pixels = torch.rand(64, 3, 4, 4)
     sided = ["a dog on the LEFT", "his right hand"] * 32
     assert torch.equal(mirror(pixels, sided, coins(64, rng())), pixels)
@@ -50,7 +50,7 @@ def test_no_rotation_leaves_every_bit():
     assert torch.equal(mask, hole_mask(3))
 
 
-def test_the_turned_hole_stays_where_a_generator_can_write():
+def test_turned_hole_stays_within_the_writable_area():
     _, masks = turn(gradient(32), turns(32, 1.0, 15.0, rng()))
     outside = masks.clone()
     outside[:, :, 16:48, 16:48] = 0

@@ -32,11 +32,11 @@ def test_every_picture_comes_once_an_epoch():
     assert not torch.equal(rows[:24], rows[24:])
 
 
-def test_a_batch_larger_than_a_set_goes_round_it():
+def test_batch_larger_than_the_set_wraps_around():
     assert epoch_rows(3, 8, 0, seed=0).unique().numel() == 3
 
 
-def test_every_caption_of_a_picture_is_drawn_in_time():
+def test_every_caption_is_drawn_eventually():
     offsets = torch.tensor([0, 5, 7])
     drawn = torch.stack([caption_rows(offsets, torch.rand(2)) for _ in range(200)])
     assert drawn[:, 0].unique().tolist() == [0, 1, 2, 3, 4]

@@ -94,13 +94,13 @@ def test_a_manifest_reads_back_as_it_was_saved(prepared, tmp_path):
     assert Manifest.load(tmp_path) == manifest
 
 
-def test_a_wide_picture_is_cropped_about_its_middle_and_not_squeezed():
+def test_wide_picture_is_centre_cropped_not_squeezed():
     bands = np.zeros((80, 240, 3), np.uint8)
     bands[:, 80:160] = 255
     assert decode_png(square_png(encode(Image.fromarray(bands)), 64))[:, 2:-2].min() > 250
 
 
-def test_a_picture_of_the_right_size_keeps_every_pixel():
+def test_picture_of_right_size_keeps_every_pixel():
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     assert np.array_equal(decode_png(square_png(encode(Image.fromarray(pixels)), 64)), pixels)
 
@@ -131,6 +131,6 @@ def test_every_eight_bit_mode_becomes_rgb(mode):
         (encode(Image.new("1", (12_000, 12_000))), "too many pixels"),
     ],
 )
-def test_a_file_that_is_no_usable_picture_is_refused_with_the_reason(data, reason):
+def test_unusable_picture_file_is_refused_with_the_reason(data, reason):
     with pytest.raises(PictureError, match=reason):
         square_png(data, 64)

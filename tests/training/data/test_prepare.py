@@ -23,7 +23,7 @@ def add_row(folder, **row):
         file.write(json.dumps(row) + "\n")
 
 
-def test_the_result_loads_in_one_line_with_hugging_face_datasets(tiny_folder, out, tmp_path):
+def test_result_loads_in_one_line_with_datasets(tiny_folder, out, tmp_path):
     add_row(tiny_folder, file_name="red.png", caption="red again")
     prepare("folder", tiny_folder, out, shard_images=2)
     loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
@@ -32,7 +32,7 @@ def test_the_result_loads_in_one_line_with_hugging_face_datasets(tiny_folder, ou
     assert len(row["caption_vectors"]) == len(row["captions"]) == 3
 
 
-def test_a_dev_split_keeps_its_name_in_hugging_face_datasets(tiny_folder, out, tmp_path):
+def test_dev_split_keeps_its_name_in_datasets(tiny_folder, out, tmp_path):
     text = (tiny_folder / "metadata.jsonl").read_text()
     (tiny_folder / "metadata.jsonl").write_text(text.replace("}", ', "split": "dev"}', 1))
     prepare("folder", tiny_folder, out)
@@ -53,7 +53,7 @@ def test_the_manifest_counts_pictures_and_captions(tiny_folder, out):
     assert manifest.distinct_captions == 6
 
 
-def test_the_same_source_gives_the_same_digest_and_another_size_another(tiny_folder, tmp_path):
+def test_digest_depends_on_source_and_size(tiny_folder, tmp_path):
     digests = [
         prepare("folder", tiny_folder, tmp_path / f"out{n}", size=size).digest
         for n, size in enumerate((64, 64, 72))
@@ -72,20 +72,20 @@ def test_broken_pictures_are_named_counted_and_passed_over(tiny_folder, out, cap
     assert len(load_split(out, "train")) == 3
 
 
-def test_a_picture_whose_captions_are_blank_is_passed_over(tiny_folder, out):
+def test_picture_with_blank_captions_is_skipped(tiny_folder, out):
     add_row(tiny_folder, file_name="extra.png", caption=" \n\x00 ")
     (tiny_folder / "extra.png").write_bytes((tiny_folder / "red.png").read_bytes())
     manifest = prepare("folder", tiny_folder, out)
     assert manifest.passed_over == [{"file_name": "extra.png", "reason": "no caption"}]
 
 
-def test_control_characters_and_runs_of_space_leave_the_captions(tiny_folder, out):
+def test_captions_lose_control_characters_and_repeated_spaces(tiny_folder, out):
     add_row(tiny_folder, file_name="grey.bmp", caption="  two\tgrey\x00\nstones ")
     prepare("folder", tiny_folder, out)
     assert "two grey stones" in load_split(out, "train").captions
 
 
-def test_a_source_with_no_usable_picture_is_an_error_and_leaves_nothing(tiny_folder, out):
+def test_source_without_usable_picture_is_an_error(tiny_folder, out):
     for path in tiny_folder.glob("*.*"):
         if path.suffix != ".jsonl":
             path.write_bytes(b"broken")
@@ -104,7 +104,7 @@ def test_an_interrupted_preparation_leaves_nothing_behind(tiny_folder, out):
     assert list(out.parent.iterdir()) == []
 
 
-def test_a_folder_that_is_not_empty_is_refused_and_left_as_it_was(tiny_folder, out):
+def test_non_empty_folder_is_refused_and_left_unchanged(tiny_folder, out):
     out.mkdir(parents=True)
     (out / "precious.txt").write_text("keep")
     with pytest.raises(PreparedDataError, match="not an empty folder"):
@@ -178,7 +178,7 @@ def test_finished_work_is_never_deleted(tiny_folder, out, monkeypatch):
     assert len(load_split(Path(str(told.value).rpartition(" is in ")[2]), "train")) == 5
 
 
-def test_a_relative_encoder_is_recorded_by_its_absolute_path(tiny_folder, out, monkeypatch):
+def test_relative_encoder_is_recorded_by_absolute_path(tiny_folder, out, monkeypatch):
     place = local_folder(DEFAULT_ENCODER)
     monkeypatch.chdir(place.parent)
     assert prepare("folder", tiny_folder, out, encoder=place.name).encoder == str(place)
@@ -201,13 +201,13 @@ def test_writing_into_the_source_is_refused(tiny_folder):
         prepare("folder", tiny_folder, tiny_folder / "prepared")
 
 
-def test_a_place_that_cannot_be_written_is_a_clear_error(tiny_folder, tmp_path):
+def test_unwritable_place_is_a_clear_error(tiny_folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(PreparedDataError, match="cannot be made"):
         prepare("folder", tiny_folder, tmp_path / "file" / "out")
 
 
-def test_a_size_too_small_for_the_networks_is_refused(tiny_folder, out):
+def test_size_too_small_for_the_networks_is_refused(tiny_folder, out):
     with pytest.raises(PreparedDataError, match="size 31: the networks need at least 32"):
         prepare("folder", tiny_folder, out, size=31)
 
@@ -217,7 +217,7 @@ def test_a_limit_that_leaves_nothing_is_refused(tiny_folder, out):
         prepare("folder", tiny_folder, out, limit=0)
 
 
-def test_a_wrong_encoder_is_told_before_any_picture_is_read(tiny_folder, out, tmp_path):
+def test_wrong_encoder_is_reported_before_pictures_are_read(tiny_folder, out, tmp_path):
     told = []
     with pytest.raises(EncoderError, match="cannot be loaded"):
         prepare(
@@ -249,7 +249,7 @@ def test_every_stage_tells_how_far_it_is(tiny_folder, out):
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_real_flickr8k_can_be_prepared_from_its_archive(real_data, out):
+def test_real_flickr8k_is_prepared_from_its_archive(real_data, out):
     prepare("flickr8k", real_data / "flickr8k", out, size=72, limit=20)
     assert load_split(out, "train").images.shape == (20, 3, 72, 72)
     assert load_split(out, "dev").caption_vectors.shape == (100, 384)

@@ -32,7 +32,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("blocks", [[6, 6, 6, 6], [5, 1, 9, 3, 6], [24], [1] * 24])
-def test_every_row_comes_once_an_epoch_whatever_the_blocks(blocks):
+def test_every_row_comes_once_per_epoch(blocks):
     lanes = torch.arange(8) % 4
     rows = torch.cat([lane_rows(torch.tensor(blocks), lanes, i, seed=3) for i in range(6)])
     assert rows[:24].sort().values.tolist() == list(range(24))
@@ -40,7 +40,7 @@ def test_every_row_comes_once_an_epoch_whatever_the_blocks(blocks):
     assert not torch.equal(rows[:24], rows[24:])
 
 
-def test_an_epoch_that_ends_within_a_batch_is_still_whole():
+def test_epoch_ending_within_a_batch_is_whole():
     lanes = torch.arange(8) % 4
     rows = torch.cat([lane_rows(torch.tensor([4, 7]), lanes, i, seed=1) for i in range(11)])
     epochs = rows.view(8, 11).sort(dim=1).values
@@ -64,7 +64,7 @@ def test_streamed_pictures_are_those_in_memory(prepared, pictures):
     assert streamed.file_names == [f"{i}.png" for i in rows.tolist()]
 
 
-def test_parts_of_a_batch_are_its_rows_and_no_others_are_read(prepared):
+def test_rank_reads_only_its_rows_of_a_batch(prepared):
     whole = source(prepared).batch(1)
     half = source(prepared)
     assert same(half.batch(1, slice(1, None, 2)), [field[1::2] for field in whole])
@@ -85,7 +85,7 @@ def test_workers_change_no_batch_and_begin_anywhere(prepared):
 
 
 @pytest.mark.slow
-def test_a_streamed_run_with_workers_resumes_to_the_same_weights(prepared, tmp_path):
+def test_streamed_run_with_workers_resumes_to_same_weights(prepared, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     start(small_recipe(*STREAM, "run.steps=4"), [prepared], whole, lambda step, figures: None)
     recipe = small_recipe(*STREAM, "loading.workers=2", "run.steps=3")
@@ -102,14 +102,14 @@ def test_a_fixed_batch_comes_from_few_blocks(tmp_path):
     assert streamed.some(100, torch.Generator()).unique().numel() == 80
 
 
-def test_a_changed_shard_is_refused_when_it_is_opened(tmp_path):
+def test_changed_shard_is_refused_on_open(tmp_path):
     shard = next(write_prepared(tmp_path).glob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
     with pytest.raises(PreparedDataError, match="digest differs"):
         open_split(tmp_path, "train", 1)
 
 
-def test_a_set_larger_than_memory_is_refused_with_the_way_out(prepared, tmp_path):
+def test_set_larger_than_memory_is_refused_with_advice(prepared, tmp_path):
     huge = {"train": {"images": 10**10, "captions": 10**10}}
     replace(Manifest.load(prepared), splits=huge).save(tmp_path)
     with pytest.raises(PreparedDataError, match="stream it"):
@@ -129,7 +129,7 @@ def growth(folder, keep):
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_while_a_streamed_set_grows_ten_fold(tmp_path):
+def test_streaming_memory_stays_flat_over_ten_fold_growth(tmp_path):
     small = write_prepared(tmp_path / "small", count=600, row_group=100)
     large = write_prepared(tmp_path / "large", count=6000, row_group=100)
     streamed = [answer(growth, folder, 5) for folder in (small, large)]

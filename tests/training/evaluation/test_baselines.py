@@ -20,7 +20,7 @@ def test_a_classical_method_never_reads_the_hole(name):
 
 
 @pytest.mark.parametrize("name", CLASSICAL)
-def test_a_classical_method_leaves_its_input_as_it_was(name):
+def test_classical_method_leaves_its_input_unchanged(name):
     given = picture()
     CLASSICAL[name](given)
     assert torch.equal(given, picture())
@@ -40,14 +40,14 @@ def test_the_mean_centre_is_rounded_to_nearest():
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 101])
-def test_every_picture_gets_another_one_and_each_is_used_once(count):
+def test_every_picture_gets_another_and_each_serves_once(count):
     others = other_pictures([str(i) for i in range(count)], seed=count)
     assert sorted(others.tolist()) == list(range(count))
     assert (others != torch.arange(count)).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_picture_gets_one_of_its_own_group_where_that_is_possible(seed):
+def test_substitute_is_of_another_group_where_possible(seed):
     groups = ["dog"] * 5 + ["cat"] * 3 + ["house"] * 2
     others = other_pictures(groups, seed)
     assert all(groups[i] != groups[other] for i, other in enumerate(others.tolist()))

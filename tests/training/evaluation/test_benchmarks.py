@@ -48,7 +48,7 @@ def seen(share: float) -> Seen:
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
-def test_the_way_from_floor_to_ceiling_is_the_share_of_fills_that_obey(share):
+def test_obedience_is_the_share_from_floor_to_ceiling(share):
     figure = captions_steer("dev", PlainJudge(), seen(share), VECTORS)
     assert figure.value == pytest.approx(share, abs=0.05)
     assert figure.beside["no caption (floor)"] < 0.05
@@ -62,13 +62,13 @@ def test_captions_help_who_obeys_them_and_nobody_else():
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
-def test_draws_that_differ_as_real_centres_do_have_diversity_1(spread):
+def test_draws_differing_like_real_centres_have_diversity_1(spread):
     draws = spread * random(4, COUNT, DIM)
     figure = diversity_of_draws("dev", draws, random(COUNT, DIM, seed=1))
     assert figure.value == pytest.approx(spread, abs=0.03)
 
 
-def test_psnr_is_compared_with_the_best_of_the_others():
+def test_psnr_is_compared_with_the_best_competitor():
     real = torch.full((5, 3, 32, 32), 100, dtype=torch.uint8)
     others = {"near": real + 20, "far": real + 40}
     figure = psnr_gain("psnr_draw", "dev", real + 10, others, real)
@@ -76,19 +76,19 @@ def test_psnr_is_compared_with_the_best_of_the_others():
     assert "dB, near" in figure.beside
 
 
-def test_the_mean_of_draws_is_rounded_to_8_bits():
+def test_mean_of_draws_is_rounded_to_8_bits():
     draws = torch.tensor([10, 11, 11, 12, 255], dtype=torch.uint8).view(5, 1, 1, 1, 1)
     assert mean_of(draws[:4]).item() == 11 and mean_of(draws).item() == 60
 
 
-def test_kid_is_compared_with_the_least_of_the_others():
+def test_kid_is_compared_with_the_lowest_competitor():
     kids = {TRUE: Kid(0.1, 0, 9, 9), "a": Kid(0.8, 0, 9, 9), "b": Kid(0.4, 0, 9, 9)}
     assert kid_ratio("kid_ratio", "dev", kids, "9", "").value == pytest.approx(0.25)
     assert kid_ratio("kid_ratio", "dev", {**kids, "a": None}, "9", "").value is None
 
 
 @pytest.mark.parametrize("better", [True, False])
-def test_a_ranking_is_good_when_the_judge_likes_the_first_better(better):
+def test_ranking_is_good_when_the_judge_agrees(better):
     others = REAL + random(4, COUNT, DIM, seed=3)
     first = REAL + random(COUNT, DIM, seed=4) / (2 if better else 1)
     judge = Judge(PlainJudge(), "sha256:made-up")

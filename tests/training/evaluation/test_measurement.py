@@ -24,12 +24,12 @@ from training.metrics.images import Interval
         ("milliseconds", 3.0, None, (True, True)),
     ],
 )
-def test_a_verdict_follows_from_the_figure_and_its_interval(measure, value, interval, verdicts):
+def test_pass_or_fail_follows_from_figure_and_interval(measure, value, interval, verdicts):
     ends = Interval(value, *interval) if interval else None
     assert Measurement(measure, "dev", value, interval=ends).verdicts == verdicts
 
 
-def test_what_was_not_measured_meets_nothing_and_says_why():
+def test_missing_measurement_passes_nothing_and_says_why():
     figure = unmeasured("captions_steer", "dev", "no judge")
     assert figure.verdicts == (None, None)
     assert "not measured: no judge" in to_markdown([figure])
@@ -42,7 +42,7 @@ def test_the_markdown_has_bounds_verdicts_and_definition():
     assert MEASURES["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
 
 
-def test_the_page_of_measures_has_every_definition_and_bound():
+def test_measures_page_has_every_definition_and_bound():
     page = (Path(__file__).parents[3] / "docs" / "measures.md").read_text(encoding="utf-8")
     for name, measure in MEASURES.items():
         bounds = f"(`{name}`) | {measure.must_words()} | {measure.words(measure.reach)} |"

@@ -27,19 +27,19 @@ def test_the_real_pictures_are_as_diverse_as_themselves():
     assert diversity(rows(50), rows(50)).mean == 1
 
 
-def test_diversity_is_the_mean_over_all_pairs_worked_by_hand():
+def test_diversity_is_the_mean_over_all_pairs():
     line = torch.tensor([[0.0], [1.0], [3.0]])  # pairs 1, 2 and 3 apart: 2 on the mean
     assert diversity(line, torch.tensor([[0.0], [4.0]])).mean == pytest.approx(0.5)
 
 
-def test_the_interval_of_diversity_holds_its_value_and_narrows_with_the_pictures():
+def test_diversity_interval_holds_its_value_and_narrows():
     few, many = (diversity(0.5 * rows(n), rows(n, seed=1)) for n in (12, 300))
     assert few.low < few.mean < few.high
     assert many.low < 0.5 < many.high
     assert many.high - many.low < (few.high - few.low) / 2
 
 
-def test_doubles_among_resamples_do_not_make_pictures_look_alike():
+def test_bootstrap_duplicates_do_not_lower_diversity():
     interval = diversity(torch.eye(5), torch.eye(5))  # any two are √2 apart
     assert interval.low == pytest.approx(1) == interval.high
 
@@ -74,9 +74,7 @@ def test_three_pictures_are_too_few():
 
 
 @pytest.mark.parametrize(("name", "keys"), [("dcgan", set()), ("inpaint-gan", {"hole_psnr"})])
-def test_a_run_is_measured_the_same_twice_and_otherwise_under_another_seed(
-    name, keys, prepared, tmp_path
-):
+def test_run_quality_is_reproducible_and_depends_on_seed(name, keys, prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / name, prepared, name))
     first, again, other = (measure(loaded, 8, seed, pixels) for seed in (1, 1, 2))
     assert first == again != other

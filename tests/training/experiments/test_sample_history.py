@@ -43,7 +43,7 @@ def colours(picture):
     return [[one for one in row if one != BACKGROUND] for row in found]
 
 
-def test_the_sheet_has_the_steps_in_order_fixed_above_fresh(run, tmp_path):
+def test_sheet_orders_steps_with_fixed_above_fresh(run, tmp_path):
     progress(run, tmp_path / "out.json", steps=3)
     said = json.loads((tmp_path / "out.json").read_text())["results"]["sheet"]["steps"]
     assert said == [0, 10, 25]
@@ -63,7 +63,7 @@ def test_the_animations_have_every_step_in_order(run, tmp_path):
     assert greens == pytest.approx([8 * step for step in STEPS], abs=4)
 
 
-def test_an_animation_is_bounded_in_frames_side_and_bytes(tmp_path, monkeypatch):
+def test_animation_is_bounded_in_frames_side_and_bytes(tmp_path, monkeypatch):
     noise = np.random.default_rng(0)
     paths = {step: tmp_path / f"{step}.png" for step in range(14)}
     for path in paths.values():
@@ -77,7 +77,7 @@ def test_an_animation_is_bounded_in_frames_side_and_bytes(tmp_path, monkeypatch)
     assert Image.open(io.BytesIO(content)).height == SIDE + STRIP
 
 
-def test_a_sample_grid_that_is_cut_short_is_named(run, tmp_path):
+def test_truncated_sample_grid_is_named(run, tmp_path):
     broken = run / "samples" / "fixed-00000025.png"
     broken.write_bytes(broken.read_bytes()[:60])
     with pytest.raises(RunError, match=r"fixed-00000025\.png cannot be read as a picture"):

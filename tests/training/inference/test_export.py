@@ -23,7 +23,7 @@ def run(prepared, tmp_path_factory):
     return folder
 
 
-def test_the_bundle_is_the_averaged_generator_in_half_precision(run, tmp_path):
+def test_bundle_is_the_ema_generator_in_half_precision(run, tmp_path):
     digest = export(run, tmp_path, "mine")
     bundle = load_bundle(tmp_path)
     average = load_checkpoint(run / "checkpoints")[1]["average"]
@@ -39,7 +39,7 @@ def test_the_bundle_fills(run, tmp_path):
     assert fills.shape == (2, 3, 32, 32)
 
 
-def test_the_bundle_carries_the_scorer_it_is_given_and_no_other_data_set_s(run, tmp_path):
+def test_bundle_carries_only_the_scorer_it_was_given(run, tmp_path):
     for dim in (8, 12):
         save_scorer(KINDS["plain"].build(dim), tmp_path / f"{dim}.safetensors")
     export(run, tmp_path / "bundle", scorer=tmp_path / "8.safetensors")
@@ -49,9 +49,7 @@ def test_the_bundle_carries_the_scorer_it_is_given_and_no_other_data_set_s(run, 
 
 
 @pytest.mark.parametrize("name", ["guidance", "temperature"])
-def test_guidance_and_temperature_are_the_bundle_s_where_its_generator_knows_any(
-    name, run, prepared, tmp_path
-):
+def test_bundle_config_has_guidance_and_temperature_if_supported(name, run, prepared, tmp_path):
     with pytest.raises(RunError, match=f"knows no {name}"):
         export(run, tmp_path / "bundle", **{name: 1.5})
     small = "generator.settings={caption_code=4, latent=4, style=8, width=8}"
@@ -61,7 +59,7 @@ def test_guidance_and_temperature_are_the_bundle_s_where_its_generator_knows_any
     assert getattr(load_bundle(tmp_path / "bundle").generator.settings, name) == 1.5
 
 
-def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path):
+def test_notes_go_on_card_and_missing_are_errors(run, tmp_path):
     # With the byte order mark that some editors on Windows write.
     (tmp_path / "notes.md").write_text("\ufeff## Beware\n\nIt dreams of dogs.\n", encoding="utf-8")
     export(run, tmp_path / "bundle", notes=tmp_path / "notes.md")
@@ -70,7 +68,7 @@ def test_notes_go_on_the_card_and_missing_ones_are_one_clear_error(run, tmp_path
         export(run, tmp_path / "bundle", notes=tmp_path / "none.md")
 
 
-def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_path):
+def test_bundle_records_its_origin_without_a_path(run, prepared, tmp_path):
     export(run, tmp_path)
     config = (tmp_path / "config.json").read_text()
     assert json.loads(config)["training"]["steps"] == 3
@@ -78,7 +76,7 @@ def test_the_bundle_says_where_it_comes_from_without_a_path(run, prepared, tmp_p
     assert "terms" in (tmp_path / "README.md").read_text()
 
 
-def test_a_folder_without_a_run_is_one_clear_error(tmp_path):
+def test_folder_without_a_run_is_one_clear_error(tmp_path):
     with pytest.raises(RunError, match="no run in"):
         export(tmp_path, tmp_path / "bundle")
 
@@ -91,7 +89,7 @@ def evaluation(folder, digest):
     return folder / "dev.json"
 
 
-def test_the_card_carries_the_figures_of_these_very_weights(run, tmp_path):
+def test_card_carries_the_figures_of_these_weights(run, tmp_path):
     table = evaluation(tmp_path / "e", export(run, tmp_path / "bundle"))
     export(run, tmp_path / "bundle", evaluations=[table])
     card = (tmp_path / "bundle" / "README.md").read_text()
@@ -130,12 +128,12 @@ def test_settings_that_are_no_numbers_are_refused(run, tmp_path, temperature):
         export(run, tmp_path / "bundle", temperature=temperature)
 
 
-def test_a_run_directory_is_no_place_for_a_bundle(run):
+def test_run_directory_is_no_place_for_a_bundle(run):
     with pytest.raises(RunError, match="is a run directory"):
         export(run, run)
 
 
-def test_a_backup_is_not_taken_for_the_newest_checkpoint(run, tmp_path):
+def test_backup_is_not_the_newest_checkpoint(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     checkpoints = tmp_path / "run/checkpoints"
     shutil.copytree(checkpoints / "step-00000002", checkpoints / "step-00000099.bak")

@@ -63,7 +63,7 @@ class Loud(torch.nn.Module):
         return level[:, None, None, None].expand(-1, 3, 32, 32)
 
 
-def test_a_grid_of_temperatures_has_a_column_for_each(prepared, tmp_path):
+def test_temperature_grid_has_a_column_for_each(prepared, tmp_path):
     sampler = SampleGridWriter([load_split(prepared, "train")], tmp_path, 0, torch.device("cpu"))
     sampler.grid(tmp_path / "t.png", Loud(), 0, 2, (0.0, 0.5, 1.0))
     with Image.open(tmp_path / "t.png") as grid:
@@ -74,7 +74,7 @@ def test_a_grid_of_temperatures_has_a_column_for_each(prepared, tmp_path):
     assert half - still == pytest.approx((whole - still) / 2, abs=1)
 
 
-def test_a_run_shows_what_the_bundle_exported_from_it_shows(run, prepared, tmp_path):
+def test_run_samples_equal_those_of_its_bundle(run, prepared, tmp_path):
     export(run, tmp_path / "bundle")
     for place in (run, tmp_path / "bundle"):
         show(place, [prepared], tmp_path / f"{place.name}.png", split="train", rows=2)
@@ -84,7 +84,7 @@ def test_a_run_shows_what_the_bundle_exported_from_it_shows(run, prepared, tmp_p
     assert max(differences) <= 2
 
 
-def test_the_best_checkpoint_can_be_exported_instead_of_the_newest(run, tmp_path):
+def test_best_checkpoint_can_be_exported_instead_of_newest(run, tmp_path):
     export(run, tmp_path / "newest")
     export(run, tmp_path / "best", which="best")
     steps = [load_bundle(tmp_path / n).config.training["steps"] for n in ("newest", "best")]

@@ -33,7 +33,7 @@ def scene(level, caption):
 REAL, FAKE = scene(0.5, [1.0, -1.0]), scene(-0.5, [1.0, -1.0])
 
 
-def test_the_discriminator_terms_are_the_cross_entropies_of_gan_cls():
+def test_discriminator_terms_are_gan_cls_cross_entropies():
     terms = Gan(GanSettings(mismatch=0.5)).discriminator_terms(Judge(), REAL, FAKE)
     assert terms["real"][0] == pytest.approx(math.log1p(math.exp(-1.5)))
     assert terms["fake"][0] == pytest.approx(0.5 * math.log1p(math.exp(0.5)))
@@ -64,7 +64,7 @@ def test_a_term_of_weight_zero_is_not_there():
     assert set(Gan(settings).discriminator_terms(Judge(), REAL, FAKE)) == {"real", "fake"}
 
 
-def test_the_l2_penalty_is_the_mean_over_the_hole():
+def test_l2_penalty_is_the_mean_over_the_hole():
     fake = REAL.images.clone()
     fake[:, :, 16:48, 16:48] += 0.5
     assert hole_l2(REAL, REAL._replace(images=fake)).tolist() == pytest.approx([0.25, 0.25])

@@ -40,12 +40,12 @@ def test_an_objective_of_another_package_trains(hinge_recipe, prepared, tmp_path
     assert {"discriminator/real", "discriminator/fake", "generator/adversarial"} <= last.keys()
 
 
-def test_a_recipe_that_names_nobodys_objective_is_told_what_there_is(hinge_recipe):
+def test_unknown_objective_error_lists_the_available_ones(hinge_recipe):
     with pytest.raises(RecipeError, match=r"'hing' is none of .*gan.*hinge"):
         load_recipe(hinge_recipe, ["objective.kind=hing"])
 
 
-def test_an_objective_that_cannot_be_imported_is_one_clear_error(hinge_recipe):
+def test_objective_that_cannot_be_imported_is_an_error(hinge_recipe):
     with pytest.raises(RecipeError, match=r"'lost' cannot be loaded"):
         load_recipe(hinge_recipe, ["objective.kind=lost"])
 

@@ -40,7 +40,7 @@ def scenes(count=3, hidden=SIZE):
 
 
 @pytest.mark.parametrize(("norm", "penalty"), [(1.0, 0.0), (3.0, 4.0), (0.5, 0.25)])
-def test_the_penalty_on_a_linear_critic_is_its_slopes_distance_from_1(norm, penalty):
+def test_linear_critic_penalty_is_slope_distance_from_1(norm, penalty):
     real, fake = scenes()
     fake = fake._replace(images=torch.randn(3, 3, SIZE, SIZE))
     found = gradient_penalty(LinearCritic(norm), real, fake)
@@ -66,7 +66,7 @@ def test_the_penalty_teaches_the_critic():
     assert abs(downhill.norm() - 1) < abs(critic.weight.detach().norm() - 1)
 
 
-def test_batch_norm_in_a_critic_with_gradient_penalty_is_refused():
+def test_batch_norm_with_gradient_penalty_is_refused():
     with pytest.raises(
         RecipeError, match=r"batch norm makes a critic's score depend on the others"
     ):
@@ -78,7 +78,7 @@ def test_compiling_a_critic_with_gradient_penalty_is_refused():
         load_recipe("wgan-gp", ["engine.compile=true"])
 
 
-def test_the_critics_terms_are_the_scores_and_the_estimate_is_their_distance():
+def test_critic_terms_are_scores_and_estimate_their_distance():
     objective = WganClip(ClipSettings(mismatch=0.5))
     terms = objective.discriminator_terms(Judge(), REAL, FAKE)
     assert terms["real"].tolist() == pytest.approx([-1.5, 0.5])  # Judge: picture's mean + caption
@@ -94,7 +94,7 @@ def test_the_generator_seeks_a_high_score():
     assert terms["adversarial"].tolist() == pytest.approx([-1.0, 3.0])
 
 
-def test_every_parameter_is_in_the_box_after_a_critic_step():
+def test_every_parameter_is_clipped_after_a_critic_step():
     critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     WganClip(ClipSettings(clip=0.01)).after_discriminator_step(critic)
     assert max(float(p.detach().abs().max()) for p in critic.parameters()) == pytest.approx(0.01)

@@ -18,14 +18,14 @@ from training.metrics.mobilenet import load_mobilenet, prepared
 needs_weights = pytest.mark.skipif(weights_path(LITE2) is None, reason=f"needs {LITE2.package}")
 
 
-def test_the_stages_of_lite2_are_as_wide_and_deep_as_was_published():
+def test_lite2_stages_have_published_width_and_depth():
     stages = scaled(1.1, 1.2)
     assert [s.channels for s in stages] == [16, 24, 48, 88, 120, 208, 352]
     assert [s.repeats for s in stages] == [1, 3, 3, 4, 4, 5, 1]
 
 
 @needs_weights
-def test_features_do_not_depend_on_the_batch_and_loading_draws_no_numbers():
+def test_features_are_batch_independent_and_loading_is_deterministic():
     before = torch.get_rng_state()
     extractor = load_second_extractor.__wrapped__("cpu")
     assert torch.equal(torch.get_rng_state(), before)

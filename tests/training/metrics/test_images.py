@@ -39,7 +39,7 @@ def test_hole_psnr_is_the_librarys_per_picture():
     assert hole_psnr(fills, real).tolist() == pytest.approx(expected)
 
 
-def test_an_identical_fill_scores_as_one_value_one_level_off():
+def test_identical_fill_scores_as_one_level_off():
     real = noise(1, 3, 32, 32).clamp(0, 254)
     nearly = real.clone()
     nearly[0, 0, 0, 0] += 1
@@ -47,12 +47,12 @@ def test_an_identical_fill_scores_as_one_value_one_level_off():
     assert same == hole_psnr(nearly, real).item() == pytest.approx(83.0, abs=0.05)
 
 
-def test_l1_is_in_eight_bit_levels_and_does_not_wrap_around():
+def test_l1_is_in_8_bit_levels_without_overflow():
     black = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     assert l1_levels(black, black + 250).item() == 250
 
 
-def test_ssim_is_1_for_the_real_centre_and_lower_for_noise():
+def test_ssim_is_1_for_real_lower_for_noise():
     real = centre(ramps(2))
     assert hole_ssim(real, real).tolist() == pytest.approx([1.0, 1.0])
     assert hole_ssim(noise(2, 3, 32, 32), real).max() < 0.2
@@ -62,7 +62,7 @@ def test_the_seam_ratio_of_real_pictures_is_1():
     assert seam_ratio(ramps(2), ramps(2)) == 1
 
 
-def test_the_seam_gradient_of_a_ramp_is_worked_out_by_hand():
+def test_seam_gradient_of_a_ramp_matches_hand_calculation():
     # Half of the pairs lie across columns (one level apart), half along a column (equal).
     assert seam_gradient(ramps(1)) == 0.5
 
@@ -89,14 +89,14 @@ def test_squared_mmd_is_the_papers_estimator_written_out():
     assert squared_mmd(first, second) == pytest.approx(within - 2 * across, rel=1e-4)
 
 
-def test_kid_of_one_distribution_is_nothing_beside_that_of_a_shifted_one():
+def test_kid_of_equal_distributions_is_near_zero():
     reference = samples(400)
     same, shifted = kid(samples(400, seed=1), reference), kid(samples(400, 0.5), reference)
     assert abs(same.mean) < same.spread
     assert shifted.mean > 5 * shifted.spread
 
 
-def test_kid_does_not_reward_a_picture_for_resembling_its_own_original():
+def test_kid_does_not_reward_resembling_the_own_original():
     reference = samples(400)
     assert abs(kid(reference, reference).mean) < kid(reference, reference).spread
 
@@ -106,7 +106,7 @@ def test_kid_depends_on_its_seed_alone():
     assert kid(first, second, seed=3) == kid(first, second, seed=3) != kid(first, second, seed=4)
 
 
-def test_the_bootstrap_interval_holds_the_mean_and_narrows_with_the_sample():
+def test_bootstrap_interval_holds_the_mean_and_narrows():
     few, many = (bootstrap_interval(samples(n)[:, 0]) for n in (20, 2000))
     assert few.low < few.mean < few.high
     assert many.high - many.low == pytest.approx(2 * 1.96 / np.sqrt(2000), rel=0.15)
@@ -128,7 +128,7 @@ def test_features_do_not_depend_on_the_batch(extractor):
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
 
 
-def test_features_tell_a_blurred_picture_from_a_sharp_one(extractor):
+def test_features_tell_blurred_from_sharp(extractor):
     sharp = noise(1, 3, 64, 64)
     blurred = torch.nn.functional.avg_pool2d(sharp.float(), 9, 1, 4).to(torch.uint8)
     assert torch.dist(extractor(sharp), extractor(blurred)) > 5

@@ -39,7 +39,7 @@ def test_an_untroubled_run_has_no_findings(photos):
     assert looks(watch(), photos, range(0, 1000, 50)) == []
 
 
-def test_trouble_is_said_once_it_lasts_then_repeated_then_stopped(photos):
+def test_lasting_finding_is_reported_repeated_and_then_stops(photos):
     found = looks(watch(**STUCK), photos, range(0, 350, 50), k=1.0)
     assert brief(found) == [
         (100, "balance", Action.WARN),
@@ -55,14 +55,14 @@ def test_trouble_that_passes_starts_anew(photos):
     assert found == [[]] * 12
 
 
-def test_nothing_is_looked_at_in_the_warmup_or_by_a_guard_switched_off(photos):
+def test_warmup_and_disabled_monitors_check_nothing(photos):
     grey = (photos[0], torch.zeros_like(photos[0]))
     off = {"greyness": {"enabled": False}, "collapse": {"enabled": False}}
     assert looks(watch(warmup=500), grey, [0, 499]) == []
     assert looks(watch(**off), grey, [0, 499]) == []
 
 
-def test_one_odd_batch_is_warned_of_and_two_are_rolled_back(photos):
+def test_one_odd_batch_warns_and_two_roll_back(photos):
     watching = watch()
     looks(watching, photos, range(0, 500, 50))
     found = looks(watching, photos, [500, 550], loss=9.0)
@@ -70,7 +70,7 @@ def test_one_odd_batch_is_warned_of_and_two_are_rolled_back(photos):
     assert found[1].since == 500
 
 
-def test_a_jump_after_the_last_rollback_stops_the_run(photos):
+def test_jump_after_the_last_rollback_stops_the_run(photos):
     watching = watch(jump={"most_rollbacks": 1})
     looks(watching, photos, range(0, 500, 50))
     good = watching.state_dict()
@@ -81,14 +81,14 @@ def test_a_jump_after_the_last_rollback_stops_the_run(photos):
     assert found[-1].action is Action.STOP
 
 
-def test_a_recipe_with_other_weights_is_no_jump_once_losses_are_forgotten(photos):
+def test_changed_loss_weights_are_no_jump_after_reset(photos):
     watching = watch()
     looks(watching, photos, range(0, 500, 50))
     watching.forget_losses()
     assert looks(watching, photos, [500, 550], loss=9.0) == []
 
 
-def test_a_resumed_watch_finds_what_an_uninterrupted_one_does(photos):
+def test_resumed_monitors_find_what_uninterrupted_ones_do(photos):
     whole, first, second = watch(**STUCK), watch(**STUCK), watch(**STUCK)
     expected = looks(whole, photos, range(0, 600, 50), k=1.0, loss=2.0)
     found = looks(first, photos, range(0, 250, 50), k=1.0, loss=2.0)
@@ -112,6 +112,6 @@ def test_findings_are_recorded_once_and_read_back(photos, tmp_path):
     ]
 
 
-def test_a_finding_cut_short_by_a_kill_is_passed_over(tmp_path):
+def test_truncated_finding_is_skipped(tmp_path):
     (tmp_path / "findings.jsonl").write_text('{"step": 1}\n{"step": 2, "gua')
     assert read_findings(tmp_path) == [{"step": 1}]

@@ -69,7 +69,7 @@ def test_an_uneven_transposed_convolution_leaves_a_checkerboard(stride, photos):
     assert says("checkerboard", fills, reals).startswith("checkerboard")
 
 
-def test_a_checkerboard_of_five_levels_is_seen_on_real_pictures(photos):
+def test_checkerboard_of_five_levels_is_seen_on_photos(photos):
     reals, others = photos
     board = (torch.arange(32) + torch.arange(32)[:, None]) % 2 * 2.0 - 1
     assert says("checkerboard", others + 0.04 * board, reals).startswith("checkerboard")
@@ -81,20 +81,20 @@ def test_k_at_an_end_is_stuck(k, where, photos):
 
 
 @pytest.mark.parametrize("figures", [{"state/k": 0.003}, {"state/k": 0.99}, {}])
-def test_k_within_its_range_or_absent_is_not_stuck(figures, photos):
+def test_k_within_its_range_or_absent_is_fine(figures, photos):
     assert says("balance", *photos, figures) is None
 
 
 USUAL = {"generator": [1.0, 1.3, 0.8, 1.1, 0.9, 1.2, 1.0, 1.1]}
 
 
-def test_a_loss_far_above_its_recent_range_is_a_jump(photos):
+def test_loss_far_above_its_recent_range_is_jump(photos):
     figures = {"generator/l2": 1.0, "generator/adversarial": 4.0}
     assert "generator's is 5" in says("jump", *photos, figures, USUAL)
 
 
 @pytest.mark.parametrize("loss", [2.0, 0.0, -5.0])
-def test_a_bad_batch_or_a_falling_loss_is_no_jump(loss, photos):
+def test_bad_batch_or_falling_loss_is_no_jump(loss, photos):
     assert says("jump", *photos, {"generator/l2": loss}, USUAL) is None
 
 

@@ -19,17 +19,17 @@ def test_a_figure_that_falls_does_not_stall(plateau):
     assert not any(feed(plateau, *(1 / (1 + i) for i in range(20))))
 
 
-def test_windows_without_a_new_best_are_a_stall_and_waiting_begins_anew(plateau):
+def test_plateau_is_detected_and_its_count_restarts(plateau):
     assert feed(plateau, 1, 1, 1, 1, 1, 1) == [False] * 5 + [True]
     assert feed(plateau, 1, 1, 1, 1) == [False, False, False, True]
 
 
-def test_one_low_step_in_a_high_window_is_no_best(plateau):
+def test_one_low_step_in_high_window_is_ignored(plateau):
     feed(plateau, 1.0, 1.0)
     assert feed(plateau, 0.5, 1.6, 0.5, 1.6)[-1]
 
 
-def test_halving_stops_at_the_floor_and_never_raises_a_rate(plateau):
+def test_halving_stops_at_floor_and_never_raises_rates(plateau):
     weights = [torch.nn.Parameter(torch.zeros(1))]
     fast, slow = torch.optim.Adam(weights, lr=0.3), torch.optim.Adam(weights, lr=0.05)
     rates = []
@@ -39,14 +39,14 @@ def test_halving_stops_at_the_floor_and_never_raises_a_rate(plateau):
     assert rates == [[0.15, 0.05], [0.1, 0.05], [0.1, 0.05]]
 
 
-def test_a_plateau_resumes_in_the_middle_of_a_window(plateau):
+def test_plateau_resumes_in_the_middle_of_a_window(plateau):
     feed(plateau, 1, 1, 1, 1, 1)
     resumed = Plateau(plateau.settings)
     resumed.load_state_dict(plateau.state_dict())
     assert resumed.stalls(1)
 
 
-def test_rates_go_back_to_where_they_were_when_a_run_is_rolled_back(plateau):
+def test_rollback_restores_the_learning_rates(plateau):
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
     plateau.halve(optimizer)
     checkpoint = plateau.state_dict()

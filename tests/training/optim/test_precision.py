@@ -10,7 +10,7 @@ from training.trainer.run import resume, start
 
 
 @pytest.mark.parametrize(("hardware", "taken"), [(True, "bf16"), (False, "fp32")])
-def test_auto_is_what_the_processor_has_and_the_run_keeps_to_it(
+def test_auto_precision_follows_processor_and_is_kept(
     hardware, taken, prepared, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(precision, "has_bf16", lambda device: hardware)
@@ -19,7 +19,7 @@ def test_auto_is_what_the_processor_has_and_the_run_keeps_to_it(
     assert RunDir.open(tmp_path).recipe.engine.precision == taken
 
 
-def test_auto_asked_for_at_a_resume_is_settled_as_well(prepared, tmp_path, monkeypatch):
+def test_auto_precision_at_resume_is_resolved_too(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
     recipe = small_recipe("run.steps=1", "engine.precision=fp32")
     start(recipe, [prepared], tmp_path, lambda step, figures: None)
@@ -27,7 +27,7 @@ def test_auto_asked_for_at_a_resume_is_settled_as_well(prepared, tmp_path, monke
     assert RunDir.open(tmp_path).recipe.engine.precision == "fp32"
 
 
-def test_what_was_asked_for_by_name_is_what_is_taken(monkeypatch):
+def test_explicit_precision_is_used(monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
     assert [precision.chosen(name, "cpu") for name in ("bf16", "fp32")] == ["bf16", "fp32"]
     with precision.autocast("bf16", "cpu"):

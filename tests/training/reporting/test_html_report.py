@@ -65,19 +65,19 @@ def test_nothing_is_fetched_from_anywhere(html):
     assert [sign for sign in ("://", "url(", "@import", "<script") if sign in html] == []
 
 
-def test_every_logged_figure_has_a_curve_of_its_own(html):
+def test_every_logged_figure_has_its_own_curve(html):
     names = re.findall(r'alt="(\S+) against the step"', html)
     assert names == ["discriminator/real", "generator/l2", "time/images_per_second"]
     curves = [ElementTree.fromstring(svg) for svg in pictures(html, "image/svg+xml")]
     assert [curve.tag.endswith("svg") for curve in curves] == [True] * 3
 
 
-def test_the_first_and_newest_grid_of_each_kind_are_shown(html):
+def test_first_and_newest_grid_per_kind_are_shown(html):
     steps = re.findall(r'alt="(\w+) grid of one at step (\d+)"', html)
     assert steps == [("fixed", "0"), ("fixed", "6"), ("fresh", "0"), ("fresh", "6")]
 
 
-def test_recipe_data_and_environment_are_shown_and_differences_marked(html):
+def test_config_data_and_environment_are_shown_with_differences(html):
     differing = re.findall(r'class="differs">\s*<th scope="row">([^<]+)<', html)
     assert differing == ["objective.settings.l2"]
     assert [word for word in ("sha256:0123", "libraries.torch", "7.5") if word not in html] == []
@@ -88,7 +88,7 @@ def test_what_a_file_says_is_escaped(html):
     assert "&lt;script&gt;" in html
 
 
-def test_an_evaluation_in_the_run_directory_is_a_table(html):
+def test_evaluation_in_the_run_directory_is_a_table(html):
     assert "<td>0.012 ± 0.001</td>" in html
     assert 'title="PSNR in dB over the hole"' in html
     assert '<td class="number">16.51</td>' in html
@@ -110,7 +110,7 @@ def test_a_browser_paints_curves_and_grids(browse, tmp_path):
     assert (abs(pixels.astype(int) - CURVE_ORANGE).sum(axis=2) < 60).sum() > 100
 
 
-def test_a_run_that_has_only_begun_has_a_page(folders, tmp_path):
+def test_run_that_has_only_begun_has_a_page(folders, tmp_path):
     (tmp_path / "new").mkdir()
     shutil.copy(folders[0] / "run.json", tmp_path / "new")
     (tmp_path / "new" / "half.json").write_text('{"rows": [')
@@ -132,6 +132,6 @@ def test_a_folder_without_a_run_is_refused(record, tmp_path):
         write_report([tmp_path], tmp_path / "page.html")
 
 
-def test_a_page_that_cannot_be_written_is_one_line(folders, tmp_path):
+def test_page_that_cannot_be_written_is_one_line(folders, tmp_path):
     with pytest.raises(RunError, match="cannot be written: Is a directory"):
         write_report(folders, tmp_path)

@@ -12,7 +12,7 @@ def inked(picture):
     return int((np.asarray(picture.convert("L")) < 100).sum())
 
 
-def test_texts_at_the_ends_of_rows_stand_right_of_the_pictures():
+def test_texts_at_row_ends_stand_right_of_pictures():
     plain = picture_grid(PICTURES, scale=4)
     ended = picture_grid(PICTURES, scale=4, ends=["first", "second"])
     assert ended.size == (plain.width + LABEL_WIDTH, plain.height)
@@ -25,7 +25,7 @@ def test_ends_for_another_number_of_rows_are_refused():
         picture_grid(PICTURES, ends=["only one"])
 
 
-def test_grids_are_stacked_in_order_level_on_the_left():
+def test_grids_are_stacked_in_order_and_left_aligned():
     sheet = stacked([Image.new("RGB", (4, 3), "red"), Image.new("RGB", (6, 2), "blue")])
     assert sheet.size == (6, 5)
     found = [sheet.getpixel(place) for place in ((0, 2), (5, 2), (5, 4))]

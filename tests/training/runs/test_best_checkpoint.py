@@ -20,7 +20,7 @@ from training.trainer.validation import validation_figures
         ("hole_psnr", [14.0, 15.0, 15.0, 13.0, 16.0], [True, True, False, False, True]),
     ],
 )
-def test_the_best_is_the_lowest_kid_or_the_highest_psnr(metric, values, expected):
+def test_best_is_the_lowest_kid_or_highest_psnr(metric, values, expected):
     best = BestRecord(metric)
     assert [best.offer(i, {metric: value}) for i, value in enumerate(values)] == expected
     assert (best.step, best.value) == (4, values[-1])
@@ -35,7 +35,7 @@ def test_an_unknown_metric_is_refused():
         BestRecord("fid")
 
 
-def test_a_best_resumes_from_its_state_unless_the_metric_changed():
+def test_best_resumes_its_state_unless_the_metric_changed():
     best, other = BestRecord("kid"), BestRecord("hole_psnr")
     state = BestRecord("kid", 0.1, 7).state_dict()
     best.load_state_dict(state)
@@ -54,13 +54,13 @@ def test_the_best_checkpoint_outlives_newer_ones(tmp_path):
     assert json.loads((kept / "best.json").read_text())["value"] == 0.1
 
 
-def test_a_checkpoint_of_another_step_is_not_kept_as_the_best(tmp_path):
+def test_checkpoint_of_another_step_is_not_the_best(tmp_path):
     save_checkpoint(tmp_path, 2, {})
     with pytest.raises(RunError, match="no checkpoint of step 4"):
         keep_best(tmp_path, BestRecord("kid", 0.1, 4))
 
 
-def test_a_rollback_goes_to_the_last_checkpoint_before_the_trouble(tmp_path):
+def test_rollback_goes_to_last_checkpoint_before_the_problem(tmp_path):
     for step in (2, 4):
         save_checkpoint(tmp_path, step, {})
     assert forget_from(tmp_path, 4).name == "step-00000002"
@@ -75,7 +75,7 @@ def test_without_a_good_checkpoint_nothing_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize(("every", "left"), [(2, 4), (1, 6), (100, 6)])
-def test_a_rollback_prefers_what_the_last_good_look_vouches_for(every, left, tmp_path):
+def test_rollback_prefers_the_last_verified_checkpoint(every, left, tmp_path):
     for step in (4, 6):
         save_checkpoint(tmp_path, step, {})
     forget_trouble(tmp_path, 7, every)
@@ -86,7 +86,7 @@ def means(pictures):
     return pictures.float().mean(dim=(2, 3)) / 255
 
 
-def test_composites_get_both_figures_and_worse_fills_worse_ones():
+def test_composites_get_both_figures_and_order_is_right():
     rng = torch.Generator().manual_seed(0)
     reals = torch.randint(256, (8, 3, 64, 64), generator=rng).byte()
     near, far = reals.clone(), reals.clone()
@@ -97,7 +97,7 @@ def test_composites_get_both_figures_and_worse_fills_worse_ones():
     assert better["kid"] < worse["kid"]
 
 
-def test_whole_pictures_have_no_hole_psnr_and_no_kid_without_features():
+def test_whole_images_have_neither_hole_psnr_nor_kid():
     reals = torch.zeros(8, 3, 64, 64, dtype=torch.uint8)
     assert validation_figures(reals + 1, reals, None) == {}
     assert set(validation_figures(reals[..., :32, :32], reals[..., :32, :32], means)) == {"kid"}

@@ -25,7 +25,7 @@ def test_the_newest_two_are_kept(tmp_path):
     assert [p.name for p in checkpoints(tmp_path)] == ["step-00000002", "step-00000003"]
 
 
-def test_a_half_written_checkpoint_is_not_taken_for_one(tmp_path):
+def test_half_written_checkpoint_is_ignored(tmp_path):
     save_checkpoint(tmp_path, 1, STATE)
     (tmp_path / ".draft-99").mkdir()
     assert load_checkpoint(tmp_path)[0] == 1
@@ -54,13 +54,13 @@ def test_other_names_are_neither_taken_nor_removed(tmp_path, name):
     assert (tmp_path / name).is_dir()
 
 
-def test_a_file_with_the_name_of_a_checkpoint_is_none(tmp_path):
+def test_file_with_a_checkpoint_name_is_ignored(tmp_path):
     save_checkpoint(tmp_path, 1, {"weights": torch.ones(1)})
     (tmp_path / "step-00000009").write_text("not a folder")
     assert load_checkpoint(tmp_path)[0] == 1
 
 
-def test_a_full_disk_is_one_clear_error_and_keeps_the_older_one(tmp_path, monkeypatch):
+def test_full_disk_is_an_error_that_keeps_older(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, 1, STATE)
 
     def full(*_):

@@ -49,13 +49,13 @@ def test_a_repository_around_an_installed_package_is_ignored(checkout):
     assert checkout_commit(site / "code.py") is None
 
 
-def test_a_repository_that_does_not_track_the_code_is_ignored(checkout):
+def test_repository_that_does_not_track_code_is_ignored(checkout):
     code, _ = checkout
     code.with_name("other.py").write_text("")
     assert checkout_commit(code.with_name("other.py")) is None
 
 
-def test_the_working_folder_and_git_variables_do_not_matter(checkout, tmp_path, monkeypatch):
+def test_working_folder_and_git_variables_do_not_matter(checkout, tmp_path, monkeypatch):
     code, commit = checkout
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -46,7 +46,7 @@ def forget_records(run):
     (run / "run.json").write_text(json.dumps(record))
 
 
-def test_export_and_sample_need_the_runs_data_no_more(moved):
+def test_export_and_sample_do_not_need_the_data(moved):
     export(moved / "run", moved / "bundle")
     assert load_bundle(moved / "bundle").config.training["data"][0]["train"]["images"] == 24
     show(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
@@ -72,7 +72,7 @@ def test_other_data_than_the_runs_is_refused(moved):
     assert (moved / "run/run.json").read_text() == before
 
 
-def test_a_run_of_an_older_version_is_told_its_data(moved):
+def test_run_of_older_version_accepts_given_data(moved):
     forget_records(moved / "run")
     with pytest.raises(PreparedDataError, match="no prepared data"):
         export(moved / "run", moved / "bundle")
@@ -82,7 +82,7 @@ def test_a_run_of_an_older_version_is_told_its_data(moved):
     assert RunDir.open(moved / "run").prepared[0].caption_dim == 8
 
 
-def test_an_older_run_does_not_name_data_prepared_anew(moved):
+def test_older_run_does_not_claim_newly_prepared_data(moved):
     forget_records(moved / "run")
     write_prepared(moved / "gone", captions=("a blue thing",))
     with pytest.raises(PreparedDataError, match="prepared anew"):
@@ -98,7 +98,7 @@ def test_experiments_find_moved_data_of_older_runs(moved):
     assert len(pictures) == 24 and run.encoder_fingerprint == "sha256:test"
 
 
-def test_one_of_two_folders_of_data_tells_the_encoder(moved):
+def test_one_of_two_data_folders_gives_the_encoder(moved):
     forget_records(moved / "run")
     record = json.loads((moved / "run/run.json").read_text())
     record["data"][str(moved / "gone too")] = "sha256:another"
@@ -108,6 +108,6 @@ def test_one_of_two_folders_of_data_tells_the_encoder(moved):
         export(moved / "run", moved / "bundle", data=[moved / "there"])
 
 
-def test_first_data_that_moved_says_how_to_name_it(moved):
+def test_moved_first_data_says_how_to_name_it(moved):
     with pytest.raises(PreparedDataError, match="say where with --data"):
         RunDir.open(moved / "run").first_data()

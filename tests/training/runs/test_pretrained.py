@@ -48,7 +48,7 @@ def test_its_average_begins_there_too(bundle):
     assert all(torch.equal(average[name], begun[name]) for name in begun)
 
 
-def test_another_generator_or_no_bundle_is_one_clear_error(bundle, prepared, tmp_path):
+def test_another_generator_or_no_bundle_is_an_error(bundle, prepared, tmp_path):
     wider = "generator.settings={ caption_code = 4, noise_dim = 4, width = 16, decoder_width = 4 }"
     with pytest.raises(RunError, match="width"):
         start(small_recipe(wider), [prepared], tmp_path / "run", quiet, begin_with=bundle)
@@ -57,7 +57,7 @@ def test_another_generator_or_no_bundle_is_one_clear_error(bundle, prepared, tmp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_may_have_other_settings_where_they_change_no_weight(prepared, tmp_path):
+def test_settings_that_change_no_weight_may_differ(prepared, tmp_path):
     def unet(others):
         settings = f"generator.settings={{caption_code=4, latent=4, style=8, width=8, {others}}}"
         return small_recipe("run.steps=1", "generator.kind=unet", settings)
@@ -70,9 +70,7 @@ def test_a_run_may_have_other_settings_where_they_change_no_weight(prepared, tmp
     assert settings.upsample == "bilinear" and settings.membrane
 
 
-def test_a_run_that_left_no_checkpoint_begins_again_and_refuses_another_bundle(
-    bundle, prepared, tmp_path
-):
+def test_run_without_checkpoint_restarts_and_refuses_another_bundle(bundle, prepared, tmp_path):
     recipe, copied = small_recipe("run.steps=1", *STILL), tmp_path / "bundle"
     sound = load_bundle(bundle)
     save_bundle(copied, sound.generator, sound.config, "# copied")
@@ -122,7 +120,7 @@ def test_from_is_refused_where_no_bundle_was(bundle, prepared, tmp_path):
         resume(tmp_path / "run", [], quiet, begin_with=bundle)
 
 
-def test_a_bundle_says_which_one_its_run_began_with(bundle, prepared, tmp_path):
+def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path):
     start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet, begin_with=bundle)
     export(tmp_path / "run", tmp_path / "bundle")
     told = json.loads((tmp_path / "bundle" / "config.json").read_text())["training"]["begun_with"]

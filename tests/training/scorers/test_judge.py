@@ -8,7 +8,7 @@ from training.scorers.judge import load_judge
 from training.scorers.train import KINDS, save_scorer
 
 
-def test_the_shipped_judge_is_the_one_that_reports_name():
+def test_shipped_judge_is_named_in_reports():
     judge = load_judge(384)
     assert judge.digest == f"sha256:{judging.DIGEST}"
     assert not any(p.requires_grad for p in judge.scorer.parameters())
@@ -20,7 +20,7 @@ def test_a_changed_judge_is_refused(monkeypatch):
         load_judge(384)
 
 
-def test_captions_of_another_length_have_no_judge_but_their_own(tmp_path):
+def test_captions_of_another_length_need_their_own_judge(tmp_path):
     assert load_judge(8) is None
     save_scorer(KINDS["judge"].build(8), tmp_path / "own.safetensors")
     assert load_judge(8, tmp_path / "own.safetensors").digest != judging.DIGEST

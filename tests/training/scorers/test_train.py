@@ -27,7 +27,7 @@ SMALL = ScorerSpec(
 
 
 @pytest.mark.parametrize("once", [False, True])
-def test_a_scorer_learns_its_pictures_and_is_read_back(once, prepared, tmp_path):
+def test_scorer_learns_its_pictures_and_reloads(once, prepared, tmp_path):
     losses = []
     schedule = Schedule(steps=60, batch_size=12, lr=5e-3)
     kind = replace(SMALL, once=once)
@@ -41,7 +41,7 @@ def test_a_scorer_learns_its_pictures_and_is_read_back(once, prepared, tmp_path)
     assert torch.allclose(again(centres, captions), scorer(centres, captions), atol=1e-2)
 
 
-def test_damaged_held_out_pictures_are_told_before_the_training(prepared, tmp_path):
+def test_damaged_validation_pictures_are_reported_before_training(prepared, tmp_path):
     write_prepared(tmp_path / "other")
     manifest = Manifest.load(tmp_path / "other")
     splits = {**manifest.splits, "dev": {"images": 1, "captions": 1}}
@@ -53,14 +53,14 @@ def test_damaged_held_out_pictures_are_told_before_the_training(prepared, tmp_pa
     assert told == []
 
 
-def test_the_judge_and_the_adversary_do_not_see_through_one_network():
+def test_judge_and_adversary_share_no_feature_network():
     images = torch.rand(2, 3, 64, 64) * 2 - 1
     steering, judge = (KINDS[name].see(images) for name in ("steering", "judge"))
     assert steering.shape == (2, 155, 5, 5)
     assert judge.shape == (2, 1280)
 
 
-def test_a_file_that_is_no_scorer_is_one_clear_line(tmp_path):
+def test_file_that_is_no_scorer_is_one_line(tmp_path):
     (tmp_path / "other.safetensors").write_bytes(b"no such thing")
     with pytest.raises(RunError, match=r"no such scorer at .*other\.safetensors"):
         load_scorer(SMALL, tmp_path / "other.safetensors", 8)

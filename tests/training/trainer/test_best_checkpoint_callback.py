@@ -29,7 +29,7 @@ def kept(prepared, tmp_path_factory):
     return folder
 
 
-def test_the_best_checkpoint_is_the_one_whose_logged_figure_is_highest(kept):
+def test_best_checkpoint_has_the_highest_logged_figure(kept):
     figures = {
         int(entry["step"]): entry["validation/hole_psnr"]
         for entry in read_log(kept)
@@ -78,7 +78,7 @@ def test_snapshots_are_of_the_generator_at_their_steps(kept):
     assert not torch.equal(weights[0], weights[1])
 
 
-def test_a_snapshot_of_another_network_is_refused_in_one_line(kept):
+def test_snapshot_of_another_network_is_refused(kept):
     other = small_recipe("generator.settings.width=16")
     generator = build_train_state(other, 8, torch.device("cpu")).generator
     with pytest.raises(RunError, match="cannot be loaded"):

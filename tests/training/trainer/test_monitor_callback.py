@@ -47,7 +47,7 @@ def guarded(prepared, tmp_path_factory):
     return folder, told
 
 
-def test_a_guard_that_fires_is_recorded_and_said_once(guarded):
+def test_monitor_finding_is_recorded_and_reported_once(guarded):
     folder, told = guarded
     grey = [entry for entry in read_findings(folder) if entry["guard"] == "greyness"]
     assert [(entry["step"], entry["action"]) for entry in grey] == [(1, "warn")]
@@ -76,9 +76,7 @@ def stop_at_three(step, figures):
         raise StopError
 
 
-def test_a_guarded_run_resumes_to_the_same_end_and_the_same_findings(
-    guarded, prepared, tmp_path, capsys
-):
+def test_monitored_run_resumes_to_same_end_and_findings(guarded, prepared, tmp_path, capsys):
     folder = tmp_path / "cut"
     with pytest.raises(StopError):
         start(small_recipe(*GREY), [prepared], folder, stop_at_three)
@@ -88,7 +86,7 @@ def test_a_guarded_run_resumes_to_the_same_end_and_the_same_findings(
     assert read_findings(folder) == read_findings(guarded[0])
 
 
-def test_a_guard_stops_a_run_with_one_line_and_a_checkpoint(prepared, tmp_path):
+def test_monitor_stops_run_with_line_and_checkpoint(prepared, tmp_path):
     folder, told = tmp_path / "run", []
     with pytest.raises(RunError, match=r"^step 4: guard greyness: grey fills.*\Z") as stopped:
         start(small_recipe(*STOPPING), [prepared], folder, quiet, told.append)
@@ -122,7 +120,7 @@ def test_a_loss_jump_rolls_back_and_goes_on(prepared, tmp_path):
     assert load_checkpoint(folder / "checkpoints")[1][WATCH]["rollbacks"] == 1
 
 
-def test_steps_done_again_after_a_rollback_draw_other_noise(prepared, tmp_path):
+def test_steps_repeated_after_rollback_draw_other_noise(prepared, tmp_path):
     losses = []
     for name, jumps in (("smooth", ()), ("jumped", (3, 4))):
         recipe = small_recipe(*JUMP, "run.steps=4", "guards.jump.least_looks=2")
@@ -133,13 +131,13 @@ def test_steps_done_again_after_a_rollback_draw_other_noise(prepared, tmp_path):
     assert smooth[2] != jumped[2] < 100
 
 
-def test_a_jump_without_a_checkpoint_from_before_it_stops_the_run(prepared, tmp_path):
+def test_jump_without_earlier_checkpoint_stops_the_run(prepared, tmp_path):
     recipe = small_recipe(*JUMP, "run.checkpoint_every=100")
     with pytest.raises(RunError, match=r"guard jump: .*; no checkpoint from before step 4"):
         start(recipe, [prepared], tmp_path / "run", spike(4, 5)[0], quiet_finding)
 
 
-def test_a_recipe_changed_at_resume_has_its_losses_compared_anew(prepared, tmp_path):
+def test_config_change_at_resume_resets_loss_comparison(prepared, tmp_path):
     folder = tmp_path / "run"
     start(small_recipe(*JUMP, "run.steps=5"), [prepared], folder, quiet)
     resume(folder, ["run.steps=6", "objective.settings.l2=1000"], quiet)
@@ -148,9 +146,7 @@ def test_a_recipe_changed_at_resume_has_its_losses_compared_anew(prepared, tmp_p
 
 
 @pytest.mark.parametrize(("part", "welcome"), [(WATCH, True), ("objective", False)])
-def test_a_checkpoint_from_before_guards_resumes_but_one_that_lacks_a_player_does_not(
-    part, welcome, prepared, tmp_path
-):
+def test_checkpoint_lacking_only_monitors_resumes(part, welcome, prepared, tmp_path):
     folder = tmp_path / "run"
     start(small_recipe(*JUMP, "run.steps=2"), [prepared], folder, quiet)
     step, state = load_checkpoint(folder / "checkpoints")
@@ -172,7 +168,7 @@ def lookout(recipe, pictures, folder):
     return MonitorCallback(RunDir.create(folder, recipe, {}), players, batches)
 
 
-def test_a_look_draws_no_number_of_torchs_own_and_leaves_the_generator_training(pictures, tmp_path):
+def test_monitor_check_leaves_torch_rng_and_mode_unchanged(pictures, tmp_path):
     looking = lookout(small_recipe("run.ema=0"), pictures, tmp_path / "run")
     looking.players.generator.train()
     state = torch.get_rng_state()
@@ -182,16 +178,14 @@ def test_a_look_draws_no_number_of_torchs_own_and_leaves_the_generator_training(
     assert torch.equal(first, second)
 
 
-def test_guards_see_centres_of_different_pictures_and_no_clip_where_there_is_none(
-    pictures, tmp_path
-):
+def test_monitors_see_centres_and_no_absent_clip(pictures, tmp_path):
     seen = lookout(small_recipe(), pictures, tmp_path / "run").observe(1, {})
     assert seen.fills.shape == seen.reals.shape == (24, 3, 32, 32)
     assert len(torch.unique(seen.reals, dim=0)) == 24
     assert seen.clip is None
 
 
-def test_guards_see_whole_pictures_and_the_clip_of_a_clipped_critic(pictures, tmp_path):
+def test_monitors_see_whole_pictures_and_critic_clipping(pictures, tmp_path):
     recipe = load_recipe("wgan-clip", [*PLAIN, *SIZES])
     seen = lookout(recipe, pictures, tmp_path / "run").observe(1, {})
     assert seen.fills.shape == seen.reals.shape == (24, 3, 32, 32)

@@ -29,7 +29,7 @@ def nan_at_three(monkeypatch):
     monkeypatch.setattr(training.trainer.trainer, "update", update)
 
 
-def test_a_nan_is_told_with_its_repetition_and_what_to_try(nan_at_three, prepared, tmp_path):
+def test_nan_is_reported_with_reproduction_and_advice(nan_at_three, prepared, tmp_path):
     run = tmp_path / "run"
     recipe = small_recipe("run.checkpoint_every=1", "engine.precision=bf16")
     with pytest.raises(NonFiniteError, match=r"is nan at step 3: .*lr=0\.0001") as first:
@@ -46,7 +46,7 @@ def test_a_nan_is_told_with_its_repetition_and_what_to_try(nan_at_three, prepare
     assert json.loads((run / "nonfinite.json").read_text())["times"] == 3
 
 
-def test_weights_that_are_not_finite_never_replace_a_checkpoint(prepared, tmp_path, monkeypatch):
+def test_nonfinite_weights_never_replace_a_checkpoint(prepared, tmp_path, monkeypatch):
     sound = training.trainer.trainer.Trainer.train_step
 
     def spoil(self, step):

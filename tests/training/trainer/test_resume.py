@@ -55,7 +55,7 @@ def contents(folder):
         (["generator.kind=no-such"], "no-such"),
     ],
 )
-def test_what_does_not_fit_is_one_line_and_changes_nothing(run, changes, says):
+def test_misfit_is_one_line_and_changes_nothing(run, changes, says):
     before = contents(run)
     with pytest.raises(TrainingError, match=says) as caught:
         resume(run, ["run.steps=3", *changes], quiet)
@@ -85,7 +85,7 @@ def test_a_run_that_cannot_start_leaves_no_folder(prepared, tmp_path):
         start(small_recipe("run.stepz=1"), [prepared], tmp_path / "run", quiet)
 
 
-def test_a_run_folder_that_cannot_be_written_is_one_line(run):
+def test_unwritable_run_folder_is_one_line(run):
     (run / "run.lock").unlink()
     (run / "run.lock").mkdir()  # even root cannot open it for writing
     with pytest.raises(OutputError, match="cannot be written: Is a directory"):
@@ -112,17 +112,17 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 
-def test_a_run_of_cuda_is_looked_into_without_a_gpu(cuda_run):
+def test_cuda_run_is_inspected_without_gpu(cuda_run):
     assert next(load_run(cuda_run).generator.parameters()).device.type == "cpu"
 
 
-def test_resuming_a_run_of_cuda_without_a_gpu_is_one_line(cuda_run):
+def test_resuming_cuda_run_without_gpu_is_one_line(cuda_run):
     with pytest.raises(RunError, match=r"finds no GPU here: --set engine\.device=cpu"):
         resume(cuda_run, ["run.steps=3"], quiet)
     resume(cuda_run, ["run.steps=3", "engine.device=cpu"], quiet)
 
 
-def test_starting_on_cuda_without_a_gpu_is_one_line(prepared, tmp_path):
+def test_starting_on_cuda_without_gpu_is_one_line(prepared, tmp_path):
     with pytest.raises(RunError, match="finds no GPU here"):
         start(small_recipe("engine.device=cuda"), [prepared], tmp_path / "run", quiet)
     assert not (tmp_path / "run").exists()

@@ -37,7 +37,7 @@ def whole(prepared, tmp_path_factory):
     return folder
 
 
-def test_a_run_leaves_log_grids_checkpoint_and_its_record(whole):
+def test_run_leaves_log_grids_checkpoint_and_record(whole):
     assert [entry["step"] for entry in read_log(whole)] == [1, 2, 3, 4, 5, 6]
     grids = sorted(p.name for p in (whole / "samples").iterdir())
     assert grids == [f"{k}-{s:08d}.png" for k in ("fixed", "fresh") for s in (0, 3, 6)]
@@ -47,7 +47,7 @@ def test_a_run_leaves_log_grids_checkpoint_and_its_record(whole):
     assert any((whole / "tensorboard").iterdir())
 
 
-def test_the_same_recipe_seed_and_data_give_the_same_run(whole, prepared, tmp_path):
+def test_same_recipe_seed_and_data_reproduce_a_run(whole, prepared, tmp_path):
     start(small_recipe(), [prepared], tmp_path / "again", quiet)
     assert_same_end(whole, tmp_path / "again")
 
@@ -77,7 +77,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(whole, prepared, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, tmp_path):
+def test_run_killed_by_sigkill_resumes_to_same_weights(whole, prepared, tmp_path):
     folder = tmp_path / "killed"
     settings = [part for change in SMALL for part in ("--set", change)]
     command = [sys.executable, "-m", "training.cli", "train", "inpaint-gan"]
@@ -97,9 +97,7 @@ def test_a_run_killed_with_sigkill_resumes_to_the_same_weights(whole, prepared, 
     assert_same_end(whole, folder)
 
 
-def test_a_signal_in_the_middle_of_a_step_leaves_an_exact_checkpoint(
-    whole, prepared, tmp_path, monkeypatch
-):
+def test_signal_during_a_step_leaves_exact_checkpoint(whole, prepared, tmp_path, monkeypatch):
     step_a_player = training.trainer.trainer.update
 
     def update(optimizer, player, terms, step):
@@ -117,7 +115,7 @@ def test_a_signal_in_the_middle_of_a_step_leaves_an_exact_checkpoint(
     assert_same_end(whole, folder)
 
 
-def test_a_run_in_training_is_not_trained_by_a_second_process(whole):
+def test_running_training_refuses_a_second_process(whole):
     with RunDir.open(whole).locked(), pytest.raises(RunError, match="by another process"):
         resume(whole, ["run.steps=7"], quiet)
 
@@ -130,7 +128,7 @@ def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
     assert [trainer.dropout_at(step) for step in (0, 2, 3, 5)] == [0.0, 0.0, 0.3, 0.3]
 
 
-def test_a_term_that_is_not_finite_stops_the_run_before_the_step(prepared, pictures, tmp_path):
+def test_nonfinite_term_stops_run_before_the_step(prepared, pictures, tmp_path):
     recipe = small_recipe()
     run = RunDir.create(tmp_path / "run", recipe, {})
     players = build_train_state(recipe, 8, torch.device("cpu"))
@@ -143,7 +141,7 @@ def test_a_term_that_is_not_finite_stops_the_run_before_the_step(prepared, pictu
     assert all(torch.equal(before[k], v) for k, v in players.generator.named_parameters())
 
 
-def test_each_feature_of_the_first_system_can_be_turned_off(prepared, tmp_path):
+def test_each_feature_of_first_system_can_be_disabled(prepared, tmp_path):
     plain = small_recipe(
         "run.steps=1",
         "run.ema=0",
@@ -177,7 +175,7 @@ def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
     assert load_checkpoint(folder / "checkpoints")[0] == 5
 
 
-def test_a_run_ends_when_its_minutes_are_up_and_a_resume_counts_on(prepared, tmp_path, monkeypatch):
+def test_run_stops_after_its_minutes_and_can_resume(prepared, tmp_path, monkeypatch):
     readings = itertools.count(step=20.0)  # each step seems to take 20 seconds
     monkeypatch.setattr(training.trainer.trainer, "work_clock", lambda device: next(readings))
     folder = tmp_path / "run"

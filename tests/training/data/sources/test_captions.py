@@ -101,7 +101,7 @@ def test_numbers_are_taken_as_text(tmp_path):
 
 
 @pytest.mark.parametrize("value", [None, True, {"en": "a dog"}, float("nan")])
-def test_what_is_no_text_is_named_and_the_rest_used(value, tmp_path):
+def test_non_text_is_named_and_the_rest_used(value, tmp_path):
     rows = json_lines({"file_name": "a.png", "captions": ["a dog", value]})
     captions, passed_over = read_folder(tmp_path, "metadata.jsonl", rows)
     assert captions == {"a.png": ["a dog"]}
@@ -113,7 +113,7 @@ def test_the_column_text_is_a_caption(tmp_path):
     assert read_folder(tmp_path, "metadata.jsonl", rows)[0] == {"a.png": ["a dog"]}
 
 
-def test_the_same_row_in_both_kinds_of_metadata_counts_once(tmp_path):
+def test_same_row_in_both_metadata_kinds_counts_once(tmp_path):
     row = {"file_name": "a.png", "caption": "a dog"}
     write(tmp_path, {"metadata.csv": "file_name,caption\na.png,a dog\na.png,a cat\n"})
     captions, _ = read_folder(tmp_path, "metadata.jsonl", json_lines(row))
@@ -142,13 +142,13 @@ def test_csv_without_file_names_tells_its_columns(text, columns, tmp_path):
         read_folder(tmp_path, "metadata.csv", text)
 
 
-def test_metadata_with_a_byte_order_mark_and_spaces_in_its_header(tmp_path):
+def test_metadata_with_byte_order_mark_and_spaced_header(tmp_path):
     text = "\ufefffile_name, caption\na.png,a dog\n"
     assert read_folder(tmp_path, "metadata.csv", text)[0] == {"a.png": ["a dog"]}
 
 
 @pytest.mark.parametrize("caption", [None, True, {"en": "x"}, [None]])
-def test_a_coco_annotation_without_text_is_passed_over_alone(caption, tmp_path):
+def test_coco_annotation_without_text_is_skipped_alone(caption, tmp_path):
     wrong = {"image_id": 2, "caption": caption}
     captions, passed_over = read_coco(tmp_path, IMAGES, [*GOOD, wrong])
     assert captions == {"01": ["one"], "02": ["two"]}
@@ -156,7 +156,7 @@ def test_a_coco_annotation_without_text_is_passed_over_alone(caption, tmp_path):
     assert reason.startswith("a caption is not text (")
 
 
-def test_a_list_in_a_coco_annotation_is_several_captions(tmp_path):
+def test_list_in_coco_annotation_is_several_captions(tmp_path):
     annotations = [*GOOD, {"image_id": 2, "caption": ["a red dot", "a blue sky"]}]
     captions, _ = read_coco(tmp_path, IMAGES, annotations)
     assert captions["02"] == ["two", "a red dot", "a blue sky"]
@@ -186,7 +186,7 @@ def test_coco_ids_may_be_texts(image_id, annotation_id, tmp_path):
     assert not passed_over
 
 
-def test_mnist_labels_that_are_no_digit_are_passed_over(tmp_path):
+def test_non_digit_mnist_labels_are_skipped(tmp_path):
     files = {
         "train-images-idx3-ubyte": idx(2, 3, 3),
         "train-labels-idx1-ubyte": idx(2, values=9),

@@ -49,7 +49,7 @@ def test_mnist_is_read_as_torchvision_leaves_it(tmp_path):
     assert examples["test/00000.png"].split == "test"
 
 
-def test_celeba_is_captioned_by_its_attributes_and_split_by_its_list(tmp_path):
+def test_celeba_captions_come_from_attributes_splits_from_list(tmp_path):
     examples, passed_over = read("celeba", write(tmp_path, CELEBA))
     assert examples["1.jpg"].captions == ("a smiling young woman",)
     assert examples["2.jpg"].captions == ("a man with glasses",)
@@ -77,7 +77,7 @@ def test_a_damaged_mnist_is_a_clear_error(change, says, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "celeba"])
-def test_a_folder_of_something_else_is_a_clear_error(name, tmp_path):
+def test_folder_of_something_else_is_a_clear_error(name, tmp_path):
     with pytest.raises(SourceError, match="no "):
         read(name, write(tmp_path, {"notes.txt": "nothing"}))
 
@@ -90,7 +90,7 @@ def test_small_pictures_are_prepared_at_their_own_size(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_real_cifar10_has_60000_pictures_of_ten_classes(real_data):
+def test_real_cifar10_has_60000_pictures_of_ten_classes(real_data):
     items = list(find_source("cifar10")(real_data / "cifar10"))
     assert len(items) == 60_000
     assert len({item.label for item in items if isinstance(item, Example)}) == 10

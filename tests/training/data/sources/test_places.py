@@ -63,7 +63,7 @@ def test_a_folder_is_walked_in_one_order(tmp_path):
     assert [m.path for m in walk(place)] == ["a/1.png", "a/2.png", "a-b/1.png", "a.png", "b.png"]
 
 
-def test_a_folder_that_cannot_be_read_is_no_smaller_set(tmp_path, monkeypatch):
+def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
     place, scandir = write(tmp_path, {"a/1.png": png(), "b/2.png": png()}), os.scandir
 
     def refuse(folder):
@@ -110,7 +110,7 @@ def test_metadata_in_hidden_folders_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["val2017.zip", "val2017.tar", "val2017.tar.gz"])
-def test_half_an_archive_that_is_not_needed_is_told(name, tmp_path):
+def test_unneeded_truncated_archive_is_reported(name, tmp_path):
     place = write(tmp_path / "place", COCO)
     half_downloaded(place, {"val2017/1.jpg": png()}, name)
     examples, passed_over = read("coco", place)
@@ -119,7 +119,7 @@ def test_half_an_archive_that_is_not_needed_is_told(name, tmp_path):
     assert INCOMPLETE in passed_over[name]
 
 
-def test_half_an_archive_of_what_is_missing_ends_at_once(tmp_path):
+def test_truncated_archive_of_missing_data_fails_at_once(tmp_path):
     files = coco(IMAGES, ANNOTATIONS, "val2017")
     place = write(tmp_path / "place", {**COCO, **files})
     for photo in ("01.jpg", "02.jpg"):
@@ -160,7 +160,7 @@ def test_coco_file_names_may_have_folders(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["c.zip", "c.tar.gz"])
-def test_half_an_archive_beside_its_folder_is_passed_over(name, tmp_path):
+def test_truncated_archive_beside_its_folder_is_skipped(name, tmp_path):
     place = write(tmp_path / "place", {"c/train/dog/1.png": png()})
     half_downloaded(place, {"train/dog/1.png": png()}, name)
     examples, passed_over = read("cifar10", place)
@@ -168,7 +168,7 @@ def test_half_an_archive_beside_its_folder_is_passed_over(name, tmp_path):
     assert passed_over.keys() == {name}
 
 
-def test_half_an_archive_without_its_folder_is_an_error(tmp_path):
+def test_truncated_archive_without_its_folder_is_an_error(tmp_path):
     place = write(tmp_path / "place", {"train/dog/1.png": png()})
     half_downloaded(place, {"train/cat/1.png": png()}, "cats.tar.gz")
     with pytest.raises(SourceError, match=rf"cats\.tar\.gz: .*{INCOMPLETE}"):

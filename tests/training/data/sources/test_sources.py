@@ -49,12 +49,12 @@ def test_flickr8k_takes_its_splits_from_the_published_lists(tmp_path):
     assert {name: e.split for name, e in examples.items()} == {"a.jpg": "train", "b.jpg": "dev"}
 
 
-def test_flickr8k_captions_are_joined_to_their_photo_and_lose_the_tokenised_full_stop(tmp_path):
+def test_flickr8k_captions_join_their_photo_without_tokenised_stop(tmp_path):
     examples, _ = read("flickr8k", write(tmp_path, FLICKR))
     assert examples["a.jpg"].captions == ("A dog runs.", "A brown dog")
 
 
-def test_flickr8k_names_photos_without_a_list_and_lines_without_a_photo(tmp_path):
+def test_flickr8k_names_unlisted_photos_and_lines_without_photo(tmp_path):
     _, passed_over = read("flickr8k", write(tmp_path, FLICKR))
     assert passed_over == {
         "unlisted.jpg": "in none of the split lists",
@@ -67,7 +67,7 @@ def test_flickr8k_without_its_captions_is_a_clear_error(tmp_path):
         read("flickr8k", write(tmp_path, {"Images/a.jpg": png()}))
 
 
-def test_tiny_imagenet_labels_train_by_folder_and_val_by_annotation(tmp_path):
+def test_tiny_imagenet_labels_by_folder_and_by_annotation(tmp_path):
     examples, _ = read("tiny-imagenet", write(tmp_path, TINY))
     labels = {name: (e.split, e.label) for name, e in examples.items()}
     assert labels == {
@@ -81,7 +81,7 @@ def test_tiny_imagenet_names_unknown_classes_and_missing_photos(tmp_path):
     assert passed_over.keys() == {"train/n09_0.JPEG", "val/val_1.JPEG"}
 
 
-def test_a_class_is_worded_several_ways_and_by_its_other_names():
+def test_class_has_several_wordings_and_synonyms():
     captions = class_captions(["goose", "gander"])
     assert captions[:2] == ("a photo of a goose", "goose")
     assert "a photo of a gander" in captions
@@ -102,19 +102,19 @@ def test_articles_follow_the_sound_and_plurals_have_none(noun, phrase):
     assert with_article(noun) == phrase
 
 
-def test_coco_takes_photos_only_from_the_folder_of_their_annotations(tmp_path):
+def test_coco_takes_photos_only_from_its_annotations_folder(tmp_path):
     examples, _ = read("coco", write(tmp_path, COCO))
     assert list(examples) == ["val2017/07.jpg"]
     assert examples["val2017/07.jpg"].captions == ("a bus", "a red bus")
 
 
-def test_coco_names_an_annotated_photo_that_is_not_there(tmp_path):
+def test_coco_names_a_missing_annotated_photo(tmp_path):
     _, passed_over = read("coco", write(tmp_path, COCO))
     assert passed_over == {"val2017/08.jpg": "listed, but no such picture"}
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", '{"images": [{"id": 1}], "annotations": []}'])
-def test_a_coco_file_of_another_shape_is_a_clear_error(tmp_path, text):
+def test_coco_file_of_another_shape_is_an_error(tmp_path, text):
     place = write(tmp_path, {"captions_train2017.json": text, "train2017/a.jpg": png()})
     with pytest.raises(SourceError, match="not a COCO caption file"):
         read("coco", place)
@@ -130,7 +130,7 @@ def test_a_packed_source_reads_as_its_folder_does(tmp_path, layout, ending):
     assert packed[1] == unpacked[1]
 
 
-def test_archives_lying_in_the_source_folder_are_read_in_place(tmp_path):
+def test_archives_in_the_source_folder_are_read_directly(tmp_path):
     folder = write(tmp_path / "open", {k: v for k, v in FLICKR.items() if k.startswith("Images")})
     place = write(tmp_path / "place", {k: v for k, v in FLICKR.items() if k.endswith(".txt")})
     pack(folder, place / "Images.tar.gz")
@@ -144,7 +144,7 @@ def test_a_picture_both_packed_and_unpacked_counts_once(tmp_path):
     assert sorted(names) == ["a.jpg", "b.jpg"]
 
 
-def test_a_truncated_archive_is_an_error_and_not_a_smaller_data_set(tmp_path):
+def test_truncated_archive_is_an_error(tmp_path):
     noise = np.random.default_rng(0).bytes(200_000)
     archive = pack(write(tmp_path / "open", {"a.jpg": noise, "b.jpg": noise}), tmp_path / "x.tgz")
     archive.write_bytes(archive.read_bytes()[:-100_000])
@@ -153,13 +153,13 @@ def test_a_truncated_archive_is_an_error_and_not_a_smaller_data_set(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["absent", "notes.txt"])
-def test_a_source_that_is_no_folder_and_no_archive_is_a_clear_error(tmp_path, name):
+def test_source_neither_folder_nor_archive_is_an_error(tmp_path, name):
     write(tmp_path, {"notes.txt": "hello"})
     with pytest.raises(SourceError, match=r"no such file|not a whole tar"):
         read("flickr8k", tmp_path / name)
 
 
-def test_what_a_mac_adds_to_an_archive_is_not_a_picture(tmp_path):
+def test_macos_archive_extras_are_not_pictures(tmp_path):
     place = write(tmp_path, FLICKR | {"__MACOSX/Images/._a.jpg": b"\0", "Images/._b.jpg": b"\0"})
     assert not any("._" in item.file_name for item in find_source("flickr8k")(place))
 
@@ -178,7 +178,7 @@ def test_a_folder_takes_caption_or_captions(tmp_path):
     assert {e.captions for e in examples.values()} == {("one",), ("x", "y")}
 
 
-def test_csv_rows_of_one_picture_add_up_and_a_cell_may_hold_a_json_list(tmp_path):
+def test_csv_rows_add_up_and_cells_hold_lists(tmp_path):
     text = 'file_name,caption,captions\na.png,one,\na.png,"two, too",\nb.png,,"[""x"", ""y""]"\n'
     place = write(tmp_path, {"metadata.csv": text, "a.png": png(), "b.png": png()})
     examples, _ = read("folder", place)
@@ -186,7 +186,7 @@ def test_csv_rows_of_one_picture_add_up_and_a_cell_may_hold_a_json_list(tmp_path
     assert examples["b.png"].captions == ("x", "y")
 
 
-def test_a_split_column_wins_over_the_folder_and_train_is_the_default(tmp_path):
+def test_split_column_overrides_folder_and_defaults_to_train(tmp_path):
     a = json.dumps({"file_name": "a.png", "caption": "a"})
     held_out = json.dumps({"file_name": "b.png", "caption": "b", "split": "held_out"})
     files = {"metadata.jsonl": a, "a.png": png(), "val/b.png": png(), "val/a.png": png()}
@@ -197,7 +197,7 @@ def test_a_split_column_wins_over_the_folder_and_train_is_the_default(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "..\\a.png"])
-def test_a_file_name_that_climbs_out_of_the_folder_is_refused(tmp_path, name):
+def test_file_name_leaving_the_folder_is_refused(tmp_path, name):
     place = folder_of(tmp_path / "in", [{"file_name": name, "caption": "out"}])
     write(tmp_path, {"a.png": png()})
     examples, passed_over = read("folder", place)
@@ -213,13 +213,13 @@ def test_a_wrong_row_is_named_by_its_line(tmp_path, row):
     assert passed_over["metadata.jsonl, line 2"] == "no row with a file_name"
 
 
-def test_a_split_that_could_be_a_path_is_refused(tmp_path):
+def test_split_that_could_be_a_path_is_refused(tmp_path):
     row = {"file_name": "a.png", "caption": "a", "split": "../x"}
     _, passed_over = read("folder", folder_of(tmp_path, [row]))
     assert "not a plain name" in passed_over["metadata.jsonl, line 1"]
 
 
-def test_a_picture_outside_the_metadata_and_a_row_without_picture_are_named(tmp_path):
+def test_pictures_without_rows_and_vice_versa_are_named(tmp_path):
     rows = [{"file_name": "a.png", "caption": "a"}, {"file_name": "c.png", "caption": "c"}]
     _, passed_over = read("folder", folder_of(tmp_path, rows))
     assert passed_over == {
@@ -233,12 +233,12 @@ def test_a_folder_without_metadata_is_a_clear_error(tmp_path):
         read("folder", write(tmp_path, {"a.png": png()}))
 
 
-def test_metadata_that_is_not_utf8_is_a_clear_error(tmp_path):
+def test_metadata_not_in_utf8_is_a_clear_error(tmp_path):
     with pytest.raises(SourceError, match=r"metadata\.csv: not UTF-8"):
         read("folder", write(tmp_path, {"metadata.csv": b"file_name,caption\na.png,caf\xe9"}))
 
 
-def test_a_damaged_file_in_a_zip_is_passed_over_alone(tmp_path):
+def test_damaged_file_in_zip_is_skipped_alone(tmp_path):
     archive = pack(
         write(tmp_path / "open", {"a.jpg": b"A" * 99, "b.jpg": b"B" * 99}), tmp_path / "x.zip"
     )
@@ -256,7 +256,7 @@ def test_an_unknown_source_is_told_the_known_ones():
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_real_flickr8k_has_five_captions_for_each_of_7091_photos(real_data):
+def test_real_flickr8k_has_five_captions_per_photo(real_data):
     items = list(find_source("flickr8k")(real_data / "flickr8k"))
     examples = [item for item in items if isinstance(item, Example)]
     assert len(examples) == 7091 and all(len(item.captions) == 5 for item in examples)
@@ -267,7 +267,7 @@ def test_the_real_flickr8k_has_five_captions_for_each_of_7091_photos(real_data):
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_the_real_tiny_imagenet_has_a_caption_for_each_of_52000_photos(real_data):
+def test_real_tiny_imagenet_has_captions_for_52000_photos(real_data):
     items = list(find_source("tiny-imagenet")(real_data / "tiny-imagenet-200"))
     assert len(items) == 52_000
     assert all(isinstance(item, Example) and item.captions for item in items)

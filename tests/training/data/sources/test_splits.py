@@ -47,7 +47,7 @@ def test_a_split_column_knows_the_usual_names(value, split, tmp_path):
     assert examples["train/a.png"].split == split
 
 
-def test_a_picture_in_two_splits_stays_in_the_first(tmp_path):
+def test_picture_in_two_splits_stays_in_the_first(tmp_path):
     rows = [{"file_name": "a.png", "caption": s, "split": s} for s in ("val", "train")]
     files = {"metadata.jsonl": json_lines(*rows), "a.png": png()}
     examples, passed_over = read("folder", write(tmp_path, files))

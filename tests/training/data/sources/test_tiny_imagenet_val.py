@@ -33,13 +33,13 @@ def test_val_sorted_by_class_is_read(split, images, listed, tmp_path, caplog):
     assert not caplog.messages
 
 
-def test_val_without_its_list_is_told_photo_by_photo(tmp_path):
+def test_val_without_its_list_is_reported_per_photo(tmp_path):
     found, passed_over = val_of(tmp_path, {"val/images/val_0.JPEG": png()})
     assert not found
     assert passed_over == {"val/val_0.JPEG": f"no {LIST} that says its label"}
 
 
-def test_a_photo_that_the_list_leaves_out_is_told(tmp_path):
+def test_photo_missing_from_the_list_is_reported(tmp_path):
     files = {"val/images/val_0.JPEG": png(), f"val/{LIST}": "val_1.JPEG\tn02\r\n"}
     _, passed_over = val_of(tmp_path, files)
     assert passed_over == {

@@ -19,7 +19,7 @@ from training.evaluation.word_control.colours import SRGB, SWAPS, swap_colour
         ("A man in a red shirt smiles", "A man in a blue shirt smiles"),
     ],
 )
-def test_the_colour_of_the_main_thing_or_of_its_clothes_is_swapped(caption, other):
+def test_colour_of_main_thing_or_clothes_is_swapped(caption, other):
     assert swap_colour(caption).other == other
 
 
@@ -39,7 +39,7 @@ def test_other_captions_are_left_out(caption):
     assert swap_colour(caption) is None
 
 
-def test_of_a_picture_the_first_caption_with_a_colour_counts():
+def test_first_caption_with_a_colour_counts():
     found = first_swaps([["A dog", "A red car", "A blue car"], ["A cat"]])
     assert {number: swap.caption for number, swap in found.items()} == {0: "A red car"}
 
@@ -76,7 +76,7 @@ def is_deaf(pixels, captions, seeds):
 @pytest.mark.parametrize(
     ("generator", "share"), [(obeys, 1.0), (is_deaf, 0.5), (obeys_backwards, 0.0)]
 )
-def test_who_obeys_colours_scores_high_and_who_is_deaf_scores_half(generator, share):
+def test_colour_obedience_is_high_and_indifference_scores_half(generator, share):
     swaps = [swap_colour(caption) for caption in CAPTIONS]
     pixels = torch.zeros(len(swaps), 3, 64, 64, dtype=torch.uint8)
     moves = colour_moves(generator, name_colours, pixels, swaps, seed=0)
@@ -96,12 +96,12 @@ def class_figure(obedient: bool):
     return judged_classes("val", {k: v.softmax(1) for k, v in chances.items()}, own, other)
 
 
-def test_who_obeys_class_names_scores_high_and_who_is_deaf_scores_half():
+def test_class_obedience_is_high_and_indifference_scores_half():
     assert class_figure(obedient=True).value == 1
     assert class_figure(obedient=False).value == 0.5
 
 
-def test_a_name_that_two_classes_have_is_settled_by_its_neighbours():
+def test_class_name_shared_by_two_uses_its_neighbours():
     names = imagenet_names()
     captions = {
         "n01443537": ["a photo of a goldfish"],

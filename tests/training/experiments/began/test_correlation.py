@@ -5,14 +5,14 @@ from training.common.errors import RunError
 from training.experiments.began.correlation import spearman
 
 
-def test_any_rising_curve_has_rank_correlation_1_and_its_exact_p():
+def test_rising_curve_has_correlation_1_and_exact_p():
     found = spearman([1, 2, 3, 4], [1, 10, 100, 1000])
     assert found.rho == pytest.approx(1)
     assert found.p == pytest.approx(2 / 24)  # one of the 24 orders, on either side
     assert found.low is None  # of four points
 
 
-def test_a_falling_curve_with_one_swap_is_worked_by_hand():
+def test_falling_curve_with_one_swap_matches_hand_calculation():
     # Ranks 5 3 4 2 1 against 1 to 5: Σd² = 38, ρ = 1 - 6·38 / (5·24).
     assert spearman([1, 2, 3, 4, 5], [9, 5, 6, 3, 1]).rho == pytest.approx(-0.9)
 

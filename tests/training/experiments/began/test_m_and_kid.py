@@ -14,7 +14,7 @@ def logged(*values):
     return [{"step": 10 * (i + 1), "state/M": value} for i, value in enumerate(values)]
 
 
-def test_m_is_averaged_over_half_a_window_either_side():
+def test_m_is_averaged_over_a_centred_window():
     log = logged(1.0, 2.0, 6.0, 4.0, 9.0)
     means = tracing.smooth_measure(log, [10, 20, 30, 50], 20, "run")
     assert means == {10: 1.5, 20: 3.0, 30: 4.0, 50: 6.5}
@@ -33,7 +33,7 @@ def test_what_cannot_be_correlated_is_one_clear_line(log, steps, message):
         tracing.smooth_measure(log, steps, 10, "run")
 
 
-def test_a_shared_trend_is_told_from_a_shared_movement():
+def test_shared_trend_is_told_from_shared_movement():
     means, kids = [9, 7, 6, 3, 2], [20, 19, 15, 14, 10]  # both fall, in turns
     rows = [
         {"step": step, "M": m, "kid": {"mean": k}}

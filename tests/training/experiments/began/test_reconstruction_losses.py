@@ -32,7 +32,7 @@ def test_an_exponential_sample_is_flagged_by_every_test():
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
-def test_the_bound_holds_and_the_closed_forms_fit_the_samples(pair):
+def test_bound_holds_and_closed_forms_fit_the_samples(pair):
     found = check(pair, seed=0)
     assert found["holds"]
     assert found["bound"] <= found["w1"] * (1 + 1e-9)
@@ -40,12 +40,12 @@ def test_the_bound_holds_and_the_closed_forms_fit_the_samples(pair):
     assert found["w1_sampled"] == pytest.approx(found["w1"], abs=0.01)
 
 
-def test_the_bound_is_all_of_the_distance_where_the_variances_are_the_same():
+def test_bound_is_tight_where_variances_are_equal():
     pair = Pair(1.0, 0.04, 0.7, 0.04)
     assert (pair.ratio, pair.tightness) == pytest.approx((0, 1))
 
 
-def test_the_bound_says_nothing_where_only_the_variances_differ():
+def test_bound_is_zero_where_only_variances_differ():
     pair = Pair(1.0, 0.01, 1.0, 0.09)
     assert pair.tightness == 0
     assert pair.w1 == pytest.approx(0.2 * math.sqrt(2 / math.pi))  # E|0.2·Z|
@@ -60,7 +60,7 @@ def run(prepared, tmp_path_factory):
     return untrained(tmp_path_factory.mktemp("runs") / "began", prepared, "began")
 
 
-def test_a_loss_is_the_mean_error_of_its_own_picture_alone(run):
+def test_loss_is_the_mean_error_of_one_picture(run):
     loaded = load_run(run)
     batch = loaded.batch(loaded.held_out(), 5)
     pictures = to_uint8(batch.images)

@@ -43,20 +43,20 @@ def told(pairs, train):
     }
 
 
-def test_captions_are_set_against_none_another_and_two_kinds_of_near_misses(pairs):
+def test_captions_compare_with_none_another_and_near_misses(pairs):
     assert [one.name for one in pairs] == [NONE, SHUFFLED, COLOUR, OBJECT]
     assert pairs[2].captions[0] == "a red dog" and pairs[2].others[0] == "a blue dog"
     assert pairs[3].others[0] == "a red cat"
 
 
-def test_a_generator_that_paints_the_captions_colour_moves_right_on_every_pair(told):
+def test_generator_painting_the_captions_colour_is_always_right(told):
     colour = told["painter"][COLOUR]["colour"]
     assert colour["right"] == {"mean": 1, "low": 1, "high": 1}
     assert colour["change"]["low"] > 20 and colour["unmoved"] == 0
     assert colour["by_words"]["red → blue"]["pictures"] == COUNTS["dev"] // 5
 
 
-def test_a_generator_that_ignores_captions_moves_nothing_and_stays_at_chance(told):
+def test_generator_ignoring_captions_stays_at_chance(told):
     of = told["deaf"][COLOUR]
     assert of["fill_moves"]["levels"]["high"] == 0 and of["noise_moves"]["levels"]["mean"] == 10
     assert of["colour"]["right"]["low"] <= 0.5 <= of["colour"]["right"]["high"]
@@ -64,23 +64,23 @@ def test_a_generator_that_ignores_captions_moves_nothing_and_stays_at_chance(tol
     assert of["colour"]["unmoved"] == COUNTS["dev"]
 
 
-def test_a_generator_that_paints_the_negative_moves_the_wrong_way(told):
+def test_generator_painting_the_negative_moves_the_wrong_way(told):
     assert told["contrary"][COLOUR]["colour"]["right"]["high"] < 0.5
     assert told["contrary"][COLOUR]["gain"]["levels"]["high"] < 0
 
 
-def test_the_true_captions_fill_is_the_nearer_one_where_the_picture_has_its_colour(told):
+def test_true_captions_fill_is_nearer_where_colour_matches(told):
     for kind in (SHUFFLED, COLOUR):
         assert told["painter"][kind]["gain"]["levels"]["low"] >= 0
         assert told["painter"][kind]["gain"]["features"]["low"] >= 0
     assert told["painter"][COLOUR]["nearer"]["levels"]["mean"] == 1
 
 
-def test_a_word_that_the_generator_does_not_know_moves_nothing(told):
+def test_word_unknown_to_the_generator_moves_nothing(told):
     assert told["painter"][OBJECT]["fill_moves"]["levels"]["mean"] == 0
 
 
-def test_the_painter_goes_all_the_way_from_the_old_words_centres_to_the_news(pairs, train):
+def test_painter_moves_fully_from_old_words_to_new(pairs, train):
     pairing = next(one for one in pairs if one.name == COLOUR)
     ways = directions(train, {("red", "blue")}, mean_colour, fewest=5)
     given = answer(pairing, painter, 0)
@@ -90,18 +90,18 @@ def test_the_painter_goes_all_the_way_from_the_old_words_centres_to_the_news(pai
     assert ways["red", "blue"].old_pictures == COUNTS["train"] // 5
 
 
-def test_words_that_training_captions_hardly_have_give_no_direction(train):
+def test_words_rare_in_training_captions_give_no_direction(train):
     assert directions(train, {("red", "blue"), ("red", "pink")}, mean_colour, fewest=11) == {}
 
 
-def test_colour_moves_are_projected_on_the_way_between_the_words(pairs):
+def test_colour_moves_are_projected_between_the_words(pairs):
     pairing = next(one for one in pairs if one.name == COLOUR)
     change = colour_change(answer(pairing, painter, 0))
     white = pairing.swaps.index(("white", "black"))
     assert float(change[white]) == pytest.approx(94.8 - 6.3, abs=1)  # L* of the two, no chroma
 
 
-def test_the_table_has_a_row_for_each_kind_and_the_grid_one_for_each_picture(pairs, told):
+def test_table_has_every_kind_and_grid_every_picture(pairs, told):
     lines = effect_table(told["painter"]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         f"| {name}" for name in (NONE, SHUFFLED, COLOUR, OBJECT)

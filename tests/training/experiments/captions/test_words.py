@@ -4,7 +4,7 @@ from training.experiments.captions.word_swaps import COLOURS, OBJECTS, RGB, near
 from training.experiments.comparison.keyword_table import KEYWORDS, keywords_of
 
 
-def test_a_near_miss_changes_one_word_and_nothing_else():
+def test_near_miss_changes_one_word_only():
     miss = near_miss("A red sticker on a red car", COLOURS)
     assert miss.changed == "A blue sticker on a red car"
     assert (miss.old, miss.new) == ("red", "blue")
@@ -15,11 +15,11 @@ def test_a_near_miss_keeps_a_capital():
 
 
 @pytest.mark.parametrize("caption", ["a hundred things", "", "redder than roses"])
-def test_a_caption_without_a_word_of_the_table_has_no_near_miss(caption):
+def test_caption_without_table_word_has_no_near_miss(caption):
     assert near_miss(caption, COLOURS) is None
 
 
-def test_every_colour_of_the_table_goes_to_another_that_is_known():
+def test_every_table_colour_maps_to_another_known_one():
     assert all(old in RGB and new in RGB and old != new for old, new in COLOURS.items())
 
 

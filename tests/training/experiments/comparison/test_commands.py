@@ -91,14 +91,14 @@ def test_compare_has_a_column_for_every_run(compared):
         assert (grid.width - 190) // 132 == len(["context", "base", "gan", "real"])
 
 
-def test_best_and_worst_pictures_are_the_two_ends_of_the_ranking(compared):
+def test_best_and_worst_pictures_are_the_ranking_ends(compared):
     ranked = results(compared)["ranked"]
     best, worst = ([one["value"] for one in ranked[end]] for end in ("best", "worst"))
     assert ranked["by"] == "feature_distance"
     assert best == sorted(best) and worst == sorted(worst, reverse=True) and best[0] < worst[0]
 
 
-def test_an_ablation_names_the_changed_key_and_meets_at_the_last_common_step(ablated):
+def test_ablation_names_the_key_and_last_common_step(ablated):
     told = results(ablated)
     assert told["changes"]["tanh"] == {
         "generator.settings.output": {"base": "clip", "here": "tanh"}
@@ -113,7 +113,7 @@ def test_an_ablation_leaves_bars_and_a_grid(ablated):
             assert picture.width > 500
 
 
-def test_runs_of_a_time_are_told_the_best_first_with_their_time(timed):
+def test_equal_time_runs_are_ranked_with_their_time(timed):
     told = results(timed)
     gains = [next(iter(told["figures"][run]["psnr_draw"].values()))[0] for run in told["order"]]
     assert gains == sorted(gains, reverse=True)
@@ -125,7 +125,7 @@ def test_runs_of_a_time_are_told_the_best_first_with_their_time(timed):
     assert [row.split("|")[1].strip() for row in rows[2:]] == told["order"]
 
 
-def test_a_run_measured_beside_others_has_the_figures_it_has_alone(timed, runs, data, tmp_path):
+def test_run_measured_beside_others_has_the_same_figures(timed, runs, data, tmp_path):
     out, same = tmp_path / "again.json", ("--data", data, "--count", 20, "--by", "psnr_draw")
     call("equal-time", runs / "gan", runs / "base", "-o", out, *same)
     assert results(out)["figures"]["gan"] == results(timed)["figures"]["gan"]
@@ -141,7 +141,7 @@ def test_a_run_measured_beside_others_has_the_figures_it_has_alone(timed, runs, 
         (("ablation", "base", "base"), "its recipe changes nothing"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_line(runs, tmp_path, arguments, message):
+def test_meaningless_request_is_refused_in_a_line(runs, tmp_path, arguments, message):
     name, *rest = arguments
     given = [runs / one if (runs / one).exists() else one for one in rest]
     with pytest.raises(TrainingError, match=message) as caught:
@@ -149,7 +149,7 @@ def test_what_makes_no_sense_is_refused_in_a_line(runs, tmp_path, arguments, mes
     assert "\n" not in str(caught.value)
 
 
-def test_the_effect_of_captions_is_left_with_the_words_that_were_changed(runs, tmp_path):
+def test_caption_effect_output_lists_the_changed_words(runs, tmp_path):
     out = tmp_path / "effect.json"
     call("caption-effect", runs / "gan", "-o", out, "--count", 8, "--rows", 4)
     told = results(out)

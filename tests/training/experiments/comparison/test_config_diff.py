@@ -20,12 +20,12 @@ NAME = "inpaint-began"
         ("run.seed=1", None, (0, 1)),
     ],
 )
-def test_an_ablation_is_named_by_its_key_and_both_values(setting, key, change):
+def test_ablation_is_named_by_key_and_both_values(setting, key, change):
     found = recipe_changes(load_recipe(NAME), load_recipe(NAME, [setting]))
     assert found == {setting.partition("=")[0]: change}
 
 
-def test_a_default_that_is_written_out_is_no_change():
+def test_explicit_default_is_no_change():
     written = load_recipe(NAME, ["generator.settings.output=clip", "objective.settings.gamma=0.5"])
     assert recipe_changes(load_recipe(NAME), written) == {}
 

@@ -36,7 +36,7 @@ def measured(fill, pictures):
     return measure(fill, pictures, mean_colour, mean_colour(pictures.pixels), draws=2, seed=0)
 
 
-def test_the_real_centre_is_perfect_in_every_figure_and_its_draws_do_not_differ(pictures):
+def test_real_centre_is_perfect_and_its_draws_equal(pictures):
     found = {k: float(v.mean()) for k, v in measured(keep(), pictures).figures.items()}
     assert found.pop("hole_psnr") == pytest.approx(83.0, abs=0.1)
     near = dict.fromkeys(FIGURES, 0) | dict.fromkeys(
@@ -45,7 +45,7 @@ def test_the_real_centre_is_perfect_in_every_figure_and_its_draws_do_not_differ(
     assert found == pytest.approx({k: v for k, v in near.items() if k in found}, abs=1e-6)
 
 
-def test_the_mean_over_pictures_of_the_seam_is_the_ratio_of_the_table(pictures):
+def test_mean_seam_over_pictures_is_the_table_ratio(pictures):
     found = measured(keep(40), pictures)
     composites = pictures.composites(found.fills)
     assert float(found.figures["seam_ratio"].mean()) == pytest.approx(
@@ -71,7 +71,7 @@ def test_runs_are_compared_picture_by_picture(pictures):
     assert "Differences to good" in figures_table(told)
 
 
-def test_grain_raises_the_seam_ratio_but_not_the_square_ratio():
+def test_grain_raises_seam_ratio_but_not_square_ratio():
     real = torch.full((4, 3, 64, 64), 100, dtype=torch.uint8)
     real[:, :, :, 32:] = 140
     real[:, :, 16:] += 10  # something to divide by at the border
@@ -83,14 +83,14 @@ def test_grain_raises_the_seam_ratio_but_not_the_square_ratio():
     assert square_ratio(grainy, real) == pytest.approx(1)
 
 
-def test_a_hole_that_is_off_in_brightness_has_a_square_gradient_of_just_that():
+def test_brightness_offset_gives_exactly_that_square_gradient():
     flat = torch.full((2, 3, 64, 64), 100, dtype=torch.uint8)
     square = paste(flat, hole_mask(), torch.full((2, 3, 32, 32), 130, dtype=torch.uint8))
     assert square_gradient(square) == 30
     assert square_ratio(square, flat) is None
 
 
-def test_the_mean_of_a_keyword_is_the_one_counted_by_hand():
+def test_mean_of_a_keyword_matches_hand_count():
     captions = [["a dog"]] * FEWEST + [["a cliff"]] * FEWEST + [["a piano"]] * 3 + [["a kitchen"]]
     values = torch.arange(len(captions), dtype=torch.float64)
     told = by_keyword(keyword_rows(captions), {"run": {"hole_psnr": values}}, seed=0)

@@ -14,36 +14,34 @@ def write_log(folder, ms, **more):
     return folder
 
 
-def test_the_end_of_a_run_is_the_mean_of_the_last_twentieth_up_to_the_step(tmp_path):
+def test_end_of_run_is_mean_of_last_twentieth(tmp_path):
     folder = write_log(tmp_path, [1.0] * 60 + [0.2, 0.4] + [9.0] * 20)
     end = end_of(folder, step=61)
     assert end["M"] == pytest.approx((1.0 + 0.2 + 0.4) / 3)  # a twentieth of 62 entries
     assert end["k"] == 0.61 and not end["diverged"]
 
 
-def test_a_measure_that_ends_above_its_start_is_a_divergence(tmp_path):
+def test_measure_ending_above_its_start_is_a_divergence(tmp_path):
     assert "above the 0.1000" in end_of(write_log(tmp_path, [0.1, 0.2, 0.3]), 2)["why"]
 
 
-def test_a_figure_that_is_not_finite_is_a_divergence(tmp_path):
+def test_non_finite_figure_is_a_divergence(tmp_path):
     folder = write_log(tmp_path, [0.3, 0.2], other=float("nan"))
     assert end_of(folder, 1)["why"] == "a logged figure is not finite"
 
 
 @pytest.mark.parametrize(("action", "diverged"), [(Action.STOP, True), (Action.WARN, False)])
-def test_a_guard_that_stopped_a_run_is_a_divergence_and_a_warning_is_none(
-    tmp_path, action, diverged
-):
+def test_monitor_stop_is_divergence_but_warning_is_not(tmp_path, action, diverged):
     folder = write_log(tmp_path, [0.3, 0.2])
     record(folder, [Finding(1, "collapse", "all alike", action, 0)])
     assert end_of(folder, 1)["diverged"] is diverged
 
 
-def test_runs_meet_at_the_last_step_they_all_have():
+def test_runs_meet_at_their_last_common_step():
     assert equal_steps([[1000, 2000, 2500], [1000, 2000, 3000]]) == [2000, 2000]
 
 
-def test_runs_that_never_meet_are_each_taken_at_their_end():
+def test_runs_never_meeting_are_taken_at_their_ends():
     assert equal_steps([[1000, 2500], [700, 3000]]) == [2500, 3000]
 
 

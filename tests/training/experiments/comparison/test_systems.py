@@ -26,7 +26,7 @@ def log(times, **figures):
     ]
 
 
-def test_minutes_leave_out_the_time_a_run_was_stopped():
+def test_minutes_exclude_the_time_a_run_was_stopped():
     assert minutes(log([0, 60, 120, 10_000, 10_060])) == 3.0
 
 
@@ -35,14 +35,14 @@ def test_images_seen_count_every_critic_step(tmp_path):
     assert run_cost(run, log([0, 60]))["images_seen"] == 20 * 4 * 5
 
 
-def test_m_is_the_mean_over_the_last_tenth_of_the_log(tmp_path):
+def test_m_is_the_mean_over_the_last_tenth(tmp_path):
     run = RunDir.create(tmp_path, small_recipe(), {})
     told = run_cost(run, log(range(20), M=[9.0] * 18 + [1.0, 3.0]))
     assert told["M"] == 2.0
     assert "wasserstein" not in told
 
 
-def test_a_figure_that_a_system_has_not_is_a_dash_and_one_that_none_has_no_column():
+def test_missing_figure_is_dash_and_empty_column_dropped():
     rows = [{"run": "a", "whole": True, "M": 0.5}, {"run": "b", "whole": True}]
     text = markdown(rows)
     assert "| b | – |" in text
@@ -58,7 +58,7 @@ def found(prepared, tmp_path_factory):
     return folder
 
 
-def test_the_table_of_systems_comes_as_json_markdown_and_pictures(found):
+def test_systems_table_comes_as_json_markdown_and_pictures(found):
     row = json.loads((found / "systems.json").read_text())["results"]["rows"][0]
     assert row["pictures"] == 8
     assert row["hole_psnr"] > 0
@@ -66,7 +66,7 @@ def test_the_table_of_systems_comes_as_json_markdown_and_pictures(found):
     assert Image.open(found / "systems.png").height > 3 * 64  # context, the run, real
 
 
-def test_a_run_that_has_left_no_checkpoint_is_named(tmp_path, prepared):
+def test_run_without_checkpoint_is_named(tmp_path, prepared):
     from training.common.errors import RunError
 
     write_run(tmp_path / "run")

@@ -64,7 +64,7 @@ def test_interpolation_measures_both_ways_between_the_same_ends(name, runs, tmp_
     assert Image.open(tmp_path / "out.png").height == 9 * 132 + 2 * 30
 
 
-def test_the_pictures_of_a_way_are_those_of_its_noise_one_by_one(runs):
+def test_path_pictures_equal_those_of_each_noise(runs):
     run = load_run(runs / "filling")
     batch, texts = surroundings(run, 2, None, "train", seed=1)
     noise = run.noise(6).unflatten(0, (2, 3))
@@ -83,7 +83,7 @@ def test_arithmetic_tells_results_from_chance_and_from_pixels(name, runs, tmp_pa
     assert found["noise"] == ("uniform" if name == "whole" else "normal")
 
 
-def test_captions_move_the_fill_from_its_own_to_anothers(runs, tmp_path):
+def test_caption_path_moves_the_fill_to_the_other(runs, tmp_path):
     caption_path(runs / "filling", tmp_path / "out.json", count=4, steps=3)
     found = results(tmp_path / "out.json")
     assert found["to"] == found["from"][1:] + found["from"][:1]
@@ -102,7 +102,7 @@ def test_along_captions_nothing_but_the_caption_changes(runs):
     assert torch.equal(made[:, 1], generate(run.generator, other, noise))
 
 
-def test_moves_of_captions_and_of_noise_are_mean_levels():
+def test_caption_and_noise_moves_are_mean_levels():
     along = torch.tensor([10, 12, 20]).byte().view(1, 3, 1, 1, 1).expand(2, 3, 3, 4, 4)
     draws = torch.tensor([50, 55, 50]).byte().view(1, 3, 1, 1, 1).expand(2, 3, 3, 4, 4)
     found = moved(along, draws)
@@ -134,7 +134,7 @@ def test_a_sentence_given_is_embedded_for_every_context(runs, monkeypatch):
     assert end.vectors.tolist() == [[3, 2, 1, 1, 0, 0, 0, 0]] * 3
 
 
-def test_a_sentence_is_refused_where_the_encoder_is_another(runs, monkeypatch):
+def test_sentence_is_refused_for_another_encoder(runs, monkeypatch):
     monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:other"))
     with pytest.raises(PreparedDataError, match="embedded by another test than is here"):
         said(load_run(runs / "filling"), "red", 3)

@@ -43,18 +43,18 @@ def test_groups_are_what_their_names_say():
     assert len(set(chosen.flatten().tolist())) == chosen.numel()
 
 
-def test_the_sum_of_linear_latents_is_the_picture_that_is_known():
+def test_sum_of_linear_latents_gives_the_known_picture():
     sums, means, scale = summed(0.0)
     assert_close(sums.middles, paint(means[:, 0] - means[:, 1] + means[:, 2]))
     assert belongs(scale.standard(attributes(sums.middles)), EXPECTED).all()
 
 
-def test_of_a_linear_generator_pixels_give_the_same_sum():
+def test_linear_generator_gives_the_same_sum_in_pixels():
     sums, _, _ = summed(0.0)
     assert int((sums.pixels.int() - sums.middles.int()).abs().max()) <= 2  # rounding
 
 
-def test_eight_are_jittered_around_each_result_by_so_much_at_most():
+def test_eight_neighbours_are_jittered_around_each_result():
     added = jitter(ROUNDS, 50, 0.25, seed=0)
     assert added[:, MIDDLE].abs().max() == 0
     assert 0.24 < float(added.abs().max()) <= 0.25
@@ -68,7 +68,7 @@ def test_attributes_are_luma_and_red_less_blue():
     assert attributes(colour)[0].tolist() == pytest.approx([59.8 + 58.7 + 5.7, 150.0])
 
 
-def test_who_is_most_so_ranks_by_the_weaker_attribute():
+def test_attribute_ranking_uses_the_weaker_attribute():
     standard = torch.tensor([[9.0, 0.1], [1, 1], [2, 2], [-3, 3]])
     assert most(standard, Signs(1, 1), 2).tolist() == [2, 1]
     assert belongs(standard, Signs(-1, 1)).tolist() == [False, False, False, True]

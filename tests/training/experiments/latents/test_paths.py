@@ -20,14 +20,14 @@ def on_sphere(count, radius):
     return radius * drawn / drawn.norm(dim=1, keepdim=True)
 
 
-def test_a_spherical_way_keeps_the_norm_and_turns_evenly():
+def test_spherical_path_keeps_norm_and_turns_evenly():
     way = spherical(on_sphere(3, 7.0), on_sphere(6, 7.0)[3:], ALONG)
     assert_close(way.norm(dim=2), torch.full((3, 5), 7.0))
     cosines = torch.nn.functional.cosine_similarity(way[:, :-1], way[:, 1:], dim=2)
     assert_close(cosines, cosines[:, :1].expand(-1, 4))
 
 
-def test_a_straight_line_between_normal_latents_loses_norm_on_the_way():
+def test_linear_path_between_normal_latents_loses_norm():
     way = linear(latents(8), latents(8, seed=1), ALONG)
     assert (way[:, 2].norm(dim=1) < 0.85 * way[:, 0].norm(dim=1)).all()
 
@@ -43,30 +43,30 @@ def test_a_way_begins_and_ends_at_its_ends(way):
 @pytest.mark.parametrize(
     "end", [torch.ones(1, 8), torch.ones(1, 8) * (1 + 1e-6), -torch.ones(1, 8)]
 )
-def test_a_spherical_way_between_the_same_or_opposite_directions_is_finite(end):
+def test_spherical_path_is_finite_for_equal_or_opposite(end):
     assert spherical(torch.ones(1, 8), end, ALONG).isfinite().all()
 
 
-def test_a_straight_way_of_uniform_noise_is_straight_where_the_network_sees_it():
+def test_uniform_noise_path_is_straight_in_network_input():
     start, end = latents(4), latents(4, seed=1)
     seen = spread(straight(start, end, ALONG, "uniform"), "uniform")
     assert_close(seen, linear(spread(start, "uniform"), spread(end, "uniform"), ALONG))
 
 
-def test_gathering_undoes_spreading_and_clips_what_no_noise_reaches():
+def test_gather_inverts_spread_and_clips_out_of_range():
     noise = latents(2)
     assert_close(gather(spread(noise, "uniform"), "uniform"), noise, atol=1e-3, rtol=1e-3)
     beyond = gather(torch.tensor([[1.7, -3.0]]), "uniform")
     assert_close(spread(beyond, "uniform"), torch.tensor([[1.0, -1.0]]), atol=1e-5, rtol=0)
 
 
-def test_a_surface_has_its_four_latents_in_its_corners():
+def test_surface_has_its_four_latents_in_its_corners():
     corners = latents(4)
     found = surface(corners, ALONG)
     assert_close(torch.stack([found[0, 0], found[0, -1], found[-1, 0], found[-1, -1]]), corners)
 
 
-def test_an_even_way_has_a_ratio_of_one_and_a_jump_shows():
+def test_even_path_has_ratio_one_and_jump_shows():
     even = torch.arange(5).mul(10).view(1, 5, 1).float()
     facts = evenness(even, levels)
     assert facts == {"path": 40.0, "straight": 40.0, "largest_over_mean": 1.0}
@@ -78,7 +78,7 @@ def test_a_way_that_goes_nowhere_has_no_ratio():
     assert evenness(torch.zeros(2, 5, 1), levels)["largest_over_mean"] is None
 
 
-def test_the_contrast_of_a_faded_middle_is_below_one():
+def test_contrast_of_a_faded_middle_is_below_one():
     ends = torch.tensor([100.0, 200.0]).expand(1, 1, 3, 1, 2)
     middle = torch.tensor([140.0, 160.0]).expand(1, 1, 3, 1, 2)
     assert contrast(torch.cat([ends, middle, ends], dim=1)) == pytest.approx(0.2)

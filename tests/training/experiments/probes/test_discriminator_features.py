@@ -26,7 +26,7 @@ def classes(count, apart, seed=0):
     return draws.normal(size=(count, 20)) + apart * np.eye(3, 20)[np.arange(count) % 3], labels
 
 
-def test_an_svm_tells_separable_classes_and_guesses_at_noise():
+def test_svm_separates_classes_and_guesses_at_noise():
     apart, noise = (
         probe(*classes(300, distance), *classes(300, distance, seed=1)) for distance in (6, 0)
     )
@@ -42,7 +42,7 @@ def test_the_accuracy_comes_with_its_wilson_interval():
     assert (told["low"] + told["high"]) / 2 == pytest.approx(middle, abs=1e-3)
 
 
-def test_a_gain_is_the_difference_on_the_same_pictures():
+def test_gain_is_the_difference_on_the_same_pictures():
     good, poor = (probe(*classes(300, d), *classes(300, d, seed=1)) for d in (4, 1))
     found = gain(good, poor, 0)
     assert found["mean"] == pytest.approx(good.accuracy - poor.accuracy)
@@ -99,7 +99,7 @@ def test_more_pictures_than_there_are_is_one_line(cifar, counts):
         draw_cifar10(cifar, counts, 32, 0)
 
 
-def test_the_experiment_sets_features_beside_pixels_and_random_ones(cifar, prepared, tmp_path):
+def test_features_are_compared_with_pixels_and_random_ones(cifar, prepared, tmp_path):
     run = untrained(tmp_path / "run", prepared, "dcgan")
     out = tmp_path / "features.json"
     discriminator_features(run, cifar10=cifar, out=out, train=200, test=50, seed=1)
@@ -110,7 +110,7 @@ def test_the_experiment_sets_features_beside_pixels_and_random_ones(cifar, prepa
     assert Image.open(out.with_suffix(".png")).width > 300
 
 
-def test_a_random_discriminator_has_the_same_shape_and_other_weights(prepared, tmp_path):
+def test_random_discriminator_has_same_shape_but_other_weights(prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / "run", prepared, "dcgan"))
     trained, fresh = loaded.discriminator.state_dict(), anew(loaded, 5).state_dict()
     assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in fresh.items()}

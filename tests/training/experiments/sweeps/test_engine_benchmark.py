@@ -23,7 +23,7 @@ def result(coloured, tmp_path, monkeypatch):
     return json.loads((tmp_path / "engines.json").read_text())["results"]
 
 
-def test_every_engine_is_timed_and_its_distance_from_torch_told(result, tmp_path):
+def test_every_engine_reports_time_and_distance_from_torch(result, tmp_path):
     assert result["fill"]["torch"]["times_torch"] == 1
     assert result["distance"]["openvino-f32"]["max"] <= 1
     assert set(result["fill"]) == {"torch", *result["distance"]}
@@ -37,7 +37,7 @@ def test_a_distance_is_of_levels_up_or_down():
     assert distance(fills, right) == {"mean": 2.0, "worst_picture": 4.0, "max": 4}
 
 
-def test_what_computes_half_as_long_is_twice_as_fast():
+def test_half_the_time_is_twice_as_fast():
     def work(size):
         return lambda _: [i * i for i in range(size)]
 

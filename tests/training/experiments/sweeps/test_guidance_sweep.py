@@ -28,7 +28,7 @@ def write_bundle(folder, kind, settings):
 
 
 @pytest.mark.slow
-def test_every_pair_is_measured_and_less_noise_brings_draws_together(tmp_path):
+def test_every_pair_is_measured_and_noise_spreads_draws(tmp_path):
     told = write_coloured(tmp_path / "told", lambda captions: torch.ones(len(captions), 3))
     bundle = write_bundle(tmp_path / "bundle", "unet", UNET)
     out = tmp_path / "frontier.json"
@@ -43,7 +43,7 @@ def test_every_pair_is_measured_and_less_noise_brings_draws_together(tmp_path):
     assert Image.open(out.with_suffix(".png")).width > 1000
 
 
-def test_a_generator_that_knows_neither_is_one_clear_error(coloured, tmp_path):
+def test_generator_without_guidance_and_temperature_is_an_error(coloured, tmp_path):
     bundle = write_bundle(tmp_path / "bundle", "inpaint", PLAIN)
     with pytest.raises(RunError, match="'inpaint' knows no guidance or temperature"):
         frontier(bundle, [coloured], out=tmp_path / "frontier.json", count=4)

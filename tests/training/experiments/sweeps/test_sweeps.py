@@ -34,7 +34,7 @@ def low(prepared, tmp_path_factory):
     return began(tmp_path_factory.mktemp("runs") / "low", prepared, 0.3, *more)
 
 
-def test_runs_may_differ_in_the_setting_the_seed_and_what_leaves_a_step_alone(half, low):
+def test_runs_may_differ_in_setting_seed_and_logging(half, low):
     sweep = load_sweep([half, low], "began", "gamma", undrawn)
     assert [(swept.value, swept.loaded.name) for swept in sweep] == [(0.3, "low"), (0.5, "half")]
 
@@ -42,7 +42,7 @@ def test_runs_may_differ_in_the_setting_the_seed_and_what_leaves_a_step_alone(ha
 @pytest.mark.parametrize(
     "more", ["optimizers.generator.lr=3e-4", "run.batch_size=5", "generator.settings.skips=false"]
 )
-def test_runs_that_differ_in_more_are_refused_and_told_in_what(more, half, prepared, tmp_path):
+def test_runs_differing_in_more_are_refused_with_names(more, half, prepared, tmp_path):
     other = began(tmp_path / "other", prepared, 0.7, more)
     with pytest.raises(RunError, match=f"differ in more than .*gamma: {more.split('=')[0]}"):
         load_sweep([half, other], "began", "gamma", undrawn)
@@ -64,7 +64,7 @@ def test_one_value_makes_no_sweep(half):
         load_sweep([half, half], "began", "gamma", undrawn)
 
 
-def test_a_gamma_sweep_leaves_its_table_and_its_picture(half, low, tmp_path, monkeypatch):
+def test_gamma_sweep_writes_its_table_and_plot(half, low, tmp_path, monkeypatch):
     monkeypatch.setattr(gammas, "need_extractor", lambda: pixels)
     gammas.gamma_sweep([half, low], out=tmp_path / "sweep.json", count=6)
     results = json.loads((tmp_path / "sweep.json").read_text())["results"]
@@ -84,7 +84,7 @@ def made_up(gamma, diversity, kid):
     }
 
 
-def test_whether_diversity_rises_with_gamma_is_told_by_the_rank_correlation():
+def test_diversity_trend_with_gamma_uses_rank_correlation():
     rows = [made_up(0.3, 0.2, 3.0), made_up(0.5, 0.4, 2.0), made_up(0.7, 0.5, 2.5)]
     found = gammas.rising(rows, 0)
     assert found["diversity_rises"]
@@ -93,7 +93,7 @@ def test_whether_diversity_rises_with_gamma_is_told_by_the_rank_correlation():
     assert rhos == pytest.approx([1, -0.5, -1])
 
 
-def test_diversity_that_falls_in_the_end_has_not_risen():
+def test_diversity_falling_at_the_end_has_not_risen():
     rows = [made_up(0.3, 0.4, 3.0), made_up(0.5, 0.3, 2.0), made_up(0.7, 0.35, 2.5)]
     found = gammas.rising(rows, 0)
     assert not found["diversity_rises"]
@@ -112,12 +112,12 @@ class Linear(nn.Module):
         return Logits(level @ self.weight, (level,))
 
 
-def test_gradient_norms_of_a_linear_critic_are_those_of_its_weights():
+def test_gradient_norms_of_linear_critic_are_its_weights():
     images = torch.randn(5, 2, 1, 1)
     assert clips.gradient_norms(Linear(), images, torch.zeros(5, 1)) == pytest.approx([10, 5])
 
 
-def test_a_histogram_holds_every_weight_and_a_pinned_one_in_its_last_bins():
+def test_histogram_holds_every_weight_with_clipped_ones_outermost():
     shares = clips.histogram([torch.tensor([-0.1, 0.1, 0.1, 0.0])], 0.1)
     assert (shares[0], shares[20], shares[-1], sum(shares)) == (0.25, 0.25, 0.5, 1)
 

@@ -24,7 +24,7 @@ def test_surroundings_change_nothing_and_the_hole_does():
     assert not torch.equal(view.look(other), view.look(inside))
 
 
-def test_the_shipped_one_reads_what_it_was_trained_on():
+def test_shipped_scorer_reads_what_it_was_trained_on():
     scorer = load_hole_scorer("cpu")
     seen = KINDS["hole"].see(pictures())
     scores = scorer(seen, torch.nn.functional.normalize(torch.randn(2, CAPTION_DIM)))

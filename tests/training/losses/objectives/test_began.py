@@ -51,13 +51,13 @@ def test_the_terms_are_the_papers():
     )
 
 
-def test_the_squared_loss_and_the_penalty_are_there_when_asked_for():
+def test_squared_loss_and_penalty_are_optional():
     terms = Began(BeganLossSettings(norm=2, l2=2.0)).generator_terms(Half(), REAL, FAKE)
     assert terms["adversarial"].tolist() == pytest.approx([0.01, 0.01])
     assert terms["l2"].tolist() == pytest.approx([2 * 0.36] * 2)
 
 
-def test_what_is_seen_around_the_hole_does_not_count():
+def test_pixels_around_the_hole_do_not_count():
     around = FAKE._replace(images=torch.where(FAKE.mask > 0, FAKE.images, 0.9))
     objective = Began(BeganLossSettings())
     assert objective.loss(Half(), around).tolist() == pytest.approx([0.1, 0.1])

@@ -56,7 +56,7 @@ def judged(objective, discriminator, draws):
     return objective.generator_terms(discriminator, real, fake)
 
 
-def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminator):
+def test_warmup_uses_pixels_alone_and_then_all_terms(discriminator):
     objective = Flagship(FlagshipSettings(warmup=1))
     draws = noise()
     assert judged(objective, discriminator, draws).keys() == {"pixels"}
@@ -66,7 +66,7 @@ def test_the_warm_up_knows_pixels_alone_and_then_everybody_is_heard(discriminato
     assert all(term.shape == (ROWS,) for term in terms.values())
 
 
-def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
+def test_each_term_has_its_share_of_output_gradient(discriminator):
     settings = FlagshipSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
     objective, draws = Flagship(settings), noise()
     terms = judged(objective, discriminator, draws)
@@ -79,7 +79,7 @@ def test_each_term_has_its_share_of_the_gradient_at_the_output(discriminator):
     assert float(slopes["caption"] / slopes["pixels"]) == pytest.approx(0.25, rel=1e-3)
 
 
-def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
+def test_spread_around_the_right_mean_beats_equal_draws():
     objective = Flagship(FlagshipSettings(spread=1.0, warmup=0))
     real = scenes(noise())[0]
     truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
@@ -88,7 +88,7 @@ def test_draws_that_differ_around_the_right_mean_are_better_than_equal_ones():
     assert (differing < objective.pixels(real, (truth + apart, truth + apart))).all()
 
 
-def test_of_holes_drawn_once_the_pixels_ask_nothing_and_of_the_others_as_much_in_all():
+def test_resampled_holes_take_the_whole_pixel_loss():
     objective = Flagship(FlagshipSettings(warmup=0))
     first, second = noise()
     real = scenes([first])[0]
@@ -108,7 +108,7 @@ def test_the_margin_is_read_unless_told_otherwise():
         assert alike is not overlap
 
 
-def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_else(discriminator):
+def test_zero_noise_fill_is_pulled_to_mean_only(discriminator):
     objective = Flagship(FlagshipSettings(warmup=1, mean=2.0, mean_after=1))
     for _ in range(2):
         assert not objective.still
@@ -124,7 +124,7 @@ def test_what_is_filled_without_noise_is_pulled_to_the_right_mean_and_nothing_el
     assert torch.allclose(still.grad, 2.0 * 2 * towards / towards.numel(), atol=1e-9)
 
 
-def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(discriminator):
+def test_generator_is_frozen_during_the_discriminator_warmup(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, ahead=1))
     assert objective.draws == 1
     real, fake = objective.prepare(discriminator, *scenes(noise()[:1]))
@@ -135,7 +135,7 @@ def test_the_generator_waits_while_the_discriminator_gets_to_know_its_fills(disc
     assert judged(objective, discriminator, noise()).keys() > {"pixels"}
 
 
-def test_of_the_hole_alone_no_more_is_wanted_than_the_real_one_gives(discriminator):
+def test_hole_caption_loss_stops_at_the_real_score(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, hole=0.5, noise=0.0))
     assert "hole" in judged(objective, discriminator, noise())
     real, _ = scenes(noise())
@@ -155,14 +155,14 @@ class Undecided:
 
 
 @pytest.mark.parametrize("mismatch", [0.0, 0.5, 1.0])
-def test_who_cannot_tell_real_from_fake_is_pulled_to_neither_side(mismatch):
+def test_uncertain_discriminator_pulls_to_neither_side(mismatch):
     objective, undecided = Flagship(FlagshipSettings(warmup=0, mismatch=mismatch)), Undecided()
     terms = objective.discriminator_terms(undecided, *scenes(noise()))
     sum(term.sum() for term in terms.values()).backward()
     assert torch.allclose(undecided.score.grad, torch.zeros(ROWS, 1), atol=1e-6)
 
 
-def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
+def test_wrong_caption_is_neither_empty_nor_near():
     caption = captions(6, 8)
     caption[1] = caption[0]  # another picture of the same class
     caption[2] = 0  # dropped
@@ -174,7 +174,7 @@ def test_a_wrong_caption_is_neither_empty_nor_a_near_one():
         assert ((wrong * caption).sum(1) < 0.75).all()
 
 
-def test_contrast_is_least_for_the_own_caption_and_nothing_without_one():
+def test_contrast_is_least_for_own_caption_else_zero():
     caption = captions(5)
     caption[4] = 0
     codes = torch.eye(5)
@@ -186,7 +186,7 @@ def test_contrast_is_least_for_the_own_caption_and_nothing_without_one():
     assert right[4] == wrong[4] == 0
 
 
-def test_what_it_has_learnt_of_the_gradients_survives_a_resume(discriminator):
+def test_gradient_balancer_state_survives_a_resume(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0))
     judged(objective, discriminator, noise())
     objective.after_step({})
@@ -203,7 +203,7 @@ def swapped(real, fake):
     return real, fake._replace(caption=asked)
 
 
-def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminator):
+def test_fill_for_other_caption_need_not_match_picture(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, swap=1.0))
     draws = noise()
     real, fake = objective.prepare(discriminator, *swapped(*scenes(draws)))
@@ -214,7 +214,7 @@ def test_a_fill_for_anothers_caption_is_not_asked_to_be_its_picture(discriminato
     assert (terms["caption"] >= 0).all()
 
 
-def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
+def test_captions_are_drawn_only_after_the_warmup():
     caption = captions(64)
     assert torch.equal(Flagship(FlagshipSettings(warmup=1, swap=1.0)).asked(caption), caption)
     torch.manual_seed(0)
@@ -224,7 +224,7 @@ def test_who_is_asked_for_what_is_drawn_once_the_warm_up_is_over():
     assert all((row == caption).all(1).any() for row in asked[other])
 
 
-def test_a_share_of_the_own_captions_is_kept_from_the_generator():
+def test_generator_does_not_see_some_own_captions():
     caption = captions(64)
     torch.manual_seed(0)
     asked = Flagship(FlagshipSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
@@ -234,7 +234,7 @@ def test_a_share_of_the_own_captions_is_kept_from_the_generator():
     assert 6 <= (~silent & ~own).sum() <= 26
 
 
-def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_picture(
+def test_fill_without_its_caption_is_judged_by_it(
     discriminator,
 ):
     discriminator = deepcopy(discriminator).eval()  # or its norms would move from one to the next
@@ -252,7 +252,7 @@ def test_a_fill_asked_for_without_its_caption_is_judged_by_it_and_is_to_be_its_p
     assert terms(dropped, untold)["caption"].max() == 0
 
 
-def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discriminator):
+def test_fill_as_good_as_the_real_costs_nothing(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, noise=0.0))
     real, _ = objective.prepare(discriminator, *scenes(noise()))
     scorer, code, caption = load_caption_scorer("cpu"), real.looked.code, real.caption
@@ -260,7 +260,7 @@ def test_nothing_is_wanted_of_a_fill_that_fits_as_well_as_the_real_picture(discr
     assert caption_loss(scorer, code, -code, caption, caption).max() > 0
 
 
-def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
+def test_nearly_satisfied_term_pushes_less():
     output = torch.ones(2, 3, 4, 4, requires_grad=True)
     shares = GradientBalancer("pixels", {"caption": 2.0, "features": 2.0}, frozenset({"caption"}))
     for step, left in ((0, 1.0), *((25 * n, 0.01) for n in range(1, 100))):
@@ -275,7 +275,7 @@ def test_a_term_that_is_nearly_content_no_longer_pushes_as_hard():
     assert float(pulls["caption"] / pulls["pixels"]) == pytest.approx(0.02, rel=0.02)
 
 
-def test_steering_by_captions_needs_a_discriminator_that_reads_them():
+def test_caption_loss_needs_a_conditional_discriminator():
     plain = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4})
     with pytest.raises(ValueError, match="meaning"):
         Flagship(FlagshipSettings()).check(plain)

@@ -25,7 +25,7 @@ def scene(first, second):
 REAL, FAKE = scene(0.5, 1.0), scene(0.25, -0.5)
 
 
-def test_the_discriminators_terms_are_half_the_squared_distances_to_1_and_0():
+def test_discriminator_terms_are_half_squared_distances_from_targets():
     objective = LeastSquares(LeastSquaresSettings())
     terms = objective.discriminator_terms(Judge(), REAL, FAKE)
     # Squares of 0.5 - 1 and 1 - 1; of 1 - 1 and 2 - 1.
@@ -39,7 +39,7 @@ def test_places_are_judged_before_they_are_averaged():
     assert torn["adversarial"][0] == pytest.approx(1 / 9)  # the mean score is 1
 
 
-def test_the_generators_terms_are_weighed_and_the_error_is_of_the_hole():
+def test_generator_terms_are_weighted_and_hole_error_only():
     objective = LeastSquares(LeastSquaresSettings(adversarial=0.001, l1=0.999))
     outside = FAKE.images.masked_fill(FAKE.mask == 0, 9.0)
     terms = objective.generator_terms(Judge(), REAL, FAKE)

@@ -44,13 +44,13 @@ class Brightness:
         return tuple([self.weight * seen.window.flatten(1).sum(1, keepdim=True)] for _ in captions)
 
 
-def test_the_penalty_is_half_gamma_times_the_squared_slope_of_real_and_made(objective):
+def test_penalty_is_half_gamma_times_squared_gradient_norms(objective):
     terms = objective.discriminator_terms(Brightness(0.1), scene(0), scene(1))
     expected = torch.full((ROWS,), 3.0 / 2 * 0.01 * 3 * 48 * 48)
     assert torch.allclose(terms["r1"], expected) and torch.allclose(terms["r2"], expected)
 
 
-def test_the_penalty_has_a_gradient_of_its_own_in_the_discriminator():
+def test_penalty_has_its_own_gradient_in_the_discriminator():
     torch.manual_seed(0)
     settings = {"caption_dim": DIM, "width": 4, "patch_width": 4}
     network = DISCRIMINATORS["projected-pixels"](settings)
@@ -61,7 +61,7 @@ def test_the_penalty_has_a_gradient_of_its_own_in_the_discriminator():
     assert any(slope.abs().sum() > 0 for slope in slopes)
 
 
-def test_only_the_difference_of_a_picture_s_two_scores_counts(objective):
+def test_only_the_score_difference_of_a_pair_counts(objective):
     real, fake = scene(0), scene(1)
     both = real._replace(looked=fake.looked)
     terms = objective.discriminator_terms(Brightness(1.0), both, fake)
