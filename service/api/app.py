@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
+from captionfill.errors import ServiceError, StartError
 from service.api.expiry import run_expiry_sweeper
 from service.api.inpaint_service import InpaintService
 from service.api.prometheus import HttpMetrics
@@ -17,7 +18,7 @@ from service.api.schemas import openapi
 from service.api.schemas.inpaint import REQUEST_HEADERS
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
-from service.errors import errors, responses
+from service.errors import responses
 from service.middleware.install import install_middleware
 from service.queue.batch_store import BatchStore
 from service.queue.client import Queue
@@ -36,8 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
         queue = Queue(settings)
         app.state.settings, app.state.queue = settings, queue
         app.state.redis_monitor = RedisMonitor(queue.redis, settings)
-        app.state.fleet = WorkerRegistry(queue)
-        app.state.inpainter = InpaintService(settings, queue, app.state.fleet)
+        app.state.worker_registry = WorkerRegistry(queue)
+        app.state.inpaint_service = InpaintService(settings, queue, app.state.worker_registry)
         app.state.batches = BatchStore(queue, settings)
         async with run_dispatcher(settings, queue.redis), run_expiry_sweeper(queue):
             yield
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in _PARTS:
         app.include_router(part.router)
     app.state.metrics = HttpMetrics()
-    for kind in (errors.ServiceError, HTTPException, RequestValidationError):
+    for kind in (ServiceError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
     _check_root_path(settings.root_path)
@@ -72,7 +73,7 @@ def _check_root_path(root: str) -> None:
     taken = {route.path.split("/")[1] for part in _PARTS for route in part.router.routes
              if isinstance(route, Route)} | {"openapi.json"}  # fmt: skip
     if taken.intersection(first):
-        raise errors.StartError(
+        raise StartError(
             f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is that of a "
             "route of this service; choose another"
         )

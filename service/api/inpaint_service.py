@@ -20,14 +20,9 @@ from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
-from service.errors.errors import (
-    BadRequest,
-    JobFailed,
-    JobGone,
-    NoSuchJob,
-    QueueFull,
-    ResultNotReady,
-)
+from service.errors.capacity import QueueFull
+from service.errors.jobs import JobFailed, JobGone, NoSuchJob, ResultNotReady
+from service.errors.requests import BadRequest
 from service.queue.client import EnqueueResult, IdempotencyKey, Queue
 from service.queue.job_ids import make_job_id
 from service.queue.jobs import Job, Priority, Status
@@ -92,27 +87,27 @@ class InpaintResult:
 class InpaintService:
     """Carries requests through the queue, without ever blocking the event loop."""
 
-    def __init__(self, settings: Settings, queue: Queue, fleet: WorkerRegistry) -> None:
+    def __init__(self, settings: Settings, queue: Queue, registry: WorkerRegistry) -> None:
         self._settings = settings
         self._queue = queue
-        self._fleet = fleet
+        self._registry = registry
         self._threads = CapacityLimiter(settings.decoders)
         self._held_pixels = 0
 
     async def prepare(
-        self, request: InpaintRequest, key: str = "", *, afresh: bool = False
+        self, request: InpaintRequest, key: str = "", *, no_cache: bool = False
     ) -> PreparedRequest:
         """Decode and check everything about a request that can be checked.
 
         Args:
             request: with its picture.
             key: what a random seed is made of, so that a retry asks for the same.
-            afresh: the client wants it computed, whether or not the answer is kept.
+            no_cache: the client wants it computed, whether or not the answer is kept.
 
         Raises:
             ServiceError: whatever is wrong with picture, region or model.
         """
-        model, model_version = await self._fleet.resolve(request.model)
+        model, model_version = await self._registry.resolve(request.model)
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
         self._check_answer_size(canvas.picture, request)
         work = InferenceTask(
@@ -123,14 +118,14 @@ class InpaintService:
             other=request.other,
             model=model,
             model_version=model_version,
-            nonce=secrets.token_hex(8) if afresh else "",
+            nonce=secrets.token_hex(8) if no_cache else "",
             temperature=request.temperature,
         )
         name = _name_of(request, canvas.region, work)
         return PreparedRequest(canvas, work, request.image, name, fingerprint, request.webhook)
 
     @contextmanager
-    def hold(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
+    def reserve(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
         """Keep a picture in memory until its answer, and listen for it.
 
         Pictures are counted by their pixels: the queue's depth does not bound them.
@@ -144,8 +139,8 @@ class InpaintService:
             raise QueueFull("too many large pictures are waiting")
         self._held_pixels += pixels
         try:
-            with self._queue.bells.listen(prepared.work.id) as bell:
-                yield bell
+            with self._queue.bells.listen(prepared.work.id) as completion:
+                yield completion
         finally:
             self._held_pixels -= pixels
 
@@ -202,40 +197,40 @@ class InpaintService:
 
     async def wait(
         self,
-        ticket: SubmittedJob,
-        bell: asyncio.Event,
+        job: SubmittedJob,
+        completion: asyncio.Event,
         gone: Callable[[], Awaitable[None]],
         seconds: float,
     ) -> InpaintResult:
         """Wait for a job, and compose its answer.
 
         Args:
-            ticket: from `submit`.
-            bell: from `hold`, entered before the job was put in.
+            job: from `submit`.
+            completion: from `reserve`, entered before the job was put in.
             gone: returns when the client has left, which ends a job that is this client's alone.
             seconds: how long to wait.
 
         Raises:
             JobFailed, JobGone, AnswerTimeout, QueueUnavailable.
         """
-        prepared, admitted = ticket.prepared, ticket.admitted
+        prepared, admitted = job.prepared, job.admitted
         if admitted.answered or not admitted.is_new:
-            bell.set()
+            completion.set()
         waiting = asyncio.ensure_future(
-            self._queue.wait(ticket.id, seconds, bell, ticket.job.owner)
+            self._queue.wait(job.id, seconds, completion, job.job.owner)
         )
         leaving = asyncio.ensure_future(gone())
         try:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 outcome = waiting.result()
-                return await self._compose(ticket.id, _meta(prepared), prepared.canvas, outcome)
+                return await self._compose(job.id, _meta(prepared), prepared.canvas, outcome)
             raise BadRequest("the client left before the answer")
         finally:
             waiting.cancel()
             leaving.cancel()
 
-    async def abandon(self, name: str) -> None:
+    async def cancel(self, name: str) -> None:
         """Forget a job nobody waits for: a worker drops it before the model sees it."""
         with suppress(NoSuchJob):
             await self._queue.cancel(name, forget=True)

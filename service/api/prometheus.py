@@ -15,7 +15,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from service.errors.errors import catalogue
+from service.errors.catalogue import catalogue
 from service.observability.request_record import RequestRecord
 from service.queue import counters as names
 from service.queue.stats import QueueStats

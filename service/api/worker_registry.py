@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from service.errors.errors import UnknownModel
+from service.errors.requests import UnknownModel
 from service.queue.client import Heartbeat, Queue
 
 _FRESH_SECONDS = 1.0
@@ -56,7 +56,7 @@ def _ordered(beats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
 
 
 def _default(best: Sequence[Heartbeat]) -> str:
-    """The default of most of the best workers, so that a mixed fleet has one default at a time."""
+    """The default of most of the best workers, so that there is one at a time."""
     first = best[0]
     votes = Counter(
         beat.default

@@ -4,9 +4,10 @@ from starlette.datastructures import Headers
 
 from captionfill.errors import StartError
 from service.auth.api_keys import ApiKeyFile
-from service.auth.principal import ANONYMOUS, LOCAL, Principal, keys_are_on
+from service.auth.principal import ANONYMOUS, LOCAL, Principal, auth_enabled
 from service.config.settings import Settings
-from service.errors.errors import KeyRequired, NotReady
+from service.errors.access import KeyRequired
+from service.errors.capacity import NotReady
 
 # Open to everybody: probes, what problems mean, and what the API looks like.
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
@@ -24,7 +25,7 @@ class Authenticator:
     """Tells who asks. Where keys are off, everybody is the local caller."""
 
     def __init__(self, settings: Settings) -> None:
-        self.keys = ApiKeyFile(settings.keys_path) if keys_are_on(settings) else None
+        self.keys = ApiKeyFile(settings.keys_path) if auth_enabled(settings) else None
 
     def caller(self, path: str, headers: Headers) -> Principal:
         """The caller of a request.
@@ -60,7 +61,7 @@ def check_keys(settings: Settings) -> None:
     Raises:
         StartError: with the command that makes a key.
     """
-    if keys_are_on(settings) and not ApiKeyFile(settings.keys_path).read():
+    if auth_enabled(settings) and not ApiKeyFile(settings.keys_path).read():
         address = settings.published_on or settings.host
         raise StartError(
             f"{address} can be reached by others, so API keys are on, and {settings.keys_path} has "

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from service.config.settings import Settings
-from service.errors.errors import AdminOnly
+from service.errors.access import AdminOnly
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ LOCAL = Principal("local", admin=True)
 ANONYMOUS = Principal("(anonymous)")
 
 
-def keys_are_on(settings: Settings) -> bool:
+def auth_enabled(settings: Settings) -> bool:
     """Whether requests need an API key."""
     return settings.auth == "on" or (settings.auth == "auto" and not is_private(settings))
 

@@ -14,7 +14,7 @@ import typer
 
 from captionfill.errors import StartError
 from service.config.settings import Settings, load_settings
-from service.errors.errors import QueueUnavailable
+from service.errors.capacity import QueueUnavailable
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -28,7 +28,7 @@ from pydantic_settings.exceptions import SettingsError
 from captionfill.errors import StartError
 from service.config.addresses import AllowList
 from service.config.webhook_secrets import parse_secrets
-from service.errors.redaction import hide
+from service.errors.redaction import register_secrets
 from service.redis.url import check_redis_url, secrets_of
 
 # A list is written a,b,c in the environment.
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
     def _check_redis_url(cls, url: str | None) -> str | None:
         if url is not None:
             check_redis_url(url)
-            hide(secrets_of(url))
+            register_secrets(secrets_of(url))
         return url
 
     @field_validator("*")
@@ -282,7 +282,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_webhook_secret(cls, secret: SecretStr) -> SecretStr:
         parse_secrets(secret.get_secret_value())
-        hide(secret.get_secret_value().split())
+        register_secrets(secret.get_secret_value().split())
         return secret
 
     @field_validator("webhook_allow")

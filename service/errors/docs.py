@@ -4,13 +4,13 @@ import json
 from inspect import cleandoc
 
 from captionfill.errors import ServiceError, StartError
-from service.errors.errors import MEDIA_TYPE, catalogue, example
+from service.errors.catalogue import MEDIA_TYPE, catalogue, example
 
 _HEAD = f"""# Problems
 
 Whatever goes wrong is answered with a problem document (RFC 9457, `{MEDIA_TYPE}`). Its `type` is
 `/problems/<slug>`: a path of the service, which explains it, and a section here. The slugs stay as
-they are; `detail` is for people and may change. Made from `service/errors/errors.py` by
+they are; `detail` is for people and may change. Made from `service/errors/` by
 `python -m service.errors.docs`; `make fix` keeps it in step.
 """
 

@@ -1,7 +1,7 @@
 """Errors as OpenAI's clients look for them, beside what every problem document has."""
 
 from captionfill.errors import InvalidMask, ServiceError
-from service.errors.errors import InvalidCaption, UnknownModel
+from service.errors.requests import InvalidCaption, UnknownModel
 
 _FIELDS = {
     "image", "mask", "prompt", "n", "model", "size", "seed", "temperature",

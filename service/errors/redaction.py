@@ -18,7 +18,7 @@ _SHORTEST = 4
 _secrets: frozenset[str] = frozenset()
 
 
-def hide(secrets: Iterable[str]) -> None:
+def register_secrets(secrets: Iterable[str]) -> None:
     """Mask these from now on, in every form in which they may be written, and line by line."""
     global _secrets  # noqa: PLW0603 - the settings of a process are one
     for secret in secrets:

@@ -8,16 +8,25 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from service.errors import errors, openai
+from captionfill.errors import InvalidField, ServiceError
+from service.errors import openai
+from service.errors.catalogue import MEDIA_TYPE
+from service.errors.requests import (
+    BadRequest,
+    BodyTooLarge,
+    MethodNotAllowed,
+    NoSuchPage,
+    UnsupportedBody,
+)
 
 log = logging.getLogger("captionfill.api")
 
-_BY_STATUS: dict[int, type[errors.ServiceError]] = {
-    404: errors.NoSuchPage,
-    405: errors.MethodNotAllowed,
-    413: errors.BodyTooLarge,
-    415: errors.UnsupportedBody,
-    422: errors.InvalidField,
+_BY_STATUS: dict[int, type[ServiceError]] = {
+    404: NoSuchPage,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: UnsupportedBody,
+    422: InvalidField,
 }
 
 
@@ -37,23 +46,21 @@ def respond(scope: Scope, error: Exception) -> JSONResponse:
     document = known.problem()
     if route_path(scope).startswith("/v1/"):
         document["error"] = openai.explain(known)
-    return JSONResponse(
-        document, known.status, {**known.headers, **headers}, media_type=errors.MEDIA_TYPE
-    )
+    return JSONResponse(document, known.status, {**known.headers, **headers}, media_type=MEDIA_TYPE)
 
 
-def _known(error: Exception) -> tuple[errors.ServiceError, dict[str, str]]:
+def _known(error: Exception) -> tuple[ServiceError, dict[str, str]]:
     """An error of our tree for any error, and headers that the framework wants sent."""
-    if isinstance(error, errors.ServiceError):
+    if isinstance(error, ServiceError):
         return error, {}
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])
-        return errors.InvalidField(f"{place}: {first['msg']}"), {}
+        return InvalidField(f"{place}: {first['msg']}"), {}
     if isinstance(error, HTTPException):
-        fallback = errors.BadRequest if error.status_code < 500 else errors.ServiceError
+        fallback = BadRequest if error.status_code < 500 else ServiceError
         kind = _BY_STATUS.get(error.status_code, fallback)
         detail = error.detail or HTTPStatus(error.status_code).phrase
         return kind(str(detail)), dict(error.headers or {})
     # The log has the traceback; the client learns nothing of the inside.
-    return errors.ServiceError("something went wrong; the log says what"), {}
+    return ServiceError("something went wrong; the log says what"), {}

@@ -11,7 +11,7 @@ from service.config.settings import Settings
 from service.errors.responses import respond, route_path
 from service.middleware.caller_limits import ConcurrencyLimit
 from service.middleware.host_check import HostCheck
-from service.middleware.rate_limit import RateLimiter, name_of
+from service.middleware.rate_limit import RateLimiter, caller_id
 
 _ALIVE = ("/healthz", "/readyz")
 _PROBES = (*_ALIVE, "/metrics")
@@ -65,7 +65,7 @@ class Admission:
         address = (scope.get("client") or ("", 0))[0]
         state = scope.setdefault("state", {})
         state["caller"] = caller
-        state["caller_id"] = name_of(caller, address)
+        state["caller_id"] = caller_id(caller, address)
         if path in _PROBES:
             return {}
         self._requests.check_share(state["caller_id"])

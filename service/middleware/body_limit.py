@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captionfill.errors import ServiceError
 from service.config.settings import Settings
-from service.errors.errors import BodyTooLarge, TooManyAtOnce, UploadsFull, UploadTooSlow
+from service.errors.capacity import TooManyAtOnce, UploadsFull
+from service.errors.requests import BodyTooLarge, UploadTooSlow
 from service.errors.responses import respond, route_path
 from service.middleware.caller_limits import OVERHEAD, ByteBudget
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.config.settings import Settings
-from service.errors.errors import Busy, TooManyAtOnce, UploadsFull
+from service.errors.capacity import Busy, TooManyAtOnce, UploadsFull
 
 # What a form may hold besides its picture: boundaries, headers, a caption.
 OVERHEAD = 64 * 1024

@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from service.auth.principal import is_loopback, is_private, keys_are_on
+from service.auth.principal import auth_enabled, is_loopback, is_private
 from service.config.settings import Settings
-from service.errors.errors import CrossOrigin, WrongHost
+from service.errors.access import CrossOrigin, WrongHost
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - an address to listen on, and nobody's name
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -21,7 +21,7 @@ class HostCheck:
         self._hosts = {name.lower() for name in own if name not in _ANY} | named
         # A website can give this machine a name of its own (DNS rebinding); where no key is asked
         # for, the name in the Host header is all that tells such a request from ours.
-        self._check_hosts = bool(named) or (not keys_are_on(settings) and is_private(settings))
+        self._check_hosts = bool(named) or (not auth_enabled(settings) and is_private(settings))
         self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
 
     def check(self, method: str, headers: Headers) -> None:

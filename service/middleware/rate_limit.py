@@ -11,9 +11,9 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from service.auth.principal import ANONYMOUS, LOCAL, Principal, keys_are_on
+from service.auth.principal import ANONYMOUS, LOCAL, Principal, auth_enabled
 from service.config.settings import Settings
-from service.errors.errors import QueueUnavailable, TooManyRequests
+from service.errors.capacity import QueueUnavailable, TooManyRequests
 from service.redis.client import AsyncFailoverClient
 from service.redis.errors import RedisErrorLog
 
@@ -25,7 +25,7 @@ _CONNECTIONS = 16
 # KEYS: bucket. ARGV: tokens a second, most tokens.
 # Returns 1 where a token was there, and the tokens left in thousandths. An idle bucket is full,
 # so it is forgotten when it would be.
-TAKE = """
+TAKE_SCRIPT = """
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -91,7 +91,7 @@ class RateLimiter:
         )
         self._redis: Any = AsyncFailoverClient.from_pool(pool)
         self._errors = RedisErrorLog()
-        self._take = self._redis.register_script(TAKE)
+        self._take = self._redis.register_script(TAKE_SCRIPT)
 
     async def admit(self, caller: Principal, address: str) -> Allowance | None:
         """Take a token of the caller's, or, without keys, of the address's. None: no limit.
@@ -103,7 +103,7 @@ class RateLimiter:
         rate = self._default if caller.rate is None else caller.rate
         if not rate:
             return None
-        bucket = self._prefix + name_of(caller, address)
+        bucket = self._prefix + caller_id(caller, address)
         try:
             taken, left = await self._take(keys=[bucket], args=[rate, self._burst])
         except (RedisError, OSError) as error:
@@ -120,13 +120,13 @@ class RateLimiter:
         await self._redis.aclose()
 
 
-def name_of(caller: Principal, address: str) -> str:
+def caller_id(caller: Principal, address: str) -> str:
     """Whom limits count a request for: its key's name, or without a key its address."""
     by_key = caller is not LOCAL and caller is not ANONYMOUS
-    return f"key:{caller.name}" if by_key else f"address:{network(address)}"
+    return f"key:{caller.name}" if by_key else f"address:{address_group(address)}"
 
 
-def network(address: str) -> str:
+def address_group(address: str) -> str:
     """Whom an address stands for: one of IPv4 for itself, one of IPv6 for its /64."""
     try:
         parsed = ip_address(address)
@@ -141,4 +141,4 @@ def network(address: str) -> str:
 def _default_rate(settings: Settings) -> float:
     if settings.rate_limit is not None:
         return settings.rate_limit
-    return _RATE_WITH_KEYS if keys_are_on(settings) else 0.0
+    return _RATE_WITH_KEYS if auth_enabled(settings) else 0.0

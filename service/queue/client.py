@@ -12,17 +12,9 @@ import redis.asyncio
 from redis.exceptions import OutOfMemoryError, RedisError
 
 from service.config.settings import Settings
-from service.errors.errors import (
-    AnswerTimeout,
-    Draining,
-    JobGone,
-    JobLost,
-    KeyReused,
-    NoSuchJob,
-    QueueFull,
-    QueueUnavailable,
-    QuotaExceeded,
-)
+from service.errors.capacity import Draining, QueueFull, QueueUnavailable, QuotaExceeded
+from service.errors.jobs import AnswerTimeout, JobGone, JobLost, NoSuchJob
+from service.errors.requests import KeyReused
 from service.queue.job_ids import age_of
 from service.queue.jobs import Job, Priority, State, Status
 from service.queue.notifications import CompletionNotifier

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from service.config.addresses import AllowList
 from service.config.settings import Settings
-from service.errors.errors import InvalidWebhook
+from service.errors.requests import InvalidWebhook
 from service.queue.redis_keys import RedisKeys
 from service.redis.errors import RedisErrorLog
 from service.webhooks.outbox import Outbox, PendingWebhook

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import idna
 
 from service.config.addresses import AllowList
-from service.errors.errors import InvalidWebhook
+from service.errors.requests import InvalidWebhook
 
 if TYPE_CHECKING:
     from service.config.settings import Settings

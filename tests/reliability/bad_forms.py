@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from service.errors.errors import catalogue
+from service.errors.catalogue import catalogue
 from tests.reliability.good import CAPTION, expect, pack
 from tests.reliability.samples import Sample
 from tests.reliability.wire import BOUNDARY, FORM, Client, form

@@ -10,7 +10,7 @@ from PIL import Image
 from schemathesis.generation.meta import REQUEST_SHAPE_PROBES, coverage_scenario
 from schemathesis.transport.serialization import Binary
 
-from service.errors.errors import MEDIA_TYPE
+from service.errors.catalogue import MEDIA_TYPE
 from tests.reliability.contract_inputs import size_of
 
 OURS = ("problem_is_documented", "pictures_are_whole", "answer_is_sealed")

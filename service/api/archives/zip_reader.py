@@ -17,7 +17,7 @@ from typing import IO
 
 from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
 from captionfill.errors import ServiceError
-from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidEntry
+from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
 # Each entry of a zip's directory begins so.
 _SIGNATURE = b"PK\x01\x02"

@@ -15,10 +15,10 @@ from service.api.archives.zip_reader import (
     open_archive,
 )
 from service.api.forms.inpaint_form import InpaintRequest
-from service.api.forms.multipart import FormPart, unique
+from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 from service.config.settings import Settings
-from service.errors.errors import InvalidArchive, InvalidCaption
+from service.errors.requests import InvalidArchive, InvalidCaption
 
 COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
@@ -39,22 +39,22 @@ def read_batch(
         raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(FIELDS))}")
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
-    common = unique([part for part in parts if part.name in COMMON])
+    common = fields_by_name([part for part in parts if part.name in COMMON])
     if names & _PAIRS:
         return _pair(parts, limits), common
     return _unpack([part for part in parts if part.name in _ARCHIVE], limits), common
 
 
 def check_common(common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
-    """What is asked for with every picture alike; it has no picture yet.
+    """What is form for with every picture alike; it has no picture yet.
 
     Raises:
         InvalidField, InvalidRegion: a field that is bad for every one.
     """
-    asked = InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
-    if asked.region is not None:
-        parse_region(asked.region)
-    return asked
+    form = InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+    if form.region is not None:
+        parse_region(form.region)
+    return form
 
 
 def request_for(item: ZipItem, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:

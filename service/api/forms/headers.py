@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.errors.errors import InvalidHeader
+from service.errors.requests import InvalidHeader
 
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
@@ -63,7 +63,7 @@ def wants_no_cache(headers: Mapping[str, str]) -> bool:
     return any(one.strip() in ("no-cache", "no-store") for one in directives)
 
 
-def matches(header: str | None, tag: str) -> bool:
+def etag_matches(header: str | None, tag: str) -> bool:
     """Whether an If-None-Match header names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
     if header is None:
         return False

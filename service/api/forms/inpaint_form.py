@@ -10,7 +10,7 @@ from typing import Any
 
 from captionfill.errors import InvalidField
 from service.config.settings import Settings
-from service.errors.errors import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
+from service.errors.requests import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
 MAX_CAPTION = 1000

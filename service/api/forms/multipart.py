@@ -17,7 +17,8 @@ from captionfill.errors import InvalidField
 from service.api.forms.file_slice import FileSlice
 from service.api.forms.preamble import Preamble
 from service.config.settings import Settings
-from service.errors.errors import BadRequest, StorageFull, UnsupportedBody, UnsupportedEncoding
+from service.errors.capacity import StorageFull
+from service.errors.requests import BadRequest, UnsupportedBody, UnsupportedEncoding
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -57,7 +58,7 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
         UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
     """
     async with open_form(request, settings, _FEW_PARTS) as parts:
-        return unique(parts)
+        return fields_by_name(parts)
 
 
 @asynccontextmanager
@@ -94,7 +95,7 @@ def _spool(settings: Settings) -> Iterator[IO[bytes]]:
             spool.close()
 
 
-def unique(parts: list[FormPart]) -> dict[str, bytes]:
+def fields_by_name(parts: list[FormPart]) -> dict[str, bytes]:
     """The bytes of each part by its name.
 
     Raises:

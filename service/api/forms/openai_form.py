@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from captionfill.errors import InvalidField, InvalidMask
 from service.api.forms.inpaint_form import InpaintRequest
-from service.api.forms.multipart import FormPart, unique
+from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 from service.config.settings import Settings
 
@@ -49,7 +49,7 @@ def read_edit(parts: Sequence[FormPart], settings: Settings) -> EditRequest:
     pictures = [part for part in parts if part.name in _PICTURE]
     if len(pictures) != 1:
         raise InvalidField(f"image: {len(pictures)} pictures were sent; one is filled at a time")
-    fields = unique([part for part in parts if part.name not in _PICTURE])
+    fields = fields_by_name([part for part in parts if part.name not in _PICTURE])
     if "mask" in fields and (reason := explain_mistake("mask", fields["mask"])):
         raise InvalidMask(reason)
     mask, size = fields.pop("mask", b""), fields.pop("size", b"auto")
@@ -58,8 +58,8 @@ def read_edit(parts: Sequence[FormPart], settings: Settings) -> EditRequest:
     if "prompt" not in fields:
         raise InvalidField("prompt is missing")
     form = {ours: fields[name] for name, ours in _RENAMED.items() if name in fields}
-    asked = InpaintRequest.from_form({**form, "image": pictures[0].read()}, settings)
-    return EditRequest(replace(asked, mask=mask), size.decode("utf-8", "replace"))
+    request = InpaintRequest.from_form({**form, "image": pictures[0].read()}, settings)
+    return EditRequest(replace(request, mask=mask), size.decode("utf-8", "replace"))
 
 
 def check_size(size: str, real: tuple[int, int]) -> None:

@@ -9,21 +9,23 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from captionfill.errors import ServiceError
+from captionfill.errors import InvalidField, ServiceError
 from service.api.archives.zip_reader import ZipItem, ZipLimits
 from service.api.archives.zip_stream import ZipStream, safe_name
 from service.api.forms.batch_form import FIELDS, check_common, read_batch, request_for
 from service.api.forms.headers import idempotency_key
 from service.api.forms.multipart import open_form
 from service.api.inpaint_service import InpaintService
-from service.api.routes.dependencies import origin, root_path
+from service.api.routes.dependencies import job_origin, root_path
 from service.api.routes.query_parameters import no_query
 from service.api.schemas import batch as batch_schemas
 from service.api.schemas import inpaint
+from service.api.schemas.problems import BATCH, COMMON, problems
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
-from service.errors import errors
-from service.errors.errors import BatchUnfinished
+from service.errors.capacity import QuotaExceeded
+from service.errors.jobs import BatchUnfinished, NoSuchBatch
+from service.errors.requests import KeyReused
 from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
 from service.queue.jobs import Priority
 
@@ -40,7 +42,7 @@ _FEW_MORE = 8
     dependencies=[no_query(FIELDS)],
     status_code=202,
     response_model=batch_schemas.BatchStatus,
-    responses={202: batch_schemas.ACCEPTED, **inpaint.problems(*errors.BATCH)},
+    responses={202: batch_schemas.ACCEPTED, **problems(*BATCH)},
     openapi_extra={
         "requestBody": batch_schemas.FORM,
         "parameters": [inpaint.IDEMPOTENCY_KEY],
@@ -70,7 +72,7 @@ async def create_batch(request: Request) -> Response:
     return JSONResponse(status.model_dump(), 202, headers)
 
 
-@router.get("/batches/{batch}", responses=inpaint.problems(errors.NoSuchBatch, *errors.COMMON))
+@router.get("/batches/{batch}", responses=problems(NoSuchBatch, *COMMON))
 async def batch_status(request: Request, batch: BatchId) -> batch_schemas.BatchStatus:
     """Tell how far each picture of a batch is."""
     return await _describe(request, await _load(request, batch))
@@ -81,9 +83,7 @@ async def batch_status(request: Request, batch: BatchId) -> batch_schemas.BatchS
     response_class=StreamingResponse,
     responses={
         200: batch_schemas.RESULT,
-        **inpaint.problems(
-            errors.NoSuchBatch, errors.BatchUnfinished, errors.InvalidField, *errors.COMMON
-        ),
+        **problems(NoSuchBatch, BatchUnfinished, InvalidField, *COMMON),
     },
 )
 async def batch_result(
@@ -107,14 +107,14 @@ async def batch_result(
     "/batches/{batch}",
     status_code=204,
     response_class=Response,
-    responses=inpaint.problems(errors.NoSuchBatch, *errors.COMMON),
+    responses=problems(NoSuchBatch, *COMMON),
 )
 async def cancel_batch(request: Request, batch: BatchId) -> Response:
     """Cancel what waits or runs of a batch, and forget the batch with all its results."""
     manifest = await _load(request, batch)
-    inpainter: InpaintService = request.app.state.inpainter
+    service: InpaintService = request.app.state.inpaint_service
     for job in manifest.jobs:
-        await inpainter.abandon(job)
+        await service.cancel(job)
     await request.app.state.batches.forget(manifest)
     return Response(status_code=204)
 
@@ -124,12 +124,12 @@ class _Intake:
 
     def __init__(self, request: Request, common: Mapping[str, bytes], key: str) -> None:
         self._settings: Settings = request.app.state.settings
-        self._inpainter: InpaintService = request.app.state.inpainter
-        self._origin = origin(request)
+        self._service: InpaintService = request.app.state.inpaint_service
+        self._origin = job_origin(request)
         self._common, self._key = common, key
         # With a key the batch sent again is the same batch, and its jobs are the same jobs.
         self._batch = BatchManifest.name(self._origin["owner"], key)
-        self._fresh: list[str] = []  # ids alone: a ticket holds its picture
+        self._fresh: list[str] = []  # ids alone: a job holds its picture
 
     async def take(self, items: Sequence[ZipItem]) -> BatchManifest:
         """Queue every picture that is good.
@@ -147,19 +147,19 @@ class _Intake:
     async def _entry(self, index: int, item: ZipItem) -> BatchEntry:
         try:
             return BatchEntry(item.name, await self._submit(index, item))
-        except errors.KeyReused:
+        except KeyReused:
             raise
         except ServiceError as error:
             # It is not the picture's fault.
-            if error.status >= 500 or isinstance(error, errors.QuotaExceeded):
+            if error.status >= 500 or isinstance(error, QuotaExceeded):
                 raise
             return BatchEntry(item.name, problem=error.problem())
 
     async def _submit(self, index: int, item: ZipItem) -> str:
         key = f"batch:{index}:{self._key}" if self._key else ""
-        asked = await to_thread.run_sync(request_for, item, self._common, self._settings)
-        prepared = await self._inpainter.prepare(asked, key)
-        ticket = await self._inpainter.submit(
+        form = await to_thread.run_sync(request_for, item, self._common, self._settings)
+        prepared = await self._service.prepare(form, key)
+        job = await self._service.submit(
             prepared,
             key=key,
             background=True,
@@ -167,19 +167,19 @@ class _Intake:
             batch=self._batch,
             **self._origin,
         )
-        if ticket.admitted.is_new:
-            self._fresh.append(ticket.id)
-        return ticket.id
+        if job.admitted.is_new:
+            self._fresh.append(job.id)
+        return job.id
 
     async def _undo(self) -> None:
         for job in self._fresh:
-            await self._inpainter.abandon(job)
+            await self._service.cancel(job)
 
 
 async def _check_common(request: Request, common: Mapping[str, bytes]) -> None:
     """Refuse at once what would be refused of every picture."""
-    fleet: WorkerRegistry = request.app.state.fleet
-    await fleet.resolve(check_common(common, request.app.state.settings).model)
+    registry: WorkerRegistry = request.app.state.worker_registry
+    await registry.resolve(check_common(common, request.app.state.settings).model)
 
 
 async def _load(request: Request, name: str) -> BatchManifest:
@@ -231,9 +231,9 @@ async def _result(
     line = batch_schemas.ResultLine(**item.model_dump())
     if item.state not in ("done", "failed") or item.job_id is None:
         return line, b""
-    inpainter: InpaintService = request.app.state.inpainter
+    service: InpaintService = request.app.state.inpaint_service
     try:
-        answer = await inpainter.result(item.job_id, request.state.caller.name)
+        answer = await service.result(item.job_id, request.state.caller.name)
     except ServiceError as error:
         problem = inpaint.Problem(**error.problem())
         return line.model_copy(update={"problem": problem}), b""

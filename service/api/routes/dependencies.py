@@ -8,7 +8,7 @@ from service.auth.principal import Principal
 from service.observability.tracing import current_traceparent
 
 
-def origin(request: Request) -> dict[str, Any]:
+def job_origin(request: Request) -> dict[str, Any]:
     """What a job keeps of the request that it came from."""
     caller: Principal = request.state.caller
     return {
@@ -25,7 +25,7 @@ def root_path(request: Request) -> str:
     return root
 
 
-async def gone(request: Request) -> None:
+async def wait_disconnect(request: Request) -> None:
     """Return when the client has left."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

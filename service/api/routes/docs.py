@@ -6,7 +6,7 @@ import fastapi_offline
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
-from service.errors.errors import NoSuchPage
+from service.errors.requests import NoSuchPage
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,8 +6,11 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse
 
 from service.api.schemas import inpaint
+from service.api.schemas.problems import problems
 from service.auth.authentication import Authenticator
-from service.errors import errors
+from service.errors.capacity import NotReady, QueueFull, QueueUnavailable
+from service.errors.catalogue import catalogue, explain
+from service.errors.requests import NoSuchPage
 from service.queue.client import Queue
 from service.queue.redis_check import RedisMonitor
 
@@ -20,7 +23,7 @@ async def healthz() -> inpaint.Health:
     return inpaint.Health()
 
 
-@router.get("/readyz", responses=inpaint.problems(errors.NotReady, errors.QueueUnavailable))
+@router.get("/readyz", responses=problems(NotReady, QueueUnavailable))
 async def readyz(request: Request) -> inpaint.Readiness:
     """Tell whether the queue takes jobs, keys can be read and a live, healthy worker has a bundle.
 
@@ -32,7 +35,7 @@ async def readyz(request: Request) -> inpaint.Readiness:
     warnings = [*authenticator.warnings(), *await monitor.check()]
     beats = await queue.workers()
     if not beats:
-        raise errors.NotReady("no worker has been heard of in the last seconds")
+        raise NotReady("no worker has been heard of in the last seconds")
     unhealthy = [
         inpaint.UnhealthyBundle(worker=worker, model=model, reason=reason)
         for worker, beat in sorted(beats.items())
@@ -41,7 +44,7 @@ async def readyz(request: Request) -> inpaint.Readiness:
     healthy = [beat for beat in beats.values() if beat.is_healthy]
     if not healthy:
         told = "; ".join(f"{one.worker}, {one.model}: {one.reason}" for one in unhealthy)
-        raise errors.NotReady(f"no worker is healthy: {told or 'none has a bundle'}")
+        raise NotReady(f"no worker is healthy: {told or 'none has a bundle'}")
     newest = max(healthy, key=lambda beat: beat.generation)
     name = newest.default if newest.default in newest.models else next(iter(newest.models))
     return inpaint.Readiness(
@@ -59,16 +62,16 @@ async def readyz(request: Request) -> inpaint.Readiness:
     responses={
         200: {
             "description": "What it means.",
-            "content": {"text/plain": {"example": errors.explain(errors.QueueFull)}},
+            "content": {"text/plain": {"example": explain(QueueFull)}},
         },
-        **inpaint.problems(errors.NoSuchPage),
+        **problems(NoSuchPage),
     },
 )
 async def problem(
     slug: Annotated[str, Path(description="of a problem's `type`", examples=["queue-full"])],
 ) -> str:
     """Explain a kind of problem: where the ``type`` of a problem document leads."""
-    kind = errors.catalogue().get(slug)
+    kind = catalogue().get(slug)
     if kind is None:
-        raise errors.NoSuchPage(f"there is no problem called {slug[:40]!r}")
-    return errors.explain(kind)
+        raise NoSuchPage(f"there is no problem called {slug[:40]!r}")
+    return explain(kind)

@@ -15,8 +15,10 @@ from service.api.inpaint_service import InpaintService
 from service.api.routes import responses
 from service.api.routes.dependencies import root_path
 from service.api.schemas import inpaint
+from service.api.schemas.problems import JOB, RESULT, problems
 from service.auth.principal import Principal
-from service.errors import errors
+from service.errors.jobs import JobLost, NoSuchJob
+from service.errors.requests import InvalidHeader
 from service.queue.client import Queue
 from service.queue.jobs import State, Status
 
@@ -27,10 +29,10 @@ JobId = Annotated[
 ]
 
 
-@router.get("/jobs/{job}", responses=inpaint.problems(*errors.JOB))
+@router.get("/jobs/{job}", responses=problems(*JOB))
 async def job_status(request: Request, job: JobId) -> inpaint.JobStatus:
     """Tell how far a job is: its state, its place in the queue, and how long that may take."""
-    return responses.describe_status(await _status(request, job), root_path(request))
+    return responses.status_body(await _status(request, job), root_path(request))
 
 
 @router.get(
@@ -39,27 +41,27 @@ async def job_status(request: Request, job: JobId) -> inpaint.JobStatus:
     responses={
         200: inpaint.ANSWER,
         304: inpaint.NOT_MODIFIED,
-        **inpaint.problems(*errors.JOB, *errors.RESULT),
+        **problems(*JOB, *RESULT),
     },
     openapi_extra={"parameters": [inpaint.IF_NONE_MATCH]},
 )
 async def job_result(request: Request, job: JobId) -> Response:
     """Fetch the result of an asynchronous job, as PNG or JSON, for as long as it is kept."""
-    inpainter: InpaintService = request.app.state.inpainter
+    service: InpaintService = request.app.state.inpaint_service
     caller: Principal = request.state.caller
-    answer = await inpainter.result(job, caller.name)
+    answer = await service.result(job, caller.name)
     media_type = choose_media_type(
         request.headers.get("accept"), len(answer.images) + len(answer.others) > 1
     )
     tag = responses.etag(answer.name, answer.result.fill.model_version, media_type)
-    return responses.unchanged(request, tag) or responses.write(answer, media_type)
+    return responses.not_modified(request, tag) or responses.result_response(answer, media_type)
 
 
 @router.delete(
     "/jobs/{job}",
     status_code=204,
     response_class=Response,
-    responses=inpaint.problems(*errors.JOB),
+    responses=problems(*JOB),
 )
 async def cancel_job(request: Request, job: JobId) -> Response:
     """Cancel a job, before the model sees it where it is queued; forget one that has ended."""
@@ -79,7 +81,7 @@ _END_ID = "9999999999999999999-0"
     responses={
         200: inpaint.EVENTS,
         204: inpaint.NO_EVENTS,
-        **inpaint.problems(*errors.JOB, errors.InvalidHeader),
+        **problems(*JOB, InvalidHeader),
     },
     openapi_extra={"parameters": [inpaint.LAST_EVENT_ID]},
 )
@@ -92,7 +94,7 @@ async def job_events(request: Request, job: JobId) -> Response:
     """
     last_event_id = request.headers.get("last-event-id")
     if last_event_id and not re.fullmatch(r"\d{1,19}-\d{1,19}", last_event_id, re.ASCII):
-        raise errors.InvalidHeader("Last-Event-ID is not one of this stream")
+        raise InvalidHeader("Last-Event-ID is not one of this stream")
     status = await _status(request, job)
     if last_event_id and status.state.is_end and await _has_seen_end(request, job, last_event_id):
         return Response(status_code=204)
@@ -140,7 +142,7 @@ def _order(number: str) -> tuple[int, ...]:
 
 
 def _event(root: str, name: str, number: str | None, status: Status) -> bytes:
-    text = responses.describe_status(status, root).model_dump_json()
+    text = responses.status_body(status, root).model_dump_json()
     return format_sse_event(data_str=text, event=str(name), id=number)
 
 
@@ -148,13 +150,13 @@ async def _look(queue: Queue, status: Status) -> Status:
     """The status as it is now, or the end of a job that is known no longer."""
     try:
         return await queue.status(status.id, status.owner)
-    except errors.NoSuchJob:
+    except NoSuchJob:
         return replace(status, state=State.EXPIRED)
-    except errors.JobLost:
+    except JobLost:
         return replace(status, state=State.LOST)
 
 
 async def _status(request: Request, job: str) -> Status:
-    inpainter: InpaintService = request.app.state.inpainter
+    service: InpaintService = request.app.state.inpaint_service
     caller: Principal = request.state.caller
-    return await inpainter.status(job, caller.name)
+    return await service.status(job, caller.name)

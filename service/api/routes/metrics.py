@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
+from captionfill.errors import ServiceError
 from service.api.prometheus import HttpMetrics, scrape
-from service.api.schemas import inpaint
+from service.api.schemas.problems import problems
 from service.config.settings import Settings
-from service.errors import errors
 from service.queue.stats import read_stats
 
 router = APIRouter()
@@ -22,7 +22,7 @@ router = APIRouter()
                 "text/plain": {"schema": {"type": "string"}, "example": "captionfill_queue_up 1.0"}
             },
         },
-        **inpaint.problems(errors.ServiceError),
+        **problems(ServiceError),
     },
 )
 async def metrics(request: Request) -> Response:

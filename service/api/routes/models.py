@@ -5,27 +5,30 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
 
+from captionfill.errors import InvalidField
 from service.api.routes.query_parameters import no_query
 from service.api.schemas import inpaint
+from service.api.schemas.problems import COMMON, problems
 from service.api.worker_registry import WorkerRegistry, default_model
 from service.auth.principal import Principal
-from service.errors import errors
+from service.errors.access import AdminOnly
+from service.errors.requests import NoSuchModel, NoSuchPage
 from service.queue.client import Heartbeat, Queue
 
 router = APIRouter()
 
 
-@router.get("/v1/models", responses=inpaint.problems(*errors.COMMON))
+@router.get("/v1/models", responses=problems(*COMMON))
 async def models(request: Request) -> inpaint.ModelList:
     """List the bundles by which live workers fill, the default first."""
     return inpaint.ModelList(data=await _loaded(request))
 
 
 # A name with a slash is another address, where there is nothing.
-_UNKNOWN = (errors.NoSuchModel, errors.NoSuchPage)
+_UNKNOWN = (NoSuchModel, NoSuchPage)
 
 
-@router.get("/v1/models/{model}", responses=inpaint.problems(*_UNKNOWN, *errors.COMMON))
+@router.get("/v1/models/{model}", responses=problems(*_UNKNOWN, *COMMON))
 async def describe_model(
     request: Request,
     model: Annotated[str, Path(description="its name", examples=["default"])],
@@ -36,14 +39,14 @@ async def describe_model(
     """
     named = [one for one in await _loaded(request) if one.id == model]
     if not named:
-        raise errors.NoSuchModel(f"no bundle is called {model[:60]!r}")
+        raise NoSuchModel(f"no bundle is called {model[:60]!r}")
     return max(named, key=lambda one: one.workers)
 
 
 async def _loaded(request: Request) -> list[inpaint.Model]:
     """Every bundle that a live worker has, the default first."""
-    fleet: WorkerRegistry = request.app.state.fleet
-    live = await fleet.beats()
+    registry: WorkerRegistry = request.app.state.worker_registry
+    live = await registry.beats()
     beats, default = live.values(), default_model(live)
     found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
     order = sorted(found, key=lambda model: (model[0] != default, model))
@@ -69,7 +72,7 @@ async def _loaded(request: Request) -> list[inpaint.Model]:
     "/admin/reload",
     dependencies=[no_query()],
     status_code=202,
-    responses=inpaint.problems(errors.InvalidField, errors.AdminOnly, *errors.COMMON),
+    responses=problems(InvalidField, AdminOnly, *COMMON),
 )
 async def reload(request: Request) -> inpaint.Reload:
     """Have every worker read its bundles anew, beside the old ones, which serve until then.
@@ -83,7 +86,7 @@ async def reload(request: Request) -> inpaint.Reload:
     return await _progress(queue, await queue.ask_for_reload())
 
 
-@router.get("/admin/reload", responses=inpaint.problems(errors.AdminOnly, *errors.COMMON))
+@router.get("/admin/reload", responses=problems(AdminOnly, *COMMON))
 async def reload_progress(request: Request) -> inpaint.Reload:
     """Tell which workers have read their bundles anew since the last reload was asked for."""
     queue: Queue = request.app.state.queue

@@ -10,11 +10,11 @@ from service.api.forms.headers import idempotency_key
 from service.api.forms.multipart import open_form
 from service.api.inpaint_service import InpaintService
 from service.api.routes import responses
-from service.api.routes.inpaint import fill_at_once
+from service.api.routes.inpaint import submit_and_wait
 from service.api.routes.query_parameters import no_query
 from service.api.schemas import inpaint, openai
+from service.api.schemas.problems import EDIT, problems
 from service.config.settings import Settings
-from service.errors import errors
 
 router = APIRouter()
 
@@ -25,7 +25,7 @@ _MOST_PARTS = 64
 @router.post(
     "/v1/images/edits",
     dependencies=[no_query(openai_form.FIELDS)],
-    responses={200: openai.ANSWER, **inpaint.problems(*errors.EDIT)},
+    responses={200: openai.ANSWER, **problems(*EDIT)},
     openapi_extra={"requestBody": openai.FORM, "parameters": [inpaint.IDEMPOTENCY_KEY]},
 )
 async def edit_image(request: Request, response: Response) -> openai.ImagesResponse:
@@ -37,14 +37,14 @@ async def edit_image(request: Request, response: Response) -> openai.ImagesRespo
     `OpenAI(base_url="http://…/v1").images.edit(image=…, mask=…, prompt=…)`
     """
     settings: Settings = request.app.state.settings
-    inpainter: InpaintService = request.app.state.inpainter
+    service: InpaintService = request.app.state.inpaint_service
     key = idempotency_key(request.headers)
     async with open_form(request, settings, _MOST_PARTS) as parts:
         edit = openai_form.read_edit(parts, settings)
-    prepared = await inpainter.prepare(edit.request, key)
+    prepared = await service.prepare(edit.request, key)
     width, height = prepared.canvas.picture.size
     openai_form.check_size(edit.size, (width, height))
-    answer = await fill_at_once(request, prepared, key)
+    answer = await submit_and_wait(request, prepared, key)
     response.headers.update(responses.caption_headers(answer))
     return openai.ImagesResponse(
         created=int(time.time()),

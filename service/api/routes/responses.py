@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from captionfill.imaging.geometry import Window
-from service.api.forms.headers import matches
+from service.api.forms.headers import etag_matches
 from service.api.forms.inpaint_form import JSON, PNG
 from service.api.inpaint_service import InpaintResult, SubmittedJob
 from service.api.schemas import inpaint
@@ -23,26 +23,26 @@ def etag(name: str, model_version: str, media_type: str) -> str:
 
     The JSON tells times that differ from one making to the next: its tag is a weak one.
     """
-    facts = hashlib.sha256(f"{name}\n{model_version}\n{media_type}".encode()).hexdigest()
-    return f'"{facts}"' if media_type == PNG else f'W/"{facts}"'
+    digest = hashlib.sha256(f"{name}\n{model_version}\n{media_type}".encode()).hexdigest()
+    return f'"{digest}"' if media_type == PNG else f'W/"{digest}"'
 
 
-def unchanged(request: Request, tag: str) -> Response | None:
+def not_modified(request: Request, tag: str) -> Response | None:
     """304 where the client has the answer already."""
-    if not matches(request.headers.get("if-none-match"), tag):
+    if not etag_matches(request.headers.get("if-none-match"), tag):
         return None
     return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHING})
 
 
-def write(answer: InpaintResult, media_type: str) -> Response:
+def result_response(answer: InpaintResult, media_type: str) -> Response:
     """The answer as the client wants it."""
     headers = _headers(answer, media_type)
     if media_type == JSON:
-        return JSONResponse(describe(answer).model_dump(), headers=headers)
+        return JSONResponse(result_body(answer).model_dump(), headers=headers)
     return Response(answer.images[0], media_type=PNG, headers=headers)
 
 
-def accepted(status: Status, applied: dict[str, str], root: str = "") -> Response:
+def accepted_response(status: Status, applied: dict[str, str], root: str = "") -> Response:
     """202: where the job is, and when to look.
 
     Args:
@@ -52,10 +52,10 @@ def accepted(status: Status, applied: dict[str, str], root: str = "") -> Respons
     """
     pause = max(1, math.ceil(status.estimate or 1))
     headers = {"Location": f"{root}/jobs/{status.id}", "Retry-After": str(pause), **applied}
-    return JSONResponse(describe_status(status, root).model_dump(), 202, headers)
+    return JSONResponse(status_body(status, root).model_dump(), 202, headers)
 
 
-def describe_status(status: Status, root: str = "") -> inpaint.JobStatus:
+def status_body(status: Status, root: str = "") -> inpaint.JobStatus:
     """A job's status for its client, with links below the root path."""
     return inpaint.JobStatus(
         id=status.id,
@@ -73,7 +73,7 @@ def describe_status(status: Status, root: str = "") -> inpaint.JobStatus:
     )
 
 
-def describe(answer: InpaintResult) -> inpaint.InpaintAnswer:
+def result_body(answer: InpaintResult) -> inpaint.InpaintAnswer:
     """The JSON of an answer."""
     window, result, fill = Window.around(answer.region), answer.result, answer.result.fill
     comparison = None
@@ -99,7 +99,7 @@ def describe(answer: InpaintResult) -> inpaint.InpaintAnswer:
     )
 
 
-def facts(answer: InpaintResult) -> dict[str, object]:
+def result_log_fields(answer: InpaintResult) -> dict[str, object]:
     """What the log may know: neither picture nor caption."""
     return {
         "job": answer.job,
@@ -110,10 +110,10 @@ def facts(answer: InpaintResult) -> dict[str, object]:
     }
 
 
-def pending(ticket: SubmittedJob) -> dict[str, object]:
+def job_log_fields(submitted: SubmittedJob) -> dict[str, object]:
     """What the log may know of a job that goes on by itself."""
-    job = ticket.job
-    return {"job": ticket.id, "lane": str(job.lane), "candidates": job.work.count}
+    job = submitted.job
+    return {"job": submitted.id, "lane": str(job.lane), "candidates": job.work.count}
 
 
 def caption_headers(answer: InpaintResult) -> dict[str, str]:

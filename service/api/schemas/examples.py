@@ -4,8 +4,9 @@ import base64
 
 from pydantic import BaseModel
 
+from captionfill.errors import UnsupportedPicture
 from service.api.schemas import batch, inpaint, openai
-from service.errors import errors
+from service.errors.catalogue import example
 from service.queue.jobs import State
 
 _JOB, _BATCH = "0" * 32, "1" * 32
@@ -43,7 +44,7 @@ _ANSWER = inpaint.InpaintAnswer(
     region=(16, 16, 32, 32),
     window=(0.0, 0.0, 64),
 )
-_REFUSED = errors.example(errors.UnsupportedPicture)
+_REFUSED = example(UnsupportedPicture)
 _BATCH_STATUS = batch.BatchStatus(
     id=_BATCH,
     state="done",

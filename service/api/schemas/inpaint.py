@@ -5,7 +5,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from service.api.forms.inpaint_form import JSON, MAX_CAPTION, PNG
-from service.errors import errors
 from service.queue.jobs import State
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
@@ -389,33 +388,3 @@ REQUEST_HEADERS: tuple[str, ...] = tuple(
     for parameter in (PREFER, IDEMPOTENCY_KEY, CACHE_CONTROL, IF_NONE_MATCH, LAST_EVENT_ID)
 )
 INPAINT_HEADERS = [PREFER, IDEMPOTENCY_KEY, CACHE_CONTROL, IF_NONE_MATCH]
-
-
-def problems(
-    *kinds: type[errors.ServiceError], schema: str = "Problem"
-) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for some kinds of error, an example each, together by status.
-
-    Args:
-        kinds: of error.
-        schema: of the documents.
-    """
-    together: dict[int, dict[str, type[errors.ServiceError]]] = {}
-    for kind in kinds:
-        together.setdefault(kind.status, {})[kind.slug] = kind
-    return {status: _problem(list(named.values()), schema) for status, named in together.items()}
-
-
-def _problem(kinds: list[type[errors.ServiceError]], schema: str) -> dict[str, Any]:
-    content = {
-        "schema": {"$ref": f"#/components/schemas/{schema}"},
-        "examples": {kind.slug: {"value": errors.example(kind)} for kind in kinds},
-    }
-    response = {"description": kinds[0].title, "content": {errors.MEDIA_TYPE: content}}
-    told = [kind("").headers for kind in kinds]
-    headers = {
-        name: header("see the problem", value, always=all(name in one for one in told))
-        for one in told
-        for name, value in one.items()
-    }
-    return {**response, "headers": headers} if headers else response

@@ -10,13 +10,18 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from captionfill.errors import ServiceError
 from service.api.schemas import examples, inpaint
 from service.api.schemas.batch import ResultLine
 from service.api.schemas.openai import OpenAIProblem
+from service.api.schemas.problems import MIDDLEWARE, problems
 from service.auth.authentication import is_open
-from service.auth.principal import keys_are_on
+from service.auth.principal import auth_enabled
 from service.config.settings import Settings
-from service.errors import errors, openai
+from service.errors import openai
+from service.errors.access import KeyRequired
+from service.errors.capacity import TooManyRequests
+from service.errors.catalogue import MEDIA_TYPE, catalogue
 
 # Shapes that FastAPI does not meet, as the routes that answer with them write bytes.
 _MORE = (inpaint.Problem, OpenAIProblem, inpaint.InpaintAnswer, inpaint.JobStatus, ResultLine)
@@ -37,7 +42,7 @@ def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
     known = components.setdefault("schemas", {})
     for model in _MORE:
         known.update(_schemas(model))
-    keys = keys_are_on(settings)
+    keys = auth_enabled(settings)
     if keys:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
@@ -68,7 +73,7 @@ def _describe(path: str, operation: dict[str, Any], *, keys: bool) -> None:
     schema = "OpenAIProblem" if path.startswith(_OPENAI) else "Problem"
     answers = {
         **{status: response for status, response in responses.items() if status < "400"},
-        **{str(status): told for status, told in inpaint.problems(*kinds, schema=schema).items()},
+        **{str(status): told for status, told in problems(*kinds, schema=schema).items()},
     }
     operation["responses"] = dict(sorted(answers.items()))
     for response in answers.values():
@@ -76,26 +81,26 @@ def _describe(path: str, operation: dict[str, Any], *, keys: bool) -> None:
             _illustrate(kind, content)
 
 
-def _gate(path: str, *, keys: bool) -> list[type[errors.ServiceError]]:
+def _gate(path: str, *, keys: bool) -> list[type[ServiceError]]:
     """What an address may be answered with before its route. Probes are always let through."""
     if path in ("/healthz", "/readyz"):
         return []
-    unless = {*(() if keys else (errors.KeyRequired,))}
+    unless = {*(() if keys else (KeyRequired,))}
     if is_open(path):
-        unless |= {errors.KeyRequired, errors.TooManyRequests}
-    return [kind for kind in errors.GATE if kind not in unless]
+        unless |= {KeyRequired, TooManyRequests}
+    return [kind for kind in MIDDLEWARE if kind not in unless]
 
 
-def _kinds(responses: dict[str, Any]) -> list[type[errors.ServiceError]]:
+def _kinds(responses: dict[str, Any]) -> list[type[ServiceError]]:
     """The kinds of error that an operation has examples of.
 
     What FastAPI says of a parameter that does not fit has none: it is no answer of this service.
     """
-    known = errors.catalogue()
+    known = catalogue()
     return [
         known[slug]
         for response in responses.values()
-        for slug in response.get("content", {}).get(errors.MEDIA_TYPE, {}).get("examples", ())
+        for slug in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", ())
     ]
 
 
@@ -106,7 +111,7 @@ def _illustrate(kind: str, content: dict[str, Any]) -> None:
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name == "OpenAIProblem":
         for slug, example in content["examples"].items():
-            error = errors.catalogue()[slug](example["value"]["detail"])
+            error = catalogue()[slug](example["value"]["detail"])
             example["value"] = {**example["value"], "error": openai.explain(error)}
     elif name in examples.EXAMPLES:
         content["example"] = examples.EXAMPLES[name].model_dump(mode="json")

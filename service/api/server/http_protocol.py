@@ -20,7 +20,8 @@ from captionfill.errors import ServiceError
 from service.api.server.half_close import PeerProbe
 from service.api.server.request_target import origin_form
 from service.config.settings import Settings
-from service.errors.errors import MEDIA_TYPE, HeadersTooLarge, HeadersTooSlow, MalformedHttp
+from service.errors.catalogue import MEDIA_TYPE
+from service.errors.requests import HeadersTooLarge, HeadersTooSlow, MalformedHttp
 
 log = logging.getLogger("captionfill.api")
 

@@ -140,8 +140,8 @@ def test_a_full_queue_is_said_at_once(client, settings, picture, server):
 def test_too_many_held_pixels_are_refused(settings, noise, encode):
     narrow = settings.model_copy(update={"answer_seconds": 0.5, "max_held_pixels": 6000})
     with TestClient(create_app(narrow)) as client:
-        inpainter = client.app.state.inpainter
-        inpainter._held_pixels = 4000
+        service = client.app.state.inpaint_service
+        service._held_pixels = 4000
         assert post(client, encode(noise())).json()["type"] == "/problems/queue-full"
 
 

@@ -9,7 +9,7 @@ from service.api.archives.zip_reader import ZipLimits
 from service.api.forms.batch_form import check_common, read_batch, request_for
 from service.api.forms.multipart import FormPart
 from service.config.settings import Settings
-from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidCaption, InvalidEntry
+from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidCaption, InvalidEntry
 
 LIMITS = ZipLimits(pictures=3, picture_bytes=1000, total_bytes=10_000)
 
@@ -54,8 +54,13 @@ def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
 def test_an_archive_may_have_its_captions_beside_it():
     captions = json.dumps({"a.png": "a cat"}).encode()
     items, _ = read_batch(form(("captions", captions), ("archive", pack(("a.png", b"A")))), LIMITS)
-    asked = request_for(items[0], {"seed": b"7", "region": b"1,2,8,8"}, Settings())
-    assert (asked.image, asked.caption, asked.seed, asked.region) == (b"A", "a cat", 7, "1,2,8,8")
+    request = request_for(items[0], {"seed": b"7", "region": b"1,2,8,8"}, Settings())
+    assert (request.image, request.caption, request.seed, request.region) == (
+        b"A",
+        "a cat",
+        7,
+        "1,2,8,8",
+    )
 
 
 @pytest.mark.parametrize(

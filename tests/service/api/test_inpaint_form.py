@@ -9,7 +9,7 @@ from service.api.forms.inpaint_form import (
     choose_media_type,
 )
 from service.config.settings import Settings
-from service.errors.errors import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
+from service.errors.requests import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
 
 FORM = {"image": b"...", "caption": b"a cat"}
 

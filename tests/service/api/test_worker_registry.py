@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.api.worker_registry import WorkerRegistry
-from service.errors.errors import QueueFull, UnknownModel
+from service.errors.capacity import QueueFull
+from service.errors.requests import UnknownModel
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State
 from service.queue.stats import read_stats
@@ -139,11 +140,11 @@ def test_the_state_of_the_queue_counts_every_model(settings, consumer):
 
 def test_a_mixed_fleet_has_one_default(settings):
     async def resolve(queue):
-        fleet = WorkerRegistry(queue)
-        first = (await fleet.resolve(""))[0]
+        registry = WorkerRegistry(queue)
+        first = (await registry.resolve(""))[0]
         with pytest.raises(UnknownModel):
-            await fleet.resolve("c")
-        return first, (await fleet.resolve("b"))[0]
+            await registry.resolve("c")
+        return first, (await registry.resolve("b"))[0]
 
     for default in "baa":
         facts = {"models": {default: "x"}, "default": default, "generation": 0}

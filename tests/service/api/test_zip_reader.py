@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import ServiceError
 from service.api.archives.zip_reader import ZipLimits, open_archive
-from service.errors.errors import BatchTooLarge, InvalidArchive, InvalidEntry
+from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
 LIMITS = ZipLimits(pictures=10, picture_bytes=100_000, total_bytes=300_000)
 LINES = b'{"file_name": "a.png", "caption": "a cat"}\n{"file_name": "b.png", "captions": ["b"]}\n'

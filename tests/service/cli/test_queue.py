@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from service.errors.errors import Draining
+from service.errors.capacity import Draining
 from service.queue.consumer import Consumer
 from service.queue.jobs import Priority, State
 from service.queue.task import TaskFailure

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from captionfill.errors import StartError
 from service.cli.main import main
 from service.config.settings import Settings, load_settings
-from service.errors.redaction import hide, redact
+from service.errors.redaction import redact, register_secrets
 from service.observability.logs import JsonFormatter
 from service.queue.redis_keys import CONNECTION
 from service.redis.errors import reason_of
@@ -117,7 +117,7 @@ def test_an_answer_with_the_password_is_masked(echoing_server):
 
 
 def test_an_unforeseen_traceback_is_masked():
-    hide(["swordfish-9"])
+    register_secrets(["swordfish-9"])
     with mock.patch("service.cli.main.app", side_effect=RuntimeError("at swordfish-9")):
         status, said = told([])
     assert status == 1 and "RuntimeError: at ***" in said and "swordfish" not in said
@@ -125,7 +125,7 @@ def test_an_unforeseen_traceback_is_masked():
 
 @pytest.mark.parametrize("secret", ['say "please"', "back\\slash", "naïve 漢字", "p@ss#w/rd"])
 def test_a_log_line_is_masked_and_stays_json(secret):
-    hide([secret])
+    register_secrets([secret])
     record = logging.makeLogRecord({"msg": f"Redis said {secret}", "reason": [secret], "e": 1})
     record.error = ValueError(secret)
     record.exc_info = (ConnectionError, ConnectionError(secret), None)
@@ -135,13 +135,13 @@ def test_a_log_line_is_masked_and_stays_json(secret):
 
 
 def test_a_secret_with_other_white_space_is_masked():
-    hide(["tab\tand\nline end"])
+    register_secrets(["tab\tand\nline end"])
     assert redact("it was tab and line  end.") == "it was ***."
 
 
 @pytest.mark.parametrize("before", range(285, 300))
 def test_a_reason_is_masked_before_it_is_cut(before):
-    hide(["cut-off-secret"])
+    register_secrets(["cut-off-secret"])
     reason = reason_of(ConnectionError(f"{'x' * (before - 20)} cut-off-secret"))
     assert "cut-o" not in reason
 

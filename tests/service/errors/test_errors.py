@@ -1,4 +1,5 @@
-from service.errors.errors import QueueFull, catalogue, explain
+from service.errors.capacity import QueueFull
+from service.errors.catalogue import catalogue, explain
 
 
 def test_every_problem_has_a_type_of_its_own():

@@ -4,9 +4,10 @@ from starlette.datastructures import Headers
 from captionfill.errors import StartError
 from service.auth.api_keys import ApiKeyFile
 from service.auth.authentication import Authenticator, check_keys
-from service.auth.principal import LOCAL, keys_are_on
+from service.auth.principal import LOCAL, auth_enabled
 from service.config.settings import Settings
-from service.errors.errors import KeyRequired, NotReady
+from service.errors.access import KeyRequired
+from service.errors.capacity import NotReady
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def elsewhere(tmp_path):
     ],
 )
 def test_keys_are_on_where_others_can_connect(settings, on):
-    assert keys_are_on(Settings(**settings)) is on
+    assert auth_enabled(Settings(**settings)) is on
 
 
 def test_without_keys_everybody_is_the_local_administrator():

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from service.config.settings import Settings
-from service.errors.errors import Busy, TooManyAtOnce, UploadsFull
+from service.errors.capacity import Busy, TooManyAtOnce, UploadsFull
 from service.middleware.caller_limits import OVERHEAD, ByteBudget, ConcurrencyLimit
 from tests.service.middleware.conftest import small_app
 

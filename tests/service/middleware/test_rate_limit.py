@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from service.auth.principal import LOCAL, Principal
-from service.errors.errors import QueueUnavailable, TooManyRequests
-from service.middleware.rate_limit import Allowance, RateLimiter, network
+from service.errors.capacity import QueueUnavailable, TooManyRequests
+from service.middleware.rate_limit import Allowance, RateLimiter, address_group
 
 pytestmark = pytest.mark.server
 
@@ -113,7 +113,7 @@ def test_a_redis_that_is_away_is_said_so(settings):
     ],
 )
 def test_a_household_of_ipv6_is_one_client(address, name):
-    assert network(address) == name
+    assert address_group(address) == name
 
 
 def test_an_idle_bucket_is_forgotten(settings, server):

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.errors.errors import AnswerTimeout, NoSuchJob
+from service.errors.jobs import AnswerTimeout, NoSuchJob
 from service.queue.client import IdempotencyKey
 from service.queue.jobs import Job, Priority, State
 from service.queue.task import TaskFailure

@@ -6,15 +6,9 @@ import time
 import pytest
 
 from service.config.settings import Settings
-from service.errors.errors import (
-    AnswerTimeout,
-    Draining,
-    JobGone,
-    KeyReused,
-    NoSuchJob,
-    QueueFull,
-    QueueUnavailable,
-)
+from service.errors.capacity import Draining, QueueFull, QueueUnavailable
+from service.errors.jobs import AnswerTimeout, JobGone, NoSuchJob
+from service.errors.requests import KeyReused
 from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from captionfill.errors import StartError
 from service.api.app import create_app
 from service.config.settings import Settings
-from service.errors.errors import QueueUnavailable
+from service.errors.capacity import QueueUnavailable
 from service.queue.consumer import Consumer
 from service.queue.redis_check import RedisFacts, RedisMonitor, check_redis
 from service.redis.errors import RedisErrorLog, reason_of

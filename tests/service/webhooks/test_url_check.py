@@ -1,7 +1,7 @@
 import pytest
 
 from service.config.settings import Settings
-from service.errors.errors import InvalidWebhook
+from service.errors.requests import InvalidWebhook
 from service.webhooks.url_check import check_webhook_url
 
 

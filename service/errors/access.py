@@ -1,0 +1,44 @@
+# ruff: noqa: N818 - a name here is what a client reads, and a problem's title
+"""Errors of authentication and authorization.
+
+An error's docstring is its documentation: the service serves it at the problem's ``type``.
+"""
+
+from captionfill.errors import ServiceError
+
+
+class KeyRequired(ServiceError):
+    """The request has no API key that this service knows.
+
+    Send it as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+    ``captionfill keys new NAME`` makes one.
+    """
+
+    status, slug, title = 401, "key-required", "API key required"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The way to authenticate (RFC 6750)."""
+        return {"WWW-Authenticate": 'Bearer realm="captionfill"'}
+
+
+class AdminOnly(ServiceError):
+    """The API key is good, but not an administrator's: ``captionfill keys new NAME --admin``."""
+
+    status, slug, title = 403, "admin-only", "Administrators only"
+
+
+class CrossOrigin(ServiceError):
+    """A script of another website sent the request; ``CAPTIONFILL_CORS_ORIGINS`` can allow it."""
+
+    status, slug, title = 403, "cross-origin", "Request of another website"
+
+
+class WrongHost(ServiceError):
+    """The Host header names no host of this service; ``CAPTIONFILL_ALLOWED_HOSTS`` adds names.
+
+    Without API keys only localhost is known, so that no website can reach the service through a
+    name of its own (DNS rebinding).
+    """
+
+    status, slug, title = 421, "wrong-host", "Wrong host"

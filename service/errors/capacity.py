@@ -1,0 +1,86 @@
+# ruff: noqa: N818 - a name here is what a client reads, and a problem's title
+"""Errors of a service that has no room, or whose queue does not answer.
+
+An error's docstring is its documentation: the service serves it at the problem's ``type``.
+"""
+
+from collections.abc import Mapping
+
+from captionfill.errors import ServiceError
+
+
+class UploadsFull(ServiceError):
+    """The open uploads use up the budget of this process for uploads: try again in a moment."""
+
+    status, slug, title, retry_after = 503, "uploads-full", "No room for uploads", 2
+
+
+class StorageFull(ServiceError):
+    """The upload could not be written to the disk of the service. Nothing was queued."""
+
+    status, slug, title, retry_after = 507, "storage-full", "Storage full", 30
+
+
+class QueueFull(ServiceError):
+    """The queue has no room for this request. Nothing was queued: try again later."""
+
+    status, slug, title, retry_after = 503, "queue-full", "Queue full", 5
+
+
+class QueueUnavailable(ServiceError):
+    """Redis does not answer, or refuses writes. The job may have been queued: try again."""
+
+    status, slug, title, retry_after = 503, "queue-unavailable", "Queue unavailable", 5
+
+
+class NotReady(ServiceError):
+    """No live worker has a bundle that works, or Redis or the API keys cannot be used."""
+
+    status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
+
+
+class Draining(ServiceError):
+    """An operator drains the queue: new jobs are refused, accepted ones are finished."""
+
+    status, slug, title, retry_after = 503, "draining", "Draining", 30
+
+
+class QuotaExceeded(ServiceError):
+    """The caller's background jobs use up its storage quota, ``CAPTIONFILL_CALLER_BYTES``.
+
+    Each background job counts with its picture and its results until it is deleted
+    (``DELETE /jobs/{job}``) or its result expires. Nothing was queued. Fetch results and delete
+    their jobs, or send the request later, or without ``Prefer: respond-async``.
+    """
+
+    status, slug, title, retry_after = 429, "quota-exceeded", "Storage quota exceeded", 30
+
+
+class TooManyRequests(ServiceError):
+    """The caller is over its rate. ``Retry-After`` and ``RateLimit`` say when to go on."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self._headers = dict(headers or {"Retry-After": "1"})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return self._headers
+
+
+class TooManyAtOnce(ServiceError):
+    """The caller has as many requests or bytes of uploads open as one caller may have.
+
+    Event streams count, too: wait until one has ended.
+    """
+
+    status, slug, title, retry_after = 429, "too-many-at-once", "Too many requests at once", 1
+
+
+class Busy(ServiceError):
+    """This process has as many requests open as it may have: try again."""
+
+    status, slug, title, retry_after = 503, "busy", "Busy", 1
