@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask, OutOfMemory
@@ -30,9 +30,8 @@ def unpack(frame: bytes) -> tuple[Any, memoryview]:
 
 def pack_works(works: Sequence[InferenceTask]) -> bytes:
     """Pieces of work as a frame."""
-    heads = [
-        {key: value for key, value in work.fields().items() if key != "window"} for work in works
-    ]
+    names = [field.name for field in fields(InferenceTask) if field.name != "window"]
+    heads = [{name: getattr(work, name) for name in names} for work in works]
     return pack(heads, [work.window for work in works])
 
 
