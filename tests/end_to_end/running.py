@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from service.supervisor.spawn import _die_with_parent
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

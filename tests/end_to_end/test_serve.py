@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.end_to_end.running import start_service
-from tests.waiting import eventually
+from tests.helpers.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 in_proc = pytest.mark.skipif(

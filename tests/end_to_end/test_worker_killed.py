@@ -17,7 +17,7 @@ from service.queue.jobs import Job
 from service.queue.redis_keys import RedisKeys
 from service.queue.task import InferenceTask, TaskSuccess
 from service.supervisor.embedded_redis import EmbeddedRedis
-from tests.service.queueing import wait_for
+from tests.helpers.service.queueing import wait_for
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

@@ -14,7 +14,7 @@ import redis
 
 from service.queue.redis_keys import RedisKeys
 from service.supervisor.embedded_redis import EmbeddedRedis
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAINTER = ["-m", "tests.reliability.painter_worker"]
@@ -90,7 +90,7 @@ class Cluster:
         return self._spawn("api", ["-m", "service.cli.main", "api"], more)
 
     def worker(self, kind: str = "") -> Hatched:
-        """Start a worker process with a painter in it, or of another kind; at once."""
+        """Start a worker process with the stub model, or of another kind; at once."""
         if self._nursery is None:
             command = [*PAINTER, str(self.seconds), "nursery"]
             self._nursery = self._spawn("worker", command, pipes=True)

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from schemathesis.transport.serialization import Binary
 
-from tests.service.painter import BAD_LUCK, POISON
+from tests.helpers.service.stub_model import CRASHING_SEED, FAILING_SEED
 
 PLAIN = (("PNG", "RGB", (64, 64)), ("JPEG", "RGB", (90, 72)), ("WEBP", "RGB", (80, 64)),
          ("PNG", "L", (64, 100)), ("PNG", "P", (70, 70)))  # fmt: skip
@@ -80,10 +80,10 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
     if _is_text(fitted, "region") and _REGION.fullmatch(fitted["region"]):
         fitted["region"] = REGIONS[number % len(REGIONS)]
     if _is_text(fitted, "model") and len(fitted["model"]) <= 200:
-        fitted["model"] = "painter"
+        fitted["model"] = "stub"
     if _is_text(fitted, "webhook") and _is_address(fitted["webhook"]):
         fitted["webhook"] = "https://127.0.0.1:9/filled"  # nobody is there; the settings allow it
-    if fitted.get("seed") in (BAD_LUCK, POISON):  # by these the painter misbehaves
+    if fitted.get("seed") in (FAILING_SEED, CRASHING_SEED):  # these make the stub model fail
         fitted["seed"] += 1
     return {name: _wrap(value) for name, value in fitted.items()}
 
@@ -107,7 +107,7 @@ def fit_path(parameters: Mapping[str, object], *, positive: bool) -> dict[str, o
     """The name of the one bundle there is, in half of the addresses that have a name of one."""
     name = parameters.get("model")
     known = positive and isinstance(name, str) and crc32(name.encode("utf-8", "replace")) % 2
-    return {"model": "painter"} if known else {}
+    return {"model": "stub"} if known else {}
 
 
 def _part(form: dict) -> None:

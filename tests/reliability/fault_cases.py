@@ -22,10 +22,10 @@ from service.queue.jobs import Job
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskFailure
 from service.supervisor.managed_process import ManagedProcess
 from service.supervisor.spawn import spawn
+from tests.helpers.service.queueing import wait_for, with_queue
+from tests.helpers.service.stub_model import CRASHING_SEED, solid_fills
 from tests.reliability.cluster import PAINTER, Cluster, Hatched
 from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right, storm
-from tests.service.painter import POISON, paint
-from tests.service.queueing import wait_for, with_queue
 
 LEASE_SECONDS = 1.0
 SETTINGS = {
@@ -349,7 +349,7 @@ def _fetch(cluster: Cluster, place: str, seed: int) -> str:
 def poison(folder: Path, kind: str) -> dict[str, Any]:
     """One of sixteen jobs of a batch kills its model, or ("" for kind) the whole worker."""
     with Cluster(folder, {**SETTINGS, "BATCH_LIMIT": "16"}, 0.0) as cluster:
-        seeds = [*range(FIRST_SEED, FIRST_SEED + 7), POISON, *range(2000, 2008)]
+        seeds = [*range(FIRST_SEED, FIRST_SEED + 7), CRASHING_SEED, *range(2000, 2008)]
         jobs = [
             Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=200) for seed in seeds
         ]
@@ -372,13 +372,13 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
                 return await asyncio.gather(*(wait_for(queue, job, 150) for job in jobs))
 
         outcomes = dict(zip(seeds, with_queue(settings, wait_for_all), strict=True))
-        end = outcomes.pop(POISON)
+        end = outcomes.pop(CRASHING_SEED)
         client = cluster.redis()
         letters = [fields[b"reason"].decode() for _, fields in client.xrange(cluster.keys.dead)]
         return {
             "neighbours": len(outcomes),
             "right": sum(
-                not isinstance(one, TaskFailure) and one.fill.fills == paint([seed])
+                not isinstance(one, TaskFailure) and one.fill.fills == solid_fills([seed])
                 for seed, one in outcomes.items()
             ),
             "poison_failed": isinstance(end, TaskFailure),

@@ -98,7 +98,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--jobs", type=int, default=2000)
-    parser.add_argument("--seconds", type=float, default=0.08, help="a painter takes for an image")
+    parser.add_argument(
+        "--seconds", type=float, default=0.08, help="inference time of the stub model for one image"
+    )
     parser.add_argument("--every", type=float, default=3.0, help="seconds between API deaths")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--away", type=float, default=10.0, help="seconds without a queue")

@@ -16,8 +16,8 @@ from service.api import inpaint_service as inpainting
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
+from tests.helpers.service.stub_model import StubModel
 from tests.reliability import painter_worker
-from tests.service.painter import Painter
 
 EVERY = 10
 # Little enough to be found only by a long run; a short one needs a flood.
@@ -56,7 +56,7 @@ def leak_api() -> None:
 
 def leak_worker() -> None:
     """Something of every piece of work stays in the worker's memory."""
-    _before(Painter, "_fill", lambda *_: _kept.append(_bulk()))
+    _before(StubModel, "_fill", lambda *_: _kept.append(_bulk()))
 
 
 def _bulk() -> bytes:

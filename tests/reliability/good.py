@@ -19,7 +19,7 @@ _POLLS, _PAUSE = 600, 0.1
 class Visitor:
     """One client's way through the service; every answer is checked to the pixel.
 
-    Seeds are above those that a painter takes for bad luck.
+    Seeds are above those that make the stub model fail.
     """
 
     def __init__(self, client: Client, pictures: list[Sample], rng: random.Random) -> None:

@@ -1,9 +1,9 @@
-"""A painter in a model process: what kills it, kills it alone."""
+"""The stub model in a model process: what kills it, kills it alone."""
 
 import sys
 
 from service.worker.model_process import answer
-from tests.service.painter import Painter
+from tests.helpers.service.stub_model import StubModel
 
 if __name__ == "__main__":
-    answer(int(sys.argv[1]), lambda: Painter(float(sys.argv[2])))
+    answer(int(sys.argv[1]), lambda: StubModel(float(sys.argv[2])))

@@ -1,7 +1,7 @@
-"""Worker processes whose model is a painter: real workers, without seconds of loading torch.
+"""Worker processes with the stub model: real workers, without seconds of loading torch.
 
 `python -m tests.reliability.painter_worker SECONDS [apart|lossy]`: one, with what an image takes
-and settings from the environment. "apart" puts the painter into a model process; "lossy" and
+and settings from the environment. "apart" puts the stub model into a model process; "lossy" and
 "leaky" are the negative controls.
 `python -m tests.reliability.painter_worker SECONDS nursery`: for each line on standard input, a
 kind of worker, fork one and print its process id. Forked, a worker starts in
@@ -22,10 +22,10 @@ from service.supervisor.readiness import notify_ready
 from service.worker.batching import Batcher
 from service.worker.model_process import ModelProcess
 from service.worker.worker import Worker
-from tests.service.painter import Painter
+from tests.helpers.service.stub_model import StubModel
 
 
-class PainterProcess(ModelProcess):
+class StubModelProcess(ModelProcess):
     module = "tests.reliability.painter_model"
 
 
@@ -64,7 +64,7 @@ def main(seconds: float = 0.0, kind: str = "") -> None:
     consumer = KINDS.get(kind, Consumer)(settings)
 
     def load():
-        return PainterProcess([], str(seconds), 60) if kind == "apart" else Painter(seconds)
+        return StubModelProcess([], str(seconds), 60) if kind == "apart" else StubModel(seconds)
 
     worker = Worker(consumer, load, policy)
     for number in (signal.SIGTERM, signal.SIGINT):

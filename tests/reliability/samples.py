@@ -1,4 +1,4 @@
-"""Pictures to send, and what must come back when a painter fills them."""
+"""Pictures to send, and what must come back when the stub model fills them."""
 
 import io
 import random
@@ -41,7 +41,7 @@ class Sample:
         return (self.size[0] - side) // 2, (self.size[1] - side) // 2, side, side
 
     def check(self, png: bytes, box: Box, level: int) -> None:
-        """See that the region has the painter's level, and every other pixel is as it was.
+        """See that the region has the stub model's level, and every other pixel is as it was.
 
         Raises:
             WrongError: a pixel is not.

@@ -3,7 +3,7 @@ import json
 import httpx
 import pytest
 
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 from tests.reliability.broken_api import LIES
 from tests.reliability.cluster import Cluster
 from tests.reliability.contract import examine, settings

@@ -11,10 +11,10 @@ import pytest
 from service.config.settings import Settings
 from service.queue.jobs import Job, State
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
+from tests.helpers.service.queueing import outcome, put, with_queue
+from tests.helpers.waiting import eventually
 from tests.reliability.cluster import PAINTER, Cluster
 from tests.reliability.load import PICTURE, is_right
-from tests.service.queueing import outcome, put, with_queue
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from tests.conftest import draw_picture
+from tests.helpers.waiting import eventually
 from tests.reliability.cluster import Cluster
 from tests.reliability.subject import Gauge
-from tests.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ from service.queue.redis_keys import RedisKeys
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
-from tests.service.painter import Painter
+from tests.helpers.service.stub_model import StubModel
 
 _spaces = count()
 
@@ -62,9 +62,9 @@ def keys(settings):
 
 @pytest.fixture
 def worker(settings):
-    """A real worker in a thread, with a painter for a predictor."""
+    """A real worker in a thread, with the stub model."""
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
-    worker = Worker(Consumer(settings), Painter, policy)
+    worker = Worker(Consumer(settings), StubModel, policy)
     thread = threading.Thread(target=worker.run)
     thread.start()
     yield worker
@@ -94,13 +94,13 @@ def hire(settings):
 @pytest.fixture
 def temperatures(monkeypatch):
     """Those of all work that painters are given, as it comes."""
-    seen, predict = [], Painter.predict
+    seen, predict = [], StubModel.predict
 
-    def told(painter, works):
+    def told(model, works):
         seen.extend(work.temperature for work in works)
-        return predict(painter, works)
+        return predict(model, works)
 
-    monkeypatch.setattr(Painter, "predict", told)
+    monkeypatch.setattr(StubModel, "predict", told)
     return seen
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.training.small import write_prepared
+from tests.helpers.training.small_run import write_prepared
 from training.data.memory_dataset import load_split
 
 

@@ -6,7 +6,7 @@ from PIL import Image, ImageCms
 
 from captionfill.errors import PictureTooLarge, PictureTooSmall, UnsupportedPicture
 from captionfill.imaging.codec import read_picture, write_png
-from tests.captionfill.imaging.file_parts import png
+from tests.helpers.image_files import png_file
 
 LIMIT = 1_000_000
 
@@ -68,7 +68,7 @@ def test_sixteen_bit_channels_are_refused(colour):
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
     rows = (b"\0" + bytes(64 * channels * 2)) * 64
     with pytest.raises(UnsupportedPicture, match="16 bits"):
-        read_picture(png(64, 64, 16, colour, rows), LIMIT)
+        read_picture(png_file(64, 64, 16, colour, rows), LIMIT)
 
 
 def test_cmyk_is_refused_with_what_to_do(noise, encode):
@@ -99,7 +99,7 @@ def test_a_truncated_picture_is_refused(noise, encode, kind, part):
 
 def test_too_many_pixels_are_refused_from_the_header():
     with pytest.raises(PictureTooLarge):
-        read_picture(png(60_000, 60_000, 8, 2, b"\0"), LIMIT)
+        read_picture(png_file(60_000, 60_000, 8, 2, b"\0"), LIMIT)
 
 
 def test_less_than_64_pixels_are_refused(noise, encode):

@@ -9,20 +9,20 @@ from PIL import Image, ImageCms
 
 from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.codec import read_picture, write_png
-from tests.captionfill.imaging.file_parts import chunk, grey_profile, png, profile
+from tests.helpers.image_files import grey_icc_profile, icc_profile, png_chunk, png_file
 
 LIMIT = 1_000_000
-GAMMA = chunk(b"gAMA", struct.pack(">I", 100_000))
+GAMMA = png_chunk(b"gAMA", struct.pack(">I", 100_000))
 PRIMARIES = 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000
 CHUNKS = {
     "gAMA": GAMMA,
-    "cHRM": chunk(b"cHRM", struct.pack(">8I", *PRIMARIES)),
-    "sRGB": chunk(b"sRGB", b"\0"),
-    "cICP": chunk(b"cICP", bytes([12, 13, 0, 1])),
-    "mDCV": chunk(b"mDCV", bytes(24)),
-    "cLLI": chunk(b"cLLI", bytes(8)),
+    "cHRM": png_chunk(b"cHRM", struct.pack(">8I", *PRIMARIES)),
+    "sRGB": png_chunk(b"sRGB", b"\0"),
+    "cICP": png_chunk(b"cICP", bytes([12, 13, 0, 1])),
+    "mDCV": png_chunk(b"mDCV", bytes(24)),
+    "cLLI": png_chunk(b"cLLI", bytes(8)),
 }  # fmt: skip
-CMYK = profile(b"CMYK")
+CMYK = icc_profile(b"CMYK")
 
 
 def answered(data):
@@ -31,14 +31,14 @@ def answered(data):
 
 @pytest.mark.parametrize("name", CHUNKS)
 def test_colour_chunks_are_kept(name):
-    answer = answered(png(extra=CHUNKS[name]))
+    answer = answered(png_file(extra=CHUNKS[name]))
     assert CHUNKS[name] in answer
     assert answer.index(CHUNKS[name]) < answer.index(b"IDAT")
     Image.open(io.BytesIO(answer)).load()
 
 
 def test_a_profile_comes_without_srgb_beside_it(noise, encode):
-    icc = profile()
+    icc = icc_profile()
     data = encode(noise(), icc_profile=icc)
     answer = answered(data[:33] + CHUNKS["sRGB"] + GAMMA + data[33:])
     assert Image.open(io.BytesIO(answer)).info["icc_profile"] == icc
@@ -47,10 +47,15 @@ def test_a_profile_comes_without_srgb_beside_it(noise, encode):
 
 @pytest.mark.parametrize(
     "damaged",
-    [GAMMA[:-1] + b"?", chunk(b"gAMA", b"\0"), chunk(b"cICP", b""), chunk(b"iCCP", b"x\0\0junk")],
+    [
+        GAMMA[:-1] + b"?",
+        png_chunk(b"gAMA", b"\0"),
+        png_chunk(b"cICP", b""),
+        png_chunk(b"iCCP", b"x\0\0junk"),
+    ],
 )
 def test_damaged_colour_information_is_told(damaged):
-    picture = read_picture(png(extra=damaged), LIMIT)
+    picture = read_picture(png_file(extra=damaged), LIMIT)
     assert len(picture.notes) == 1 and "damaged" in picture.notes[0]
     assert picture.colour == b"" and picture.profile is None
 
@@ -58,7 +63,7 @@ def test_damaged_colour_information_is_told(damaged):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("size", [200_000, 2**20])
 def test_large_profiles_are_kept(noise, encode, kind, size):
-    icc = profile()
+    icc = icc_profile()
     icc += bytes(size - len(icc))
     picture = read_picture(encode(noise(), kind, icc_profile=icc), LIMIT)
     assert (picture.profile, picture.notes) == (icc, ())
@@ -66,7 +71,7 @@ def test_large_profiles_are_kept(noise, encode, kind, size):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_profiles_over_a_mebibyte_are_told(noise, encode, kind):
-    icc = profile() + bytes(2**20)
+    icc = icc_profile() + bytes(2**20)
     picture = read_picture(encode(noise(), kind, icc_profile=icc), LIMIT)
     assert picture.profile is None
     assert len(picture.notes) == 1 and "1,048,576" in picture.notes[0]
@@ -75,7 +80,7 @@ def test_profiles_over_a_mebibyte_are_told(noise, encode, kind):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
 def test_a_grey_profile_looks_the_same_for_rgb(noise, encode, kind, gamma):
-    grey = grey_profile(gamma)
+    grey = grey_icc_profile(gamma)
     ramp = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (64, 1)))
     picture = read_picture(encode(ramp, kind, icc_profile=grey), LIMIT)
     assert picture.notes == () and picture.profile[16:20] == b"RGB "
@@ -86,7 +91,7 @@ def test_a_grey_profile_looks_the_same_for_rgb(noise, encode, kind, gamma):
 
 
 def test_a_grey_profile_of_lab_is_told(noise, encode):
-    lab = grey_profile(2.2, b"Lab ")
+    lab = grey_icc_profile(2.2, b"Lab ")
     picture = read_picture(encode(noise().convert("L"), icc_profile=lab), LIMIT)
     assert picture.profile is None and "grey colour profile" in picture.notes[0]
 
@@ -98,7 +103,7 @@ def test_a_profile_for_other_colour_is_told(noise, encode):
 
 def test_the_networks_see_linear_levels_as_srgb():
     rows = (b"\0" + bytes([55]) * 192) * 64
-    canvas = Canvas.open(png(rows=rows, extra=GAMMA), None, LIMIT)
+    canvas = Canvas.open(png_file(rows=rows, extra=GAMMA), None, LIMIT)
     assert canvas.window[0] == round(255 * (55 / 255) ** (1 / 2.2))
     [answer] = canvas.complete(canvas.window[:3] * 32 * 32)
     assert np.abs(np.asarray(Image.open(io.BytesIO(answer)), int) - 55).max() <= 1
@@ -106,8 +111,8 @@ def test_the_networks_see_linear_levels_as_srgb():
 
 @pytest.mark.parametrize("gamma", [0, 1, 45_455, 2**31])
 def test_usual_and_absurd_gammas_change_no_level(gamma):
-    extra = chunk(b"gAMA", struct.pack(">I", gamma))
-    canvas = Canvas.open(png(rows=(b"\0" + bytes([55]) * 192) * 64, extra=extra), None, LIMIT)
+    extra = png_chunk(b"gAMA", struct.pack(">I", gamma))
+    canvas = Canvas.open(png_file(rows=(b"\0" + bytes([55]) * 192) * 64, extra=extra), None, LIMIT)
     assert canvas.window[0] == 55
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 
 from captionfill.errors import PictureTooLarge, ServiceError, UnsupportedPicture
 from captionfill.imaging.codec import own_bytes, read_picture, write_png
-from tests.captionfill.imaging.file_parts import chunk, profile
+from tests.helpers.image_files import icc_profile, png_chunk
 
 LIMIT = 2**18
 RAISED = [
@@ -102,9 +102,9 @@ def _file(encode, kind):
     name, options = named.get(kind, (kind, {}))
     if kind == "P":
         smooth = smooth.convert("P")
-    data = encode(smooth, name, exif=exif, icc_profile=profile(), **options)
+    data = encode(smooth, name, exif=exif, icc_profile=icc_profile(), **options)
     if name == "PNG":
-        data = data[:33] + chunk(b"gAMA", struct.pack(">I", 100_000)) + data[33:]
+        data = data[:33] + png_chunk(b"gAMA", struct.pack(">I", 100_000)) + data[33:]
     return data
 
 

@@ -8,12 +8,12 @@ from PIL import Image
 
 from captionfill.errors import UnsupportedPicture
 from captionfill.imaging.codec import own_bytes, read_picture
-from tests.captionfill.imaging.file_parts import (
+from tests.helpers.image_files import (
     JPEG_END,
-    chunk,
-    packed,
-    png,
-    segment,
+    compressed_chunk,
+    jpeg_segment,
+    png_chunk,
+    png_file,
     webp_chunk,
     with_segments,
     with_webp_chunks,
@@ -50,7 +50,9 @@ def test_bytes_behind_the_end_do_not_matter(smooth, encode, kind, trailer):
 
 def test_vendor_segments_may_hold_any_bytes(smooth, encode):
     data = encode(smooth, "JPEG")
-    vendor = [segment(marker, b"\xff\xda\xff\xd9" * 2000) for marker in (0xE4, 0xEB, 0xED, 0xFE)]
+    vendor = [
+        jpeg_segment(marker, b"\xff\xda\xff\xd9" * 2000) for marker in (0xE4, 0xEB, 0xED, 0xFE)
+    ]
     found = read_picture(with_segments(data, *vendor), LIMIT)
     assert np.array_equal(found.rgb, np.asarray(Image.open(io.BytesIO(data))))
 
@@ -65,26 +67,26 @@ def test_scans_of_a_thousand_are_refused(smooth, encode):
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
 def test_png_metadata_that_inflates_is_skipped(kind):
-    data = png(extra=packed(kind, 20_000_000))
+    data = png_file(extra=compressed_chunk(kind, 20_000_000))
     assert read_picture(data, LIMIT).size == (64, 64)
-    assert len(own_bytes(data)) == len(png())
+    assert len(own_bytes(data)) == len(png_file())
 
 
 def test_damaged_metadata_of_png_is_skipped():
-    broken = chunk(b"iTXt", b"x")[:-4] + b"crc!"
-    assert read_picture(png(extra=broken + chunk(b"tEXt", b"\xff" * 70000)), LIMIT)
+    broken = png_chunk(b"iTXt", b"x")[:-4] + b"crc!"
+    assert read_picture(png_file(extra=broken + png_chunk(b"tEXt", b"\xff" * 70000)), LIMIT)
 
 
 def test_png_truncated_in_metadata_after_pixels_is_accepted(smooth, encode):
-    data = encode(smooth)[:-12] + chunk(b"tEXt", b"Comment\0a cat")[:-9]
+    data = encode(smooth)[:-12] + png_chunk(b"tEXt", b"Comment\0a cat")[:-9]
     assert np.array_equal(read_picture(data, LIMIT).rgb, smooth)
     assert np.array_equal(Image.open(io.BytesIO(own_bytes(data))), smooth)
 
 
 def test_critical_png_chunks_must_be_whole():
-    broken = chunk(b"PLTE", bytes(3))[:-4] + b"crc!"
+    broken = png_chunk(b"PLTE", bytes(3))[:-4] + b"crc!"
     with pytest.raises(UnsupportedPicture, match="broken"):
-        read_picture(png(extra=broken), LIMIT)
+        read_picture(png_file(extra=broken), LIMIT)
 
 
 def test_webp_metadata_is_skipped(smooth, encode):
@@ -97,8 +99,8 @@ def test_webp_metadata_is_skipped(smooth, encode):
 @pytest.mark.parametrize(
     "data",
     [
-        png(extra=chunk(b"tEXt", b"") * 70_000),
-        b"\xff\xd8" + segment(0xFE, b"") * 5_000 + JPEG_END,
+        png_file(extra=png_chunk(b"tEXt", b"") * 70_000),
+        b"\xff\xd8" + jpeg_segment(0xFE, b"") * 5_000 + JPEG_END,
         with_webp_chunks(b"RIFF\0\0\0\0WEBP", webp_chunk(b"JUNK", b"") * 20_000),
     ],
     ids=["PNG", "JPEG", "WebP"],

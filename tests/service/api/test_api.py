@@ -13,8 +13,8 @@ from PIL import Image
 from service.api.app import create_app
 from service.queue.consumer import Consumer
 from service.queue.jobs import Priority
-from tests.service.queueing import ALL, new, put
-from tests.waiting import eventually
+from tests.helpers.service.queueing import ALL, new, put
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -45,7 +45,7 @@ def test_response_is_the_image_with_its_centre_filled(client, worker, picture):
 
 def test_the_headers_say_how_it_was_made(client, worker, picture):
     headers = post(client, picture, seed=7).headers
-    assert (headers["x-seed"], headers["x-bundle-digest"]) == ("7", "sha256:painter")
+    assert (headers["x-seed"], headers["x-bundle-digest"]) == ("7", "sha256:stub")
     assert headers["x-engine"] == "brush"
     assert len(headers["x-job-id"]) == 32 and int(headers["x-batch-size"]) >= 1
     assert float(headers["x-queue-ms"]) >= 0 and float(headers["x-inference-ms"]) >= 0
@@ -174,7 +174,7 @@ def test_readiness_names_the_bundle(client, worker):
     assert eventually(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/readyz").json() == {
         "status": "ready",
-        "bundle": "sha256:painter",
+        "bundle": "sha256:stub",
         "engine": "brush",
         "workers": 1,
         "unhealthy": [],

@@ -12,7 +12,7 @@ from PIL import Image
 from service.api.app import create_app
 from service.queue.jobs import Priority
 from service.queue.redis_keys import RedisKeys
-from tests.waiting import eventually
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
 

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.api.app import create_app
-from tests.captionfill.imaging.file_parts import profile
+from tests.helpers.image_files import icc_profile
 
-CMYK = profile(b"CMYK")
+CMYK = icc_profile(b"CMYK")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_nothing_dropped_is_no_note(client, worker, noise, encode):
 
 
 def test_a_later_result_tells_what_was_dropped(client, worker, noise, encode):
-    data = encode(noise(), "JPEG", icc_profile=profile() + bytes(2**20))
+    data = encode(noise(), "JPEG", icc_profile=icc_profile() + bytes(2**20))
     place = fill(client, data, "*/*", Prefer="respond-async").headers["location"]
     assert "1,048,576" in result(client, f"{place}/result").headers["x-notes"]
 
@@ -50,7 +50,7 @@ def test_a_batch_tells_what_was_dropped(client, worker, noise, encode):
 
 
 def test_openai_clients_are_told_what_was_dropped(client, worker, noise, encode):
-    icc = profile() + bytes(2**20)
+    icc = icc_profile() + bytes(2**20)
     image = noise(mode="RGBA")
     image.putalpha(Image.new("L", (64, 64), 255))
     image.paste((0, 0, 0, 0), (20, 20, 40, 40))

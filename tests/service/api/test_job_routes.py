@@ -12,8 +12,8 @@ from PIL import Image
 from service.api.app import create_app
 from service.queue.consumer import Consumer
 from service.queue.task import TaskFailure
-from tests.service.queueing import ALL
-from tests.waiting import eventually
+from tests.helpers.service.queueing import ALL
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -286,8 +286,8 @@ def test_comparison_shows_both_fills_and_their_distance(client, worker, picture)
 def test_a_bundle_that_nobody_has_is_named(client, worker, picture):
     wait_for_worker(client)
     problem = post(client, picture, model="nobody").json()
-    assert problem["type"] == "/problems/unknown-model" and "painter" in problem["detail"]
-    assert post(client, picture, model="painter").status_code == 200
+    assert problem["type"] == "/problems/unknown-model" and "stub" in problem["detail"]
+    assert post(client, picture, model="stub").status_code == 200
 
 
 def test_models_are_listed_as_openai_clients_expect(client, worker):
@@ -295,8 +295,8 @@ def test_models_are_listed_as_openai_clients_expect(client, worker):
     found = client.get("/v1/models").json()
     [model] = found["data"]
     assert found["object"] == "list" and model["object"] == "model"
-    assert (model["id"], model["default"], model["workers"]) == ("painter", True, 1)
-    assert client.get("/v1/models/painter").json() == model
+    assert (model["id"], model["default"], model["workers"]) == ("stub", True, 1)
+    assert client.get("/v1/models/stub").json() == model
 
 
 def test_unknown_model_is_404_for_openai_clients(client):

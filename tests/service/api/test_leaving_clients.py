@@ -7,8 +7,8 @@ import pytest
 import uvicorn
 
 from service.api.server.server import server_config
+from tests.helpers.waiting import eventually
 from tests.reliability.wire import FORM, form
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.server
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from service.api.app import create_app
 from service.auth.api_keys import ApiKeyFile
-from tests.waiting import eventually
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -68,7 +68,7 @@ def test_without_mask_the_image_transparency_is_filled(ai, worker, noise, encode
     image = noise(90, 80)
     image.putalpha(Image.open(io.BytesIO(mask())).getchannel("A"))
     [edited] = ai.images.edit(
-        image=("in.png", encode(image)), prompt="a cat", model="painter", size="auto",
+        image=("in.png", encode(image)), prompt="a cat", model="stub", size="auto",
         response_format="b64_json", user="me", extra_body={"seed": 9},
     ).data  # fmt: skip
     filled, hole = pixels(base64.b64decode(edited.b64_json)), pixels(mask())[..., 3] == 0
@@ -97,8 +97,8 @@ def test_several_candidates_come_in_one_answer(ai, worker, picture):
 
 def test_models_are_listed_as_the_client_expects(ai, worker):
     wait_for_worker(ai)
-    assert "painter" in {model.id for model in ai.models.list()}
-    assert ai.models.retrieve("painter").id == "painter"
+    assert "stub" in {model.id for model in ai.models.list()}
+    assert ai.models.retrieve("stub").id == "stub"
     with pytest.raises(openai.NotFoundError) as missing:
         ai.models.retrieve("none")
     assert missing.value.code == "no-such-model"

@@ -11,8 +11,8 @@ from http.client import HTTPConnection
 import psutil
 import pytest
 
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import eventually
 
 # Whoever connected before the end has a minute for the first words, in place of half a second.
 PATIENT_API = """

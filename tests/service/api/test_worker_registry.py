@@ -16,8 +16,8 @@ from service.queue.stats import read_stats
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
-from tests.service.painter import Painter
-from tests.service.queueing import ALL, RESULT, new, outcome, outcomes, put, with_queue
+from tests.helpers.service.queueing import ALL, RESULT, new, outcome, outcomes, put, with_queue
+from tests.helpers.service.stub_model import StubModel
 
 pytestmark = pytest.mark.server
 
@@ -29,12 +29,12 @@ def eventually(true, seconds=20.0):
     return true()
 
 
-class Named(Painter):
-    """A painter whose bundles have other names; for work that names another it has no fill."""
+class Named(StubModel):
+    """A stub model whose bundles have other names; for work that names another it has no fill."""
 
     def __init__(self, *names):
         super().__init__()
-        self.models = dict.fromkeys(names, "sha256:painter")
+        self.models = dict.fromkeys(names, "sha256:stub")
         self.engines, self.default = dict.fromkeys(names, "brush"), names[0]
 
     def _fill(self, work):
@@ -208,9 +208,7 @@ def test_requests_name_either_model_of_a_mixed_fleet(settings, hire, noise, enco
             client.post("/inpaint", files=files, data={"caption": "x", "model": "ab"[n % 2]})
             for n in range(8)
         ]
-    assert [(each.status_code, each.headers["x-model"]) for each in answers] == [
-        (200, "painter")
-    ] * 8
+    assert [(each.status_code, each.headers["x-model"]) for each in answers] == [(200, "stub")] * 8
 
 
 def test_outcomes_come_while_workers_of_bundles_are_added(settings, hire):

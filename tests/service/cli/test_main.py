@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from service.errors.capacity import Draining
 from service.queue.consumer import Consumer
 from service.queue.jobs import Priority, State
 from service.queue.task import TaskFailure
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state
+from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state
 
 pytestmark = pytest.mark.server
 

@@ -20,7 +20,7 @@ from service.api.server.http_protocol import guarded_protocol
 from service.config.settings import Settings
 from service.middleware.body_limit import DrainBody
 from service.middleware.request_context import RequestContext
-from tests.waiting import eventually
+from tests.helpers.waiting import eventually
 
 GOOD = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -17,7 +17,7 @@ from service.observability.tracing import (
     set_up_tracing,
 )
 from service.queue.consumer import Consumer
-from tests.service.queueing import ALL, RESULT, new, put
+from tests.helpers.service.queueing import ALL, RESULT, new, put
 
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

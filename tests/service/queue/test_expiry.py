@@ -9,8 +9,8 @@ from service.errors.jobs import AnswerTimeout, NoSuchJob
 from service.queue.client import IdempotencyKey
 from service.queue.jobs import Job, Priority, State
 from service.queue.task import TaskFailure
-from tests.service.keyspace import LASTING, Keyspace, pass_time
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
+from tests.helpers.service.keyspace import LASTING, Keyspace, pass_time
+from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
 
 pytestmark = pytest.mark.server
 

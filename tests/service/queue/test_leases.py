@@ -8,7 +8,7 @@ from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.task import TaskFailure
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
+from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
 
 pytestmark = pytest.mark.server
 

@@ -18,8 +18,17 @@ from service.queue.jobs import Job, State
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
-from tests.service.painter import Painter
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state, wait_for, with_queue
+from tests.helpers.service.queueing import (
+    ALL,
+    RESULT,
+    new,
+    outcome,
+    put,
+    state,
+    wait_for,
+    with_queue,
+)
+from tests.helpers.service.stub_model import StubModel
 
 pytestmark = pytest.mark.server
 
@@ -219,7 +228,7 @@ def test_every_job_of_an_evicting_redis_ends(tmp_path, noise, encode, policy, ca
         job_seconds=60,
     )
     picture = encode(noise(250, 250))
-    worker = Worker(Consumer(settings), Painter, Batcher(8, 0.3, time.monotonic))
+    worker = Worker(Consumer(settings), StubModel, Batcher(8, 0.3, time.monotonic))
     thread = threading.Thread(target=worker.run)
     try:
         with redis.Redis.from_url(server.url) as admin:

@@ -13,8 +13,17 @@ from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State
 from service.queue.task import TaskFailure
-from tests.service.keyspace import LASTING
-from tests.service.queueing import ALL, RESULT, new, outcome, put, state, wait_for, with_queue
+from tests.helpers.service.keyspace import LASTING
+from tests.helpers.service.queueing import (
+    ALL,
+    RESULT,
+    new,
+    outcome,
+    put,
+    state,
+    wait_for,
+    with_queue,
+)
 
 pytestmark = pytest.mark.server
 

@@ -17,9 +17,9 @@ from service.redis.errors import RedisErrorLog, reason_of
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
-from tests.ports import free_port
-from tests.service.painter import Painter
-from tests.service.queueing import ALL, RESULT, new, outcome, put, with_queue
+from tests.helpers.ports import free_port
+from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, with_queue
+from tests.helpers.service.stub_model import StubModel
 
 pytestmark = pytest.mark.server
 
@@ -274,7 +274,7 @@ def test_no_reason_has_a_password(user_info):
 
 def test_a_worker_logs_why_redis_refuses(own, settings, caplog):
     caplog.set_level(logging.WARNING)
-    worker = Worker(Consumer(settings), Painter, Batcher(8, 1.0, lambda: 0.0))
+    worker = Worker(Consumer(settings), StubModel, Batcher(8, 1.0, lambda: 0.0))
     worker.stop()
     own.replicaof("127.0.0.1", 1)
     worker._pause(redis.ReadOnlyError("READONLY You can't write"))

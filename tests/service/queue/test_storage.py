@@ -10,7 +10,7 @@ from service.config.settings import Settings
 from service.errors.capacity import QueueFull
 from service.queue.jobs import Job
 from service.supervisor.embedded_redis import EmbeddedRedis
-from tests.service.queueing import new, put, with_queue
+from tests.helpers.service.queueing import new, put, with_queue
 
 pytestmark = pytest.mark.server
 

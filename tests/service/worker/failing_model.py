@@ -3,10 +3,10 @@
 import sys
 
 from service.worker.model_process import answer
-from tests.service.painter import Painter
+from tests.helpers.service.stub_model import StubModel
 
 
-class Failing(Painter):
+class Failing(StubModel):
     def __init__(self, how, message):
         super().__init__()
         self.how, self.error = how, RuntimeError(message)

@@ -11,7 +11,7 @@ from service.queue.task import InferenceResult, InferenceTask
 from service.worker.ipc import TaskError, pack_fills, pack_works, unpack_fills, unpack_works
 from service.worker.model_process import ModelCrashedError, ModelProcess
 from service.worker.predictor import Predictors
-from tests.reliability.painter_worker import PainterProcess
+from tests.reliability.painter_worker import StubModelProcess
 
 
 def work(seed, **options):
@@ -60,13 +60,13 @@ def test_unusable_bundle_is_one_clear_line(tmp_path):
         ModelProcess([tmp_path], "cpu", 60)
 
 
-def painter(seconds):
-    """A process that holds a painter: it starts at once, and is kept and answers as any other."""
-    return PainterProcess([], "0", seconds)
+def stub_process(seconds):
+    """A process that holds the stub model: it starts at once, and replies as any other."""
+    return StubModelProcess([], "0", seconds)
 
 
 def test_crash_midway_is_reported_with_its_exit_reason():
-    model = painter(60)
+    model = stub_process(60)
     os.kill(model._process.pid, signal.SIGSTOP)
     threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()
     with pytest.raises(ModelCrashedError, match="signal 9"):
@@ -75,7 +75,7 @@ def test_crash_midway_is_reported_with_its_exit_reason():
 
 
 def test_a_model_that_hangs_is_ended():
-    model = painter(0.3)
+    model = stub_process(0.3)
     os.kill(model._process.pid, signal.SIGSTOP)
     with pytest.raises(ModelCrashedError, match=r"over 0\.3 s"):
         model.predict([work(1)])
@@ -84,6 +84,6 @@ def test_a_model_that_hangs_is_ended():
 
 
 def test_the_process_ends_with_its_worker():
-    model = painter(60)
+    model = stub_process(60)
     model._connection.close()  # as the kernel does when the worker is killed
     assert model._process.wait(60) == 0

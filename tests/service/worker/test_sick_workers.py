@@ -15,9 +15,9 @@ from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.circuit_breaker import CircuitBreaker
 from service.worker.device_errors import is_device_error, is_out_of_memory
 from service.worker.model_process import DeviceError, ModelCrashedError, ModelProcess
-from tests.reliability.painter_worker import PainterProcess
-from tests.service.painter import HANG, Painter
-from tests.service.queueing import new, outcome, outcomes, put
+from tests.helpers.service.queueing import new, outcome, outcomes, put
+from tests.helpers.service.stub_model import HANGING_SEED, StubModel
+from tests.reliability.painter_worker import StubModelProcess
 
 pytestmark = pytest.mark.server
 
@@ -31,7 +31,7 @@ def eventually(true, seconds=20.0):
     return true()
 
 
-class Sick(Painter):
+class Sick(StubModel):
     """Fails at everything, in one of several ways, until ``cured`` is set."""
 
     def __init__(self, how, cured):
@@ -67,7 +67,7 @@ KINDS = ["answers", "device", "signal", "start", "raises"]
 def test_sick_worker_beside_a_healthy_one_loses_nothing(settings, hire, how):
     wide = settings.model_copy(update={"queue_limit": 300})
     hire(lambda: Sick(how, threading.Event()))
-    hire(lambda: Painter(0.002))
+    hire(lambda: StubModel(0.002))
     assert [type(one) for one in outcomes(wide, *range(1000, 1200))] == [TaskSuccess] * 200
 
 
@@ -89,7 +89,7 @@ def test_readiness_names_what_is_unhealthy(settings, hire):
     with TestClient(create_app(settings)) as client:
         assert eventually(lambda: CUDA in client.get("/readyz").json().get("detail", ""))
         assert client.get("/readyz").status_code == 503
-        hire(Painter)
+        hire(StubModel)
         assert eventually(lambda: client.get("/readyz").status_code == 200)
         ready = client.get("/readyz").json()
         assert ready["workers"] == 1 and CUDA in ready["unhealthy"][0]["reason"]
@@ -180,7 +180,7 @@ def test_failed_reload_is_reported_with_its_reason(api, hire):
         tries.append(1)
         if len(tries) > 1:
             raise StartError("the bundle is damaged")
-        return Painter()
+        return StubModel()
 
     hire(load)
     assert eventually(lambda: api.get("/admin/reload").json()["state"] == "done")
@@ -199,10 +199,10 @@ def test_reload_is_complete_once_every_worker_has_it(api, hire):
         loads.append(1)
         if len(loads) > 1:
             release.wait(20)
-        return Painter()
+        return StubModel()
 
     hire(slow)
-    hire(Painter)
+    hire(StubModel)
     assert eventually(lambda: len(api.get("/admin/reload").json()["workers"]) == 2)
     api.post("/admin/reload")
     assert eventually(
@@ -218,9 +218,9 @@ def test_tasks_beside_a_hanging_input_finish_in_time(settings, hire):
     settings = Settings(
         redis_url=settings.redis_url, namespace=settings.namespace, answer_seconds=20
     )
-    seeds = [HANG, *range(1000, 1007)]
+    seeds = [HANGING_SEED, *range(1000, 1007)]
     jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=20) for seed in seeds]
     put(settings, *jobs)
-    hire(lambda: PainterProcess([], "0", settings.hang_seconds))
+    hire(lambda: StubModelProcess([], "0", settings.hang_seconds))
     waited = [outcome(settings, job, settings.answer_seconds) for job in jobs[1:]]
     assert [type(one) for one in waited] == [TaskSuccess] * 7

@@ -8,14 +8,14 @@ from service.queue.jobs import Priority, State
 from service.queue.redis_keys import RedisKeys
 from service.queue.task import TaskFailure, TaskSuccess
 from service.worker.model_process import ModelCrashedError
-from tests.service.painter import POISON, Painter
-from tests.service.queueing import new, outcome, outcomes, put, state, with_queue
-from tests.waiting import SECONDS, eventually
+from tests.helpers.service.queueing import new, outcome, outcomes, put, state, with_queue
+from tests.helpers.service.stub_model import CRASHING_SEED, StubModel
+from tests.helpers.waiting import SECONDS, eventually
 
 pytestmark = pytest.mark.server
 
 
-class Slow(Painter):
+class Slow(StubModel):
     """Takes two and a half leases for a batch, and notes the batches."""
 
     def __init__(self, settings):
@@ -43,7 +43,7 @@ def test_interactive_stream_does_not_starve_batch_work(settings, hire):
     [patient] = put(settings, *new(lane=Priority.BATCH))
     jobs, painted = put(settings, *new(20)), []
 
-    class Noting(Painter):
+    class Noting(StubModel):
         def predict(self, works):
             painted.extend(work.id for work in works)
             return super().predict(works)
@@ -69,10 +69,10 @@ def test_batch_longer_than_its_lease_runs_only_once(settings, hire):
     assert slow.batches == [1]
 
 
-class Mortal(Painter):
+class Mortal(StubModel):
     """A model that dies of poison, and is of no use from then on."""
 
-    def __init__(self, births, deadly=POISON):
+    def __init__(self, births, deadly=CRASHING_SEED):
         super().__init__()
         births.append(self)
         self.dead, self.deadly = False, deadly
@@ -85,7 +85,7 @@ class Mortal(Painter):
 
 
 def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, server):
-    births, seeds = [], [*range(7), POISON, *range(20, 28)]
+    births, seeds = [], [*range(7), CRASHING_SEED, *range(20, 28)]
     stop = threading.Event()
 
     class Waiting(Mortal):
@@ -96,7 +96,7 @@ def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, serve
     hire(lambda: Waiting(births), limit=16)
     stop.set()
     found = dict(zip(seeds, outcomes(settings, *seeds), strict=True))
-    poison = found.pop(POISON)
+    poison = found.pop(CRASHING_SEED)
     assert all(isinstance(one, TaskSuccess) for one in found.values()) and len(found) == 15
     assert isinstance(poison, TaskFailure) and "signal 9" in poison.reason
     [(_, letter)] = server.xrange(RedisKeys(settings.namespace).dead)
@@ -128,11 +128,11 @@ def test_worker_waits_for_a_model_failing_to_restart(settings, hire, monkeypatch
         return Mortal(births)
 
     hire(load)
-    poison, good = outcomes(settings, POISON, 1)
+    poison, good = outcomes(settings, CRASHING_SEED, 1)
     assert isinstance(poison, TaskFailure) and isinstance(good, TaskSuccess)
 
 
-class Signalling(Painter):
+class Signalling(StubModel):
     """Sets an event when a batch begins, and waits for another before it fills."""
 
     def __init__(self):
@@ -157,14 +157,14 @@ def test_stopping_worker_finishes_its_batch_and_releases_others(settings, hire):
     model.resume.set()
     assert eventually(lambda: state(settings, jobs[0]) == State.DONE)
     assert [state(settings, job) for job in jobs[1:]] == [State.DONE] + [State.QUEUED] * 4
-    hire(Painter, settings=settings)
+    hire(StubModel, settings=settings)
     assert [type(outcome(settings, job)) for job in jobs] == [TaskSuccess] * 6
 
 
-class Edition(Painter):
+class Edition(StubModel):
     def __init__(self, number):
         super().__init__()
-        self.models = {"painter": f"sha256:{number}"}
+        self.models = {"stub": f"sha256:{number}"}
         self.closed = False
 
     def close(self):
@@ -178,7 +178,7 @@ def test_bundles_reload_beside_the_old_without_losing_jobs(settings, hire):
 
     def digest():
         beats = with_queue(settings, lambda queue: queue.workers()).values()
-        return next((beat.models["painter"] for beat in beats), None)
+        return next((beat.models["stub"] for beat in beats), None)
 
     assert eventually(lambda: digest() == "sha256:1")
     with_queue(settings, lambda queue: queue.ask_for_reload())
@@ -194,7 +194,7 @@ def test_unreadable_new_bundle_leaves_the_old_one_serving(settings, hire):
         tries.append(1)
         if len(tries) > 1:
             raise StartError("the bundle is damaged")
-        return Painter()
+        return StubModel()
 
     hire(load)
 

@@ -12,9 +12,9 @@ from service.queue.jobs import Job, Priority
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
-from tests.service.painter import Painter, paint
-from tests.service.queueing import wait_for, with_queue
-from tests.service.redis_faults import FAULTS, FaultyRedis
+from tests.helpers.service.queueing import wait_for, with_queue
+from tests.helpers.service.redis_faults import FAULTS, FaultyRedis
+from tests.helpers.service.stub_model import StubModel, solid_fills
 
 pytestmark = pytest.mark.server
 
@@ -27,7 +27,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
     client = FaultyRedis.make(settings.queue_url, failing, fault)
     consumer = kind(settings, client)
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
-    worker = Worker(consumer, Painter, policy)
+    worker = Worker(consumer, StubModel, policy)
     jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, lane=lane)
             for seed, lane in SEEDS.items()]  # fmt: skip
 
@@ -52,7 +52,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         return [f"{type(error).__name__}: {error}"], client.calls
     faults = []
     for job, one in zip(jobs, outcomes, strict=True):
-        if not isinstance(one, TaskSuccess) or one.fill.fills != paint([job.work.seed]):
+        if not isinstance(one, TaskSuccess) or one.fill.fills != solid_fills([job.work.seed]):
             faults.append(f"wrong outcome {one}")
     if stored != [b"1"] * len(jobs):
         faults.append(f"stored {stored}")
@@ -113,7 +113,7 @@ def test_the_check_sees_a_worker_that_leaks_leases(settings):
 
 def test_the_same_refusal_is_logged_once(settings, caplog):
     client = FaultyRedis.make(settings.queue_url, range(1000), "readonly")
-    worker = Worker(Consumer(settings, client), Painter, Batcher(8, 0.3, time.monotonic))
+    worker = Worker(Consumer(settings, client), StubModel, Batcher(8, 0.3, time.monotonic))
     thread = threading.Thread(target=worker.run)
     thread.start()
     deadline = time.monotonic() + 60

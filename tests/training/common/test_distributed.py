@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.training.comparing import assert_same_end
-from tests.training.processes import run_ranks
-from tests.training.small import SMALL
+from tests.helpers.training.processes import run_ranks
+from tests.helpers.training.run_comparison import assert_same_end
+from tests.helpers.training.small_run import SMALL
 from training.common.distributed import join
 from training.common.errors import RunError
 from training.config.load import load_recipe

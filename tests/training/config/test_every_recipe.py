@@ -7,8 +7,8 @@ import torch
 
 from models.runtime.bundle import load_bundle
 from models.runtime.sampling import fill_centres
-from tests.training.comparing import assert_same_end
-from tests.training.killing import train_and_be_killed
+from tests.helpers.training.killing import train_and_be_killed
+from tests.helpers.training.run_comparison import assert_same_end
 from training.common.errors import RunError
 from training.config.load import load_recipe
 from training.inference.export import export

@@ -6,9 +6,9 @@ import psutil
 import pytest
 import torch
 
-from tests.training.comparing import assert_same_end
-from tests.training.processes import answer
-from tests.training.small import small_recipe, write_prepared
+from tests.helpers.training.processes import answer
+from tests.helpers.training.run_comparison import assert_same_end
+from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, load_sets

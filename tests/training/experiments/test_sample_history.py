@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.made_up_run import write_run
+from tests.helpers.training.finished_run import write_run
 from training.common.errors import RunError
 from training.experiments import animation
 from training.experiments.animation import SIDE, STRIP, animate

@@ -2,8 +2,8 @@
 
 import torch
 
+from tests.helpers.training.small_run import DIM
 from tests.training.config.test_every_recipe import RUN, TINY
-from tests.training.small import DIM
 from training.config.load import load_recipe
 from training.data.manifest import Manifest
 from training.runs.checkpoint import save_checkpoint

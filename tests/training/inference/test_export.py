@@ -8,7 +8,7 @@ import torch
 
 from models.runtime.bundle import load_bundle
 from models.runtime.sampling import fill_centres
-from tests.training.small import small_recipe
+from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
 from training.inference.export import export
 from training.runs.checkpoint import load_checkpoint

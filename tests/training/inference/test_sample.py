@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from models.runtime.bundle import load_bundle
-from tests.training.small import small_recipe, write_prepared
+from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError, RunError
 from training.config.load import load_recipe
 from training.data.manifest import Manifest

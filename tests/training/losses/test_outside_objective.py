@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from tests.training.small import SMALL
+from tests.helpers.training.small_run import SMALL
 from training.common.errors import RecipeError
 from training.config.load import load_recipe, recipe_text
 from training.losses.objectives.base import PlainObjective, register

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.training.small import small_recipe
+from tests.helpers.training.small_run import small_recipe
 from training.optim import precision
 from training.runs.run_dir import RunDir
 from training.trainer.run import resume, start

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.training.made_up_run import HOSTILE, MAGENTA, write_run
+from tests.helpers.training.finished_run import HOSTILE, MAGENTA, write_run
 from training.common.errors import RunError
 from training.reporting.html_report import write_report
 from training.reporting.run_summary import read_run

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.training.small import small_recipe, write_prepared
+from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from models.runtime.bundle import load_bundle
-from tests.training.small import small_recipe, write_prepared
+from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.experiments.comparison.filling import data_folder, load_filling, load_shared
 from training.inference.export import export

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.runtime.bundle import load_bundle, save_bundle
-from tests.training.small import DIM, small_recipe
+from tests.helpers.training.small_run import DIM, small_recipe
 from training.common.errors import RunError
 from training.inference.export import export
 from training.runs.load_run import load_run

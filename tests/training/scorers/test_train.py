@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.frozen.scorers import ScorerSettings, plain_scorer
-from tests.training.small import write_prepared
+from tests.helpers.training.small_run import write_prepared
 from training.common.errors import PreparedDataError, RunError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from tests.training.comparing import assert_same_end
-from tests.training.small import small_recipe
+from tests.helpers.training.run_comparison import assert_same_end
+from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
 from training.config.load import load_recipe
 from training.runs.metric_logger import read_log

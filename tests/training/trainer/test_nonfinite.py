@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import training.trainer.trainer
-from tests.training.small import small_recipe
+from tests.helpers.training.small_run import small_recipe
 from training.common.errors import NonFiniteError
 from training.runs.checkpoint import load_checkpoint
 from training.trainer.run import resume, start

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tests.training.small import small_recipe, write_prepared
+from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import OutputError, RecipeError, RunError, TrainingError
 from training.runs.load_run import load_run
 from training.runs.metric_logger import read_log

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import training.trainer.trainer
-from tests.training.comparing import assert_same_end
-from tests.training.small import SMALL, small_recipe
+from tests.helpers.training.run_comparison import assert_same_end
+from tests.helpers.training.small_run import SMALL, small_recipe
 from training.common.errors import NonFiniteError, RunError
 from training.data.batches import BatchSource
 from training.runs.checkpoint import load_checkpoint

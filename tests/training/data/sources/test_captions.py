@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.training.source_files import coco, idx, json_lines, png, read, write
+from tests.helpers.training.source_files import black_png, coco, idx, json_lines, read, write
 from training.common.errors import SourceError
 
 IMAGES = [{"id": 1, "file_name": "01.jpg"}, {"id": 2, "file_name": "02.jpg"}]
@@ -11,7 +11,7 @@ SEPARATORS = ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
 
 
 def read_folder(tmp_path, name, text):
-    files = {name: text, "a.png": png(), "b.png": png()}
+    files = {name: text, "a.png": black_png(), "b.png": black_png()}
     examples, passed_over = read("folder", write(tmp_path, files))
     return {name: list(e.captions) for name, e in examples.items()}, passed_over
 
@@ -28,7 +28,7 @@ def test_only_line_feeds_end_lines_of_flickr8k(separator, tmp_path):
     files = {
         "Flickr8k.token.txt": f"a.jpg#0\t{caption}\r\na.jpg#1\tA cat\r\n",
         "Flickr_8k.trainImages.txt": "a.jpg\r\n",
-        "a.jpg": png(),
+        "a.jpg": black_png(),
     }
     examples, passed_over = read("flickr8k", write(tmp_path, files))
     assert examples["a.jpg"].captions == (caption, "A cat")
@@ -51,7 +51,7 @@ def test_lines_without_a_caption_are_named(tmp_path):
     files = {
         "Flickr8k.token.txt": "a.jpg#0\tA dog\nno tab\na.jpg\tno number\n\n",
         "Flickr_8k.trainImages.txt": "a.jpg\n",
-        "a.jpg": png(),
+        "a.jpg": black_png(),
     }
     _, passed_over = read("flickr8k", write(tmp_path, files))
     assert passed_over.keys() == {f"Flickr8k.token.txt, line {n}" for n in (2, 3)}
@@ -200,7 +200,7 @@ def test_celeba_rows_that_do_not_fit_describe_nobody(tmp_path):
     files = {
         "list_attr_celeba.txt": "3\nMale Smiling\n1.jpg 1 1\n2.jpg 1\n3.jpg -1 1\n",
         "list_eval_partition.txt": "1.jpg 0\n2.jpg 0\n3.jpg 7\n",
-        **{f"{n}.jpg": png() for n in (1, 2, 3)},
+        **{f"{n}.jpg": black_png() for n in (1, 2, 3)},
     }
     examples, passed_over = read("celeba", write(tmp_path, files))
     assert examples.keys() == {"1.jpg"}

@@ -4,24 +4,24 @@ import gzip
 
 import pytest
 
-from tests.training.source_files import idx, pack, png, read, write
+from tests.helpers.training.source_files import black_png, idx, pack_folder, read, write
 from training.common.errors import SourceError
 from training.data.prepare import prepare
 from training.data.sources import Example, find_source
 from training.data.sources.celeba import describe
 
 CIFAR10 = {
-    "cifar10/train/dog/0000.jpg": png(),
-    "cifar10/test/ship/0000.jpg": png(),
+    "cifar10/train/dog/0000.jpg": black_png(),
+    "cifar10/test/ship/0000.jpg": black_png(),
     "cifar10/readme.txt": "not a picture",
 }
 CELEBA = {
     "list_attr_celeba.txt": "2\nMale Smiling Young Eyeglasses\n1.jpg -1 1 1 -1\n2.jpg 1 -1 -1 1\n"
     "3.jpg 1 1 1 1\n",
     "list_eval_partition.txt": "1.jpg 0\n2.jpg 1\n3.jpg 2\n",
-    "img_align_celeba/1.jpg": png(),
-    "img_align_celeba/2.jpg": png(),
-    "img_align_celeba/9.jpg": png(),
+    "img_align_celeba/1.jpg": black_png(),
+    "img_align_celeba/2.jpg": black_png(),
+    "img_align_celeba/9.jpg": black_png(),
 }
 
 
@@ -36,7 +36,7 @@ MNIST = {
 @pytest.mark.parametrize("packed", [False, True])
 def test_cifar10_is_captioned_by_its_folders(packed, tmp_path):
     place = write(tmp_path / "c", CIFAR10)
-    examples, _ = read("cifar10", pack(place, tmp_path / "c.tar.gz") if packed else place)
+    examples, _ = read("cifar10", pack_folder(place, tmp_path / "c.tar.gz") if packed else place)
     assert examples.keys() == {"train/dog/0000.jpg", "test/ship/0000.jpg"}
     assert "a photo of a dog" in examples["train/dog/0000.jpg"].captions
     assert examples["test/ship/0000.jpg"].split == "test"

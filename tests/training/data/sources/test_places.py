@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.source_files import coco, json_lines, pack, png, read, write
+from tests.helpers.training.source_files import (
+    black_png,
+    coco,
+    json_lines,
+    pack_folder,
+    read,
+    write,
+)
 from training.common.errors import ArchiveError, SourceError
 from training.data.prepare import prepare
 from training.data.sources import find_source
@@ -37,7 +44,7 @@ def half_downloaded(folder, files, name):
     """Put half of an archive of `files` into `folder`."""
     aside = folder.parent / "aside"
     noise = {"noise.bin": os.urandom(50_000)}
-    return cut(pack(write(aside, {**files, **noise}), folder / name))
+    return cut(pack_folder(write(aside, {**files, **noise}), folder / name))
 
 
 def test_links_to_folders_are_followed(tmp_path):
@@ -49,7 +56,7 @@ def test_links_to_folders_are_followed(tmp_path):
 
 
 def test_links_that_go_in_circles_end(tmp_path):
-    place = write(tmp_path / "place", {"a/1.png": png(), "b/2.png": png()})
+    place = write(tmp_path / "place", {"a/1.png": black_png(), "b/2.png": black_png()})
     (place / "a" / "again").symlink_to(place)
     (place / "b" / "across").symlink_to(place / "a")
     (place / "dangling").symlink_to(tmp_path / "nowhere")
@@ -59,12 +66,12 @@ def test_links_that_go_in_circles_end(tmp_path):
 
 def test_a_folder_is_walked_in_one_order(tmp_path):
     names = ["b.png", "a/2.png", "a.png", "a/1.png", "a-b/1.png"]
-    place = write(tmp_path, {name: png() for name in names})
+    place = write(tmp_path, {name: black_png() for name in names})
     assert [m.path for m in walk(place)] == ["a/1.png", "a/2.png", "a-b/1.png", "a.png", "b.png"]
 
 
 def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
-    place, scandir = write(tmp_path, {"a/1.png": png(), "b/2.png": png()}), os.scandir
+    place, scandir = write(tmp_path, {"a/1.png": black_png(), "b/2.png": black_png()}), os.scandir
 
     def refuse(folder):
         if Path(folder).name == "a":  # root may read any folder, so its mode is no way
@@ -80,8 +87,10 @@ def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_hidden_folders_are_no_classes(hidden, packed, tmp_path):
     names = ["train/dog/1.png", f"train/{hidden}/2.png", f"train/dog/{hidden}/3.png"]
-    place = write(tmp_path / "c", {name: png() for name in names})
-    examples, passed_over = read("cifar10", pack(place, tmp_path / "c.zip") if packed else place)
+    place = write(tmp_path / "c", {name: black_png() for name in names})
+    examples, passed_over = read(
+        "cifar10", pack_folder(place, tmp_path / "c.zip") if packed else place
+    )
     assert {e.label for e in examples.values()} == {"dog"}
     assert not passed_over
 
@@ -90,7 +99,7 @@ def test_hidden_folders_are_no_classes(hidden, packed, tmp_path):
 def test_links_inside_archives_are_told(kind, tmp_path):
     link = tarfile.TarInfo("train/dog/2.png")
     link.type, link.linkname = kind, "1.png"
-    place, archive = write(tmp_path / "c", {"train/dog/1.png": png()}), tmp_path / "c.tar"
+    place, archive = write(tmp_path / "c", {"train/dog/1.png": black_png()}), tmp_path / "c.tar"
     with tarfile.open(archive, "w") as packed:
         packed.add(place, ".")
         packed.addfile(link)
@@ -104,7 +113,7 @@ def test_links_inside_archives_are_told(kind, tmp_path):
 def test_metadata_in_hidden_folders_is_not_read(tmp_path):
     rows = json_lines({"file_name": "a.png", "caption": "a"})
     old = json_lines({"file_name": "gone.png", "caption": "old"})
-    files = {"metadata.jsonl": rows, "a.png": png(), ".ipynb_checkpoints/metadata.jsonl": old}
+    files = {"metadata.jsonl": rows, "a.png": black_png(), ".ipynb_checkpoints/metadata.jsonl": old}
     examples, passed_over = read("folder", write(tmp_path, files))
     assert (examples.keys(), passed_over) == ({"a.png"}, {})
 
@@ -112,7 +121,7 @@ def test_metadata_in_hidden_folders_is_not_read(tmp_path):
 @pytest.mark.parametrize("name", ["val2017.zip", "val2017.tar", "val2017.tar.gz"])
 def test_unneeded_truncated_archive_is_reported(name, tmp_path):
     place = write(tmp_path / "place", COCO)
-    half_downloaded(place, {"val2017/1.jpg": png()}, name)
+    half_downloaded(place, {"val2017/1.jpg": black_png()}, name)
     examples, passed_over = read("coco", place)
     assert len(examples) == 2
     assert passed_over.keys() == {name}
@@ -124,14 +133,14 @@ def test_truncated_archive_of_missing_data_fails_at_once(tmp_path):
     place = write(tmp_path / "place", {**COCO, **files})
     for photo in ("01.jpg", "02.jpg"):
         (place / "val2017" / photo).unlink()
-    half_downloaded(place, {"val2017/01.jpg": png()}, "val2017.zip")
+    half_downloaded(place, {"val2017/01.jpg": black_png()}, "val2017.zip")
     with pytest.raises(ArchiveError, match=rf"val2017\.zip: .*{INCOMPLETE}.*; 2 listed pictures"):
         next(find_source("coco")(place))
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 def test_a_tar_cut_between_files_is_incomplete(mode, tmp_path):
-    place = write(tmp_path / "c", {f"train/dog/{i}.png": png() for i in range(3)})
+    place = write(tmp_path / "c", {f"train/dog/{i}.png": black_png() for i in range(3)})
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w") as packed:
         packed.add(place, ".")
@@ -151,7 +160,7 @@ def test_coco_file_names_may_have_folders(name, tmp_path):
     images = [{"id": 1, "file_name": name}, {"id": 2, "file_name": "b/01.jpg"}]
     annotations = [{"image_id": i, "caption": f"caption {i}"} for i in (1, 2)]
     text = json.dumps({"images": images, "annotations": annotations})
-    files = {f"images/train2017/{folder}/01.jpg": png() for folder in "ab"}
+    files = {f"images/train2017/{folder}/01.jpg": black_png() for folder in "ab"}
     place = write(tmp_path, {"captions_train2017.json": text, **files})
     examples, passed_over = read("coco", place)
     captions = {key: example.captions for key, example in examples.items()}
@@ -161,22 +170,22 @@ def test_coco_file_names_may_have_folders(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["c.zip", "c.tar.gz"])
 def test_truncated_archive_beside_its_folder_is_skipped(name, tmp_path):
-    place = write(tmp_path / "place", {"c/train/dog/1.png": png()})
-    half_downloaded(place, {"train/dog/1.png": png()}, name)
+    place = write(tmp_path / "place", {"c/train/dog/1.png": black_png()})
+    half_downloaded(place, {"train/dog/1.png": black_png()}, name)
     examples, passed_over = read("cifar10", place)
     assert examples.keys() == {"train/dog/1.png"}
     assert passed_over.keys() == {name}
 
 
 def test_truncated_archive_without_its_folder_is_an_error(tmp_path):
-    place = write(tmp_path / "place", {"train/dog/1.png": png()})
-    half_downloaded(place, {"train/cat/1.png": png()}, "cats.tar.gz")
+    place = write(tmp_path / "place", {"train/dog/1.png": black_png()})
+    half_downloaded(place, {"train/cat/1.png": black_png()}, "cats.tar.gz")
     with pytest.raises(SourceError, match=rf"cats\.tar\.gz: .*{INCOMPLETE}"):
         read("cifar10", place)
 
 
 def test_a_missing_list_names_the_damaged_archive(tmp_path):
-    place = write(tmp_path / "place", {"train2017/01.jpg": png()})
+    place = write(tmp_path / "place", {"train2017/01.jpg": black_png()})
     half_downloaded(place, {"annotations/captions_train2017.json": "{}"}, "annotations.zip")
     with pytest.raises(SourceError, match=rf"no captions_.*; annotations\.zip is .*{INCOMPLETE}"):
         read("coco", place)
@@ -209,21 +218,23 @@ def test_names_match_in_either_unicode_form(listed, present, tmp_path):
     name, on_disk = (unicodedata.normalize(form, "café.jpg") for form in (listed, present))
     row = json_lines({"file_name": name, "caption": "coffee"})
     examples, passed_over = read(
-        "folder", write(tmp_path / "f", {"metadata.jsonl": row, on_disk: png()})
+        "folder", write(tmp_path / "f", {"metadata.jsonl": row, on_disk: black_png()})
     )
     assert [e.captions for e in examples.values()] == [("coffee",)]
     assert not passed_over
     flickr = {
         "Flickr8k.token.txt": f"{name}#0\tcoffee\n",
         "Flickr_8k.trainImages.txt": f"{name}\n",
-        f"Images/{on_disk}": png(),
+        f"Images/{on_disk}": black_png(),
     }
     examples, passed_over = read("flickr8k", write(tmp_path / "g", flickr))
     assert [e.captions for e in examples.values()] == [("coffee",)]
     assert not passed_over
     photos = coco([{"id": 1, "file_name": name}], [{"image_id": 1, "caption": "coffee"}])
     photos = {k: v for k, v in photos.items() if k.endswith(".json")}
-    examples, _ = read("coco", write(tmp_path / "h", {**photos, f"train2017/{on_disk}": png()}))
+    examples, _ = read(
+        "coco", write(tmp_path / "h", {**photos, f"train2017/{on_disk}": black_png()})
+    )
     assert [e.captions for e in examples.values()] == [("coffee",)]
 
 
@@ -235,7 +246,7 @@ def test_the_exact_name_counts_before_another_form():
 
 
 def test_names_that_are_not_unicode_end_nothing(tiny_folder, tmp_path):
-    write(tiny_folder, {LATIN_1 + ".png": png()})
+    write(tiny_folder, {LATIN_1 + ".png": black_png()})
     with (tiny_folder / "metadata.jsonl").open("a") as file:
         file.write('{"file_name": "\\ud800.png", "caption": "x"}\n')
     manifest = prepare("folder", tiny_folder, tmp_path / "out")
@@ -244,6 +255,8 @@ def test_names_that_are_not_unicode_end_nothing(tiny_folder, tmp_path):
 
 
 def test_class_folders_that_are_not_unicode_end_nothing(tmp_path):
-    place = write(tmp_path / "c", {"train/dog/1.png": png(), f"train/{LATIN_1}/1.png": png()})
+    place = write(
+        tmp_path / "c", {"train/dog/1.png": black_png(), f"train/{LATIN_1}/1.png": black_png()}
+    )
     manifest = prepare("cifar10", place, tmp_path / "out", size=32)
     assert manifest.splits["train"]["images"] == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.source_files import pack, png, read, write
+from tests.helpers.training.source_files import black_png, pack_folder, read, write
 from training.common.errors import PictureError, SourceError
 from training.data.sources import Example, find_source
 from training.data.sources.base import SkippedItems
@@ -15,18 +15,18 @@ FLICKR = {
     "Flickr8k.token.txt": "a.jpg#0\tA dog runs .\na.jpg#1\tA brown dog\nb.jpg#0\tA cat\n",
     "Flickr_8k.trainImages.txt": "a.jpg\n",
     "Flickr_8k.devImages.txt": "b.jpg\ngone.jpg\n",
-    "Images/a.jpg": png(),
-    "Images/b.jpg": png(),
-    "Images/unlisted.jpg": png(),
+    "Images/a.jpg": black_png(),
+    "Images/b.jpg": black_png(),
+    "Images/unlisted.jpg": black_png(),
 }
 TINY = {
     "t/wnids.txt": "n01\nn02\n",
     "t/words.txt": "n01\tgoldfish, Carassius auratus\nn02\tIce bear\nn03\tunused\n",
-    "t/train/n01/images/n01_0.JPEG": png(),
-    "t/train/n09/images/n09_0.JPEG": png(),
-    "t/val/images/val_0.JPEG": png(),
+    "t/train/n01/images/n01_0.JPEG": black_png(),
+    "t/train/n09/images/n09_0.JPEG": black_png(),
+    "t/val/images/val_0.JPEG": black_png(),
     "t/val/val_annotations.txt": "val_0.JPEG\tn02\t0\t0\t1\t1\nval_1.JPEG\tn01\t0\t0\t1\t1\n",
-    "t/test/images/test_0.JPEG": png(),
+    "t/test/images/test_0.JPEG": black_png(),
 }
 COCO = {
     "annotations/captions_val2017.json": json.dumps(
@@ -38,8 +38,8 @@ COCO = {
             ],
         }
     ),
-    "val2017/07.jpg": png(),
-    "train2017/07.jpg": png(),
+    "val2017/07.jpg": black_png(),
+    "train2017/07.jpg": black_png(),
 }
 LAYOUTS = {"flickr8k": FLICKR, "tiny-imagenet": TINY, "coco": COCO}
 
@@ -64,7 +64,7 @@ def test_flickr8k_names_unlisted_photos_and_lines_without_photo(tmp_path):
 
 def test_flickr8k_without_its_captions_is_a_clear_error(tmp_path):
     with pytest.raises(SourceError, match=r"no Flickr8k\.token\.txt"):
-        read("flickr8k", write(tmp_path, {"Images/a.jpg": png()}))
+        read("flickr8k", write(tmp_path, {"Images/a.jpg": black_png()}))
 
 
 def test_tiny_imagenet_labels_by_folder_and_by_annotation(tmp_path):
@@ -115,7 +115,7 @@ def test_coco_names_a_missing_annotated_photo(tmp_path):
 
 @pytest.mark.parametrize("text", ["not json", "[]", '{"images": [{"id": 1}], "annotations": []}'])
 def test_coco_file_of_another_shape_is_an_error(tmp_path, text):
-    place = write(tmp_path, {"captions_train2017.json": text, "train2017/a.jpg": png()})
+    place = write(tmp_path, {"captions_train2017.json": text, "train2017/a.jpg": black_png()})
     with pytest.raises(SourceError, match="not a COCO caption file"):
         read("coco", place)
 
@@ -124,7 +124,7 @@ def test_coco_file_of_another_shape_is_an_error(tmp_path, text):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_packed_source_reads_as_its_folder_does(tmp_path, layout, ending):
     folder = write(tmp_path / "open", LAYOUTS[layout])
-    archive = pack(folder, tmp_path / f"packed{ending}")
+    archive = pack_folder(folder, tmp_path / f"packed{ending}")
     packed, unpacked = read(layout, archive), read(layout, folder)
     assert packed[0].keys() == unpacked[0].keys()
     assert packed[1] == unpacked[1]
@@ -133,20 +133,22 @@ def test_a_packed_source_reads_as_its_folder_does(tmp_path, layout, ending):
 def test_archives_in_the_source_folder_are_read_directly(tmp_path):
     folder = write(tmp_path / "open", {k: v for k, v in FLICKR.items() if k.startswith("Images")})
     place = write(tmp_path / "place", {k: v for k, v in FLICKR.items() if k.endswith(".txt")})
-    pack(folder, place / "Images.tar.gz")
+    pack_folder(folder, place / "Images.tar.gz")
     assert read("flickr8k", place)[0].keys() == {"a.jpg", "b.jpg"}
 
 
 def test_a_picture_both_packed_and_unpacked_counts_once(tmp_path):
     place = write(tmp_path / "place", FLICKR)
-    pack(write(tmp_path / "open", {"Images/a.jpg": png()}), place / "Images.zip")
+    pack_folder(write(tmp_path / "open", {"Images/a.jpg": black_png()}), place / "Images.zip")
     names = [i.file_name for i in find_source("flickr8k")(place) if isinstance(i, Example)]
     assert sorted(names) == ["a.jpg", "b.jpg"]
 
 
 def test_truncated_archive_is_an_error(tmp_path):
     noise = np.random.default_rng(0).bytes(200_000)
-    archive = pack(write(tmp_path / "open", {"a.jpg": noise, "b.jpg": noise}), tmp_path / "x.tgz")
+    archive = pack_folder(
+        write(tmp_path / "open", {"a.jpg": noise, "b.jpg": noise}), tmp_path / "x.tgz"
+    )
     archive.write_bytes(archive.read_bytes()[:-100_000])
     with pytest.raises(SourceError, match="not a whole tar or zip"):
         [member.read() for member in walk(archive)]
@@ -166,7 +168,7 @@ def test_macos_archive_extras_are_not_pictures(tmp_path):
 
 def folder_of(tmp_path: Path, rows: list[object]) -> Path:
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    return write(tmp_path, {"metadata.jsonl": lines, "a.png": png(), "b.png": png()})
+    return write(tmp_path, {"metadata.jsonl": lines, "a.png": black_png(), "b.png": black_png()})
 
 
 def test_a_folder_takes_caption_or_captions(tmp_path):
@@ -180,7 +182,7 @@ def test_a_folder_takes_caption_or_captions(tmp_path):
 
 def test_csv_rows_add_up_and_cells_hold_lists(tmp_path):
     text = 'file_name,caption,captions\na.png,one,\na.png,"two, too",\nb.png,,"[""x"", ""y""]"\n'
-    place = write(tmp_path, {"metadata.csv": text, "a.png": png(), "b.png": png()})
+    place = write(tmp_path, {"metadata.csv": text, "a.png": black_png(), "b.png": black_png()})
     examples, _ = read("folder", place)
     assert examples["a.png"].captions == ("one", "two, too")
     assert examples["b.png"].captions == ("x", "y")
@@ -189,7 +191,12 @@ def test_csv_rows_add_up_and_cells_hold_lists(tmp_path):
 def test_split_column_overrides_folder_and_defaults_to_train(tmp_path):
     a = json.dumps({"file_name": "a.png", "caption": "a"})
     held_out = json.dumps({"file_name": "b.png", "caption": "b", "split": "held_out"})
-    files = {"metadata.jsonl": a, "a.png": png(), "val/b.png": png(), "val/a.png": png()}
+    files = {
+        "metadata.jsonl": a,
+        "a.png": black_png(),
+        "val/b.png": black_png(),
+        "val/a.png": black_png(),
+    }
     place = write(tmp_path, files | {"val/metadata.jsonl": f"{a}\n{held_out}\n"})
     examples, _ = read("folder", place)
     splits = {name: e.split for name, e in examples.items()}
@@ -199,7 +206,7 @@ def test_split_column_overrides_folder_and_defaults_to_train(tmp_path):
 @pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "..\\a.png"])
 def test_file_name_leaving_the_folder_is_refused(tmp_path, name):
     place = folder_of(tmp_path / "in", [{"file_name": name, "caption": "out"}])
-    write(tmp_path, {"a.png": png()})
+    write(tmp_path, {"a.png": black_png()})
     examples, passed_over = read("folder", place)
     assert not examples
     assert "climbs out" in passed_over["metadata.jsonl, line 1"]
@@ -230,7 +237,7 @@ def test_pictures_without_rows_and_vice_versa_are_named(tmp_path):
 
 def test_a_folder_without_metadata_is_a_clear_error(tmp_path):
     with pytest.raises(SourceError, match=r"no metadata\.jsonl or metadata\.csv"):
-        read("folder", write(tmp_path, {"a.png": png()}))
+        read("folder", write(tmp_path, {"a.png": black_png()}))
 
 
 def test_metadata_not_in_utf8_is_a_clear_error(tmp_path):
@@ -239,7 +246,7 @@ def test_metadata_not_in_utf8_is_a_clear_error(tmp_path):
 
 
 def test_damaged_file_in_zip_is_skipped_alone(tmp_path):
-    archive = pack(
+    archive = pack_folder(
         write(tmp_path / "open", {"a.jpg": b"A" * 99, "b.jpg": b"B" * 99}), tmp_path / "x.zip"
     )
     archive.write_bytes(archive.read_bytes().replace(b"A" * 99, b"C" * 99))

@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from tests.training.made_up_run import write_run
-from tests.training.small import small_recipe
+from tests.helpers.training.finished_run import write_run
+from tests.helpers.training.small_run import small_recipe
 from training.data.manifest import Manifest
 from training.experiments.comparison.systems import cell, markdown, systems
 from training.runs.cost import minutes, run_cost

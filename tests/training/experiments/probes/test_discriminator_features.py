@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.helpers.training.small_run import DIM
 from tests.training.experiments.untrained import untrained
-from tests.training.small import DIM
 from training.common.errors import SourceError
 from training.experiments.probes.discriminator_features import discriminator_features, gain
 from training.experiments.probes.labelled import draw_cifar10

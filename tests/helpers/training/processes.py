@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 
-from tests.ports import free_port
+from tests.helpers.ports import free_port
 
 # Neither a plain fork, which hangs where pyarrow's threads hold locks, nor a fresh interpreter,
 # which imports torch anew each time: a server that has only imported is forked.

@@ -12,7 +12,7 @@ from PIL import Image
 from training.data.sources import Example, SkippedItems, find_source
 
 
-def png() -> bytes:
+def black_png() -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -26,7 +26,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def pack(folder: Path, archive: Path) -> Path:
+def pack_folder(folder: Path, archive: Path) -> Path:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive, "w") as packed:
@@ -57,7 +57,7 @@ def json_lines(*rows: object) -> str:
 def coco(images: list[object], annotations: list[object], folder: str = "train2017") -> dict:
     """Files of a COCO data set: the caption file, and two photos."""
     text = json.dumps({"images": images, "annotations": annotations})
-    files = {f"{folder}/{name}.jpg": png() for name in ("01", "02")}
+    files = {f"{folder}/{name}.jpg": black_png() for name in ("01", "02")}
     return {f"annotations/captions_{folder}.json": text, **files}
 
 

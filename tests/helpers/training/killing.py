@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.training.processes import context, finish
+from tests.helpers.training.processes import context, finish
 from training.config.config import Config
 from training.trainer.run import start
 

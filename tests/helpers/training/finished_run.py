@@ -5,7 +5,7 @@ import math
 
 from PIL import Image
 
-from tests.training.small import small_recipe
+from tests.helpers.training.small_run import small_recipe
 from training.monitors import Action, Finding, record
 from training.runs.run_dir import RunDir
 

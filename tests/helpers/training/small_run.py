@@ -32,7 +32,7 @@ def small_recipe(*more):
     return load_recipe("inpaint-gan", [*SMALL, *more])
 
 
-def png(seed):
+def random_png(seed):
     coarse = torch.randint(256, (6, 6, 3), generator=torch.Generator().manual_seed(seed))
     buffer = io.BytesIO()
     Image.fromarray(coarse.byte().numpy()).resize((66, 66)).save(buffer, "PNG")
@@ -45,7 +45,7 @@ def write_prepared(
     """Write what `prepare` would have written for `count` made-up pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = torch.Generator().manual_seed(0)
-    pngs = [png(i) for i in range(min(count, COUNT))]
+    pngs = [random_png(i) for i in range(min(count, COUNT))]
     rows = [
         {
             "image": {"bytes": pngs[i % COUNT], "path": f"{i}.png"},

@@ -1,0 +1,52 @@
+"""Stub model: its fills are known beforehand, for workers in threads and in processes."""
+
+import os
+import signal
+import time
+
+from service.queue.task import FILL_BYTES, InferenceResult
+
+DIGEST = "sha256:stub"
+FAILING_SEED, CRASHING_SEED, HANGING_SEED = 13, 666, 777
+
+
+class StubModel:
+    """Fills with the grey level of the seed. Seed 13 fails, 666 crashes and 777 hangs.
+
+    The second caption gives one level more. `seconds` is the inference time of an image.
+    """
+
+    def __init__(self, seconds=0.0):
+        self.models, self.default = {"stub": DIGEST}, "stub"
+        self.engines = {"stub": "brush"}
+        self.seconds = seconds
+
+    def predict(self, works):
+        time.sleep(self.seconds * sum(work.images for work in works))
+        return [self._fill(work) for work in works]
+
+    def close(self):
+        pass
+
+    def _fill(self, work):
+        if work.seed == FAILING_SEED:
+            return ValueError("stub failure")
+        if work.seed == HANGING_SEED:
+            time.sleep(3600)
+        if work.seed == CRASHING_SEED:
+            os.kill(os.getpid(), signal.SIGKILL)
+        others = solid_fills(work.seeds, 1) if work.other is not None else b""
+        unknown = not work.caption.isascii()  # the stub model knows no emoji
+        return InferenceResult(
+            solid_fills(work.seeds),
+            work.seeds,
+            "stub",
+            DIGEST,
+            others,
+            engine="brush",
+            unknown=unknown,
+        )
+
+
+def solid_fills(seeds, brighter=0):
+    return b"".join(bytes([(seed + brighter) % 256]) * FILL_BYTES for seed in seeds)
