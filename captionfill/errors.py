@@ -7,7 +7,7 @@ An error's docstring is its documentation: the service serves it at the problem'
 from typing import Any, ClassVar
 
 
-class ServiceError(Exception):
+class CaptionfillError(Exception):
     """The service failed with an unexpected error. Its log has the traceback."""
 
     status: ClassVar[int] = 500
@@ -26,7 +26,7 @@ class ServiceError(Exception):
         return {**kind, "status": self.status, "detail": str(self)}
 
 
-class InvalidField(ServiceError):
+class InvalidField(CaptionfillError):
     """A form field is missing, unknown, sent twice, or has a value out of range.
 
     So is a field that was sent as a query parameter: no POST takes any.
@@ -54,7 +54,13 @@ class InvalidMask(InvalidField):
     slug, title = "invalid-mask", "Invalid mask"
 
 
-class UnsupportedPicture(ServiceError):
+class InvalidCaption(InvalidField):
+    """The caption is blank, too long, not UTF-8, or holds control characters."""
+
+    slug, title = "invalid-caption", "Invalid caption"
+
+
+class UnsupportedPicture(CaptionfillError):
     """The file is not a complete, still PNG, JPEG or WebP with 8-bit grey, palette or RGB pixels.
 
     What counts is the content, not the name: a truncated or broken file ends here, too.
@@ -63,13 +69,13 @@ class UnsupportedPicture(ServiceError):
     status, slug, title = 415, "unsupported-picture", "Unsupported picture"
 
 
-class PictureTooSmall(ServiceError):
+class PictureTooSmall(CaptionfillError):
     """The picture is less than 64 pixels wide or high."""
 
     status, slug, title = 422, "picture-too-small", "Picture too small"
 
 
-class PictureTooLarge(ServiceError):
+class PictureTooLarge(CaptionfillError):
     """The picture has more pixels than the service takes, or the pictures of its answer have.
 
     One limit holds for both: 40 million, unless ``CAPTIONFILL_MAX_PIXELS`` says otherwise. An
@@ -79,10 +85,7 @@ class PictureTooLarge(ServiceError):
     status, slug, title = 413, "picture-too-large", "Picture too large"
 
 
-class StartError(ServiceError):
+class StartError(CaptionfillError):
     """A command cannot start: a busy port, a missing bundle, no Redis."""
 
     slug, title = "start-error", "Cannot start"
-
-
-# What a request may be answered with before any route has seen it.

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captionfill.imaging.codec import Picture, Pixels, read_picture, write_png
-from captionfill.imaging.geometry import HOLE, Region, Window, choose_region, compose, context
+from captionfill.imaging.geometry import (
+    HOLE,
+    Region,
+    Window,
+    extract_context,
+    paste_fill,
+    resolve_region,
+)
 from captionfill.imaging.masks import Mask, read_mask
 
 
@@ -29,20 +36,20 @@ class Canvas:
         """
         picture = read_picture(image, max_pixels)
         shape = None if mask is None else read_mask(mask or None, picture, max_pixels)
-        chosen = choose_region(region, picture.size) if shape is None else shape.region
-        cells = picture.tone.for_networks(context(picture.rgb, Window.around(chosen)))
+        chosen = resolve_region(region, picture.size) if shape is None else shape.region
+        cells = picture.tone.for_networks(extract_context(picture.rgb, Window.around(chosen)))
         return cls(picture, chosen, cells.tobytes(), shape)
 
     def complete(self, fills: bytes) -> list[bytes]:
         """The picture as PNG with each fill in its place."""
-        return [write_png(self._fill(square)) for square in squares_of(fills)]
+        return [write_png(self._fill(square)) for square in unpack_fills(fills)]
 
     def _fill(self, square: Pixels) -> Picture:
         levels = self.picture.tone.for_picture(square)
-        filled = compose(self.picture, self.region, levels)
+        filled = paste_fill(self.picture, self.region, levels)
         return self.mask.restore(self.picture, filled) if self.mask else filled
 
 
-def squares_of(fills: bytes) -> NDArray[np.uint8]:
+def unpack_fills(fills: bytes) -> NDArray[np.uint8]:
     """Fills as an array, `(N, 32, 32, 3)`."""
     return np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)

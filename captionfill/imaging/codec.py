@@ -9,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captionfill.errors import PictureTooLarge, PictureTooSmall, ServiceError, UnsupportedPicture
-from captionfill.imaging.colour import Tone, fit_profile
+from captionfill.errors import (
+    CaptionfillError,
+    PictureTooLarge,
+    PictureTooSmall,
+    UnsupportedPicture,
+)
+from captionfill.imaging.colour import TransferFunction, to_rgb_profile
 from captionfill.imaging.formats import jpeg, png
 from captionfill.imaging.formats.base import PictureFile
 from captionfill.imaging.formats.jpeg_end import check_ending
@@ -54,7 +59,7 @@ class Picture:
     alpha: Pixels | None = None
     profile: bytes | None = None
     colour: bytes = b""
-    tone: Tone = Tone()  # noqa: RUF009 - it cannot change
+    tone: TransferFunction = TransferFunction()  # noqa: RUF009 - it cannot change
     notes: tuple[str, ...] = ()
 
     @property
@@ -76,7 +81,7 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
     """
     try:
         return _decode(_walk(data), max_pixels)
-    except ServiceError:
+    except CaptionfillError:
         raise
     except Image.DecompressionBombError as error:
         raise PictureTooLarge(f"at most {max_pixels:,} pixels are taken") from error
@@ -91,7 +96,7 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
         raise UnsupportedPicture("the picture's data is broken or cut short") from error
 
 
-def own_bytes(data: bytes) -> bytes:
+def strip_metadata(data: bytes) -> bytes:
     """A picture's own bytes: what decodes to the same pixels, colours and orientation.
 
     Whatever lies behind the picture's end is gone, and so is metadata other than EXIF and colour
@@ -181,9 +186,9 @@ def _orientation(image: Image.Image) -> int:
 def _split(image: Image.Image, file: PictureFile) -> Picture:
     profile, note = None, None
     if found := image.info.get("icc_profile"):
-        profile, note = fit_profile(found, image.mode in _GREY)
+        profile, note = to_rgb_profile(found, image.mode in _GREY)
     notes = (*file.notes, note) if note else file.notes
-    about = profile, file.colour, Tone(None if profile else file.gamma), notes
+    about = profile, file.colour, TransferFunction(None if profile else file.gamma), notes
     if "A" not in image.mode and "transparency" not in image.info:
         return Picture(np.asarray(image.convert("RGB")), None, *about)
     pixels = np.asarray(image.convert("RGBA"))

@@ -24,7 +24,7 @@ _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 
 
 @dataclass(frozen=True)
-class Tone:
+class TransferFunction:
     """How 8-bit levels are encoded; the networks were trained on sRGB.
 
     Attributes:
@@ -50,7 +50,7 @@ class Tone:
         return None if abs(exponent - 1) < 0.05 else exponent
 
 
-def fit_profile(profile: bytes, is_grey: bool) -> tuple[bytes | None, str | None]:
+def to_rgb_profile(profile: bytes, is_grey: bool) -> tuple[bytes | None, str | None]:
     """The profile to put into an RGB answer, and what is lost where there is none.
 
     Args:

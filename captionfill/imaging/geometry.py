@@ -68,7 +68,7 @@ def parse_region(text: str) -> Region:
     return Region(*map(int, text.split(",")))
 
 
-def choose_region(text: str | None, size: tuple[int, int]) -> Region:
+def resolve_region(text: str | None, size: tuple[int, int]) -> Region:
     """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` picture.
 
     Raises:
@@ -89,7 +89,7 @@ def choose_region(text: str | None, size: tuple[int, int]) -> Region:
     return region
 
 
-def context(rgb: Pixels, window: Window) -> Pixels:
+def extract_context(rgb: Pixels, window: Window) -> Pixels:
     """Scale the window to 64×64, its hole to zeros; what lies in the hole is never read.
 
     A hole of 32×32 comes out pixel for pixel. Beyond the picture's edge stands the nearest
@@ -113,7 +113,7 @@ def context(rgb: Pixels, window: Window) -> Pixels:
     return cells
 
 
-def compose(picture: Picture, region: Region, fill: Pixels) -> Picture:
+def paste_fill(picture: Picture, region: Region, fill: Pixels) -> Picture:
     """Scale a 32×32 fill to the hole and write the region, and nothing but the region.
 
     Args:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from captionfill.errors import InvalidMask, InvalidRegion, PictureTooLarge, ServiceError
+from captionfill.errors import CaptionfillError, InvalidMask, InvalidRegion, PictureTooLarge
 from captionfill.imaging.codec import Picture, Pixels, read_picture
-from captionfill.imaging.geometry import MIN_REGION, Region, choose_region
+from captionfill.imaging.geometry import MIN_REGION, Region, resolve_region
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _decode(data: bytes, size: tuple[int, int], max_pixels: int) -> Pixels | Non
         mask = read_picture(data, max_pixels)
     except PictureTooLarge:
         raise
-    except ServiceError as error:
+    except CaptionfillError as error:
         raise InvalidMask(f"the mask cannot be read: {error}") from error
     if mask.size != size:
         raise InvalidMask(
@@ -88,7 +88,7 @@ def _surround(empty: NDArray[np.bool_], size: tuple[int, int]) -> Region:
         _span(np.flatnonzero(empty.any(axis)), length) for axis, length in enumerate(size)
     )
     try:
-        return choose_region(f"{x},{y},{width},{height}", size)
+        return resolve_region(f"{x},{y},{width},{height}", size)
     except InvalidRegion as error:
         raise InvalidMask(
             f"the transparent part reaches over {width}×{height} pixels; {error}"

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from captionfill.errors import ServiceError, StartError
+from captionfill.errors import CaptionfillError, StartError
 from service.api.expiry import run_expiry_sweeper
 from service.api.inpaint_service import InpaintService
 from service.api.prometheus import HttpMetrics
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in _PARTS:
         app.include_router(part.router)
     app.state.metrics = HttpMetrics()
-    for kind in (ServiceError, HTTPException, RequestValidationError):
+    for kind in (CaptionfillError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
     describe_webhooks(app)
     _check_root_path(settings.root_path)

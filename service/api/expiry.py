@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.queue.client import Queue
 
 log = logging.getLogger("captionfill.api")
@@ -46,7 +46,7 @@ class ExpirySweeper:
         while True:
             try:
                 await self.sweep()
-            except ServiceError:
+            except CaptionfillError:
                 pass  # logged with its reason where it was raised
             except Exception:
                 log.exception("sweep failed")

@@ -13,8 +13,8 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 
 from captionfill.errors import PictureTooLarge
-from captionfill.imaging.canvas import Canvas, squares_of
-from captionfill.imaging.codec import Picture, own_bytes
+from captionfill.imaging.canvas import Canvas, unpack_fills
+from captionfill.imaging.codec import Picture, strip_metadata
 from captionfill.imaging.geometry import Region
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
@@ -105,7 +105,7 @@ class InpaintService:
             no_cache: the client wants it computed, whether or not the answer is kept.
 
         Raises:
-            ServiceError: whatever is wrong with picture, region or model.
+            CaptionfillError: whatever is wrong with picture, region or model.
         """
         model, model_version = await self._registry.resolve(request.model)
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
@@ -192,7 +192,9 @@ class InpaintService:
         if key:
             scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
             named = IdempotencyKey(scoped, prepared.fingerprint)
-        upload = await self._in_thread(lambda: own_bytes(prepared.image)) if background else None
+        upload = (
+            await self._in_thread(lambda: strip_metadata(prepared.image)) if background else None
+        )
         return SubmittedJob(prepared, job, await self._queue.put(job, upload, named))
 
     async def wait(
@@ -327,5 +329,5 @@ def _name_of(request: InpaintRequest, region: Region, work: InferenceTask) -> st
 
 
 def _differences(fills: bytes, others: bytes) -> list[float]:
-    one, two = squares_of(fills).astype(np.int16), squares_of(others).astype(np.int16)
+    one, two = unpack_fills(fills).astype(np.int16), unpack_fills(others).astype(np.int16)
     return [round(float(np.abs(a - b).mean()), 3) for a, b in zip(one, two, strict=True)]

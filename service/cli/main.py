@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.cli.keys import app as keys
 from service.cli.queue import app as queue
 from service.config.settings import load_settings
@@ -158,7 +158,7 @@ def main() -> None:
     """
     try:
         app()
-    except ServiceError as error:
+    except CaptionfillError as error:
         _end(f"captionfill: {_one_line(error)}")
     except OSError as error:  # a full disk, a folder that is gone or not ours
         place = f"{error.filename}: " if error.filename else ""

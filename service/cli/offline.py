@@ -8,9 +8,9 @@ from pathlib import Path
 
 import typer
 
-from captionfill.errors import ServiceError, StartError
+from captionfill.captions import check_caption
+from captionfill.errors import CaptionfillError, StartError
 from captionfill.imaging.canvas import Canvas
-from service.api.forms.inpaint_form import check_caption
 from service.cli.folder import read_metadata
 from service.cli.output_files import check_no_input, check_output, output_places, write_whole
 from service.config.settings import Settings
@@ -37,8 +37,8 @@ class LocalFiller:
         """Fill one picture and write it as PNG.
 
         Raises:
-            ServiceError: the picture, caption, region or bundle cannot be used, or the output is
-                the picture itself or cannot be written.
+            CaptionfillError: the picture, caption, region or bundle cannot be used, or the output
+                is the picture itself or cannot be written.
         """
         check_no_input(photo, output)
         check_output(output)
@@ -78,7 +78,7 @@ class LocalFiller:
                 try:
                     self.fill_photo(photo, caption, place)
                     filled += 1
-                except ServiceError as error:
+                except CaptionfillError as error:
                     print(f"\npassed over {photo}: {error}", file=sys.stderr)
         if not filled:
             raise StartError(f"none of the {len(entries)} pictures of {folder} could be filled")

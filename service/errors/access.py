@@ -4,10 +4,10 @@
 An error's docstring is its documentation: the service serves it at the problem's ``type``.
 """
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 
 
-class KeyRequired(ServiceError):
+class KeyRequired(CaptionfillError):
     """The request has no API key that this service knows.
 
     Send it as ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
@@ -22,19 +22,19 @@ class KeyRequired(ServiceError):
         return {"WWW-Authenticate": 'Bearer realm="captionfill"'}
 
 
-class AdminOnly(ServiceError):
+class AdminOnly(CaptionfillError):
     """The API key is good, but not an administrator's: ``captionfill keys new NAME --admin``."""
 
     status, slug, title = 403, "admin-only", "Administrators only"
 
 
-class CrossOrigin(ServiceError):
+class CrossOrigin(CaptionfillError):
     """A script of another website sent the request; ``CAPTIONFILL_CORS_ORIGINS`` can allow it."""
 
     status, slug, title = 403, "cross-origin", "Request of another website"
 
 
-class WrongHost(ServiceError):
+class WrongHost(CaptionfillError):
     """The Host header names no host of this service; ``CAPTIONFILL_ALLOWED_HOSTS`` adds names.
 
     Without API keys only localhost is known, so that no website can reach the service through a

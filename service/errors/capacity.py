@@ -6,46 +6,46 @@ An error's docstring is its documentation: the service serves it at the problem'
 
 from collections.abc import Mapping
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 
 
-class UploadsFull(ServiceError):
+class UploadsFull(CaptionfillError):
     """The open uploads use up the budget of this process for uploads: try again in a moment."""
 
     status, slug, title, retry_after = 503, "uploads-full", "No room for uploads", 2
 
 
-class StorageFull(ServiceError):
+class StorageFull(CaptionfillError):
     """The upload could not be written to the disk of the service. Nothing was queued."""
 
     status, slug, title, retry_after = 507, "storage-full", "Storage full", 30
 
 
-class QueueFull(ServiceError):
+class QueueFull(CaptionfillError):
     """The queue has no room for this request. Nothing was queued: try again later."""
 
     status, slug, title, retry_after = 503, "queue-full", "Queue full", 5
 
 
-class QueueUnavailable(ServiceError):
+class QueueUnavailable(CaptionfillError):
     """Redis does not answer, or refuses writes. The job may have been queued: try again."""
 
     status, slug, title, retry_after = 503, "queue-unavailable", "Queue unavailable", 5
 
 
-class NotReady(ServiceError):
+class NotReady(CaptionfillError):
     """No live worker has a bundle that works, or Redis or the API keys cannot be used."""
 
     status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
 
 
-class Draining(ServiceError):
+class Draining(CaptionfillError):
     """An operator drains the queue: new jobs are refused, accepted ones are finished."""
 
     status, slug, title, retry_after = 503, "draining", "Draining", 30
 
 
-class QuotaExceeded(ServiceError):
+class QuotaExceeded(CaptionfillError):
     """The caller's background jobs use up its storage quota, ``CAPTIONFILL_CALLER_BYTES``.
 
     Each background job counts with its picture and its results until it is deleted
@@ -56,7 +56,7 @@ class QuotaExceeded(ServiceError):
     status, slug, title, retry_after = 429, "quota-exceeded", "Storage quota exceeded", 30
 
 
-class TooManyRequests(ServiceError):
+class TooManyRequests(CaptionfillError):
     """The caller is over its rate. ``Retry-After`` and ``RateLimit`` say when to go on."""
 
     status, slug, title = 429, "too-many-requests", "Too many requests"
@@ -71,7 +71,7 @@ class TooManyRequests(ServiceError):
         return self._headers
 
 
-class TooManyAtOnce(ServiceError):
+class TooManyAtOnce(CaptionfillError):
     """The caller has as many requests or bytes of uploads open as one caller may have.
 
     Event streams count, too: wait until one has ended.
@@ -80,7 +80,7 @@ class TooManyAtOnce(ServiceError):
     status, slug, title, retry_after = 429, "too-many-at-once", "Too many requests at once", 1
 
 
-class Busy(ServiceError):
+class Busy(CaptionfillError):
     """This process has as many requests open as it may have: try again."""
 
     status, slug, title, retry_after = 503, "busy", "Busy", 1

@@ -4,29 +4,29 @@ from collections.abc import Iterator
 from inspect import cleandoc
 from typing import Any
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.errors import access, capacity, jobs, requests  # noqa: F401 - defines the errors
 
 MEDIA_TYPE = "application/problem+json"
 
 
-def catalogue() -> dict[str, type[ServiceError]]:
+def catalogue() -> dict[str, type[CaptionfillError]]:
     """Every kind of problem by its slug."""
-    kinds: list[type[ServiceError]] = [ServiceError, *_below(ServiceError)]
+    kinds: list[type[CaptionfillError]] = [CaptionfillError, *_below(CaptionfillError)]
     return {kind.slug: kind for kind in kinds}
 
 
-def example(kind: type[ServiceError]) -> dict[str, Any]:
+def example(kind: type[CaptionfillError]) -> dict[str, Any]:
     """A problem document of the kind, with the first sentences of its explanation for a detail."""
     return kind(explain(kind).splitlines()[2]).problem()
 
 
-def explain(kind: type[ServiceError]) -> str:
+def explain(kind: type[CaptionfillError]) -> str:
     """What the kind of problem means, for the page at its ``type``."""
     return f"{kind.title} ({kind.status})\n\n{cleandoc(kind.__doc__ or '')}\n"
 
 
-def _below(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
+def _below(kind: type[CaptionfillError]) -> Iterator[type[CaptionfillError]]:
     for child in kind.__subclasses__():
         yield child
         yield from _below(child)

@@ -3,7 +3,7 @@
 import json
 from inspect import cleandoc
 
-from captionfill.errors import ServiceError, StartError
+from captionfill.errors import CaptionfillError, StartError
 from service.errors.catalogue import MEDIA_TYPE, catalogue, example
 
 _HEAD = f"""# Problems
@@ -26,7 +26,7 @@ def page() -> str:
     return "\n".join([_HEAD, *table, "", *map(_section, kinds)])
 
 
-def _section(kind: type[ServiceError]) -> str:
+def _section(kind: type[CaptionfillError]) -> str:
     document = example(kind)
     headers = kind("").headers
     parts = [

@@ -4,34 +4,34 @@
 An error's docstring is its documentation: the service serves it at the problem's ``type``.
 """
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 
 
-class AnswerTimeout(ServiceError):
+class AnswerTimeout(CaptionfillError):
     """No worker finished the job in time. It is dropped: send it again."""
 
     status, slug, title, retry_after = 504, "answer-timeout", "No answer in time", 5
 
 
-class JobFailed(ServiceError):
+class JobFailed(CaptionfillError):
     """The worker could not fill this picture, or died each time it tried."""
 
     status, slug, title = 500, "job-failed", "Job failed"
 
 
-class NoSuchJob(ServiceError):
+class NoSuchJob(CaptionfillError):
     """No job has this id, or it belongs to another client, was deleted or has expired."""
 
     status, slug, title = 404, "no-such-job", "No such job"
 
 
-class ResultNotReady(ServiceError):
+class ResultNotReady(CaptionfillError):
     """The job is queued or running: ask again, or listen to its events."""
 
     status, slug, title, retry_after = 409, "result-not-ready", "Result not ready", 1
 
 
-class JobGone(ServiceError):
+class JobGone(CaptionfillError):
     """The job was cancelled, or the job or its result has expired.
 
     The picture of a request that was answered at once is not kept at all: send
@@ -41,7 +41,7 @@ class JobGone(ServiceError):
     status, slug, title = 410, "job-gone", "Job gone"
 
 
-class JobLost(ServiceError):
+class JobLost(CaptionfillError):
     """The job was accepted, and Redis has lost it: send the request again.
 
     Either Redis evicts keys when its memory is full (``maxmemory-policy`` must be ``noeviction``),
@@ -51,13 +51,13 @@ class JobLost(ServiceError):
     status, slug, title = 410, "job-lost", "Job lost"
 
 
-class NoSuchBatch(ServiceError):
+class NoSuchBatch(CaptionfillError):
     """No batch has this id, or it belongs to another client or has expired."""
 
     status, slug, title = 404, "no-such-batch", "No such batch"
 
 
-class BatchUnfinished(ServiceError):
+class BatchUnfinished(CaptionfillError):
     """Some pictures of the batch wait or run: ask again, or add ``?partial=true``."""
 
     status, slug, title, retry_after = 409, "batch-unfinished", "Batch unfinished", 5

@@ -1,7 +1,7 @@
 """Errors as OpenAI's clients look for them, beside what every problem document has."""
 
-from captionfill.errors import InvalidMask, ServiceError
-from service.errors.requests import InvalidCaption, UnknownModel
+from captionfill.errors import CaptionfillError, InvalidCaption, InvalidMask
+from service.errors.requests import UnknownModel
 
 _FIELDS = {
     "image", "mask", "prompt", "n", "model", "size", "seed", "temperature",
@@ -10,13 +10,13 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def explain(error: ServiceError) -> dict[str, str | None]:
+def explain(error: CaptionfillError) -> dict[str, str | None]:
     """The member ``error``; a `param` where the kind of error or its first word names a field."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
     return {"message": str(error), "type": kind, "param": _param(error), "code": error.slug}
 
 
-def _param(error: ServiceError) -> str | None:
+def _param(error: CaptionfillError) -> str | None:
     kinds = {InvalidCaption: "prompt", InvalidMask: "mask", UnknownModel: "model"}
     for kind, name in kinds.items():
         if isinstance(error, kind):

@@ -4,22 +4,22 @@
 An error's docstring is its documentation: the service serves it at the problem's ``type``.
 """
 
-from captionfill.errors import InvalidField, ServiceError
+from captionfill.errors import CaptionfillError, InvalidField
 
 
-class BadRequest(ServiceError):
+class BadRequest(CaptionfillError):
     """The body is not a well-formed multipart form, or the client stopped sending it."""
 
     status, slug, title = 400, "malformed-request", "Malformed request"
 
 
-class UnsupportedBody(ServiceError):
+class UnsupportedBody(CaptionfillError):
     """The request's Content-Type is not multipart/form-data with a boundary."""
 
     status, slug, title = 415, "unsupported-body", "Unsupported request body"
 
 
-class UnsupportedEncoding(ServiceError):
+class UnsupportedEncoding(CaptionfillError):
     """The request's body has a Content-Encoding, such as gzip. Pictures are compressed already."""
 
     status, slug, title = 415, "unsupported-encoding", "Unsupported Content-Encoding"
@@ -30,13 +30,7 @@ class UnsupportedEncoding(ServiceError):
         return {"Accept-Encoding": "identity"}
 
 
-class InvalidCaption(InvalidField):
-    """The caption is blank, too long, not UTF-8, or holds control characters."""
-
-    slug, title = "invalid-caption", "Invalid caption"
-
-
-class InvalidHeader(ServiceError):
+class InvalidHeader(CaptionfillError):
     """A header has a value that cannot be used: Idempotency-Key, Prefer or Last-Event-ID."""
 
     status, slug, title = 400, "invalid-header", "Invalid header"
@@ -48,13 +42,13 @@ class UnknownModel(InvalidField):
     slug, title = "unknown-model", "Unknown model"
 
 
-class NoSuchModel(ServiceError):
+class NoSuchModel(CaptionfillError):
     """No live worker has a bundle of that name. ``GET /v1/models`` lists those there are."""
 
     status, slug, title = 404, "no-such-model", "No such model"
 
 
-class KeyReused(ServiceError):
+class KeyReused(CaptionfillError):
     """The Idempotency-Key was used with a different request. Use a new key for a new request."""
 
     status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
@@ -90,55 +84,55 @@ class InvalidWebhook(InvalidField):
     slug, title = "invalid-webhook", "Invalid webhook"
 
 
-class BodyTooLarge(ServiceError):
+class BodyTooLarge(CaptionfillError):
     """The request has more bytes than the service takes."""
 
     status, slug, title = 413, "body-too-large", "Request body too large"
 
 
-class BatchTooLarge(ServiceError):
+class BatchTooLarge(CaptionfillError):
     """The batch has more pictures, or unpacks to more bytes, than the service takes at once."""
 
     status, slug, title = 413, "batch-too-large", "Batch too large"
 
 
-class UploadTooSlow(ServiceError):
+class UploadTooSlow(CaptionfillError):
     """The request's body did not arrive in time."""
 
     status, slug, title = 408, "upload-too-slow", "Upload too slow"
 
 
-class NotAcceptable(ServiceError):
+class NotAcceptable(CaptionfillError):
     """The Accept header allows neither image/png nor application/json."""
 
     status, slug, title = 406, "not-acceptable", "Not acceptable"
 
 
-class MalformedHttp(ServiceError):
+class MalformedHttp(CaptionfillError):
     """What came over the connection is no HTTP/1.1 request."""
 
     status, slug, title = 400, "malformed-http", "Malformed HTTP"
 
 
-class HeadersTooSlow(ServiceError):
+class HeadersTooSlow(CaptionfillError):
     """The request's headers did not arrive in time."""
 
     status, slug, title = 408, "headers-too-slow", "Headers too slow"
 
 
-class HeadersTooLarge(ServiceError):
+class HeadersTooLarge(CaptionfillError):
     """The request's line and headers have more bytes than the service takes."""
 
     status, slug, title = 431, "headers-too-large", "Headers too large"
 
 
-class MethodNotAllowed(ServiceError):
+class MethodNotAllowed(CaptionfillError):
     """There is something at this address, but not for this method; ``Allow`` says for which."""
 
     status, slug, title = 405, "method-not-allowed", "Method not allowed"
 
 
-class NoSuchPage(ServiceError):
+class NoSuchPage(CaptionfillError):
     """There is nothing at this address."""
 
     status, slug, title = 404, "no-such-page", "No such page"

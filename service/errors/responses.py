@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from captionfill.errors import InvalidField, ServiceError
+from captionfill.errors import CaptionfillError, InvalidField
 from service.errors import openai
 from service.errors.catalogue import MEDIA_TYPE
 from service.errors.requests import (
@@ -21,7 +21,7 @@ from service.errors.requests import (
 
 log = logging.getLogger("captionfill.api")
 
-_BY_STATUS: dict[int, type[ServiceError]] = {
+_BY_STATUS: dict[int, type[CaptionfillError]] = {
     404: NoSuchPage,
     405: MethodNotAllowed,
     413: BodyTooLarge,
@@ -49,18 +49,18 @@ def respond(scope: Scope, error: Exception) -> JSONResponse:
     return JSONResponse(document, known.status, {**known.headers, **headers}, media_type=MEDIA_TYPE)
 
 
-def _known(error: Exception) -> tuple[ServiceError, dict[str, str]]:
+def _known(error: Exception) -> tuple[CaptionfillError, dict[str, str]]:
     """An error of our tree for any error, and headers that the framework wants sent."""
-    if isinstance(error, ServiceError):
+    if isinstance(error, CaptionfillError):
         return error, {}
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])
         return InvalidField(f"{place}: {first['msg']}"), {}
     if isinstance(error, HTTPException):
-        fallback = BadRequest if error.status_code < 500 else ServiceError
+        fallback = BadRequest if error.status_code < 500 else CaptionfillError
         kind = _BY_STATUS.get(error.status_code, fallback)
         detail = error.detail or HTTPStatus(error.status_code).phrase
         return kind(str(detail)), dict(error.headers or {})
     # The log has the traceback; the client learns nothing of the inside.
-    return ServiceError("something went wrong; the log says what"), {}
+    return CaptionfillError("something went wrong; the log says what"), {}

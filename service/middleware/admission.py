@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.auth.authentication import Authenticator, is_open
 from service.auth.principal import Principal
 from service.config.settings import Settings
@@ -35,7 +35,7 @@ class Admission:
             return await self._app(scope, receive, send)
         try:
             headers = await self._admit(scope)
-        except ServiceError as error:
+        except CaptionfillError as error:
             return await respond(scope, error)(scope, receive, send)
         is_probe = route_path(scope) in _PROBES
         with self._requests.hold("" if is_probe else scope["state"]["caller_id"]):

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.config.settings import Settings
 from service.errors.capacity import TooManyAtOnce, UploadsFull
 from service.errors.requests import BodyTooLarge, UploadTooSlow
@@ -88,7 +88,7 @@ class _Watched:
         self._deadline = asyncio.get_running_loop().time() + seconds
         self._seconds = seconds
         self._complete = False
-        self.error: ServiceError | None = None
+        self.error: CaptionfillError | None = None
         self.started = False
 
     async def receive(self) -> Message:

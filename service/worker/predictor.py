@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from captionfill.device_errors import is_device_error, is_out_of_memory
 from captionfill.errors import StartError
 from models.captions import CaptionEncoder
 from models.errors import ModelsError
@@ -20,7 +21,6 @@ from models.runtime.bundle import load_bundle
 from models.runtime.engines import Engine, load_engine
 from service.observability.logs import describe
 from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
-from service.worker.device_errors import is_device_error, is_out_of_memory
 
 log = logging.getLogger("captionfill.worker")
 
@@ -72,7 +72,7 @@ class Predictor:
             `OutOfMemory` where not even one image of it fits.
 
         Raises:
-            Exception: one of `service.worker.device_errors`: the process is to be ended.
+            Exception: one of `captionfill.device_errors`: the process is to be ended.
         """
         try:
             return self._fill(works)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import IO
 
 from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
 # Each entry of a zip's directory begins so.
@@ -140,7 +140,7 @@ def _captions(
     try:
         text = _read(archive, entries[name], _MAX_CAPTIONS_BYTES).decode()
         return name[: name.rfind("/") + 1], read_rows(text, name)
-    except (ServiceError, ValueError) as error:
+    except (CaptionfillError, ValueError) as error:
         raise InvalidArchive(f"{name} cannot be read: {error}") from error
 
 

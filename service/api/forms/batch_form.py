@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from captionfill.captions_file import CaptionRow
-from captionfill.errors import InvalidField
+from captionfill.errors import InvalidCaption, InvalidField
 from captionfill.imaging.geometry import parse_region
 from service.api.archives.zip_reader import (
     ZipItem,
@@ -18,7 +18,7 @@ from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 from service.config.settings import Settings
-from service.errors.requests import InvalidArchive, InvalidCaption
+from service.errors.requests import InvalidArchive
 
 COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}

@@ -3,23 +3,21 @@
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from captionfill.errors import InvalidField
+from captionfill.captions import check_caption
+from captionfill.errors import InvalidCaption, InvalidField
 from service.config.settings import Settings
-from service.errors.requests import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
+from service.errors.requests import BodyTooLarge, InvalidWebhook, NotAcceptable
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
-MAX_CAPTION = 1000
 PNG, JSON = "image/png", "application/json"
 FIELDS = {
     "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook"
 }  # fmt: skip
 _DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
-_SPACES = "\t\n\r"
 
 
 @dataclass(frozen=True)
@@ -89,22 +87,6 @@ class InpaintRequest:
         if self.mask is not None:
             payload.update(b"mask" + hashlib.sha256(self.mask).digest())
         return payload.hexdigest()
-
-
-def check_caption(text: str | None) -> str:
-    """Return the caption with its white space tidied.
-
-    Raises:
-        InvalidCaption: blank, over 1,000 characters, or with control characters.
-    """
-    text = text or ""
-    if len(text) > MAX_CAPTION:
-        raise InvalidCaption(f"the caption has more than {MAX_CAPTION:,} characters")
-    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in _SPACES for c in text):
-        raise InvalidCaption("the caption holds control characters")
-    if not (tidy := " ".join(text.split())):
-        raise InvalidCaption("the caption is blank; say in a few words what the picture shows")
-    return tidy
 
 
 def choose_media_type(accept: str | None, many: bool) -> str:

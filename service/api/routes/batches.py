@@ -9,7 +9,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from captionfill.errors import InvalidField, ServiceError
+from captionfill.errors import CaptionfillError, InvalidField
 from service.api.archives.zip_reader import ZipItem, ZipLimits
 from service.api.archives.zip_stream import ZipStream, safe_name
 from service.api.forms.batch_form import FIELDS, check_common, read_batch, request_for
@@ -135,11 +135,11 @@ class _Intake:
         """Queue every picture that is good.
 
         Raises:
-            ServiceError: the queue takes no more, or the key is another batch's: nothing is queued.
+            CaptionfillError: nothing was queued: the queue is full, or the key is another batch's.
         """
         try:
             entries = [await self._entry(index, item) for index, item in enumerate(items)]
-        except ServiceError:
+        except CaptionfillError:
             await self._undo()
             raise
         return BatchManifest(self._origin["owner"], entries, self._batch)
@@ -149,7 +149,7 @@ class _Intake:
             return BatchEntry(item.name, await self._submit(index, item))
         except KeyReused:
             raise
-        except ServiceError as error:
+        except CaptionfillError as error:
             # It is not the picture's fault.
             if error.status >= 500 or isinstance(error, QuotaExceeded):
                 raise
@@ -234,7 +234,7 @@ async def _result(
     service: InpaintService = request.app.state.inpaint_service
     try:
         answer = await service.result(item.job_id, request.state.caller.name)
-    except ServiceError as error:
+    except CaptionfillError as error:
         problem = inpaint.Problem(**error.problem())
         return line.model_copy(update={"problem": problem}), b""
     fill = answer.result.fill

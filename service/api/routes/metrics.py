@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.api.prometheus import HttpMetrics, scrape
 from service.api.schemas.problems import problems
 from service.config.settings import Settings
@@ -22,7 +22,7 @@ router = APIRouter()
                 "text/plain": {"schema": {"type": "string"}, "example": "captionfill_queue_up 1.0"}
             },
         },
-        **problems(ServiceError),
+        **problems(CaptionfillError),
     },
 )
 async def metrics(request: Request) -> Response:

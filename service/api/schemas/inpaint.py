@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.api.forms.inpaint_form import JSON, MAX_CAPTION, PNG
+from captionfill.captions import MAX_CAPTION
+from service.api.forms.inpaint_form import JSON, PNG
 from service.queue.jobs import State
 from service.queue.task import MAX_CANDIDATES, SEEDS
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.api.schemas import examples, inpaint
 from service.api.schemas.batch import ResultLine
 from service.api.schemas.openai import OpenAIProblem
@@ -81,7 +81,7 @@ def _describe(path: str, operation: dict[str, Any], *, keys: bool) -> None:
             _illustrate(kind, content)
 
 
-def _gate(path: str, *, keys: bool) -> list[type[ServiceError]]:
+def _gate(path: str, *, keys: bool) -> list[type[CaptionfillError]]:
     """What an address may be answered with before its route. Probes are always let through."""
     if path in ("/healthz", "/readyz"):
         return []
@@ -91,7 +91,7 @@ def _gate(path: str, *, keys: bool) -> list[type[ServiceError]]:
     return [kind for kind in MIDDLEWARE if kind not in unless]
 
 
-def _kinds(responses: dict[str, Any]) -> list[type[ServiceError]]:
+def _kinds(responses: dict[str, Any]) -> list[type[CaptionfillError]]:
     """The kinds of error that an operation has examples of.
 
     What FastAPI says of a parameter that does not fit has none: it is no answer of this service.

@@ -3,12 +3,13 @@
 from typing import Any
 
 from captionfill.errors import (
+    CaptionfillError,
+    InvalidCaption,
     InvalidField,
     InvalidMask,
     InvalidRegion,
     PictureTooLarge,
     PictureTooSmall,
-    ServiceError,
     UnsupportedPicture,
 )
 from service.api.schemas.inpaint import header
@@ -38,7 +39,6 @@ from service.errors.requests import (
     BatchTooLarge,
     BodyTooLarge,
     InvalidArchive,
-    InvalidCaption,
     InvalidHeader,
     InvalidWebhook,
     KeyReused,
@@ -49,35 +49,35 @@ from service.errors.requests import (
     UploadTooSlow,
 )
 
-MIDDLEWARE: tuple[type[ServiceError], ...] = (
+MIDDLEWARE: tuple[type[CaptionfillError], ...] = (
     KeyRequired, CrossOrigin, WrongHost, TooManyRequests, TooManyAtOnce, Busy, BodyTooLarge,
     UploadTooSlow, UploadsFull,
 )  # fmt: skip
-COMMON: tuple[type[ServiceError], ...] = (QueueUnavailable, ServiceError)
-JOB: tuple[type[ServiceError], ...] = (NoSuchJob, JobLost, *COMMON)
-RESULT: tuple[type[ServiceError], ...] = (
+COMMON: tuple[type[CaptionfillError], ...] = (QueueUnavailable, CaptionfillError)
+JOB: tuple[type[CaptionfillError], ...] = (NoSuchJob, JobLost, *COMMON)
+RESULT: tuple[type[CaptionfillError], ...] = (
     ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,
 )  # fmt: skip
-PICTURE: tuple[type[ServiceError], ...] = (
+PICTURE: tuple[type[CaptionfillError], ...] = (
     BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidCaption,
     InvalidRegion, UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
 )  # fmt: skip
-QUEUEING: tuple[type[ServiceError], ...] = (
+QUEUEING: tuple[type[CaptionfillError], ...] = (
     InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone, JobLost,
 )  # fmt: skip
-INPAINT: tuple[type[ServiceError], ...] = (
+INPAINT: tuple[type[CaptionfillError], ...] = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, QuotaExceeded, *COMMON,
 )  # fmt: skip
-BATCH: tuple[type[ServiceError], ...] = (
+BATCH: tuple[type[CaptionfillError], ...] = (
     BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidArchive,
     InvalidCaption, InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull,
     Draining, QuotaExceeded, *COMMON,
 )  # fmt: skip
-EDIT: tuple[type[ServiceError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
+EDIT: tuple[type[CaptionfillError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 
 
 def problems(
-    *kinds: type[ServiceError], schema: str = "Problem"
+    *kinds: type[CaptionfillError], schema: str = "Problem"
 ) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses for some kinds of error, an example each, together by status.
 
@@ -85,13 +85,13 @@ def problems(
         kinds: of error.
         schema: of the documents.
     """
-    together: dict[int, dict[str, type[ServiceError]]] = {}
+    together: dict[int, dict[str, type[CaptionfillError]]] = {}
     for kind in kinds:
         together.setdefault(kind.status, {})[kind.slug] = kind
     return {status: _problem(list(named.values()), schema) for status, named in together.items()}
 
 
-def _problem(kinds: list[type[ServiceError]], schema: str) -> dict[str, Any]:
+def _problem(kinds: list[type[CaptionfillError]], schema: str) -> dict[str, Any]:
     content = {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {kind.slug: {"value": example(kind)} for kind in kinds},

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.api.server.half_close import PeerProbe
 from service.api.server.request_target import origin_form
 from service.config.settings import Settings
@@ -183,7 +183,7 @@ class GuardedProtocol(H11Protocol):
         if self._is_answering() and not self.cycle.response_started:
             self.transport.abort()
 
-    def _refuse(self, error: ServiceError) -> None:
+    def _refuse(self, error: CaptionfillError) -> None:
         """Answer with a problem where there is still room for an answer, and close."""
         self._refused = True
         log.info("refused", extra={"problem": error.slug})
@@ -199,7 +199,7 @@ class GuardedProtocol(H11Protocol):
         self._send_problem(error)
         self._close_gently()
 
-    def _send_problem(self, error: ServiceError) -> None:
+    def _send_problem(self, error: CaptionfillError) -> None:
         body = json.dumps(error.problem()).encode()
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),

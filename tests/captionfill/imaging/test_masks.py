@@ -6,7 +6,7 @@ from PIL import Image
 
 from captionfill.errors import InvalidMask
 from captionfill.imaging.codec import Picture
-from captionfill.imaging.geometry import MIN_REGION, Region, compose
+from captionfill.imaging.geometry import MIN_REGION, Region, paste_fill
 from captionfill.imaging.masks import read_mask
 
 FILL = np.full((32, 32, 3), 200, np.uint8)
@@ -63,7 +63,7 @@ def test_several_parts_share_one_bounding_region(draw):
 def test_a_single_pixel_in_the_corner_is_filled(draw):
     picture = Picture(noise())
     mask = read_mask(draw(alpha((99, 79, 1, 1))), picture, 10**6)
-    filled = mask.restore(picture, compose(picture, mask.region, FILL))
+    filled = mask.restore(picture, paste_fill(picture, mask.region, FILL))
     assert mask.region == Region(96, 76, MIN_REGION, MIN_REGION)
     assert np.argwhere((filled.rgb != picture.rgb).any(-1)).tolist() == [[79, 99]]
 
@@ -77,7 +77,7 @@ def test_exactly_the_fully_transparent_pixels_are_written(data):
     levels[y : y + 40, x : x + 40] = soft[y : y + 40, x : x + 40]
     picture = Picture(noise(), levels)
     mask = read_mask(None, picture, 10**6)
-    filled = mask.restore(picture, compose(picture, mask.region, FILL))
+    filled = mask.restore(picture, paste_fill(picture, mask.region, FILL))
     assert np.array_equal((filled.rgb == 200).all(-1), levels == 0)
     assert np.array_equal(filled.alpha, np.where(levels == 0, 255, levels))
     assert np.array_equal(filled.rgb[levels > 0], picture.rgb[levels > 0])

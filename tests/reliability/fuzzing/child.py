@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from tests.reliability.fuzzing.mutations import MOST_BYTES, make
 from tests.reliability.fuzzing.seeds import SEEDS
 from tests.reliability.fuzzing.targets import TARGETS
@@ -45,7 +45,7 @@ def attempt(target: str, data: bytes) -> dict[str, Any]:
     start, fault = time.process_time(), ""
     try:
         outcome = TARGETS[target][0](data)
-    except ServiceError as error:
+    except CaptionfillError as error:
         outcome = error.slug
         fault = "internal error" if error.status >= 500 else ""
     except BaseException as error:  # the very thing that is looked for

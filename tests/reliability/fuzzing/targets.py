@@ -11,9 +11,9 @@ from functools import cache
 import numpy as np
 
 from captionfill.captions_file import CaptionRow
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from captionfill.imaging.canvas import Canvas
-from captionfill.imaging.codec import Picture, own_bytes, read_picture
+from captionfill.imaging.codec import Picture, read_picture, strip_metadata
 from captionfill.imaging.masks import read_mask
 from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.config.settings import Settings
@@ -35,7 +35,7 @@ def picture(data: bytes) -> str:
         return "taken"
     [answer] = Canvas.open(data, None, MOST_PIXELS).complete(bytes(FILL_BYTES))
     assert read_picture(answer, MOST_PIXELS).size == found.size
-    assert np.array_equal(read_picture(own_bytes(data), MOST_PIXELS).rgb, found.rgb)
+    assert np.array_equal(read_picture(strip_metadata(data), MOST_PIXELS).rgb, found.rgb)
     return "taken and answered"
 
 
@@ -51,7 +51,7 @@ def archive(data: bytes) -> str:
     for rows in (None, _ROWS):
         try:
             items = open_archive(io.BytesIO(data), rows, _LIMITS)
-        except ServiceError:
+        except CaptionfillError:
             if rows is not None and not taken:
                 raise
             continue
@@ -81,7 +81,7 @@ def _spin() -> None:
 def _is_read(read: Callable[[], bytes]) -> bool:
     try:
         read()
-    except ServiceError:
+    except CaptionfillError:
         return False
     return True
 

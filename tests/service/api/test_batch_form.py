@@ -4,12 +4,12 @@ import zipfile
 
 import pytest
 
-from captionfill.errors import InvalidField, InvalidRegion
+from captionfill.errors import InvalidCaption, InvalidField, InvalidRegion
 from service.api.archives.zip_reader import ZipLimits
 from service.api.forms.batch_form import check_common, read_batch, request_for
 from service.api.forms.multipart import FormPart
 from service.config.settings import Settings
-from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidCaption, InvalidEntry
+from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
 LIMITS = ZipLimits(pictures=3, picture_bytes=1000, total_bytes=10_000)
 

@@ -1,15 +1,10 @@
 import pytest
 
-from captionfill.errors import InvalidField
-from service.api.forms.inpaint_form import (
-    JSON,
-    PNG,
-    InpaintRequest,
-    check_caption,
-    choose_media_type,
-)
+from captionfill.captions import check_caption
+from captionfill.errors import InvalidCaption, InvalidField
+from service.api.forms.inpaint_form import JSON, PNG, InpaintRequest, choose_media_type
 from service.config.settings import Settings
-from service.errors.requests import BodyTooLarge, InvalidCaption, InvalidWebhook, NotAcceptable
+from service.errors.requests import BodyTooLarge, InvalidWebhook, NotAcceptable
 
 FORM = {"image": b"...", "caption": b"a cat"}
 

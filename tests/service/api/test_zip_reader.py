@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captionfill.captions_file import CaptionRow
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
@@ -36,7 +36,7 @@ def contents(file, captions=None, limits=LIMITS):
     for item in open_archive(file, captions, limits):
         try:
             found.append((item.name, item.caption, item.read()))
-        except ServiceError as error:
+        except CaptionfillError as error:
             found.append((item.name, item.caption, str(error)))
     return found
 

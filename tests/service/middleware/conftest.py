@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 
-from captionfill.errors import ServiceError
+from captionfill.errors import CaptionfillError
 from service.api.schemas.inpaint import REQUEST_HEADERS
 from service.errors.responses import respond
 from service.middleware.admission import caller_of
@@ -47,7 +47,7 @@ def small_app(settings, observers=()):
     async def slow():
         await app.state.going_on.wait()
 
-    app.add_exception_handler(ServiceError, problem)
+    app.add_exception_handler(CaptionfillError, problem)
     install_middleware(app, settings, observers, REQUEST_HEADERS)
     return app
 

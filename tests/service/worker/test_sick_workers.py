@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 from fastapi.testclient import TestClient
 
+from captionfill.device_errors import is_device_error, is_out_of_memory
 from captionfill.errors import StartError
 from service.api.app import create_app
 from service.config.settings import Settings
 from service.queue.jobs import Job
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from service.worker.circuit_breaker import CircuitBreaker
-from service.worker.device_errors import is_device_error, is_out_of_memory
 from service.worker.model_process import DeviceError, ModelCrashedError, ModelProcess
 from tests.helpers.service.queueing import new, outcome, outcomes, put
 from tests.helpers.service.stub_model import HANGING_SEED, StubModel
