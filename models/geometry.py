@@ -86,7 +86,7 @@ def paste(context: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
     return torch.where(mask > 0, placed, context)
 
 
-def corners(count: int, room: int, rng: torch.Generator) -> Tensor:
+def random_corners(count: int, room: int, rng: torch.Generator) -> Tensor:
     """Draw where crops begin, int64 `(count, 2)`, 0 to `room`; nothing is drawn for no room."""
     if room == 0:
         return torch.zeros(count, 2, dtype=torch.long)

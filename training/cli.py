@@ -221,14 +221,14 @@ def scorer(
     is trained against, "judge" is for evaluations alone.
     """
     from training.common.output_files import check_output
-    from training.scorers.train import KINDS, Schedule, save_scorer, train_and_test
+    from training.scorers.train import SCORER_KINDS, ScorerSchedule, save_scorer, train_and_test
 
     check_output(out)
     with stage_progress() as progress:
         trained, precisions = train_and_test(
-            KINDS[kind.value],
+            SCORER_KINDS[kind.value],
             data,
-            Schedule(steps=steps, seed=seed),
+            ScorerSchedule(steps=steps, seed=seed),
             lambda step, loss: progress("training", step, steps),
             progress,
         )

@@ -33,7 +33,7 @@ class ConvDiscriminator(nn.Module):
     repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
     """
 
-    verdict = Logits
+    output_type = Logits
 
     def __init__(self, settings: ConvSettings) -> None:
         super().__init__()
@@ -68,9 +68,9 @@ class ConvDiscriminator(nn.Module):
         for level in self.levels:
             images = level(images)
             features.append(images)
-        return Logits(self.rejudge(images, caption), tuple(features))
+        return Logits(self.score_features(images, caption), tuple(features))
 
-    def rejudge(self, seen: Tensor, caption: Tensor) -> Tensor:
+    def score_features(self, seen: Tensor, caption: Tensor) -> Tensor:
         """Score pictures from their last features, under another caption perhaps.
 
         Args:

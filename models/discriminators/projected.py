@@ -12,13 +12,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from models.discriminator_outputs import Logits
 from models.errors import ModelsError
-from models.frozen.caption_scorer import CAPTION_DIM, CODE, caption_map, load_caption_scorer
-from models.frozen.efficientnet import CHANNELS, features_of
+from models.frozen.caption_scorer import CAPTION_DIM, CODE_DIM, load_caption_scorer, scorer_input
+from models.frozen.efficientnet import CHANNELS, extract_features
 from models.geometry import SIZE
 
 # Captions are of length 1 and all rather near each other; so much longer they can be told apart
 # by layers that lengthen nothing.
-GAIN = 5.0
+CAPTION_GAIN = 5.0
 
 
 class CaptionLengthError(ModelsError, ValueError):
@@ -94,7 +94,7 @@ class Head(nn.Module):
         """Score a map `(N, C, H, W)` under each caption, `(N, caption_dim)`: `(N, H × W)` each."""
         trunk = self.trunk(seen)
         plain = self.score(trunk).flatten(1)
-        captions = tuple(caption * GAIN for caption in captions)
+        captions = tuple(caption * CAPTION_GAIN for caption in captions)
         pooled = avg_pool2d(trunk, trunk.shape[-1]).flatten(1)  # its gradient keeps the layout
         return tuple(plain + (self.caption(c) * pooled).sum(1, keepdim=True) for c in captions)
 
@@ -110,7 +110,7 @@ class CaptionHead(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            spectral_norm(nn.Linear(2 * CODE, width)),
+            spectral_norm(nn.Linear(2 * CODE_DIM, width)),
             nn.LeakyReLU(0.2),
             spectral_norm(nn.Linear(width, 1)),
         )
@@ -121,9 +121,9 @@ class CaptionHead(nn.Module):
         scores = []
         for caption in captions:
             told = (caption.abs().sum(1, keepdim=True) > 0).to(code.dtype)
-            agreement = code * scorer.read_captions(caption) * told
+            agreement = code * scorer.encode_captions(caption) * told
             # Both brought to numbers of about 1: codes are of length 1, their products smaller.
-            pair = torch.cat([agreement * CODE, code * CODE**0.5], dim=1)
+            pair = torch.cat([agreement * CODE_DIM, code * CODE_DIM**0.5], dim=1)
             scores.append(self.layers(pair))
         return tuple(scores)
 
@@ -136,7 +136,7 @@ class ProjectedDiscriminator(nn.Module):
     on the pixels (Isola et al. 2017, §2.2.2, PatchGAN) sees the seam and the finest texture.
     """
 
-    verdict = Logits
+    output_type = Logits
 
     def __init__(self, settings: ProjectedSettings) -> None:
         super().__init__()
@@ -179,13 +179,13 @@ class ProjectedDiscriminator(nn.Module):
         top, left = corner or (self.middle, self.middle)
         window = images[:, :, top : top + s.window, left : left + s.window].float()
         seen = window if noise is None else window + noise
-        features = features_of(seen, resolution or s.resolution)
+        features = extract_features(seen, resolution or s.resolution)
         code = window.new_empty(len(window), 0)
         if self.meaning is not None:
             kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
             with torch.autocast(kind, enabled=False):
                 scorer = load_caption_scorer(str(images.device))
-                code = scorer.see_centres(caption_map(window, features))
+                code = scorer.encode_images(scorer_input(window, features))
         return FrozenFeatures(window, features, code)
 
     def scores(self, looked: FrozenFeatures, *captions: Tensor) -> tuple[list[Tensor], ...]:

@@ -21,10 +21,10 @@ from models.frozen.scorers import Scorer
 WEIGHTS = "steering.safetensors"
 DIGEST = "2c7b75720d2088427a00df0ea287bf6426d441370b57590a06dab47b0cd023d0"  # sha256 of the file
 CAPTION_DIM = 384
-CODE, WIDTH = 128, 256
+CODE_DIM, WIDTH = 128, 256
 
 
-def caption_map(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
+def scorer_input(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
     """Return what of a look a caption may speak of, on the grid of the coarsest stage.
 
     Args:
@@ -41,7 +41,7 @@ def caption_map(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
 
 
 def build_caption_scorer(caption_dim: int = CAPTION_DIM) -> Scorer:
-    """Build the scorer that reads `caption_map`s."""
+    """Build the scorer that reads `scorer_input`s."""
     pictures = nn.Sequential(
         nn.Conv2d(CHANNELS[2] + CHANNELS[1] + 3, WIDTH, 3, padding=1),
         nn.LeakyReLU(0.2),
@@ -50,7 +50,7 @@ def build_caption_scorer(caption_dim: int = CAPTION_DIM) -> Scorer:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    return Scorer(pictures, WIDTH, caption_dim, CODE)
+    return Scorer(pictures, WIDTH, caption_dim, CODE_DIM)
 
 
 @lru_cache(maxsize=2)
@@ -62,11 +62,11 @@ def load_caption_scorer(device: str) -> Scorer:
     Raises:
         FrozenWeightsError: the file is another one than runs of this version were trained with.
     """
-    return read_frozen(resources.files("models") / "weights" / WEIGHTS, DIGEST, device)
+    return load_frozen_scorer(resources.files("models") / "weights" / WEIGHTS, DIGEST, device)
 
 
-def read_frozen(place: Traversable, digest: str, device: str) -> Scorer:
-    """Read a scorer of `caption_map`s that never changes again; see `load_caption_scorer`.
+def load_frozen_scorer(place: Traversable, digest: str, device: str) -> Scorer:
+    """Read a scorer of `scorer_input`s that never changes again; see `load_caption_scorer`.
 
     Args:
         place: of its weights.

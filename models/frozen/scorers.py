@@ -52,17 +52,17 @@ class Scorer(nn.Module):
             nn.Linear(2 * code, code),
         )
 
-    def see_centres(self, centres: Tensor) -> Tensor:
+    def encode_images(self, centres: Tensor) -> Tensor:
         """Turn centres `(N, 3, 32, 32)`, -1 to 1, into codes `(N, code)` of length 1."""
         return normalize(self.see(self.pictures(centres)), dim=1)
 
-    def read_captions(self, caption: Tensor) -> Tensor:
+    def encode_captions(self, caption: Tensor) -> Tensor:
         """Turn caption vectors `(N, caption_dim)` into codes `(N, code)` of length 1."""
         return normalize(self.read(caption), dim=1)
 
     def forward(self, centres: Tensor, caption: Tensor) -> Tensor:
         """Score each centre under its caption, `(N,)`, -1 to 1; higher fits better."""
-        return cosine_similarity(self.see_centres(centres), self.read_captions(caption))
+        return cosine_similarity(self.encode_images(centres), self.encode_captions(caption))
 
 
 def plain_scorer(settings: ScorerSettings) -> Scorer:

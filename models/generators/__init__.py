@@ -5,14 +5,14 @@ from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings
 from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings
 from models.generators.dcgan import DcganGenerator, DcganGeneratorSettings
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
-from models.generators.squeezenet import InpaintGenerator, InpaintSettings
+from models.generators.squeezenet import SqueezeNetGenerator, SqueezeNetSettings
 from models.generators.unet import UnetGenerator, UnetSettings
 from models.generators.unet_variants import UnetConcat, UnetTransposed, UnetWithoutSkips
 from models.registry import Builder, builder
 
 # A bundle or recipe names its generator; the name is data, so it is looked up, never imported.
 GENERATORS: dict[str, Builder] = {
-    "inpaint": builder(InpaintGenerator, InpaintSettings),
+    "inpaint": builder(SqueezeNetGenerator, SqueezeNetSettings),
     "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
     "context-encoder": builder(ContextEncoder, ContextEncoderSettings),
     "dcgan": builder(DcganGenerator, DcganGeneratorSettings),

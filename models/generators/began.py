@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 from models.discriminator_outputs import Reconstruction
 from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, init_kaiming
 from models.layers.encoders import SqueezeEncoder
-from models.layers.noise import KINDS, spread
+from models.layers.noise import NOISE_KINDS, from_normal
 from models.layers.output_activation import Clip
 from models.layers.residual_fade import ResidualFade
 
@@ -17,7 +17,7 @@ GRID = 8  # side of the smallest feature map
 MOST_FILTERS = 128
 
 
-def levels_between(grid: int, size: int) -> int:
+def count_levels(grid: int, size: int) -> int:
     """Return how many resolutions there are from `grid` to `size`, doubling."""
     levels = max(size // grid, 1).bit_length()
     if grid << (levels - 1) != size:
@@ -26,7 +26,7 @@ def levels_between(grid: int, size: int) -> int:
 
 
 @dataclass(frozen=True)
-class Style:
+class BeganSettings:
     """What all of BEGAN's halves have in common.
 
     Attributes:
@@ -49,18 +49,20 @@ class Style:
             raise ValueError(f"width {self.width} is not 1 to {MOST_FILTERS}")
 
 
-class Upward(nn.Module):
+class UpsamplingLevels(nn.Module):
     """The decoder's levels: two convolutions, then nearest-neighbour upsampling, and again.
 
     `(N, n, grid, grid)` becomes `(N, 3, size, size)`, with no activation at the end.
     """
 
-    def __init__(self, style: Style, grid: int = GRID) -> None:
+    def __init__(self, style: BeganSettings, grid: int = GRID) -> None:
         super().__init__()
         self.skips = style.skips
-        levels, n = levels_between(grid, style.size), style.width
+        levels, n = count_levels(grid, style.size), style.width
         joined = 2 * n if style.skips else n
-        self.levels = nn.ModuleList(pair(n if i == 0 else joined, n, style) for i in range(levels))
+        self.levels = nn.ModuleList(
+            conv_pair(n if i == 0 else joined, n, style) for i in range(levels)
+        )
         self.paint = nn.Conv2d(n, 3, 3, padding=1)
 
     def forward(self, first: Tensor) -> Tensor:
@@ -75,16 +77,19 @@ class Upward(nn.Module):
         return out
 
 
-class Downward(nn.Module):
+class ConvEncoder(nn.Module):
     """The encoder's levels: two convolutions, then a strided one with n filters more."""
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, style: BeganSettings) -> None:
         super().__init__()
-        n, levels = style.width, levels_between(GRID, style.size)
-        layers: list[nn.Module] = [block(3, n, style)]
+        n, levels = style.width, count_levels(GRID, style.size)
+        layers: list[nn.Module] = [began_conv(3, n, style)]
         for i in range(1, levels):
-            layers += [pair(i * n, i * n, style), block(i * n, (i + 1) * n, style, stride=2)]
-        self.layers = nn.Sequential(*layers, pair(levels * n, levels * n, style))
+            layers += [
+                conv_pair(i * n, i * n, style),
+                began_conv(i * n, (i + 1) * n, style, stride=2),
+            ]
+        self.layers = nn.Sequential(*layers, conv_pair(levels * n, levels * n, style))
         self.out_features = levels * n * GRID * GRID
 
     def forward(self, images: Tensor) -> Tensor:
@@ -96,10 +101,10 @@ class Downward(nn.Module):
 class Decoder(nn.Module):
     """A code `(N, h)` to a picture `(N, 3, size, size)`; both players have one."""
 
-    def __init__(self, code: int, style: Style) -> None:
+    def __init__(self, code: int, style: BeganSettings) -> None:
         super().__init__()
         self.project = nn.Linear(code, style.width * GRID * GRID)
-        self.upward = Upward(style)
+        self.upward = UpsamplingLevels(style)
 
     def forward(self, code: Tensor) -> Tensor:
         """Decode; the first map, h₀, is what the skips carry up."""
@@ -108,7 +113,7 @@ class Decoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class BeganGeneratorSettings(Style):
+class BeganGeneratorSettings(BeganSettings):
     """Sizes of the generator, which is the discriminator's decoder on noise.
 
     Attributes:
@@ -121,7 +126,7 @@ class BeganGeneratorSettings(Style):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("noise", self.noise, KINDS)
+        check_choice("noise", self.noise, NOISE_KINDS)
 
 
 class BeganGenerator(nn.Module):
@@ -135,12 +140,12 @@ class BeganGenerator(nn.Module):
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Make a picture `(N, 3, size, size)`, -1 to 1, of noise `(N, noise_dim)` alone."""
-        out: Tensor = self.clip(self.decoder(spread(noise, self.settings.noise)))
+        out: Tensor = self.clip(self.decoder(from_normal(noise, self.settings.noise)))
         return out
 
 
 @dataclass(frozen=True)
-class AutoencoderSettings(Style):
+class BeganDiscriminatorSettings(BeganSettings):
     """Sizes of the discriminator.
 
     Attributes:
@@ -161,12 +166,12 @@ class AutoencoderSettings(Style):
         check_choice("encoder", self.encoder, ("conv", "squeeze"))
 
 
-class Autoencoder(nn.Module):
+class BeganDiscriminator(nn.Module):
     """A discriminator that tells real pictures by how well it rebuilds them."""
 
-    verdict = Reconstruction
+    output_type = Reconstruction
 
-    def __init__(self, settings: AutoencoderSettings) -> None:
+    def __init__(self, settings: BeganDiscriminatorSettings) -> None:
         super().__init__()
         s = self.settings = settings
         if s.encoder == "squeeze":
@@ -176,7 +181,7 @@ class Autoencoder(nn.Module):
             self.encoder: nn.Module = nn.Sequential(down.apply(init_kaiming), nn.Flatten())
             features = down.out_channels * 4 * 4
         else:
-            self.encoder = conv = Downward(s)
+            self.encoder = conv = ConvEncoder(s)
             features = conv.out_features
         self.squeeze = nn.Linear(features, s.code)
         self.caption = nn.Linear(s.caption_dim, s.caption_code) if s.caption_code else None
@@ -194,13 +199,15 @@ class Autoencoder(nn.Module):
         return Reconstruction(self.decoder(told), code)
 
 
-def pair(in_channels: int, out_channels: int, style: Style) -> nn.Sequential:
+def conv_pair(in_channels: int, out_channels: int, style: BeganSettings) -> nn.Sequential:
     """Build two 3×3 convolutions; the second fades in, since it keeps the shape."""
-    first = block(in_channels, out_channels, style)
-    return nn.Sequential(first, ResidualFade(block(out_channels, out_channels, style)))
+    first = began_conv(in_channels, out_channels, style)
+    return nn.Sequential(first, ResidualFade(began_conv(out_channels, out_channels, style)))
 
 
-def block(in_channels: int, out_channels: int, style: Style, stride: int = 1) -> nn.Sequential:
+def began_conv(
+    in_channels: int, out_channels: int, style: BeganSettings, stride: int = 1
+) -> nn.Sequential:
     """Build a convolution in the style given."""
     return conv_block(
         in_channels,

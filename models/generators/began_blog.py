@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from models.discriminator_outputs import Reconstruction
 from models.layers.blocks import conv_block
 from models.layers.locally_connected import LocallyConnected
-from models.layers.noise import spread
+from models.layers.noise import from_normal
 from models.layers.output_activation import Clip
 
 SIZE, GRID, CODE, WIDTH = 32, 4, 4096, 64
@@ -35,7 +35,7 @@ class BlogGeneratorSettings:
 
 
 @dataclass(frozen=True)
-class BlogAutoencoderSettings:
+class BlogDiscriminatorSettings:
     """What can be chosen of the discriminator.
 
     Attributes:
@@ -45,7 +45,7 @@ class BlogAutoencoderSettings:
     batch_norm: bool = True
 
 
-class Grow(nn.Module):
+class BlogDecoder(nn.Module):
     """4096 numbers, as 256×4×4, to 64×32×32: two convolutions a level, nearest upsampling."""
 
     def __init__(self, *, batch_norm: bool) -> None:
@@ -57,7 +57,11 @@ class Grow(nn.Module):
         for level in range(4):
             first = channels if level == 0 else WIDTH
             up = [nn.Upsample(scale_factor=2.0)] if level else []
-            layers += [*up, block(first, WIDTH, batch_norm), block(WIDTH, WIDTH, batch_norm)]
+            layers += [
+                *up,
+                blog_conv(first, WIDTH, batch_norm),
+                blog_conv(WIDTH, WIDTH, batch_norm),
+            ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, code: Tensor) -> Tensor:
@@ -73,35 +77,35 @@ class BlogGenerator(nn.Module):
         super().__init__()
         self.settings = settings
         self.project = nn.Linear(settings.noise_dim, CODE)
-        self.grow = Grow(batch_norm=settings.batch_norm)
+        self.grow = BlogDecoder(batch_norm=settings.batch_norm)
         self.paint = LocallyConnected(WIDTH, 3, SIZE)
         self.clip = Clip()
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Make a picture `(N, 3, 32, 32)`, -1 to 1, of noise `(N, noise_dim)` alone."""
-        z = spread(noise, "uniform")
+        z = from_normal(noise, "uniform")
         out: Tensor = self.clip(self.paint(self.grow(self.project(z))))
         return out
 
 
-class BlogAutoencoder(nn.Module):
+class BlogDiscriminator(nn.Module):
     """Strided convolutions to 256×2×2, a linear layer to 4096, and the generator's way back up."""
 
-    verdict = Reconstruction
+    output_type = Reconstruction
 
-    def __init__(self, settings: BlogAutoencoderSettings) -> None:
+    def __init__(self, settings: BlogDiscriminatorSettings) -> None:
         super().__init__()
         self.settings = settings
         norm = settings.batch_norm
         channels = [3, *(filters for filters, _ in DOWN)]
         self.down = nn.Sequential(
             *(
-                block(before, filters, norm, stride)
+                blog_conv(before, filters, norm, stride)
                 for before, (filters, stride) in zip(channels, DOWN, strict=False)
             )
         )
         self.squeeze = nn.Linear(channels[-1] * 2 * 2, CODE)
-        self.grow = Grow(batch_norm=norm)
+        self.grow = BlogDecoder(batch_norm=norm)
         self.paint = nn.Conv2d(WIDTH, 3, 3, padding=1)
 
     def forward(self, images: Tensor, caption: Tensor) -> Reconstruction:
@@ -110,7 +114,9 @@ class BlogAutoencoder(nn.Module):
         return Reconstruction(self.paint(self.grow(code)), code)
 
 
-def block(in_channels: int, out_channels: int, batch_norm: bool, stride: int = 1) -> nn.Sequential:
+def blog_conv(
+    in_channels: int, out_channels: int, batch_norm: bool, stride: int = 1
+) -> nn.Sequential:
     """Build a 3×3 convolution with ELU."""
     return conv_block(
         in_channels, out_channels, stride=stride, batch_norm=batch_norm, activation="elu"

@@ -24,9 +24,9 @@ from models.layers.transposed_conv import TransposedConv
 
 # Of batch norm, as there: the second argument of BatchNorm2d. What varies little stays little.
 EPSILON = 0.8
-HIDDEN = 1.0  # white
+HOLE_COLOUR = 1.0  # white
 # Places that the discriminator scores: three of its layers halve the hole.
-PLACES = (HOLE // 8) ** 2
+NUM_PATCHES = (HOLE // 8) ** 2
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ContextEncoder(nn.Module):
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        seen = context.masked_fill(mask > 0, HIDDEN)
+        seen = context.masked_fill(mask > 0, HOLE_COLOUR)
         out: Tensor = self.paint(self.decoder(self.bottleneck(self.encoder(seen))))
         return out
 
@@ -99,7 +99,7 @@ class ContextDiscriminator(nn.Module):
     first, then one score for each place (Isola et al. 2017, §2.2.2, PatchGAN).
     """
 
-    verdict = PatchLogits
+    output_type = PatchLogits
 
     def __init__(self, settings: ContextDiscriminatorSettings) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class ContextDiscriminator(nn.Module):
         for level in self.levels:
             seen = level(seen)
             features.append(seen)
-        return PatchLogits(self.judge(seen).reshape(len(images), PLACES), tuple(features))
+        return PatchLogits(self.judge(seen).reshape(len(images), NUM_PATCHES), tuple(features))
 
 
 def patch_block(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from models.discriminator_outputs import Logits
 from models.layers.blocks import check_choice, down_block, init_normal, up_block
-from models.layers.noise import KINDS, spread
+from models.layers.noise import NOISE_KINDS, from_normal
 
 GRID = 4  # side of the smallest feature map
 
 
-def doublings(size: int) -> int:
+def count_doublings(size: int) -> int:
     """Return how often 4×4 doubles to reach `size`; `ValueError` where it does not."""
     levels = (size // GRID).bit_length() - 1
     if levels < 1 or GRID << levels != size:
@@ -37,7 +37,7 @@ class DcganGeneratorSettings:
     noise: str = "uniform"
 
     def __post_init__(self) -> None:
-        check_choice("noise", self.noise, KINDS)
+        check_choice("noise", self.noise, NOISE_KINDS)
 
 
 class DcganGenerator(nn.Module):
@@ -46,7 +46,7 @@ class DcganGenerator(nn.Module):
     def __init__(self, settings: DcganGeneratorSettings) -> None:
         super().__init__()
         self.settings = settings
-        channels = [settings.width << i for i in reversed(range(doublings(settings.size)))]
+        channels = [settings.width << i for i in reversed(range(count_doublings(settings.size)))]
         self.project = nn.Sequential(
             nn.ConvTranspose2d(settings.noise_dim, channels[0], GRID, bias=False),
             nn.BatchNorm2d(channels[0]),
@@ -60,7 +60,7 @@ class DcganGenerator(nn.Module):
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Make a picture `(N, 3, size, size)`, -1 to 1, of noise `(N, noise_dim)` alone."""
-        z = spread(noise, self.settings.noise)[:, :, None, None]
+        z = from_normal(noise, self.settings.noise)[:, :, None, None]
         out: Tensor = self.paint(self.grow(self.project(z)))
         return out
 
@@ -83,12 +83,12 @@ class DcganDiscriminatorSettings:
 class DcganDiscriminator(nn.Module):
     """The mirror image: strided convolutions with LeakyReLU 0.2, then one score."""
 
-    verdict = Logits
+    output_type = Logits
 
     def __init__(self, settings: DcganDiscriminatorSettings) -> None:
         super().__init__()
         self.settings = settings
-        channels = [3, *(settings.width << i for i in range(doublings(settings.size)))]
+        channels = [3, *(settings.width << i for i in range(count_doublings(settings.size)))]
         self.levels = nn.ModuleList(
             down_block(a, b, batch_norm=settings.batch_norm and a != channels[0])
             for a, b in pairwise(channels)

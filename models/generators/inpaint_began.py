@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.generators.began import Style, Upward
+from models.generators.began import BeganSettings, UpsamplingLevels
 from models.geometry import HOLE
 from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, init_kaiming
 from models.layers.encoders import SqueezeEncoder
-from models.layers.output_activation import output
+from models.layers.output_activation import output_activation as output
 
 GRID = 4  # side of the bottleneck's map
 
@@ -53,11 +53,11 @@ class InpaintBeganGenerator(nn.Module):
         self.encoder = SqueezeEncoder(s.width, batch_norm=s.batch_norm, activation=s.activation)
         self.caption = nn.Linear(s.caption_dim, s.caption_code)
         joined = self.encoder.out_channels + s.caption_code + s.noise_dim
-        style = Style(HOLE, s.decoder_width, s.skips, activation=s.activation)
+        style = BeganSettings(HOLE, s.decoder_width, s.skips, activation=s.activation)
         self.join = conv_block(
             joined, s.decoder_width, stride=1, batch_norm=False, activation=s.activation
         )
-        self.upward = Upward(style, GRID)
+        self.upward = UpsamplingLevels(style, GRID)
         self.output = output(s.output)
         self.encoder.apply(init_kaiming)
 

@@ -10,7 +10,7 @@ from models.layers.encoders import SqueezeEncoder
 
 
 @dataclass(frozen=True)
-class InpaintSettings:
+class SqueezeNetSettings:
     """Sizes of the caption-conditioned inpainting generator.
 
     Attributes:
@@ -28,7 +28,7 @@ class InpaintSettings:
     decoder_width: int = 64
 
 
-class InpaintGenerator(nn.Module):
+class SqueezeNetGenerator(nn.Module):
     """SqueezeNet-style encoder, caption and noise at the bottleneck, transposed-conv decoder.
 
     After Pathak et al. 2016, "Context Encoders" (encoder and decoder around a bottleneck), with
@@ -36,7 +36,7 @@ class InpaintGenerator(nn.Module):
     §4.1: projected, repeated over the 4×4 grid and concatenated.
     """
 
-    def __init__(self, settings: InpaintSettings) -> None:
+    def __init__(self, settings: SqueezeNetSettings) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = SqueezeEncoder(settings.width)

@@ -13,16 +13,16 @@ from models.layers.boundary_correction import BoundaryCorrection
 from models.layers.output_activation import Clip
 
 SLOPE = 0.2
-UPSAMPLING = ("nearest", "bilinear")
+UPSAMPLE_MODES = ("nearest", "bilinear")
 MARGIN = 2  # visible pixels around the hole that are predicted too, for the seam's sake
-WRITTEN = (
+OUTPUT_SIZE = (
     40  # side of the finest level: the hole, its margin, and what convolutions blur at an edge
 )
 # How much each level of the decoder leaves out on every side of what the encoder saw there: it
 # makes the middle alone once that covers the hole and its margin. Such levels have noise of their
 # own, for each place of so long a side.
-CUTS = (0, 3, 6, 12)
-SIDES = (10, 20, WRITTEN)
+CROPS = (0, 3, 6, 12)
+NOISE_SIZES = (10, 20, OUTPUT_SIZE)
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,15 @@ class UnetSettings:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        check_choice("upsample", self.upsample, UPSAMPLING)
+        check_choice("upsample", self.upsample, UPSAMPLE_MODES)
 
     @property
     def noise_dim(self) -> int:
         """Length of the noise: the latent, and a number for every place of the finer levels."""
-        return self.latent + sum(side * side for side in SIDES)
+        return self.latent + sum(side * side for side in NOISE_SIZES)
 
 
-class Down(nn.Module):
+class DownBlock(nn.Module):
     """One level of the encoder: a strided convolution, then convolutions added to it."""
 
     def __init__(self, channels: int, out: int, depth: int) -> None:
@@ -85,7 +85,7 @@ class Down(nn.Module):
         return x + inner
 
 
-class UnetBlock(nn.Module):
+class StyledResidualBlock(nn.Module):
     """A residual block that a style vector modulates.
 
     Between its two convolutions each group of channels is normalised, then scaled and shifted as
@@ -115,7 +115,7 @@ class UnetBlock(nn.Module):
         return out
 
 
-class Up(nn.Module):
+class UpBlock(nn.Module):
     """One level of the decoder: what comes from below and from beside, added; then a block.
 
     Channels are fewer before they are spread over four times the places (Lin et al. 2017,
@@ -130,7 +130,7 @@ class Up(nn.Module):
         self.cut, self.upsample = cut, upsample
         self.below: nn.Module = nn.Conv2d(below, out, 1)
         self.beside = nn.Conv2d(beside, out, 3, padding=1)
-        self.block = UnetBlock(out, style)
+        self.block = StyledResidualBlock(out, style)
 
     def forward(self, x: Tensor, beside: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
         """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`, or the middle of it.
@@ -143,7 +143,7 @@ class Up(nn.Module):
         """
         x = self.rise(x)
         edge = (x.shape[-1] - (beside.shape[-1] - 2 * self.cut)) // 2
-        out: Tensor = self.block(self.join(middle(x, edge), beside), style, noise)
+        out: Tensor = self.block(self.join(crop_edges(x, edge), beside), style, noise)
         return out
 
     def rise(self, x: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ class Up(nn.Module):
 
     def join(self, x: Tensor, beside: Tensor) -> Tensor:
         """Add what the encoder saw of the same places."""
-        seen: Tensor = self.beside(middle(beside, self.cut))
+        seen: Tensor = self.beside(crop_edges(beside, self.cut))
         return x + seen
 
 
@@ -166,7 +166,7 @@ class UnetGenerator(nn.Module):
     and checkerboard artifacts").
     """
 
-    level: type[Up] = Up
+    level: type[UpBlock] = UpBlock
 
     def __init__(self, settings: UnetSettings) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ class UnetGenerator(nn.Module):
         w = s.width
         seen, made = (4, w, 2 * w, 4 * w, 6 * w), (6 * w, 5 * w, 3 * w, 2 * w, w)
         self.downs = nn.ModuleList(
-            [Down(*sizes) for sizes in zip(seen, seen[1:], (1, 2, 2, 2), strict=False)]
+            [DownBlock(*sizes) for sizes in zip(seen, seen[1:], (1, 2, 2, 2), strict=False)]
         )
         self.caption = nn.Linear(s.caption_dim, s.caption_code)
         self.mapping = nn.Sequential(
@@ -183,11 +183,13 @@ class UnetGenerator(nn.Module):
             nn.Linear(s.style, s.style),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
-        self.bottom = UnetBlock(made[0], s.style)
+        self.bottom = StyledResidualBlock(made[0], s.style)
         self.ups = nn.ModuleList(
             [
                 self.level(below, beside, out, s.style, cut, upsample=s.upsample)
-                for below, beside, out, cut in zip(made, seen[-2::-1], made[1:], CUTS, strict=False)
+                for below, beside, out, cut in zip(
+                    made, seen[-2::-1], made[1:], CROPS, strict=False
+                )
             ]
         )
         self.last = nn.Conv2d(w, 3, 3, padding=1)
@@ -210,7 +212,7 @@ class UnetGenerator(nn.Module):
         """
         s, seen = self.settings, self.encode(context, mask)
         wide = self.decode(seen, caption, noise * s.temperature, s.guidance)
-        return self.without_margin(self.met(wide, context))
+        return self.crop_margin(self.met(wide, context))
 
     def draw(
         self, context: Tensor, mask: Tensor, caption: Tensor, noises: Sequence[Tensor]
@@ -228,12 +230,12 @@ class UnetGenerator(nn.Module):
             of it.
         """
         counts = [len(noise) for noise in noises]
-        seen = [merge_skip(level, counts) for level in self.encode(context, mask)]
-        wide = self.decode(seen, merge_skip(caption, counts), torch.cat(list(noises)))
-        return torch.split(self.met(wide, merge_skip(context, counts)), counts)
+        seen = [repeat_rows(level, counts) for level in self.encode(context, mask)]
+        wide = self.decode(seen, repeat_rows(caption, counts), torch.cat(list(noises)))
+        return torch.split(self.met(wide, repeat_rows(context, counts)), counts)
 
     @staticmethod
-    def without_margin(wide: Tensor) -> Tensor:
+    def crop_margin(wide: Tensor) -> Tensor:
         """Cut the centre, `(…, 32, 32)`, out of what `draw` made with its margin."""
         return wide[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
@@ -255,7 +257,7 @@ class UnetGenerator(nn.Module):
         self, seen: list[Tensor], caption: Tensor, noise: Tensor, guidance: float = 1.0
     ) -> Tensor:
         """Make the centre with its margin, `(N, 3, 36, 36)`, of what the encoder saw."""
-        sizes = [self.settings.latent, *(side * side for side in SIDES)]
+        sizes = [self.settings.latent, *(side * side for side in NOISE_SIZES)]
         latent, *places = torch.split(noise, sizes, dim=1)
         style = self.style(caption, latent, seen[-1])
         if guidance != 1:
@@ -264,11 +266,11 @@ class UnetGenerator(nn.Module):
             none = self.style(torch.zeros_like(caption), latent, seen[-1])
             style = none + guidance * (style - none)
         x = self.bottom(seen[-1], style)
-        grids = [p.reshape(-1, 1, side, side) for p, side in zip(places, SIDES, strict=True)]
+        grids = [p.reshape(-1, 1, side, side) for p, side in zip(places, NOISE_SIZES, strict=True)]
         for up, beside, grid in zip(self.ups, seen[-2::-1], [None, *grids], strict=True):
             x = up(x, beside, style, grid)
         wide: Tensor = self.output(self.last(leaky_relu(x, SLOPE)))
-        return middle(wide, (WRITTEN - HOLE) // 2 - MARGIN)
+        return crop_edges(wide, (OUTPUT_SIZE - HOLE) // 2 - MARGIN)
 
     def style(self, caption: Tensor, latent: Tensor, coarsest: Tensor) -> Tensor:
         """Turn captions, noise and the pooled context into styles `(N, style)`."""
@@ -279,12 +281,12 @@ class UnetGenerator(nn.Module):
         return styles
 
 
-def merge_skip(x: Tensor, counts: Sequence[int]) -> Tensor:
+def repeat_rows(x: Tensor, counts: Sequence[int]) -> Tensor:
     """Return the first rows of `(N, …)`, so many of them for each count, one after the other."""
     return torch.cat([x[:count] for count in counts])
 
 
-def middle(x: Tensor, edge: int) -> Tensor:
+def crop_edges(x: Tensor, edge: int) -> Tensor:
     """Leave out `edge` pixels on each side of `(N, C, S, S)`.
 
     By padding and not by slicing: a slice's gradient is laid out otherwise than its input, and

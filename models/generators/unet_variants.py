@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from models.generators.unet import UnetGenerator, UnetSettings, Up
+from models.generators.unet import UnetGenerator, UnetSettings, UpBlock
 
 
-class LevelAlone(Up):
+class LevelAlone(UpBlock):
     """A level of the decoder that sees nothing of what the encoder saw at its size."""
 
     def __init__(
@@ -20,7 +20,7 @@ class LevelAlone(Up):
         return x
 
 
-class TransposedLevel(Up):
+class TransposedLevel(UpBlock):
     """A level that is upsampled by a strided transposed convolution (Radford et al. 2015, §3).
 
     Whatever the settings' `upsample` says.

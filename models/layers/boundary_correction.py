@@ -21,7 +21,7 @@ class BoundaryCorrection(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weights: Tensor
-        self.register_buffer("weights", harmonic(HOLE).float(), persistent=False)
+        self.register_buffer("weights", harmonic_weights(HOLE).float(), persistent=False)
 
     def forward(self, wide: Tensor, context: Tensor) -> Tensor:
         """Correct the hole of a prediction; around it the prediction stays as it is.
@@ -34,12 +34,12 @@ class BoundaryCorrection(nn.Module):
             `(N, 3, F, F)`; may leave -1 to 1.
         """
         margin = (wide.shape[-1] - HOLE) // 2
-        misfit = frame(context, EDGE) - frame(wide, margin)
+        misfit = border_pixels(context, EDGE) - border_pixels(wide, margin)
         carried = (misfit @ self.weights.T).reshape(*misfit.shape[:2], HOLE, HOLE)
         return wide + pad(carried, (margin,) * 4)
 
 
-def frame(x: Tensor, edge: int) -> Tensor:
+def border_pixels(x: Tensor, edge: int) -> Tensor:
     """Return the pixels that touch the hole: above, below, left and right of it, `(N, C, 4 × 32)`.
 
     Args:
@@ -52,11 +52,11 @@ def frame(x: Tensor, edge: int) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def harmonic(side: int) -> Tensor:
+def harmonic_weights(side: int) -> Tensor:
     """Return what each pixel around a square weighs in each pixel of it, `(side², 4 × side)`.
 
     float64, every row of it positive and of sum 1: the solution of the five-point Laplace equation
-    with the frame's values at its border. Ordered as `frame` is.
+    with the frame's values at its border. Ordered as `border_pixels` is.
     """
     # On the CPU whatever is asked for around it: a network may be built without any numbers (on
     # `meta`) before one is built with them.

@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-KINDS = ("normal", "uniform")
-INSIDE = 1 - 1e-6  # the most that uniform noise is spread to: 4.9 standard deviations
+NOISE_KINDS = ("normal", "uniform")
+MAX_UNIFORM = 1 - 1e-6  # the most that uniform noise is spread to: 4.9 standard deviations
 
 
-def spread(noise: Tensor, kind: str) -> Tensor:
+def from_normal(noise: Tensor, kind: str) -> Tensor:
     """Turn standard normal noise into the kind a network was trained with.
 
     Args:
@@ -20,13 +20,13 @@ def spread(noise: Tensor, kind: str) -> Tensor:
     return torch.erf(noise / math.sqrt(2)) if kind == "uniform" else noise
 
 
-def gather(latent: Tensor, kind: str) -> Tensor:
+def to_normal(latent: Tensor, kind: str) -> Tensor:
     """Turn what a network sees back into the standard normal noise that it is made of.
 
     Args:
         latent: `(…, noise_dim)`, in the network's own space.
-        kind: as in `spread`; what lies beyond the -1 to 1 of `uniform` is clipped to it first.
+        kind: as in `from_normal`; what lies beyond the -1 to 1 of `uniform` is clipped to it first.
     """
     if kind != "uniform":
         return latent
-    return torch.erfinv(latent.clamp(-INSIDE, INSIDE)) * math.sqrt(2)
+    return torch.erfinv(latent.clamp(-MAX_UNIFORM, MAX_UNIFORM)) * math.sqrt(2)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.layers.blocks import check_choice
 
-KINDS = ("clip", "tanh")
+OUTPUT_KINDS = ("clip", "tanh")
 
 
 class _ClipBack(torch.autograd.Function):
@@ -36,7 +36,7 @@ class Clip(nn.Module):
         return out
 
 
-def output(kind: str) -> nn.Module:
+def output_activation(kind: str) -> nn.Module:
     """Build the end of a generator; `ValueError` for a kind that is not there."""
-    check_choice("output", kind, KINDS)
+    check_choice("output", kind, OUTPUT_KINDS)
     return nn.Tanh() if kind == "tanh" else Clip()

@@ -21,8 +21,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 # How far from torch, in 8-bit levels on average, an engine's first fills may be: in f32, where
 # only the order of sums differs, and in a shorter format.
-MOST_OFF = {"f32": 0.01}
-MOST_OFF_SHORT = 2.0
+MAX_ERROR = {"f32": 0.01}
+MAX_ERROR_SHORT = 2.0
 
 log = logging.getLogger("captionfill.engine")
 
@@ -176,7 +176,7 @@ class OpenVinoEngine(Engine):
         inputs = generator_inputs(pixels, captions, [0, 1], config.noise_dim)
         right = TorchEngine(self.bundle).generate(*inputs)
         off = float((self.generate(*inputs) - right).abs().mean()) * 127.5
-        most = MOST_OFF.get(self._generator.precision, MOST_OFF_SHORT)
+        most = MAX_ERROR.get(self._generator.precision, MAX_ERROR_SHORT)
         if not off <= most:  # nor NaN
             raise EngineError(f"{self.name} is {off:.3g} levels from torch, over {most:g}")
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from models.errors import ModelsError
 
-FEW = 100  # files of others beside a bundle's, up to which the folder is replaced as a whole
+MAX_OTHER_FILES = (
+    100  # files of others beside a bundle's, up to which the folder is replaced as a whole
+)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -40,11 +42,11 @@ def replace_folder(folder: Path, owned: Collection[str]) -> Iterator[Path]:
     folder = folder.resolve()
     draft = None
     try:
-        draft = make_draft(folder)
+        draft = make_staging_folder(folder)
         yield draft
         written = [place.name for place in draft.iterdir()]
-        if draft.parent == folder or not swapped(draft, folder, owned):
-            move_in(draft, folder, written, owned)
+        if draft.parent == folder or not swap_folders(draft, folder, owned):
+            move_files(draft, folder, written, owned)
     except OSError as error:
         raise ReplaceError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
@@ -52,12 +54,12 @@ def replace_folder(folder: Path, owned: Collection[str]) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def make_draft(folder: Path) -> Path:
+def make_staging_folder(folder: Path) -> Path:
     """Make the draft folder, beside `folder` where it can be renamed, else inside."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "it is a file")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if not folder.exists() or may_move(folder):
+    if not folder.exists() or is_movable(folder):
         try:
             return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         except OSError:
@@ -66,14 +68,14 @@ def make_draft(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
 
 
-def may_move(folder: Path) -> bool:
+def is_movable(folder: Path) -> bool:
     """Say whether a folder holds a few files alone and is a place that nobody stands in."""
-    held = [*islice(folder.iterdir(), FEW + 1)]
-    few = len(held) <= FEW and not any(place.is_dir() for place in held)
+    held = [*islice(folder.iterdir(), MAX_OTHER_FILES + 1)]
+    few = len(held) <= MAX_OTHER_FILES and not any(place.is_dir() for place in held)
     return few and folder != Path.cwd() and not folder.is_mount()
 
 
-def swapped(draft: Path, folder: Path, owned: Collection[str]) -> bool:
+def swap_folders(draft: Path, folder: Path, owned: Collection[str]) -> bool:
     """Put the draft in the folder's place, and the folder in the draft's; say whether it went."""
     if not folder.exists():
         draft.chmod(0o755)
@@ -83,7 +85,7 @@ def swapped(draft: Path, folder: Path, owned: Collection[str]) -> bool:
         if place.name not in owned and not (draft / place.name).exists():
             link_or_copy(place, draft / place.name)
     shutil.copymode(folder, draft)
-    return exchanged(draft, folder)
+    return exchange(draft, folder)
 
 
 def link_or_copy(old: Path, new: Path) -> None:
@@ -94,7 +96,7 @@ def link_or_copy(old: Path, new: Path) -> None:
         shutil.copy2(old, new, follow_symlinks=False)
 
 
-def exchanged(one: Path, other: Path) -> bool:
+def exchange(one: Path, other: Path) -> bool:
     """Exchange two folders in one step where the system can (Linux), else in two renames."""
     with suppress(AttributeError, OSError):
         rename = ctypes.CDLL(None, use_errno=True).renameat2
@@ -114,7 +116,7 @@ def exchanged(one: Path, other: Path) -> bool:
     return True
 
 
-def move_in(draft: Path, folder: Path, names: Collection[str], owned: Collection[str]) -> None:
+def move_files(draft: Path, folder: Path, names: Collection[str], owned: Collection[str]) -> None:
     """Move the draft's files into the folder one by one; at an error move the old ones back."""
     aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=folder))
     done = []

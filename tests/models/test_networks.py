@@ -4,17 +4,17 @@ import pytest
 import torch
 
 from models.discriminators.convolutional import ConvDiscriminator, ConvSettings
-from models.generators.squeezenet import InpaintGenerator, InpaintSettings
+from models.generators.squeezenet import SqueezeNetGenerator, SqueezeNetSettings
 from models.geometry import hole_mask
 from models.layers.blocks import Fire, set_dropout
 
-SMALL = InpaintSettings(caption_dim=12, caption_code=8, noise_dim=4, width=8, decoder_width=8)
+SMALL = SqueezeNetSettings(caption_dim=12, caption_code=8, noise_dim=4, width=8, decoder_width=8)
 
 
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    return InpaintGenerator(SMALL).eval()
+    return SqueezeNetGenerator(SMALL).eval()
 
 
 def inputs(count=2):
@@ -45,7 +45,7 @@ def test_every_input_of_a_generator_changes_the_fill(generator, which):
 @torch.no_grad()
 def test_dropout_acts_only_once_it_is_set():
     torch.manual_seed(0)
-    generator = InpaintGenerator(SMALL).train()
+    generator = SqueezeNetGenerator(SMALL).train()
     for layer in generator.modules():  # only dropout may tell two passes apart
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = 0.0
@@ -79,7 +79,7 @@ def test_a_discriminator_reads_the_caption():
 
 
 def test_default_generator_fits_12_megabytes_in_half_precision():
-    count = sum(p.numel() for p in InpaintGenerator(InpaintSettings()).parameters())
+    count = sum(p.numel() for p in SqueezeNetGenerator(SqueezeNetSettings()).parameters())
     assert count * 2 < 12e6
 
 
@@ -88,4 +88,6 @@ def test_images_are_rescored_under_another_caption_from_features():
     discriminator = ConvDiscriminator(ConvSettings(caption_dim=12, caption_code=8, width=8)).eval()
     images, other = torch.rand(2, 3, 64, 64), torch.ones(2, 12)
     seen = discriminator(images, torch.zeros(2, 12)).features[-1]
-    assert torch.equal(discriminator.rejudge(seen, other), discriminator(images, other).score)
+    assert torch.equal(
+        discriminator.score_features(seen, other), discriminator(images, other).score
+    )

@@ -4,7 +4,7 @@ Every function here is nothing at all to a process that trains alone.
 
 Gradients are averaged by hand, after `backward`, and not by DistributedDataParallel. DDP wants one
 forward call for each backward; here a discriminator is called several times before one, through
-`rejudge` too, which is no `forward`, and a gradient penalty differentiates twice.
+`score_features` too, which is no `forward`, and a gradient penalty differentiates twice.
 """
 
 import json

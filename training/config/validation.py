@@ -59,12 +59,12 @@ def check_components(
     """
     check_output_type(recipe, discriminator, objective)
     objective.check(discriminator)
-    if objective.draws and not hasattr(generator, "draw"):
+    if objective.num_samples and not hasattr(generator, "draw"):
         raise ValueError(
             f"objective {recipe.objective.kind!r} wants fills with their margin, and generator "
             f"{recipe.generator.kind!r} draws none"
         )
-    if recipe.optimizers.plateau and objective.progress is None:
+    if recipe.optimizers.plateau and objective.plateau_metric is None:
         raise ValueError(
             "optimizers.plateau watches a figure that falls as training gets on, and objective "
             f"{recipe.objective.kind!r} has none"
@@ -74,7 +74,7 @@ def check_components(
         raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")
     if recipe.picture.hole == "all" and recipe.keep.metric == "hole_psnr":
         raise ValueError("keep.metric hole_psnr needs a picture to be like, and here all is hidden")
-    if recipe.engine.compile and objective.differentiates_twice:
+    if recipe.engine.compile and objective.needs_double_backward:
         raise ValueError(
             f"objective {recipe.objective.kind!r} differentiates a gradient, which torch.compile "
             "cannot: set engine.compile to false"
@@ -83,12 +83,12 @@ def check_components(
 
 def check_output_type(recipe: Config, discriminator: nn.Module, objective: Objective) -> None:
     """Compare what the discriminator gives with what the objective needs."""
-    gives: Any = discriminator.verdict
-    if gives is not objective.verdict:
+    gives: Any = discriminator.output_type
+    if gives is not objective.output_type:
         raise ValueError(
-            f"objective {recipe.objective.kind!r} needs a discriminator that gives a "
-            f"{objective.verdict.__name__.lower()}; {recipe.discriminator.kind!r} gives a "
-            f"{gives.__name__.lower()}"
+            f"objective {recipe.objective.kind!r} needs a discriminator with output "
+            f"{objective.output_type.__name__}; the output of {recipe.discriminator.kind!r} is "
+            f"{gives.__name__}"
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.geometry import SIZE, corners, to_float
+from models.geometry import SIZE, random_corners, to_float
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
 from training.config.image_spec import INPAINTING, ImageSpec
@@ -182,7 +182,7 @@ class BatchSource:
         return Draws(
             pictures.turn(index, lanes, mix(self.seed, number)),
             torch.rand(count, generator=rng),
-            corners(count, pictures.manifest.size - self.picture.window, rng),
+            random_corners(count, pictures.manifest.size - self.picture.window, rng),
             coins(count, rng) if self.augment.flip else torch.zeros(count, dtype=torch.bool),
         )
 

@@ -18,7 +18,7 @@ from training.inference.model_card import USUAL_NOTES, add_figures, model_card
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
-from training.scorers.train import KINDS, load_scorer
+from training.scorers.train import SCORER_KINDS, load_scorer
 
 PLAIN = "plain"  # the scorer that a bundle may carry
 
@@ -78,7 +78,7 @@ def export(
         if not hasattr(loaded.generator.settings, name_of_it):
             raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
     config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
-    ranking = load_scorer(KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
+    ranking = load_scorer(SCORER_KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
     with replace_folder(bundle, OWNED) as draft:
         digest = write_bundle(draft, loaded.generator, config, card, ranking)

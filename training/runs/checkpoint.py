@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save, save_file
 
-from models.runtime.replace_files import exchanged
+from models.runtime.replace_files import exchange
 from training.common import distributed
 from training.common.errors import RunError
 from training.common.output_files import cannot_be_written
@@ -68,7 +68,7 @@ def put_in_place(draft: Path, final: Path) -> None:
     """Rename a complete draft; one of that name before is left under the draft's name."""
     if not final.exists():
         draft.rename(final)
-    elif not exchanged(draft, final):
+    elif not exchange(draft, final):
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 

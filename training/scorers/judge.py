@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from training.common.errors import RunError
 from training.data.manifest import file_digest
-from training.scorers.train import KINDS, Scorer, load_scorer
+from training.scorers.train import SCORER_KINDS, Scorer, load_scorer
 
 WEIGHTS = "judge.safetensors"
 DIGEST = "09b9e44c4800066e400c5e3f5a0e6901a0d802eea7c2cbf27303239c856e23f3"
@@ -40,11 +40,11 @@ def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
         RunError: it is not there, of another kind, or not the one that this version ships.
     """
     if path is not None:
-        scorer = load_scorer(KINDS["judge"], path, caption_dim)
+        scorer = load_scorer(SCORER_KINDS["judge"], path, caption_dim)
         return Judge(scorer, f"sha256:{file_digest(path)}")
     if caption_dim != CAPTION_DIM:
         return None
     with resources.as_file(resources.files("training") / "weights" / WEIGHTS) as shipped:
         if not shipped.is_file() or file_digest(shipped) != DIGEST:
             raise RunError(f"training/weights/{WEIGHTS} is not the file of this version")
-        return Judge(load_scorer(KINDS["judge"], shipped, caption_dim), f"sha256:{DIGEST}")
+        return Judge(load_scorer(SCORER_KINDS["judge"], shipped, caption_dim), f"sha256:{DIGEST}")

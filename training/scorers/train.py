@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from models.discriminators.projected import ProjectedDiscriminator, ProjectedSettings
-from models.frozen.caption_scorer import build_caption_scorer, caption_map
+from models.frozen.caption_scorer import build_caption_scorer, scorer_input
 from models.frozen.scorers import Scorer, ScorerSettings, plain_scorer
 from models.geometry import centre, to_uint8
 from models.runtime.bundle import halve
@@ -28,22 +28,22 @@ from training.data.batches import BatchSource, caption_rows, load_sets, mix, pla
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PictureSet, load_split
 from training.data.sampling import epoch_rows, shares
-from training.losses.frozen.augmented_views import RESOLUTIONS, View, draw_view
+from training.losses.frozen.augmented_views import RESOLUTIONS, View, sample_view
 from training.losses.frozen.contrastive import contrastive_loss
-from training.losses.frozen.hole_scorer import HoleView, draw_hole_view
+from training.losses.frozen.hole_scorer import HoleView, sample_hole_view
 from training.metrics.mobilenet import need_extractor
 from training.optim.precision import AUTO, autocast
 
 JITTER = 4  # pixels a window is moved, either way
-MOST_NOISE = 0.1  # standard deviation, in units of -1 to 1
-AT_ONCE = 32  # pictures that a frozen network sees at once: more do not fit a core's cache
+MAX_NOISE = 0.1  # standard deviation, in units of -1 to 1
+CHUNK = 32  # pictures that a frozen network sees at once: more do not fit a core's cache
 HELD_OUT_ROWS = 1000
-RANKED = 100
+RANKING_SIZE = 100
 JUDGE_FEATURES, JUDGE_WIDTH = 1280, 512
 
 
 @dataclass(frozen=True)
-class Schedule:
+class ScorerSchedule:
     """How a scorer is trained.
 
     Attributes:
@@ -62,7 +62,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class ScorerSpec:
+class ScorerKind:
     """A kind of scorer.
 
     Attributes:
@@ -86,48 +86,50 @@ Pairs = Callable[[int], tuple[Tensor, Tensor]]
 """A step to what is seen of its pictures, and their caption vectors."""
 
 
-def see_centre(images: Tensor) -> Tensor:
+def extract_centre(images: Tensor) -> Tensor:
     """Look at the centres as they are, laid out as a core convolves them 1.4 times as fast."""
     return centre(images).contiguous(memory_format=torch.channels_last)
 
 
-def see_features(images: Tensor) -> Tensor:
+def extract_window(images: Tensor) -> Tensor:
     """Look through the generators' adversary's frozen network, straight, `(N, 155, 5, 5)`."""
-    return seen_from(images, lambda eye: View((eye.middle, eye.middle), eye.settings.resolution, 0))
+    return extract_view(
+        images, lambda eye: View((eye.middle, eye.middle), eye.settings.resolution, 0)
+    )
 
 
-def see_features_anew(images: Tensor) -> Tensor:
+def extract_random_window(images: Tensor) -> Tensor:
     """Look through it another way each time, as fills are looked at, and with more noise."""
-    noise = MOST_NOISE * float(torch.rand(()))
-    return seen_from(images, lambda eye: draw_view(eye, JITTER, RESOLUTIONS, noise))
+    noise = MAX_NOISE * float(torch.rand(()))
+    return extract_view(images, lambda eye: sample_view(eye, JITTER, RESOLUTIONS, noise))
 
 
-def seen_from(images: Tensor, view: Callable[[ProjectedDiscriminator], View]) -> Tensor:
+def extract_view(images: Tensor, view: Callable[[ProjectedDiscriminator], View]) -> Tensor:
     """Return the caption maps of pictures `(N, 3, 64, 64)`, seen so."""
     eye = ProjectedDiscriminator(ProjectedSettings())
     chosen = view(eye)
     with torch.no_grad():
-        looks = [chosen.look(eye, some) for some in images.split(AT_ONCE)]
-    return torch.cat([caption_map(looked.window, looked.features) for looked in looks])
+        looks = [chosen.look(eye, some) for some in images.split(CHUNK)]
+    return torch.cat([scorer_input(looked.window, looked.features) for looked in looks])
 
 
-def see_hole(images: Tensor) -> Tensor:
+def extract_hole(images: Tensor) -> Tensor:
     """Look through the same network into the hole alone, straight, `(N, 155, 4, 4)`."""
-    return hole_maps(images, HoleView())
+    return extract_hole_view(images, HoleView())
 
 
-def see_hole_anew(images: Tensor) -> Tensor:
+def extract_random_hole(images: Tensor) -> Tensor:
     """Look into the hole another way each time."""
-    return hole_maps(images, draw_hole_view(MOST_NOISE * float(torch.rand(()))))
+    return extract_hole_view(images, sample_hole_view(MAX_NOISE * float(torch.rand(()))))
 
 
-def hole_maps(images: Tensor, view: HoleView) -> Tensor:
+def extract_hole_view(images: Tensor, view: HoleView) -> Tensor:
     """Return the caption maps of the holes of pictures `(N, 3, 64, 64)`, seen so."""
     with torch.no_grad():
-        return torch.cat([view.look(some) for some in images.split(AT_ONCE)])
+        return torch.cat([view.look(some) for some in images.split(CHUNK)])
 
 
-def see_pooled(images: Tensor) -> Tensor:
+def extract_pooled(images: Tensor) -> Tensor:
     """Look at the centres through the network of KID, `(N, 1280)`."""
     return need_extractor()(to_uint8(centre(images))).clone()
 
@@ -138,25 +140,27 @@ def build_judge(caption_dim: int) -> Scorer:
     return Scorer(nn.Sequential(*layers), JUDGE_WIDTH, caption_dim, JUDGE_WIDTH // 4)
 
 
-KINDS = {
-    "plain": ScorerSpec(lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), see_centre),
-    "steering": ScorerSpec(build_caption_scorer, see_features, see_features_anew),
-    "hole": ScorerSpec(build_caption_scorer, see_hole, see_hole_anew),
-    "judge": ScorerSpec(build_judge, see_pooled, once=True),
+SCORER_KINDS = {
+    "plain": ScorerKind(
+        lambda caption_dim: plain_scorer(ScorerSettings(caption_dim)), extract_centre
+    ),
+    "steering": ScorerKind(build_caption_scorer, extract_window, extract_random_window),
+    "hole": ScorerKind(build_caption_scorer, extract_hole, extract_random_hole),
+    "judge": ScorerKind(build_judge, extract_pooled, once=True),
 }
 
 
 def train_scorer(
-    kind: ScorerSpec,
+    kind: ScorerKind,
     data: Sequence[Path],
-    schedule: Schedule,
+    schedule: ScorerSchedule,
     progress: StepProgress,
     looking: StageProgress = lambda stage, done, total: None,
 ) -> Scorer:
     """Train a scorer on the `train` splits of prepared folders, several captions a picture.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `SCORER_KINDS`.
         data: prepared folders.
         schedule: for how long.
         progress: told the step and its loss.
@@ -168,12 +172,16 @@ def train_scorer(
     sets = load_sets(data, "train")
     torch.manual_seed(schedule.seed)
     scorer = kind.build(sets[0].manifest.caption_dim).train()
-    pairs = remembered(kind, sets, schedule, looking) if kind.once else fresh(kind, sets, schedule)
+    pairs = (
+        cached_pairs(kind, sets, schedule, looking)
+        if kind.once
+        else augmented_pairs(kind, sets, schedule)
+    )
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
     for step in range(schedule.steps):
         torch.manual_seed(mix(schedule.seed, step))
-        loss = pairs_loss(scorer, *pairs(step))
+        loss = symmetric_loss(scorer, *pairs(step))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -183,9 +191,9 @@ def train_scorer(
 
 
 def train_and_test(
-    kind: ScorerSpec,
+    kind: ScorerKind,
     data: Sequence[Path],
-    schedule: Schedule,
+    schedule: ScorerSchedule,
     progress: StepProgress,
     looking: StageProgress = lambda stage, done, total: None,
 ) -> tuple[Scorer, dict[str, float]]:
@@ -201,7 +209,9 @@ def train_and_test(
     }
 
 
-def fresh(kind: ScorerSpec, sets: Sequence[PictureSet], schedule: Schedule) -> Pairs:
+def augmented_pairs(
+    kind: ScorerKind, sets: Sequence[PictureSet], schedule: ScorerSchedule
+) -> Pairs:
     """Look at other crops, mirrored or not, each time."""
     augment = AugmentConfig(rotate=0.0, drop_caption=0.0)
     source = BatchSource(sets, schedule.batch_size, schedule.balance, augment, schedule.seed)
@@ -214,11 +224,11 @@ def fresh(kind: ScorerSpec, sets: Sequence[PictureSet], schedule: Schedule) -> P
     return pairs
 
 
-def remembered(
-    kind: ScorerSpec, sets: Sequence[PictureSet], schedule: Schedule, looking: StageProgress
+def cached_pairs(
+    kind: ScorerKind, sets: Sequence[PictureSet], schedule: ScorerSchedule, looking: StageProgress
 ) -> Pairs:
     """Look at every picture once; of its captions one is drawn each time."""
-    seen = [look_through(kind, one, looking) for one in sets]
+    seen = [extract_all(kind, one, looking) for one in sets]
     parts = shares([len(one) for one in sets], schedule.batch_size, schedule.balance)
 
     def pairs(step: int) -> tuple[Tensor, Tensor]:
@@ -234,40 +244,40 @@ def remembered(
     return pairs
 
 
-def look_through(kind: ScorerSpec, pictures: PictureSet, looking: StageProgress) -> Tensor:
+def extract_all(kind: ScorerKind, pictures: PictureSet, looking: StageProgress) -> Tensor:
     """What a scorer sees of every picture, upright, in the pictures' order."""
     count, seen = len(pictures), []
-    for rows in torch.arange(count).split(AT_ONCE):
+    for rows in torch.arange(count).split(CHUNK):
         seen.append(kind.see(plain_batch(pictures, rows).images))
         looking(f"looking at {pictures.manifest.source}", int(rows[-1]) + 1, count)
     return torch.cat(seen)
 
 
-def pairs_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
+def symmetric_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
     with autocast(AUTO, visible.device.type):
-        seen, read = scorer.see_centres(visible), scorer.read_captions(caption)
+        seen, read = scorer.encode_images(visible), scorer.encode_captions(caption)
     return (
         contrastive_loss(seen, read, caption) + contrastive_loss(read, seen, caption)
     ).mean() / 2
 
 
 @torch.inference_mode()
-def precision_at_1(scorer: Scorer, kind: ScorerSpec, pictures: PictureSet) -> float:
+def precision_at_1(scorer: Scorer, kind: ScorerKind, pictures: PictureSet) -> float:
     """R-precision@1 of 100 on held-out pictures: how often the own caption comes out first.
 
     Xu et al. 2018, "AttnGAN", §4.1, with the first caption of each picture, in the pictures' order;
     where several pictures have the same one, any of them will do.
     """
     hits = []
-    for rows in torch.arange(min(len(pictures), HELD_OUT_ROWS)).split(RANKED):
+    for rows in torch.arange(min(len(pictures), HELD_OUT_ROWS)).split(RANKING_SIZE):
         batch = plain_batch(pictures, rows)
-        seen = scorer.see_centres(kind.see(batch.images))
-        hits.append(own_first(seen, scorer.read_captions(batch.caption), batch.caption))
+        seen = scorer.encode_images(kind.see(batch.images))
+        hits.append(ranks_own_first(seen, scorer.encode_captions(batch.caption), batch.caption))
     return float(torch.cat(hits).float().mean())
 
 
-def own_first(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
+def ranks_own_first(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
     """Tell of each picture whether its own caption fits it best of all, bool `(N,)`.
 
     Args:
@@ -292,7 +302,7 @@ def save_scorer(scorer: nn.Module, path: Path) -> None:
         raise cannot_be_written(path, error) from error
 
 
-def load_scorer(kind: ScorerSpec, path: Path, caption_dim: int) -> Scorer:
+def load_scorer(kind: ScorerKind, path: Path, caption_dim: int) -> Scorer:
     """Read what `save_scorer` wrote, as float32, ready for inference.
 
     Args:

@@ -9,7 +9,7 @@ from training.common.console import is_main_process, print_stderr
 from training.data.batches import fixed_batch, mix
 from training.data.memory_dataset import PictureSet
 from training.inference.generate import generate
-from training.losses.objectives.base import Figures
+from training.losses.objectives.base import Metrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
 from training.runs.best_checkpoint import BestRecord, keep_best
 from training.runs.run_dir import RunDir
@@ -50,7 +50,7 @@ class BestCheckpointCallback:
         """Say whether this step is one to measure at."""
         return self.on and step % self.settings.every == 0
 
-    def measure(self) -> Figures:
+    def measure(self) -> Metrics:
         """Return what the generator is worth now, under `validation/…`."""
         layout = memory_format(self.run.recipe.engine)
         pictures = generate(self.players.for_inference, self.batch, self.noise, layout)
@@ -62,7 +62,7 @@ class BestCheckpointCallback:
         """The features of KID, loaded when they are first needed."""
         return load_extractor(str(self.device))
 
-    def offer(self, step: int, figures: Figures) -> bool:
+    def offer(self, step: int, figures: Metrics) -> bool:
         """Take figures of `measure`, and say whether this step is the best so far."""
         named = {name.removeprefix("validation/"): value for name, value in figures.items()}
         return self.best.offer(step, named)

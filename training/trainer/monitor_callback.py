@@ -11,7 +11,7 @@ from models.geometry import centre, hide
 from models.runtime.sampling import seeded_noise
 from training.common import distributed
 from training.data.batches import BatchSource, fixed_batch, mix
-from training.losses.objectives.base import Figures
+from training.losses.objectives.base import Metrics
 from training.monitors import Action, Finding, MonitorSet, Observation
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState, evaluating, memory_format, pick_device
@@ -42,7 +42,7 @@ class MonitorCallback:
         seeds = [mix(seed, row) for row in range(len(batch.images))]
         self.noise = seeded_noise(seeds, noise_dim).to(device)
 
-    def look(self, step: int, figures: Figures) -> list[Finding]:
+    def look(self, step: int, figures: Metrics) -> list[Finding]:
         """Return what the guards find; nothing where they are off or this is not their step.
 
         Rank 0 looks for all, so that all do the same.
@@ -56,12 +56,14 @@ class MonitorCallback:
         )
         return [Finding(**{**finding, "action": Action(finding["action"])}) for finding in found]
 
-    def observe(self, step: int, figures: Figures) -> Observation:
+    def observe(self, step: int, figures: Metrics) -> Observation:
         """Fill the fixed batch with the generator that is sampled from."""
         hole_alone = self.run.recipe.picture.hole == "centre"
         reals = centre(self.batch.images) if hole_alone else self.batch.images
         weights: Iterable[Tensor] = self.players.discriminator.parameters()
-        return Observation(step, figures, self.fills(), reals, weights, self.players.objective.clip)
+        return Observation(
+            step, figures, self.fills(), reals, weights, self.players.objective.weight_clip
+        )
 
     @torch.inference_mode()
     def fills(self) -> Tensor:

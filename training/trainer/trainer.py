@@ -18,7 +18,7 @@ from training.config.config import Config
 from training.data.batches import Batch, BatchSource, mix
 from training.data.loader import Loader
 from training.data.memory_dataset import PictureSet
-from training.losses.objectives.base import DiscriminatorInput, Figures, Terms
+from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
 from training.monitors import Action, Finding, record
 from training.optim.precision import autocast
 from training.runs.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
@@ -33,7 +33,7 @@ from training.trainer.nonfinite import check_weights, explained
 from training.trainer.signals import between_steps
 from training.trainer.timer import work_clock
 
-OnStep = Callable[[int, Figures], None]
+OnStep = Callable[[int, Metrics], None]
 OnFinding = Callable[[Finding], None]
 # Streams of randomness that must not share numbers: noise and dropout, and sample grids.
 STEP_STREAM = 1
@@ -141,7 +141,7 @@ class Trainer:
         minutes = self.recipe.run.minutes
         return minutes > 0 and distributed.any_rank(self.worked >= 60 * minutes)
 
-    def timed_step(self) -> Figures:
+    def timed_step(self) -> Metrics:
         """Do the next step, and count it and its time."""
         began = work_clock(self.device)
         figures = self.train_step(self.step)
@@ -214,7 +214,7 @@ class Trainer:
         self.players.load_state_dict(state)
         self.lookout.roll_back(self.step, state)
 
-    def train_step(self, step: int) -> Figures:
+    def train_step(self, step: int) -> Metrics:
         """Update the discriminator `critic_steps` times, then the generator once.
 
         Returns:
@@ -226,8 +226,8 @@ class Trainer:
         torch.manual_seed(self.seed_at(step))
         set_dropout(players.generator, self.dropout_at(step))
         for network in (players.generator, players.discriminator):
-            set_alpha(network, self.carry_at(step))
-        figures: Figures = {}
+            set_alpha(network, self.alpha_at(step))
+        figures: Metrics = {}
         loading = 0.0
         for turn in range(critic_steps):
             asked = time.perf_counter()
@@ -259,38 +259,38 @@ class Trainer:
     def scenes(self, batch: Batch) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Return the batch as it is, and with its holes filled by the generator."""
         generator, objective = self.players.generator, self.players.objective
-        draws = objective.draws
-        length = max(draws, 1) * generator.settings.noise_dim
+        samples = objective.num_samples
+        length = max(samples, 1) * generator.settings.noise_dim
         noise = distributed.shard_rows(
             lambda rows: torch.randn(rows, length, device=self.device), len(batch.images)
         )
         context = hide(batch.images, batch.mask)
-        asked = objective.asked(batch.caption)
-        wide = still = None
-        if not draws:
-            fill = generator(context, batch.mask, asked, noise)
+        caption = objective.condition(batch.caption)
+        wide = zero = None
+        if not samples:
+            fill = generator(context, batch.mask, caption, noise)
         else:
-            again = max(1, round(objective.redrawn * len(noise)))
-            first, *others = noise.chunk(draws, dim=1)
+            again = max(1, round(objective.resample_fraction * len(noise)))
+            first, *others = noise.chunk(samples, dim=1)
             noises = [first, *(other[:again] for other in others)]
-            if objective.still:
+            if objective.zero_noise_fills:
                 noises.append(torch.zeros_like(first[:again]))
-            drawn = generator.draw(context, batch.mask, asked, noises)
+            drawn = generator.draw(context, batch.mask, caption, noises)
             wide = tuple(draw.float() for draw in drawn)
-            wide, still = (wide[:-1], wide[-1]) if objective.still else (wide, None)
-            fill = generator.without_margin(wide[0])
+            wide, zero = (wide[:-1], wide[-1]) if objective.zero_noise_fills else (wide, None)
+            fill = generator.crop_margin(wide[0])
         composite = paste(context, batch.mask, fill.float())
         return DiscriminatorInput(*batch), DiscriminatorInput(
-            composite, batch.mask, asked, wide, still=still
+            composite, batch.mask, caption, wide, zero_noise_fills=zero
         )
 
-    def follow(self, figures: Figures) -> Figures:
+    def follow(self, figures: Metrics) -> Metrics:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""
         players, objective = self.players, self.players.objective
         state = objective.after_step(figures)
-        if players.plateau is not None and objective.progress is not None:
+        if players.plateau is not None and objective.plateau_metric is not None:
             optimizers = players.generator_optimizer, players.discriminator_optimizer
-            if players.plateau.stalls(state[objective.progress]):
+            if players.plateau.stalls(state[objective.plateau_metric]):
                 players.plateau.halve(*optimizers)
             state["learning_rate"] = optimizers[0].param_groups[0]["lr"]
         return {f"state/{name}": value for name, value in state.items()}
@@ -304,7 +304,7 @@ class Trainer:
             mix(seed, distributed.rank()) if distributed.rank() and self.dropout_at(step) else seed
         )
 
-    def carry_at(self, step: int) -> float:
+    def alpha_at(self, step: int) -> float:
         """Return how much of each vanishing residual is still a wire: 1 falls to 0."""
         steps = self.recipe.vanishing.steps
         return max(0.0, 1 - step / steps) if steps else 0.0
@@ -319,7 +319,7 @@ class Trainer:
         return autocast(self.recipe.engine.precision, self.device.type)
 
 
-def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: int) -> Figures:
+def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: int) -> Metrics:
     """Reduce the terms over rows and ranks, stop at what is not finite, then step.
 
     Raises:

@@ -6,7 +6,7 @@ import torch
 from models.discriminators import DISCRIMINATORS
 from models.discriminators.projected import CaptionLengthError
 from models.frozen import efficientnet
-from models.frozen.efficientnet import FrozenWeightsError, frozen_features
+from models.frozen.efficientnet import FrozenWeightsError, load_feature_network
 
 SETTINGS = {"caption_dim": 12, "width": 4, "patch_width": 4, "resolution": 48}
 
@@ -36,7 +36,7 @@ def test_pretrained_weights_stay_frozen_and_out_of_state(discriminator, images):
     discriminator(images, torch.ones(2, 12)).score.sum().backward()
     assert images.grad.abs().sum() > 0
     assert not any("stages" in name for name in discriminator.state_dict())
-    assert not any(p.requires_grad for p in frozen_features("cpu").parameters())
+    assert not any(p.requires_grad for p in load_feature_network("cpu").parameters())
 
 
 def test_a_look_sees_its_window_alone(discriminator, images):
@@ -73,7 +73,7 @@ def test_meanings_of_captions_of_another_length_are_refused():
 def test_missing_weights_are_one_clear_line(monkeypatch):
     monkeypatch.setattr(efficientnet, "weights_path", lambda weights: None)
     with pytest.raises(FrozenWeightsError, match=efficientnet.PACKAGE):
-        frozen_features.__wrapped__("cpu")
+        load_feature_network.__wrapped__("cpu")
 
 
 def test_photo_features_predict_class_whatever_the_crop():
@@ -81,7 +81,9 @@ def test_photo_features_predict_class_whatever_the_crop():
     coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(3)) * 2 - 1
     large = torch.nn.functional.interpolate(coarse, size=(72, 72), mode="bicubic")
     one, other = (
-        torch.nn.functional.normalize(frozen_features("cpu")(crop.clamp(-1, 1))[-1].mean((2, 3)))
+        torch.nn.functional.normalize(
+            load_feature_network("cpu")(crop.clamp(-1, 1))[-1].mean((2, 3))
+        )
         for crop in (large[..., :64, :64], large[..., 8:, 8:])
     )
     assert torch.equal((one @ other.T).argmax(1), torch.arange(8))

@@ -5,21 +5,21 @@ import torch
 from torch import nn
 
 from models.generators.began import (
-    Autoencoder,
-    AutoencoderSettings,
+    BeganDiscriminator,
+    BeganDiscriminatorSettings,
     BeganGenerator,
     BeganGeneratorSettings,
 )
 from models.generators.began_blog import (
-    BlogAutoencoder,
-    BlogAutoencoderSettings,
+    BlogDiscriminator,
+    BlogDiscriminatorSettings,
     BlogGenerator,
     BlogGeneratorSettings,
 )
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
 from models.layers.locally_connected import LocallyConnected
-from models.layers.output_activation import Clip, output
+from models.layers.output_activation import Clip, output_activation
 from models.layers.residual_fade import ResidualFade, set_alpha
 from tests.models.generators.test_dcgan import unseen
 
@@ -38,7 +38,7 @@ def test_blog_networks_have_the_published_parameter_counts():
     with torch.device("meta"):
         generator, discriminator = (
             BlogGenerator(BlogGeneratorSettings()),
-            BlogAutoencoder(BlogAutoencoderSettings()),
+            BlogDiscriminator(BlogDiscriminatorSettings()),
         )
         plain = BlogGenerator(BlogGeneratorSettings(batch_norm=False))
     assert count(generator, nn.BatchNorm2d) == count(plain) == 2_444_800
@@ -66,7 +66,7 @@ def test_locally_connected_layer_with_equal_filters_is_convolution():
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_generator_and_autoencoder_work_at_every_size(size):
     generator = BeganGenerator(BeganGeneratorSettings(size=size, width=4, noise_dim=5))
-    discriminator = Autoencoder(AutoencoderSettings(size=size, width=4, code=6))
+    discriminator = BeganDiscriminator(BeganDiscriminatorSettings(size=size, width=4, code=6))
     picture = generator(*unseen(size), torch.randn(2, 5))
     rebuilt, code = discriminator(picture, torch.zeros(2, 384))
     assert picture.shape == rebuilt.shape == (2, 3, size, size)
@@ -76,7 +76,7 @@ def test_generator_and_autoencoder_work_at_every_size(size):
 @torch.no_grad()
 def test_the_blogs_networks_fit_each_other():
     picture = BlogGenerator(BlogGeneratorSettings())(*unseen(32), torch.randn(2, 64))
-    rebuilt, code = BlogAutoencoder(BlogAutoencoderSettings())(picture, torch.zeros(2, 0))
+    rebuilt, code = BlogDiscriminator(BlogDiscriminatorSettings())(picture, torch.zeros(2, 0))
     assert picture.shape == rebuilt.shape == (2, 3, 32, 32)
     assert picture.abs().max() <= 1
     assert code.shape == (2, 4096)
@@ -84,8 +84,8 @@ def test_the_blogs_networks_fit_each_other():
 
 def test_began_has_no_batch_norm_unless_told():
     with torch.device("meta"):
-        plain = Autoencoder(AutoencoderSettings())
-        normed = Autoencoder(AutoencoderSettings(batch_norm=True))
+        plain = BeganDiscriminator(BeganDiscriminatorSettings())
+        normed = BeganDiscriminator(BeganDiscriminatorSettings(batch_norm=True))
     norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (plain, normed)]
     assert norms[0] == 0 < norms[1]
 
@@ -122,7 +122,7 @@ def test_a_clipped_pixel_finds_its_way_back():
 
 def test_unknown_output_or_activation_is_refused():
     with pytest.raises(ValueError, match="none of clip, tanh"):
-        output("sigmoid")
+        output_activation("sigmoid")
     with pytest.raises(ValueError, match="activation 'gelu'"):
         InpaintBeganSettings(activation="gelu")
 
@@ -142,8 +142,8 @@ def test_every_inpainting_generator_input_changes_the_fill(which):
 @torch.no_grad()
 @pytest.mark.parametrize("encoder", ["conv", "squeeze"])
 def test_autoencoder_reconstructs_with_the_caption_it_reads(encoder):
-    settings = AutoencoderSettings(caption_dim=12, caption_code=4, width=16, encoder=encoder)
-    discriminator, images = Autoencoder(settings).eval(), torch.rand(2, 3, 64, 64)
+    settings = BeganDiscriminatorSettings(caption_dim=12, caption_code=4, width=16, encoder=encoder)
+    discriminator, images = BeganDiscriminator(settings).eval(), torch.rand(2, 3, 64, 64)
     one = discriminator(images, torch.zeros(2, 12))
     other = discriminator(images, torch.ones(2, 12))
     assert torch.equal(one.code, other.code)

@@ -13,7 +13,7 @@ from models.generators.dcgan import (
     DcganGeneratorSettings,
 )
 from models.geometry import paste, whole_mask
-from models.layers.noise import spread
+from models.layers.noise import from_normal
 
 
 def unseen(size, count=2):
@@ -68,7 +68,7 @@ def test_image_from_noise_alone_is_within_range():
 
 
 def test_uniform_noise_fills_the_range_evenly():
-    noise = spread(torch.randn(100_000, generator=torch.Generator().manual_seed(0)), "uniform")
+    noise = from_normal(torch.randn(100_000, generator=torch.Generator().manual_seed(0)), "uniform")
     counts = torch.histc(noise, 4, -1, 1) / len(noise)
     assert counts.tolist() == pytest.approx([0.25] * 4, abs=0.01)
 

@@ -31,7 +31,7 @@ def test_each_fills_and_draws_as_the_flagship_does(kind):
     fill = generator(context, mask, caption, noise)
     assert fill.shape == (2, 3, 32, 32)
     (wide,) = generator.draw(context, mask, caption, [noise])
-    assert torch.allclose(generator.without_margin(wide), fill, atol=1e-5)
+    assert torch.allclose(generator.crop_margin(wide), fill, atol=1e-5)
     assert (generator(context, mask, -caption, noise) - fill).abs().max() > 1e-5
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.layers.boundary_correction import BoundaryCorrection, frame, harmonic
+from models.layers.boundary_correction import BoundaryCorrection, border_pixels, harmonic_weights
 
 
 def ramp(x, y):
@@ -20,7 +20,7 @@ def hidden(picture):
 
 
 def test_frame_weights_are_positive_and_sum_to_1():
-    weights = harmonic(32)
+    weights = harmonic_weights(32)
     assert weights.shape == (32 * 32, 4 * 32) and weights.min() > 0
     assert torch.allclose(weights.sum(1), torch.ones(1024, dtype=torch.float64))
 
@@ -53,13 +53,13 @@ def test_step_at_border_is_removed_and_texture_stays():
 def test_the_frame_is_ordered_as_the_weights_are():
     """A pixel of the frame weighs most in the pixel that it touches."""
     places = torch.arange(34 * 34.0).reshape(1, 1, 34, 34)
-    values, inside = frame(places, 1)[0, 0], places[0, 0, 1:-1, 1:-1].flatten()
-    nearest = inside[harmonic(32).argmax(0)]
+    values, inside = border_pixels(places, 1)[0, 0], places[0, 0, 1:-1, 1:-1].flatten()
+    nearest = inside[harmonic_weights(32).argmax(0)]
     assert set((values - nearest).abs().tolist()) == {1.0, 34.0}
 
 
 def test_meta_device_instance_spoils_no_other():
-    harmonic.cache_clear()
+    harmonic_weights.cache_clear()
     with torch.device("meta"):
         BoundaryCorrection()
     assert BoundaryCorrection().weights.sum().item() > 1023

@@ -54,7 +54,7 @@ def way(request, folder, monkeypatch):
     if request.param in ("mount", "hidden mount"):
         monkeypatch.setattr(Path, "rename", refuse({folder.name}))
     if request.param == "crowded":
-        monkeypatch.setattr("models.runtime.replace_files.FEW", 2)
+        monkeypatch.setattr("models.runtime.replace_files.MAX_OTHER_FILES", 2)
     if request.param == "working":
         monkeypatch.chdir(folder)
     if request.param == "link":

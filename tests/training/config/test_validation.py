@@ -14,12 +14,12 @@ from training.config.load import load_recipe
         (
             "dcgan",
             ["discriminator={ kind = 'context-encoder' }"],
-            "'context-encoder' gives a patches",
+            "output of 'context-encoder' is PatchLogits",
         ),
         (
             "context-encoder",
             ["discriminator={ kind = 'dcgan' }"],
-            "needs a discriminator that gives",
+            "needs a discriminator with output PatchLogits",
         ),
         ("context-encoder", ["picture.hole=all"], r"makes 32×32 pixels.*\(all\) has 64×64"),
         ("dcgan", ["picture.hole=centre"], r"makes 64×64 pixels.*\(centre\) has 32×32"),
@@ -27,8 +27,16 @@ from training.config.load import load_recipe
         ("dcgan", ["discriminator.settings.size=32"], "discriminator is not made for 64×64"),
         ("dcgan", ["discriminator.settings.size=128"], "discriminator takes no 64×64"),
         ("dcgan", ["generator.settings.noise=pink"], "none of normal, uniform"),
-        ("dcgan", ["objective={ kind = 'began' }"], "needs a discriminator that gives a reconstr"),
-        ("began", ["objective={ kind = 'wgan-clip' }"], "gives a judgement; 'autoencoder' gives a"),
+        (
+            "dcgan",
+            ["objective={ kind = 'began' }"],
+            "needs a discriminator with output Reconstruction",
+        ),
+        (
+            "began",
+            ["objective={ kind = 'wgan-clip' }"],
+            "output Logits; the output of 'autoencoder' is",
+        ),
         ("wgan-gp", ["optimizers.plateau={}"], "objective 'wgan-gp' has none"),
         ("began", ["generator.settings.width=256"], "width 256 is not 1 to 128"),
         ("began", ["discriminator.settings.encoder=squeeze"], "takes no 32×32"),

@@ -24,10 +24,10 @@ class PlainJudge(Scorer):
     def __init__(self) -> None:
         super().__init__(nn.Identity(), DIM, DIM, DIM)
 
-    def see_centres(self, centres):
+    def encode_images(self, centres):
         return normalize(centres, dim=1)
 
-    def read_captions(self, caption):
+    def encode_captions(self, caption):
         return normalize(caption, dim=1)
 
 

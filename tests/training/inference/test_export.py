@@ -12,7 +12,7 @@ from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
 from training.inference.export import export
 from training.runs.checkpoint import load_checkpoint
-from training.scorers.train import KINDS, save_scorer
+from training.scorers.train import SCORER_KINDS, save_scorer
 from training.trainer.run import resume, start
 
 
@@ -41,7 +41,7 @@ def test_the_bundle_fills(run, tmp_path):
 
 def test_bundle_carries_only_the_scorer_it_was_given(run, tmp_path):
     for dim in (8, 12):
-        save_scorer(KINDS["plain"].build(dim), tmp_path / f"{dim}.safetensors")
+        save_scorer(SCORER_KINDS["plain"].build(dim), tmp_path / f"{dim}.safetensors")
     export(run, tmp_path / "bundle", scorer=tmp_path / "8.safetensors")
     assert load_bundle(tmp_path / "bundle").scorer is not None
     with pytest.raises(RunError, match="no such scorer"):

@@ -8,17 +8,17 @@ import torch
 from models.discriminator_outputs import Logits
 from training.losses.objectives import OBJECTIVES
 from training.losses.objectives.base import DiscriminatorInput
-from training.losses.objectives.gan import Gan, GanSettings, says_real
-from training.losses.objectives.terms import feature_matching, hole_l2, mismatched
+from training.losses.objectives.gan import Gan, GanSettings, real_loss
+from training.losses.objectives.terms import feature_matching, hole_l2, neighbour_captions
 
 
 class Judge(torch.nn.Module):
     """Scores a picture by its mean and a caption by its first number."""
 
     def forward(self, images, caption):
-        return Logits(self.rejudge(images * 2, caption), (images * 2,))
+        return Logits(self.score_features(images * 2, caption), (images * 2,))
 
-    def rejudge(self, seen, caption):
+    def score_features(self, seen, caption):
         return seen.flatten(1).mean(1) / 2 + caption[:, 0]
 
 
@@ -48,7 +48,7 @@ def test_the_generator_is_told_not_to_saturate():
 
 def test_a_smoothed_label_asks_for_less_than_certainty():
     best = torch.tensor(math.log(0.9 / 0.1), requires_grad=True)
-    says_real(best, 0.9).backward()
+    real_loss(best, 0.9).backward()
     assert best.grad.abs() < 1e-6
 
 
@@ -79,7 +79,7 @@ def test_feature_matching_moves_only_the_fake_side():
 
 
 def test_a_mismatch_gives_every_picture_its_neighbours_caption():
-    assert mismatched(REAL.caption)[:, 0].tolist() == [-1.0, 1.0]
+    assert neighbour_captions(REAL.caption)[:, 0].tolist() == [-1.0, 1.0]
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)

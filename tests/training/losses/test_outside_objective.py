@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.training.small_run import SMALL
 from training.common.errors import RecipeError
 from training.config.load import load_recipe, recipe_text
-from training.losses.objectives.base import PlainObjective, register
+from training.losses.objectives.base import BaseObjective, register
 from training.runs.metric_logger import read_log
 from training.trainer.run import start
 
@@ -52,4 +52,4 @@ def test_objective_that_cannot_be_imported_is_an_error(hinge_recipe):
 
 def test_two_objectives_of_one_name_are_refused():
     with pytest.raises(ValueError, match="two objectives called 'gan'"):
-        register("gan")(PlainObjective)
+        register("gan")(BaseObjective)

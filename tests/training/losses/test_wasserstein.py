@@ -9,8 +9,8 @@ from tests.training.losses.test_objectives import FAKE, REAL, Judge
 from training.common.errors import RecipeError
 from training.config.load import load_recipe
 from training.losses.objectives.base import DiscriminatorInput
-from training.losses.objectives.wgan import ClipSettings, WganClip
-from training.losses.objectives.wgan_gp import PenaltySettings, WganGp, gradient_penalty
+from training.losses.objectives.wgan import WganClip, WganClipSettings
+from training.losses.objectives.wgan_gp import WganGp, WganGpSettings, gradient_penalty
 
 SIZE = 8
 
@@ -79,7 +79,7 @@ def test_compiling_a_critic_with_gradient_penalty_is_refused():
 
 
 def test_critic_terms_are_scores_and_estimate_their_distance():
-    objective = WganClip(ClipSettings(mismatch=0.5))
+    objective = WganClip(WganClipSettings(mismatch=0.5))
     terms = objective.discriminator_terms(Judge(), REAL, FAKE)
     assert terms["real"].tolist() == pytest.approx([-1.5, 0.5])  # Judge: picture's mean + caption
     assert terms["fake"].tolist() == pytest.approx([0.25, -0.75])
@@ -89,12 +89,12 @@ def test_critic_terms_are_scores_and_estimate_their_distance():
 
 
 def test_the_generator_seeks_a_high_score():
-    terms = WganGp(PenaltySettings(adversarial=2.0)).generator_terms(Judge(), REAL, FAKE)
+    terms = WganGp(WganGpSettings(adversarial=2.0)).generator_terms(Judge(), REAL, FAKE)
     assert list(terms) == ["adversarial"]
     assert terms["adversarial"].tolist() == pytest.approx([-1.0, 3.0])
 
 
 def test_every_parameter_is_clipped_after_a_critic_step():
     critic = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-    WganClip(ClipSettings(clip=0.01)).after_discriminator_step(critic)
+    WganClip(WganClipSettings(clip=0.01)).after_discriminator_step(critic)
     assert max(float(p.detach().abs().max()) for p in critic.parameters()) == pytest.approx(0.01)

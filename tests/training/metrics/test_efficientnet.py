@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from models.frozen.efficientnet import scaled, weights_path
+from models.frozen.efficientnet import scale_stages, weights_path
 from training.data.sources.base import Example
 from training.data.sources.tiny_imagenet import read_tiny_imagenet
 from training.evaluation.word_control.class_names import imagenet_rows
@@ -19,7 +19,7 @@ needs_weights = pytest.mark.skipif(weights_path(LITE2) is None, reason=f"needs {
 
 
 def test_lite2_stages_have_published_width_and_depth():
-    stages = scaled(1.1, 1.2)
+    stages = scale_stages(1.1, 1.2)
     assert [s.channels for s in stages] == [16, 24, 48, 88, 120, 208, 352]
     assert [s.repeats for s in stages] == [1, 3, 3, 4, 4, 5, 1]
 

@@ -5,7 +5,7 @@ import pytest
 from training.common.errors import RunError
 from training.scorers import judge as judging
 from training.scorers.judge import load_judge
-from training.scorers.train import KINDS, save_scorer
+from training.scorers.train import SCORER_KINDS, save_scorer
 
 
 def test_shipped_judge_is_named_in_reports():
@@ -22,5 +22,5 @@ def test_a_changed_judge_is_refused(monkeypatch):
 
 def test_captions_of_another_length_need_their_own_judge(tmp_path):
     assert load_judge(8) is None
-    save_scorer(KINDS["judge"].build(8), tmp_path / "own.safetensors")
+    save_scorer(SCORER_KINDS["judge"].build(8), tmp_path / "own.safetensors")
     assert load_judge(8, tmp_path / "own.safetensors").digest != judging.DIGEST

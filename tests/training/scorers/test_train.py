@@ -11,9 +11,9 @@ from training.common.errors import PreparedDataError, RunError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest
 from training.scorers.train import (
-    KINDS,
-    Schedule,
-    ScorerSpec,
+    SCORER_KINDS,
+    ScorerKind,
+    ScorerSchedule,
     load_scorer,
     precision_at_1,
     save_scorer,
@@ -21,15 +21,15 @@ from training.scorers.train import (
     train_scorer,
 )
 
-SMALL = ScorerSpec(
-    lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), KINDS["plain"].see
+SMALL = ScorerKind(
+    lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), SCORER_KINDS["plain"].see
 )
 
 
 @pytest.mark.parametrize("once", [False, True])
 def test_scorer_learns_its_pictures_and_reloads(once, prepared, tmp_path):
     losses = []
-    schedule = Schedule(steps=60, batch_size=12, lr=5e-3)
+    schedule = ScorerSchedule(steps=60, batch_size=12, lr=5e-3)
     kind = replace(SMALL, once=once)
     scorer = train_scorer(kind, [prepared], schedule, lambda step, loss: losses.append(loss))
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
@@ -49,13 +49,15 @@ def test_damaged_validation_pictures_are_reported_before_training(prepared, tmp_
     replace(manifest, splits=splits, shards=shards).save(tmp_path / "other")
     told = []
     with pytest.raises(PreparedDataError, match="missing"):
-        train_and_test(SMALL, [tmp_path / "other"], Schedule(1), lambda *news: told.append(news))
+        train_and_test(
+            SMALL, [tmp_path / "other"], ScorerSchedule(1), lambda *news: told.append(news)
+        )
     assert told == []
 
 
 def test_judge_and_adversary_share_no_feature_network():
     images = torch.rand(2, 3, 64, 64) * 2 - 1
-    steering, judge = (KINDS[name].see(images) for name in ("steering", "judge"))
+    steering, judge = (SCORER_KINDS[name].see(images) for name in ("steering", "judge"))
     assert steering.shape == (2, 155, 5, 5)
     assert judge.shape == (2, 1280)
 

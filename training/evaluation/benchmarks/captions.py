@@ -10,7 +10,7 @@ from training.evaluation.context import Seen
 from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.metrics.confidence import bootstrap_ratio
 from training.metrics.mobilenet import feature_distance
-from training.scorers.train import RANKED, own_first
+from training.scorers.train import RANKING_SIZE, ranks_own_first
 
 PARTITIONS = 20  # how often pictures are dealt into hundreds
 
@@ -37,8 +37,8 @@ def captions_steer(
         network: who judges.
         seed: of the partitions and resamples.
     """
-    if len(vectors) < RANKED:
-        return unmeasured("captions_steer", data, f"needs {RANKED} pictures")
+    if len(vectors) < RANKING_SIZE:
+        return unmeasured("captions_steer", data, f"needs {RANKING_SIZE} pictures")
     true, none = (
         torch.stack([precision(scorer, draw, vectors, seed) for draw in draws]).mean(0)
         for draws in (seen.true, seen.none)
@@ -67,12 +67,12 @@ def precision(scorer: Scorer, seen: Tensor, vectors: Tensor, seed: int = 0) -> T
         float64 `(N,)`, 0 to 1: of the hundreds that a picture was in, in how many its own
         caption came first.
     """
-    pictures, read = scorer.see_centres(seen), scorer.read_captions(vectors)
+    pictures, read = scorer.encode_images(seen), scorer.encode_captions(vectors)
     count, rng = len(seen), torch.Generator().manual_seed(seed)
     hits, dealt = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
     for _ in range(PARTITIONS):
         order = torch.randperm(count, generator=rng)
-        for rows in order[: count // RANKED * RANKED].split(RANKED):
-            hits[rows] += own_first(pictures[rows], read[rows], vectors[rows]).double()
+        for rows in order[: count // RANKING_SIZE * RANKING_SIZE].split(RANKING_SIZE):
+            hits[rows] += ranks_own_first(pictures[rows], read[rows], vectors[rows]).double()
             dealt[rows] += 1
     return hits / dealt.clamp_min(1)

@@ -10,7 +10,7 @@ from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement, measured, unmeasured
 from training.metrics.images import bootstrap_interval
 from training.scorers.judge import Judge
-from training.scorers.train import RANKED
+from training.scorers.train import RANKING_SIZE
 
 CANDIDATES = 8
 NAMES = ("ranking", "ranking_precision")
@@ -57,8 +57,8 @@ def compare(
     ours = scorer(first, vectors)
     theirs = torch.stack([scorer(other, vectors) for other in others]).mean(0)
     figures = [told(NAMES[0], data, ours, theirs, judge, seed=seed)]
-    if len(vectors) < RANKED:
-        return [*figures, unmeasured(NAMES[1], data, f"needs {RANKED} pictures")]
+    if len(vectors) < RANKING_SIZE:
+        return [*figures, unmeasured(NAMES[1], data, f"needs {RANKING_SIZE} pictures")]
     ours = precision(scorer, first, vectors, seed)
     theirs = torch.stack([precision(scorer, other, vectors, seed) for other in others]).mean(0)
     return [*figures, told(NAMES[1], data, ours, theirs, judge, seed=seed)]

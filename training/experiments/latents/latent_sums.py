@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.layers.noise import gather, spread
+from models.layers.noise import from_normal, to_normal
 from training.experiments.latents.attributes import Signs, most
 
 THREE = 3  # samples a group: single ones are unstable, their means are not
@@ -70,11 +70,11 @@ def add_up(
         kind: of the noise the network was trained with.
         around: `(R, 9, D)`, what is added to each result.
     """
-    means = spread(noise, kind)[chosen].mean(2)
+    means = from_normal(noise, kind)[chosen].mean(2)
     results = combined(means)[:, None] + around
 
     def made(latents: Tensor) -> Tensor:
-        return make(gather(latents, kind).flatten(0, 1)).unflatten(0, latents.shape[:2])
+        return make(to_normal(latents, kind).flatten(0, 1)).unflatten(0, latents.shape[:2])
 
     groups = pictures[chosen]
     pixels = combined(groups.float().mean(2)).round().clamp(0, 255).to(torch.uint8)

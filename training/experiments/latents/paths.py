@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from models.layers.noise import gather, spread
+from models.layers.noise import from_normal, to_normal
 
 
 def linear(start: Tensor, end: Tensor, along: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def spherical(start: Tensor, end: Tensor, along: Tensor) -> Tensor:
 
 
 def straight(start: Tensor, end: Tensor, along: Tensor, kind: str) -> Tensor:
-    """Go in straight lines through the space the network sees, which `spread` makes of noise.
+    """Go in straight lines through the space the network sees, which `from_normal` makes of noise.
 
     Args:
         start: noise `(N, D)`, standard normal.
@@ -50,7 +50,7 @@ def straight(start: Tensor, end: Tensor, along: Tensor, kind: str) -> Tensor:
     Returns:
         Noise `(N, T, D)`, as a generator takes it.
     """
-    return gather(linear(spread(start, kind), spread(end, kind), along), kind)
+    return to_normal(linear(from_normal(start, kind), from_normal(end, kind), along), kind)
 
 
 def surface(corners: Tensor, along: Tensor) -> Tensor:

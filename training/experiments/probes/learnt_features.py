@@ -61,4 +61,4 @@ def caption_dim(loaded: LoadedRun) -> int:
 
 def described(discriminator: nn.Module) -> str:
     """Say what is taken for a discriminator's features."""
-    return CODE if discriminator.verdict is Reconstruction else FEATURES
+    return CODE if discriminator.output_type is Reconstruction else FEATURES

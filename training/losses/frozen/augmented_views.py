@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.discriminators.projected import FrozenFeatures, ProjectedDiscriminator
-from models.geometry import corners
+from models.geometry import random_corners
 from training.common import distributed
 
 RESOLUTIONS = (64, 80)
@@ -44,7 +44,7 @@ class View(NamedTuple):
         return eye.look(images, self.corner, self.resolution, static)
 
 
-def draw_view(
+def sample_view(
     eye: ProjectedDiscriminator, jitter: int, resolutions: Sequence[int], noise: float
 ) -> View:
     """Draw how to look next, the same on every rank.
@@ -55,7 +55,7 @@ def draw_view(
         resolutions: sides to choose from.
         noise: see `View`.
     """
-    moved = corners(1, 2 * jitter, torch.default_generator)[0] - jitter
+    moved = random_corners(1, 2 * jitter, torch.default_generator)[0] - jitter
     row, column = (moved + eye.middle).tolist()
     choice = int(torch.randint(len(resolutions), ()))
     return View((row, column), resolutions[choice], noise)

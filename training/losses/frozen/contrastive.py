@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 TEMPERATURE = 0.07  # Radford et al. 2021 begin with it
 # Captions at least this near (cosine) may mean the same picture: they are no negatives.
-SAME = 0.75
+SAME_CAPTION = 0.75
 
 
 def has_caption(caption: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def contrastive_loss(seen: Tensor, read: Tensor, caption: Tensor) -> Tensor:
     logits = seen.float() @ read.float().T / TEMPERATURE
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     speaks = has_caption(caption)
-    usable = (caption @ caption.T < SAME) & speaks
+    usable = (caption @ caption.T < SAME_CAPTION) & speaks
     logits = logits.masked_fill(~(usable | own), -1e4)
     loss = cross_entropy(logits, torch.arange(len(logits), device=logits.device), reduction="none")
     return loss * speaks

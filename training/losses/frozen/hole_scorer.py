@@ -13,15 +13,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.frozen.caption_scorer import caption_map, read_frozen
-from models.frozen.efficientnet import features_of
+from models.frozen.caption_scorer import load_frozen_scorer, scorer_input
+from models.frozen.efficientnet import extract_features
 from models.frozen.scorers import Scorer
-from models.geometry import HOLE, centre, corners
+from models.geometry import HOLE, centre, random_corners
 from training.common import distributed
 
 WEIGHTS = "hole.safetensors"
 DIGEST = "aeaeb975b52cbbf30c483b6e597de2039f67a9cfe2470f54456bfff5cdd727ad"
-SIDE = 28  # pixels of the hole's 32 that are looked at, never twice the same
+CROP_SIZE = 28  # pixels of the hole's 32 that are looked at, never twice the same
 RESOLUTION = 64
 
 
@@ -33,24 +33,24 @@ class HoleView(NamedTuple):
         noise: standard deviation of what is added, in units of -1 to 1.
     """
 
-    corner: tuple[int, int] = ((HOLE - SIDE) // 2, (HOLE - SIDE) // 2)
+    corner: tuple[int, int] = ((HOLE - CROP_SIZE) // 2, (HOLE - CROP_SIZE) // 2)
     noise: float = 0.0
 
     def look(self, images: Tensor) -> Tensor:
         """Look into holes of `(N, 3, 64, 64)`, -1 to 1: caption maps `(N, 155, 4, 4)`."""
         top, left = self.corner
-        inside = centre(images)[:, :, top : top + SIDE, left : left + SIDE].float()
+        inside = centre(images)[:, :, top : top + CROP_SIZE, left : left + CROP_SIZE].float()
         if self.noise:
             static = distributed.shard_rows(
-                lambda rows: torch.randn(rows, 3, SIDE, SIDE), len(images)
+                lambda rows: torch.randn(rows, 3, CROP_SIZE, CROP_SIZE), len(images)
             )
             inside = inside + static.to(images.device) * self.noise
-        return caption_map(inside, features_of(inside, RESOLUTION))
+        return scorer_input(inside, extract_features(inside, RESOLUTION))
 
 
-def draw_hole_view(noise: float) -> HoleView:
+def sample_hole_view(noise: float) -> HoleView:
     """Draw where to look next, the same on every rank."""
-    row, column = corners(1, HOLE - SIDE, torch.default_generator)[0].tolist()
+    row, column = random_corners(1, HOLE - CROP_SIZE, torch.default_generator)[0].tolist()
     return HoleView((row, column), noise)
 
 
@@ -61,4 +61,4 @@ def load_hole_scorer(device: str) -> Scorer:
     Raises:
         FrozenWeightsError: the file is another one than runs of this version were trained with.
     """
-    return read_frozen(resources.files("training") / "weights" / WEIGHTS, DIGEST, device)
+    return load_frozen_scorer(resources.files("training") / "weights" / WEIGHTS, DIGEST, device)

@@ -16,7 +16,7 @@ from models.discriminator_outputs import Logits
 # means. Weighted, so that what is logged is what was minimised.
 Terms = dict[str, Tensor]
 # Figures of a whole step, by name.
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
 class DiscriminatorInput(NamedTuple):
@@ -26,26 +26,30 @@ class DiscriminatorInput(NamedTuple):
         images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
         mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
         caption: `(N, caption_dim)`; of fills what they were asked for.
-        draws: where an objective asks for fills with what margin the generator gives them: those
-            in the composites, `(N, 3, F, F)`, then others of the first M holes, `(M, 3, F, F)`.
-        looked: what `prepare` keeps of the images for both players; it has a `detach`.
-        still: fills of the first M holes without noise, `(M, 3, F, F)`, where an objective asks.
+        samples: where the objective uses several fills a hole, with their margin: those in the
+            composites, `(N, 3, F, F)`, then further ones of the first M holes, `(M, 3, F, F)`.
+        features: what `prepare` keeps of the images for both players; it has a `detach`.
+        zero_noise_fills: fills of the first M holes at zero noise, `(M, 3, F, F)`, where the
+            objective uses them.
     """
 
     images: Tensor
     mask: Tensor
     caption: Tensor
-    draws: tuple[Tensor, ...] | None = None
-    looked: Any = None
-    still: Tensor | None = None
+    samples: tuple[Tensor, ...] | None = None
+    features: Any = None
+    zero_noise_fills: Tensor | None = None
 
     def detach(self) -> "DiscriminatorInput":
         """Return the same without a gradient."""
-        draws = None if self.draws is None else tuple(draw.detach() for draw in self.draws)
-        looked = None if self.looked is None else self.looked.detach()
-        still = None if self.still is None else self.still.detach()
+        samples, zero = self.samples, self.zero_noise_fills
         return DiscriminatorInput(
-            self.images.detach(), self.mask, self.caption, draws, looked, still
+            self.images.detach(),
+            self.mask,
+            self.caption,
+            None if samples is None else tuple(fill.detach() for fill in samples),
+            None if self.features is None else self.features.detach(),
+            None if zero is None else zero.detach(),
         )
 
 
@@ -54,23 +58,23 @@ class Objective(Protocol):
 
     Attributes:
         settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
-        verdict: what a discriminator must give: `Logits`, `PatchLogits` or `Reconstruction`.
-        differentiates_twice: whether a term holds a gradient, which torch.compile cannot do.
-        progress: the figure, falling as training gets on, that a plateau of is watched for.
-        clip: the discriminator's weights are kept in -clip to clip; None where they are free.
-        draws: fills of each hole that are wanted, with the generator's margin; 0 for the plain one.
-        redrawn: share of the holes, the first of a batch, that are filled more than once.
-        still: whether those are filled without noise as well.
+        output_type: what a discriminator must give: `Logits`, `PatchLogits` or `Reconstruction`.
+        needs_double_backward: whether a term holds a gradient, which torch.compile cannot do.
+        plateau_metric: the metric that `optimizers.plateau` watches; it falls during training.
+        weight_clip: bound on the absolute value of the discriminator's weights; None for none.
+        num_samples: fills a hole, with the generator's margin; 0 for one fill without a margin.
+        resample_fraction: fraction of the batch, its first rows, with more than one fill a hole.
+        zero_noise_fills: whether these holes are filled at zero noise as well.
     """
 
     settings_type: ClassVar[type]
-    verdict: ClassVar[type]
-    differentiates_twice: ClassVar[bool]
-    progress: ClassVar[str | None]
-    clip: float | None
-    draws: int
-    redrawn: float
-    still: bool
+    output_type: ClassVar[type]
+    needs_double_backward: ClassVar[bool]
+    plateau_metric: ClassVar[str | None]
+    weight_clip: float | None
+    num_samples: int
+    resample_fraction: float
+    zero_noise_fills: bool
 
     def check(self, discriminator: nn.Module) -> None:
         """Raise `ValueError` with the reason where the objective and a network do not go together.
@@ -79,7 +83,7 @@ class Objective(Protocol):
         """
         ...
 
-    def asked(self, caption: Tensor) -> Tensor:
+    def condition(self, caption: Tensor) -> Tensor:
         """Return the captions `(N, caption_dim)` that fills are asked for, given the pictures'."""
         ...
 
@@ -105,7 +109,7 @@ class Objective(Protocol):
         """Return the terms the generator minimises, through `fake`."""
         ...
 
-    def after_step(self, figures: Mapping[str, float]) -> Figures:
+    def after_step(self, figures: Mapping[str, float]) -> Metrics:
         """Let the state follow a whole step, and return what to log of it.
 
         Args:
@@ -123,21 +127,21 @@ class Objective(Protocol):
         ...
 
 
-class PlainObjective:
+class BaseObjective:
     """What most objectives are: they need scores, change no weights and keep no state."""
 
-    verdict: ClassVar[type] = Logits
-    differentiates_twice: ClassVar[bool] = False
-    progress: ClassVar[str | None] = None
-    clip: float | None = None
-    draws: int = 0
-    redrawn: float = 1.0
-    still: bool = False
+    output_type: ClassVar[type] = Logits
+    needs_double_backward: ClassVar[bool] = False
+    plateau_metric: ClassVar[str | None] = None
+    weight_clip: float | None = None
+    num_samples: int = 0
+    resample_fraction: float = 1.0
+    zero_noise_fills: bool = False
 
     def check(self, discriminator: nn.Module) -> None:
         """Take any discriminator that gives the right verdict."""
 
-    def asked(self, caption: Tensor) -> Tensor:
+    def condition(self, caption: Tensor) -> Tensor:
         """Ask for what the pictures show."""
         return caption
 
@@ -150,7 +154,7 @@ class PlainObjective:
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
         """Leave the weights as the optimizer left them."""
 
-    def after_step(self, figures: Mapping[str, float]) -> Figures:
+    def after_step(self, figures: Mapping[str, float]) -> Metrics:
         """Log nothing but the terms."""
         return {}
 

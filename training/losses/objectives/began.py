@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from models.discriminator_outputs import Reconstruction
 from training.losses.objectives.base import (
+    BaseObjective,
     DiscriminatorInput,
-    Figures,
-    PlainObjective,
+    Metrics,
     Terms,
     register,
 )
@@ -37,12 +37,12 @@ class BeganLossSettings:
 
 
 @register("began")
-class Began(PlainObjective):
+class Began(BaseObjective):
     """§3.4: `L_D = L(x) - k·L(G(z))`, `L_G = L(G(z))`, and k holds γ·L(x) and L(G(z)) level."""
 
     settings_type = BeganLossSettings
-    verdict = Reconstruction
-    progress = "M"
+    output_type = Reconstruction
+    plateau_metric = "M"
 
     def __init__(self, settings: BeganLossSettings) -> None:
         self.settings = settings
@@ -76,7 +76,7 @@ class Began(PlainObjective):
         error = (scene.images.float() - rebuilt.float()).abs()
         return hole_mean(error if self.settings.norm == 1 else error.square(), scene.mask)
 
-    def after_step(self, figures: Mapping[str, float]) -> Figures:
+    def after_step(self, figures: Mapping[str, float]) -> Metrics:
         """`k ← clip(k + λ_k(γL(x) - L(G(z))), 0, 1)`, and the measures to log.
 
         Returns:

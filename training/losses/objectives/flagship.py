@@ -14,23 +14,23 @@ from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.frozen.efficientnet import PACKAGE, weights_path
 from models.frozen.scorers import Scorer
 from training.common import distributed
-from training.losses.frozen.augmented_views import RESOLUTIONS, draw_view
-from training.losses.frozen.contrastive import SAME, contrastive_loss, has_caption
-from training.losses.frozen.hole_scorer import draw_hole_view, load_hole_scorer
+from training.losses.frozen.augmented_views import RESOLUTIONS, sample_view
+from training.losses.frozen.contrastive import SAME_CAPTION, contrastive_loss, has_caption
+from training.losses.frozen.hole_scorer import load_hole_scorer, sample_hole_view
 from training.losses.objectives.base import (
+    BaseObjective,
     DiscriminatorInput,
-    Figures,
-    PlainObjective,
+    Metrics,
     Terms,
     register,
 )
 from training.losses.objectives.gradient_balancing import GradientBalancer
 from training.losses.objectives.terms import hole_mean
 
-DRAWS = 2
+NUM_SAMPLES = 2
 # Bendel et al. 2023, eq. 12 and 13, for two draws: the weight at which independent Gaussian draws
 # have the posterior's own standard deviation, times what makes |x1 - x2| an estimate of it.
-SPREAD_WEIGHT = (2 / (torch.pi * DRAWS * (DRAWS + 1))) ** 0.5 * (torch.pi / 4) ** 0.5
+DIVERSITY_WEIGHT = (2 / (torch.pi * NUM_SAMPLES * (NUM_SAMPLES + 1))) ** 0.5 * (torch.pi / 4) ** 0.5
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -89,7 +89,7 @@ class FlagshipSettings:
 
 
 @register("steered")
-class Flagship(PlainObjective):
+class Flagship(BaseObjective):
     """Hinge adversary on pretrained features, Bendel's regulariser, contrast of captions."""
 
     settings_type = FlagshipSettings
@@ -99,7 +99,7 @@ class Flagship(PlainObjective):
         self.steps = 0
         names = ("adversarial", "features", "caption", "hole")
         shares = {name: getattr(settings, name) for name in names}
-        self.shares = GradientBalancer("pixels", shares, content=frozenset({"caption", "hole"}))
+        self.balancer = GradientBalancer("pixels", shares, content=frozenset({"caption", "hole"}))
 
     def check(self, discriminator: nn.Module) -> None:
         """Refuse a discriminator that cannot look once for both players, or looks beyond the edge.
@@ -123,43 +123,45 @@ class Flagship(PlainObjective):
             raise ValueError(f"objective 'steered' needs the package {PACKAGE}")
 
     @property
-    def draws(self) -> int:  # type: ignore[override]
+    def num_samples(self) -> int:  # type: ignore[override]
         """One fill of each hole until there is something to spread for."""
-        return DRAWS if self.listens and not self.waits else 1
+        return NUM_SAMPLES if self.adversarial_active and not self.generator_frozen else 1
 
     @property
-    def redrawn(self) -> float:  # type: ignore[override]
+    def resample_fraction(self) -> float:  # type: ignore[override]
         """The share of the holes that are filled twice."""
         return self.settings.redrawn
 
     @property
-    def still(self) -> bool:  # type: ignore[override]
+    def zero_noise_fills(self) -> bool:  # type: ignore[override]
         """Whether holes are filled without noise as well."""
         s = self.settings
-        return s.mean > 0 and self.draws == DRAWS and self.steps >= s.warmup + s.mean_after
+        return (
+            s.mean > 0 and self.num_samples == NUM_SAMPLES and self.steps >= s.warmup + s.mean_after
+        )
 
     @property
-    def listens(self) -> bool:
+    def adversarial_active(self) -> bool:
         """Whether the pixels alone have had their steps."""
         return self.steps >= self.settings.warmup
 
     @property
-    def waits(self) -> bool:
+    def generator_frozen(self) -> bool:
         """Whether the generator stands still, for the discriminator to get to know its fills."""
-        return self.listens and self.steps < self.settings.warmup + self.settings.ahead
+        return self.adversarial_active and self.steps < self.settings.warmup + self.settings.ahead
 
-    def asked(self, caption: Tensor) -> Tensor:
+    def condition(self, caption: Tensor) -> Tensor:
         """Ask for another picture's caption in a share of the rows, and without one in another."""
         s = self.settings
-        if not self.listens:
+        if not self.adversarial_active:
             return caption
         asked = caption
         if s.swap:
-            other, exists = other_captions(caption)
-            chosen = exists & has_caption(caption) & share_of(s.swap, caption)
+            other, exists = mismatched_captions(caption)
+            chosen = exists & has_caption(caption) & choose_rows(s.swap, caption)
             asked = torch.where(chosen[:, None], other, caption)
         if s.untold:
-            hushed = (asked == caption).all(1) & share_of(s.untold, caption)
+            hushed = (asked == caption).all(1) & choose_rows(s.untold, caption)
             asked = asked.masked_fill(hushed[:, None], 0.0)
         return asked
 
@@ -167,14 +169,14 @@ class Flagship(PlainObjective):
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Look at both through the frozen network, the same way, once for both players."""
-        if not self.listens:
+        if not self.adversarial_active:
             return real, fake
         s = self.settings
-        view = draw_view(discriminator, s.jitter, RESOLUTIONS, s.noise)  # type: ignore[arg-type]
+        view = sample_view(discriminator, s.jitter, RESOLUTIONS, s.noise)  # type: ignore[arg-type]
         with torch.no_grad():
             seen = view.look(discriminator, real.images)  # type: ignore[arg-type]
-        return real._replace(looked=seen), fake._replace(
-            looked=view.look(discriminator, fake.images)  # type: ignore[arg-type]
+        return real._replace(features=seen), fake._replace(
+            features=view.look(discriminator, fake.images)  # type: ignore[arg-type]
         )
 
     def discriminator_terms(
@@ -185,34 +187,36 @@ class Flagship(PlainObjective):
         Real pictures weigh as much as both kinds of fakes together: with less, all scores sink to
         where the fakes' hinge is flat, and half of the fills teach the discriminator nothing.
         """
-        if not self.listens:
+        if not self.adversarial_active:
             return {}
-        wrong, exists = other_captions(real.caption)
-        right, mismatched = discriminator.scores(real.looked, real.caption, wrong)
-        (made,) = discriminator.scores(fake.looked, judged_caption(real, fake))
+        wrong, exists = mismatched_captions(real.caption)
+        right, mismatched = discriminator.scores(real.features, real.caption, wrong)
+        (made,) = discriminator.scores(fake.features, judged_caption(real, fake))
         balanced = 1 + self.settings.mismatch
-        terms = {"real": hinge(right, -1.0) * balanced, "fake": hinge(made, 1.0)}
+        terms = {"real": hinge_loss(right, -1.0) * balanced, "fake": hinge_loss(made, 1.0)}
         if self.settings.mismatch:
-            terms["mismatch"] = hinge(mismatched, 1.0) * exists * self.settings.mismatch
+            terms["mismatch"] = hinge_loss(mismatched, 1.0) * exists * self.settings.mismatch
         return terms
 
     def generator_terms(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the pixels' terms and, after the warm-up, all others, each with its share."""
-        if self.waits:
+        if self.generator_frozen:
             return {}
-        if fake.draws is None:
+        if fake.samples is None:
             raise ValueError("objective 'steered' needs fills with their margin")
-        terms = {"pixels": self.pixels(real, fake.draws) * own_caption(real, fake)}
-        if self.listens:
-            terms |= self.judged(discriminator, real, fake)
-            terms = self.shares.weigh(terms, fake.draws[0], self.steps)
-        if fake.still is not None:
-            terms["mean"] = self.mean(real, fake.still) * own_caption(real, fake)
+        terms = {"pixels": self.pixel_loss(real, fake.samples) * has_own_caption(real, fake)}
+        if self.adversarial_active:
+            terms |= self.frozen_feature_losses(discriminator, real, fake)
+            terms = self.balancer.weigh(terms, fake.samples[0], self.steps)
+        if fake.zero_noise_fills is not None:
+            terms["mean"] = self.mean_loss(real, fake.zero_noise_fills) * has_own_caption(
+                real, fake
+            )
         return terms
 
-    def pixels(self, real: DiscriminatorInput, draws: tuple[Tensor, ...]) -> Tensor:
+    def pixel_loss(self, real: DiscriminatorInput, draws: tuple[Tensor, ...]) -> Tensor:
         """L1 of the draws' mean over hole and margin, less the reward for their spread, `(N,)`.
 
         Of pictures that were drawn once it is 0, and the others' is larger for it: the mean over
@@ -228,10 +232,10 @@ class Flagship(PlainObjective):
         error = off.flatten(1).mean(1) if self.settings.overlap else hole_mean(off, hole)
         if len(draws) > 1:  # with nobody to say what is real, draws would differ in hue alone
             apart = hole_mean((draws[0][:rows] - draws[1]).abs(), hole)
-            error = error - self.settings.spread * SPREAD_WEIGHT * apart
+            error = error - self.settings.spread * DIVERSITY_WEIGHT * apart
         return rescale_to_batch(error, len(real.images))
 
-    def mean(self, real: DiscriminatorInput, still: Tensor) -> Tensor:
+    def mean_loss(self, real: DiscriminatorInput, still: Tensor) -> Tensor:
         """Squared error of fills without noise over hole and margin, `(N,)`; 0 where there is none.
 
         Its minimum is the mean of all centres that go with what surrounds them and the caption.
@@ -239,56 +243,58 @@ class Flagship(PlainObjective):
         error = (still - real.images[crop_index(real, still)]).square().flatten(1).mean(1)
         return rescale_to_batch(error, len(real.images)) * self.settings.mean
 
-    def judged(
+    def frozen_feature_losses(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the terms for which the composites were looked at."""
         s, terms = self.settings, {}
         if s.adversarial:
-            terms["adversarial"] = self.unconvinced(discriminator, real, fake)
+            terms["adversarial"] = self.adversarial_loss(discriminator, real, fake)
         if s.features:
-            apart = features_apart(real.looked, fake.looked)
-            terms["features"] = apart * own_caption(real, fake)
+            apart = feature_distance(real.features, fake.features)
+            terms["features"] = apart * has_own_caption(real, fake)
         if s.caption:
             scorer = load_caption_scorer(str(fake.caption.device))
-            codes = real.looked.code, fake.looked.code
+            codes = real.features.code, fake.features.code
             terms["caption"] = caption_loss(
                 scorer, *codes, real.caption, target_caption(real, fake)
             )
         if s.hole:
-            terms["hole"] = self.hole_told(real, fake)
+            terms["hole"] = self.hole_caption_loss(real, fake)
         return terms
 
-    def unconvinced(
+    def adversarial_loss(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Tensor:
         """Return `-D(G)`, `(N,)` (Lim & Ye 2017, eq. 4)."""
-        (made,) = discriminator.scores(fake.looked, judged_caption(real, fake))
+        (made,) = discriminator.scores(fake.features, judged_caption(real, fake))
         return -torch.stack([one.float().mean(1) for one in made]).mean(0)
 
-    def hole_told(self, real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
+    def hole_caption_loss(self, real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
         """Return how much harder holes alone are to tell than the real pictures', `(N,)`."""
         scorer = load_hole_scorer(str(fake.caption.device))
-        view = draw_hole_view(self.settings.noise)
+        view = sample_hole_view(self.settings.noise)
         with torch.no_grad():
-            reached = scorer.see_centres(view.look(real.images))
-        made = scorer.see_centres(view.look(fake.images))
+            reached = scorer.encode_images(view.look(real.images))
+        made = scorer.encode_images(view.look(fake.images))
         return caption_loss(scorer, reached, made, real.caption, target_caption(real, fake))
 
-    def after_step(self, figures: Mapping[str, float]) -> Figures:
-        """Count the step, and log the lengths of the gradients of the terms as yet unweighed."""
+    def after_step(self, figures: Mapping[str, float]) -> Metrics:
+        """Count the step, and return the measured gradient norms to log."""
         self.steps += 1
-        return {f"gradient/{name}": length for name, length in self.shares.lengths.items()}
+        return {f"gradient/{name}": length for name, length in self.balancer.gradient_norms.items()}
 
     def state_dict(self) -> dict[str, float]:
-        """Return the steps done and the gradients' lengths."""
-        lengths = {f"gradient/{name}": length for name, length in self.shares.lengths.items()}
-        return {"steps": float(self.steps), **lengths}
+        """Return the steps done and the gradient norms."""
+        gradient_norms = {
+            f"gradient/{name}": length for name, length in self.balancer.gradient_norms.items()
+        }
+        return {"steps": float(self.steps), **gradient_norms}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` gave."""
         self.steps = int(state["steps"])
-        self.shares.lengths = {
+        self.balancer.gradient_norms = {
             name.removeprefix("gradient/"): length
             for name, length in state.items()
             if name.startswith("gradient/")
@@ -306,7 +312,7 @@ def rescale_to_batch(term: Tensor, count: int) -> Tensor:
     return pad(term, (0, count - len(term))) * (count / len(term))
 
 
-def share_of(share: float, rows: Tensor) -> Tensor:
+def choose_rows(share: float, rows: Tensor) -> Tensor:
     """Choose a share of the rows of `(N, …)` by chance, bool `(N,)`."""
     return distributed.shard_rows(torch.rand, len(rows)).to(rows.device) < share
 
@@ -316,7 +322,7 @@ def target_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor
     return torch.where(has_caption(fake.caption)[:, None], fake.caption, real.caption)
 
 
-def own_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
+def has_own_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
     """Return 1 for each fill that is to be its own picture's, 0 for another caption's, `(N,)`."""
     return (real.caption == target_caption(real, fake)).all(1).float()
 
@@ -326,7 +332,7 @@ def judged_caption(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor
 
     What surrounds the hole would give those away whatever the fill.
     """
-    return target_caption(real, fake) * own_caption(real, fake)[:, None]
+    return target_caption(real, fake) * has_own_caption(real, fake)[:, None]
 
 
 def caption_loss(
@@ -347,13 +353,13 @@ def caption_loss(
     """
     speaks = has_caption(caption).float()
     with torch.no_grad():
-        reached = contrastive_loss(real, scorer.read_captions(caption), caption)
+        reached = contrastive_loss(real, scorer.encode_captions(caption), caption)
         mean = reached.sum() / speaks.sum().clamp_min(1)
     aim = torch.where((caption == asked).all(1), reached, mean)
-    return relu(contrastive_loss(fake, scorer.read_captions(asked), asked) - aim) * speaks
+    return relu(contrastive_loss(fake, scorer.encode_captions(asked), asked) - aim) * speaks
 
 
-def hinge(scores: list[Tensor], sign: float) -> Tensor:
+def hinge_loss(scores: list[Tensor], sign: float) -> Tensor:
     """Return `max(0, 1 + sign · score)`, the mean over each head's places, then heads, `(N,)`.
 
     Lim & Ye 2017, "Geometric GAN", eq. 3.
@@ -361,7 +367,7 @@ def hinge(scores: list[Tensor], sign: float) -> Tensor:
     return torch.stack([relu(1 + sign * one.float()).mean(1) for one in scores]).mean(0)
 
 
-def features_apart(real: FrozenFeatures, fake: FrozenFeatures) -> Tensor:
+def feature_distance(real: FrozenFeatures, fake: FrozenFeatures) -> Tensor:
     """Mean squared distance of pretrained features, the mean over stages, `(N,)`."""
     apart = [
         (f - r).square().mean((1, 2, 3))  # flattening would copy, they are channels-last
@@ -370,7 +376,7 @@ def features_apart(real: FrozenFeatures, fake: FrozenFeatures) -> Tensor:
     return torch.stack(apart).mean(0)
 
 
-def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
+def mismatched_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
     """Choose a wrong caption for each picture: for half of them the nearest that is not the same.
 
     Args:
@@ -381,7 +387,7 @@ def other_captions(caption: Tensor) -> tuple[Tensor, Tensor]:
     """
     everybody = distributed.all_rows(caption)
     near = caption @ everybody.T
-    usable = (near < SAME) & has_caption(everybody)
+    usable = (near < SAME_CAPTION) & has_caption(everybody)
     hard = near.masked_fill(~usable, -2.0).argmax(1)
     chance = distributed.shard_rows(lambda rows: torch.rand(rows, len(everybody)), len(caption))
     anybody = chance.to(near.device).masked_fill(~usable, -1.0).argmax(1)

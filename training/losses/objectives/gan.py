@@ -5,8 +5,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from training.losses.objectives.base import DiscriminatorInput, PlainObjective, Terms, register
-from training.losses.objectives.terms import check_mismatch, hole_l2, mismatched, paired_terms
+from training.losses.objectives.base import BaseObjective, DiscriminatorInput, Terms, register
+from training.losses.objectives.terms import (
+    check_mismatch,
+    hole_l2,
+    neighbour_captions,
+    paired_terms,
+)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -31,7 +36,7 @@ class GanSettings:
 
 
 @register("gan")
-class Gan(PlainObjective):
+class Gan(BaseObjective):
     """Goodfellow et al. 2014 with the non-saturating generator loss (§3), on logits.
 
     With the caption as in GAN-CLS (Reed et al. 2016, Algorithm 1): the discriminator must also
@@ -48,7 +53,7 @@ class Gan(PlainObjective):
         check_mismatch(self.settings.mismatch, discriminator)
 
     @property
-    def listens(self) -> bool:
+    def adversarial_active(self) -> bool:
         """Whether the generator learns from the discriminator; one nobody hears is not trained.
 
         So a run can begin with the pixels alone, several times as fast, and be resumed with the
@@ -61,16 +66,18 @@ class Gan(PlainObjective):
     ) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
         s = self.settings
-        if not self.listens:
+        if not self.adversarial_active:
             return {}
         judged = discriminator(real.images, real.caption)
         terms = {
-            "real": says_real(judged.score, s.real_label),
-            "fake": says_fake(discriminator(fake.images, fake.caption).score) * (1 - s.mismatch),
+            "real": real_loss(judged.score, s.real_label),
+            "fake": fake_loss(discriminator(fake.images, fake.caption).score) * (1 - s.mismatch),
         }
         if s.mismatch:
-            score = discriminator.rejudge(judged.features[-1], mismatched(real.caption))
-            terms["mismatch"] = says_fake(score) * s.mismatch
+            score = discriminator.score_features(
+                judged.features[-1], neighbour_captions(real.caption)
+            )
+            terms["mismatch"] = fake_loss(score) * s.mismatch
         return terms
 
     def generator_terms(
@@ -78,23 +85,23 @@ class Gan(PlainObjective):
     ) -> Terms:
         """Return `-log D(G)`, feature matching and the hole's squared error, as weighted."""
         s = self.settings
-        if not self.listens:
+        if not self.adversarial_active:
             return {"l2": hole_l2(real, fake) * s.l2}
         judged = discriminator(fake.images, fake.caption)
         terms: Terms = {}
         if s.adversarial:
-            terms["adversarial"] = says_real(judged.score) * s.adversarial
+            terms["adversarial"] = real_loss(judged.score) * s.adversarial
         return terms | paired_terms(
             discriminator, real, fake, judged, matching=s.feature_matching, l2=s.l2
         )
 
 
-def says_real(score: Tensor, label: float = 1.0) -> Tensor:
+def real_loss(score: Tensor, label: float = 1.0) -> Tensor:
     """Cross-entropy of logits against `label`, `(N,)`."""
     score = score.float()
     return label * softplus(-score) + (1 - label) * softplus(score)
 
 
-def says_fake(score: Tensor) -> Tensor:
+def fake_loss(score: Tensor) -> Tensor:
     """Cross-entropy of logits against 0, `(N,)`."""
     return softplus(score.float())

@@ -6,8 +6,10 @@ from torch import Tensor
 from training.common import distributed
 from training.losses.objectives.base import Terms
 
-EVERY = 25  # steps between two measurements, each of which costs a backward pass to the output
-MEMORY = 0.9  # of the running mean of the lengths
+MEASURE_EVERY = (
+    25  # steps between two measurements, each of which costs a backward pass to the output
+)
+DECAY = 0.9  # of the running mean of the gradient_norms
 
 
 class GradientBalancer:
@@ -18,7 +20,7 @@ class GradientBalancer:
 
     Args:
         reference: the term with weight 1.
-        shares: of each other term's gradient, in lengths of the reference's.
+        shares: of each other term's gradient, in gradient_norms of the reference's.
         content: terms that can be satisfied. Their share is of the longest gradient they ever had:
             measured by what is left of it, they would push as hard when there is nothing to want.
     """
@@ -26,8 +28,8 @@ class GradientBalancer:
     def __init__(
         self, reference: str, shares: dict[str, float], content: frozenset[str] = frozenset()
     ) -> None:
-        self.reference, self.shares, self.content = reference, shares, content
-        self.lengths: dict[str, float] = {}
+        self.reference, self.balancer, self.content = reference, shares, content
+        self.gradient_norms: dict[str, float] = {}
 
     def weigh(self, terms: Terms, output: Tensor, step: int) -> Terms:
         """Return the terms, weighed by what was last measured.
@@ -37,13 +39,13 @@ class GradientBalancer:
             output: the generator's that all terms see, `(N, 3, F, F)`, with its graph.
             step: which decides whether to measure.
         """
-        if step % EVERY == 0 or not terms.keys() <= self.lengths.keys():
+        if step % MEASURE_EVERY == 0 or not terms.keys() <= self.gradient_norms.keys():
             self.measure(terms, output)
-        whole = self.lengths[self.reference]
+        whole = self.gradient_norms[self.reference]
         return {
             name: term
             if name == self.reference
-            else term * (self.shares[name] * whole / max(self.lengths[name], 1e-12))
+            else term * (self.balancer[name] * whole / max(self.gradient_norms[name], 1e-12))
             for name, term in terms.items()
         }
 
@@ -54,6 +56,6 @@ class GradientBalancer:
             (slope,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
             now[name] = float(slope.norm())
         for name, length in distributed.mean(now).items():
-            before = self.lengths.get(name, length)
-            after = MEMORY * before + (1 - MEMORY) * length
-            self.lengths[name] = max(after, before) if name in self.content else after
+            before = self.gradient_norms.get(name, length)
+            after = DECAY * before + (1 - DECAY) * length
+            self.gradient_norms[name] = max(after, before) if name in self.content else after

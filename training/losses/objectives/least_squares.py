@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.discriminator_outputs import PatchLogits
-from training.losses.objectives.base import DiscriminatorInput, PlainObjective, Terms, register
+from training.losses.objectives.base import BaseObjective, DiscriminatorInput, Terms, register
 from training.losses.objectives.terms import hole_l1
 
 
@@ -23,11 +23,11 @@ class LeastSquaresSettings:
 
 
 @register("least-squares")
-class LeastSquares(PlainObjective):
+class LeastSquares(BaseObjective):
     """Mao et al. 2017, "Least Squares Generative Adversarial Networks", eq. 9, on every patch."""
 
     settings_type = LeastSquaresSettings
-    verdict = PatchLogits
+    output_type = PatchLogits
 
     def __init__(self, settings: LeastSquaresSettings) -> None:
         self.settings = settings
@@ -38,7 +38,10 @@ class LeastSquares(PlainObjective):
         """Return `(D(x) - 1)² / 2` and `D(G)² / 2`."""
         says_real = discriminator(real.images, real.caption).scores
         says_fake = discriminator(fake.images, fake.caption).scores
-        return {"real": squared(says_real, 1.0) / 2, "fake": squared(says_fake, 0.0) / 2}
+        return {
+            "real": squared_error(says_real, 1.0) / 2,
+            "fake": squared_error(says_fake, 0.0) / 2,
+        }
 
     def generator_terms(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
@@ -46,10 +49,10 @@ class LeastSquares(PlainObjective):
         """Return `(D(G) - 1)²` and the hole's absolute error, as weighted."""
         s = self.settings
         scores = discriminator(fake.images, fake.caption).scores
-        terms = {"adversarial": squared(scores, 1.0) * s.adversarial}
+        terms = {"adversarial": squared_error(scores, 1.0) * s.adversarial}
         return terms | ({"l1": hole_l1(real, fake) * s.l1} if s.l1 else {})
 
 
-def squared(scores: Tensor, label: float) -> Tensor:
+def squared_error(scores: Tensor, label: float) -> Tensor:
     """Mean squared distance of `(N, places)` scores to a label, `(N,)`."""
     return (scores.float() - label).square().mean(1)

@@ -14,7 +14,7 @@ from training.losses.objectives.flagship import (
     Flagship,
     FlagshipSettings,
     judged_caption,
-    other_captions,
+    mismatched_captions,
 )
 
 
@@ -39,7 +39,7 @@ class Relativistic(Flagship):
     """
 
     settings_type = RelativisticSettings
-    differentiates_twice = True
+    needs_double_backward = True
 
     def __init__(self, settings: RelativisticSettings) -> None:
         super().__init__(settings)
@@ -49,11 +49,11 @@ class Relativistic(Flagship):
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `softplus(D(G) - D(x))`, the same for wrong captions, and `γ/2 (R1 + R2)`."""
-        if not self.listens:
+        if not self.adversarial_active:
             return {}
-        wrong, exists = other_captions(real.caption)
+        wrong, exists = mismatched_captions(real.caption)
         caption = judged_caption(real, fake)
-        seen, made = differentiable(real.looked), differentiable(fake.looked)
+        seen, made = differentiable(real.features), differentiable(fake.features)
         right, mismatched = discriminator.scores(seen, real.caption, wrong)
         (shown,) = discriminator.scores(made, caption)
         terms = {"fake": behind(shown, right)}
@@ -64,14 +64,14 @@ class Relativistic(Flagship):
         terms["r2"] = half * squared_slope(shown, made)
         return terms
 
-    def unconvinced(
+    def adversarial_loss(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Tensor:
         """Return `softplus(D(x) - D(G))`, `(N,)`."""
         caption = judged_caption(real, fake)
         with torch.no_grad():
-            (right,) = discriminator.scores(real.looked, caption)
-        (made,) = discriminator.scores(fake.looked, caption)
+            (right,) = discriminator.scores(real.features, caption)
+        (made,) = discriminator.scores(fake.features, caption)
         return behind(right, made)
 
 

@@ -72,7 +72,7 @@ def hole_mean(error: Tensor, mask: Tensor) -> Tensor:
     return (error * mask).flatten(1).sum(1) / (error.shape[1] * mask.flatten(1).sum(1))
 
 
-def mismatched(caption: Tensor) -> Tensor:
+def neighbour_captions(caption: Tensor) -> Tensor:
     """Give every picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ).
 
     Args:
@@ -90,7 +90,7 @@ def check_mismatch(mismatch: float, discriminator: nn.Module) -> None:
     Raises:
         ValueError: the reason.
     """
-    if mismatch and not hasattr(discriminator, "rejudge"):
+    if mismatch and not hasattr(discriminator, "score_features"):
         raise ValueError(
             "objective.settings.mismatch shows wrong captions, and this discriminator reads none: "
             "set it to 0"

@@ -8,13 +8,13 @@ from pydantic.dataclasses import dataclass
 from torch import nn
 
 from training.losses.objectives.base import (
+    BaseObjective,
     DiscriminatorInput,
-    Figures,
-    PlainObjective,
+    Metrics,
     Terms,
     register,
 )
-from training.losses.objectives.terms import check_mismatch, mismatched, paired_terms
+from training.losses.objectives.terms import check_mismatch, neighbour_captions, paired_terms
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -37,7 +37,7 @@ class WassersteinSettings:
     mismatch: float = Field(default=0.0, ge=0, lt=1)
 
 
-class Wasserstein(PlainObjective):
+class Wasserstein(BaseObjective):
     """A critic f that separates real from made as far as its Lipschitz bound lets it.
 
     `W(P_r, P_θ) = sup E f(x) - E f(g(z))` over 1-Lipschitz f (eq. 2, Kantorovich–Rubinstein); how
@@ -60,7 +60,9 @@ class Wasserstein(PlainObjective):
         made = discriminator(fake.images, fake.caption).score
         terms = {"real": -judged.score.float(), "fake": made.float() * (1 - mismatch)}
         if mismatch:
-            score = discriminator.rejudge(judged.features[-1], mismatched(real.caption))
+            score = discriminator.score_features(
+                judged.features[-1], neighbour_captions(real.caption)
+            )
             terms["mismatch"] = score.float() * mismatch
         return terms
 
@@ -75,14 +77,14 @@ class Wasserstein(PlainObjective):
             discriminator, real, fake, judged, matching=w.feature_matching, l2=w.l2
         )
 
-    def after_step(self, figures: Mapping[str, float]) -> Figures:
+    def after_step(self, figures: Mapping[str, float]) -> Metrics:
         """Log the estimate `E f(x) - E f(g(z))`: the distance, up to the Lipschitz constant."""
         real = -figures["discriminator/real"]
         return {"wasserstein": real - figures["discriminator/fake"] / (1 - self.weights.mismatch)}
 
 
 @dataclass(frozen=True, config=STRICT)
-class ClipSettings(WassersteinSettings):
+class WganClipSettings(WassersteinSettings):
     """The weights, and the bound.
 
     Attributes:
@@ -96,14 +98,14 @@ class ClipSettings(WassersteinSettings):
 class WganClip(Wasserstein):
     """Algorithm 1: parameters in a box bound the critic's slope."""
 
-    settings_type = ClipSettings
+    settings_type = WganClipSettings
 
-    def __init__(self, settings: ClipSettings) -> None:
+    def __init__(self, settings: WganClipSettings) -> None:
         super().__init__(settings)
-        self.clip = settings.clip
+        self.weight_clip = settings.clip
 
     @torch.no_grad()
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
         """`w ← clip(w, -c, c)` (line 7)."""
         for parameter in discriminator.parameters():
-            parameter.clamp_(-self.clip, self.clip)
+            parameter.clamp_(-self.weight_clip, self.weight_clip)

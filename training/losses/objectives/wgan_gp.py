@@ -10,11 +10,11 @@ from training.losses.objectives.base import DiscriminatorInput, Terms, register
 from training.losses.objectives.wgan import STRICT, Wasserstein, WassersteinSettings
 
 # Batch norms: with them a score depends on the whole batch, and so has no gradient of its own.
-MIXING = nn.modules.batchnorm._BatchNorm
+BATCH_NORM = nn.modules.batchnorm._BatchNorm
 
 
 @dataclass(frozen=True, config=STRICT)
-class PenaltySettings(WassersteinSettings):
+class WganGpSettings(WassersteinSettings):
     """The weights, and the penalty's.
 
     Attributes:
@@ -28,17 +28,17 @@ class PenaltySettings(WassersteinSettings):
 class WganGp(Wasserstein):
     """Algorithm 1: a critic whose gradient has norm 1 between real and made."""
 
-    settings_type = PenaltySettings
-    differentiates_twice = True
+    settings_type = WganGpSettings
+    needs_double_backward = True
 
-    def __init__(self, settings: PenaltySettings) -> None:
+    def __init__(self, settings: WganGpSettings) -> None:
         super().__init__(settings)
         self.settings = settings
 
     def check(self, discriminator: nn.Module) -> None:
         """Refuse batch norm in the critic (§4, "No critic batch normalization")."""
         super().check(discriminator)
-        if any(isinstance(module, MIXING) for module in discriminator.modules()):
+        if any(isinstance(module, BATCH_NORM) for module in discriminator.modules()):
             raise ValueError(
                 "the gradient penalty is on each picture's own gradient, and batch norm makes a "
                 "critic's score depend on the others: set discriminator.settings.batch_norm false"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from models.layers.noise import gather, spread
+from models.layers.noise import from_normal, to_normal
 from training.experiments.latents.paths import linear, spherical, straight, surface
 from training.experiments.latents.smoothness import contrast, evenness, levels
 
@@ -49,15 +49,15 @@ def test_spherical_path_is_finite_for_equal_or_opposite(end):
 
 def test_uniform_noise_path_is_straight_in_network_input():
     start, end = latents(4), latents(4, seed=1)
-    seen = spread(straight(start, end, ALONG, "uniform"), "uniform")
-    assert_close(seen, linear(spread(start, "uniform"), spread(end, "uniform"), ALONG))
+    seen = from_normal(straight(start, end, ALONG, "uniform"), "uniform")
+    assert_close(seen, linear(from_normal(start, "uniform"), from_normal(end, "uniform"), ALONG))
 
 
 def test_gather_inverts_spread_and_clips_out_of_range():
     noise = latents(2)
-    assert_close(gather(spread(noise, "uniform"), "uniform"), noise, atol=1e-3, rtol=1e-3)
-    beyond = gather(torch.tensor([[1.7, -3.0]]), "uniform")
-    assert_close(spread(beyond, "uniform"), torch.tensor([[1.0, -1.0]]), atol=1e-5, rtol=0)
+    assert_close(to_normal(from_normal(noise, "uniform"), "uniform"), noise, atol=1e-3, rtol=1e-3)
+    beyond = to_normal(torch.tensor([[1.7, -3.0]]), "uniform")
+    assert_close(from_normal(beyond, "uniform"), torch.tensor([[1.0, -1.0]]), atol=1e-5, rtol=0)
 
 
 def test_surface_has_its_four_latents_in_its_corners():

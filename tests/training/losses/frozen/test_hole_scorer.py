@@ -7,8 +7,8 @@ from models.frozen.caption_scorer import CAPTION_DIM
 from models.frozen.efficientnet import FrozenWeightsError
 from models.geometry import hole_mask, paste
 from training.losses.frozen import hole_scorer
-from training.losses.frozen.hole_scorer import HoleView, draw_hole_view, load_hole_scorer
-from training.scorers.train import KINDS
+from training.losses.frozen.hole_scorer import HoleView, load_hole_scorer, sample_hole_view
+from training.scorers.train import SCORER_KINDS
 
 
 def pictures(seed=0):
@@ -26,7 +26,7 @@ def test_surroundings_change_nothing_and_the_hole_does():
 
 def test_shipped_scorer_reads_what_it_was_trained_on():
     scorer = load_hole_scorer("cpu")
-    seen = KINDS["hole"].see(pictures())
+    seen = SCORER_KINDS["hole"].see(pictures())
     scores = scorer(seen, torch.nn.functional.normalize(torch.randn(2, CAPTION_DIM)))
     assert seen.shape == (2, 155, 4, 4)
     assert scores.shape == (2,)
@@ -42,7 +42,7 @@ def test_another_file_is_refused(monkeypatch):
 
 def test_looks_stay_in_the_hole_and_differ():
     torch.manual_seed(0)
-    views = {draw_hole_view(0.1).corner for _ in range(50)}
+    views = {sample_hole_view(0.1).corner for _ in range(50)}
     assert len(views) > 10
     assert all(0 <= place <= 4 for view in views for place in view)
 

@@ -14,7 +14,7 @@ from training.losses.objectives.flagship import (
     Flagship,
     FlagshipSettings,
     caption_loss,
-    other_captions,
+    mismatched_captions,
 )
 from training.losses.objectives.gradient_balancing import GradientBalancer
 
@@ -51,7 +51,7 @@ def noise(seed=2):
     return tuple(draw.requires_grad_(True) for draw in draws)
 
 
-def judged(objective, discriminator, draws):
+def generator_terms(objective, discriminator, draws):
     real, fake = objective.prepare(discriminator, *scenes(draws))
     return objective.generator_terms(discriminator, real, fake)
 
@@ -59,9 +59,9 @@ def judged(objective, discriminator, draws):
 def test_warmup_uses_pixels_alone_and_then_all_terms(discriminator):
     objective = Flagship(FlagshipSettings(warmup=1))
     draws = noise()
-    assert judged(objective, discriminator, draws).keys() == {"pixels"}
+    assert generator_terms(objective, discriminator, draws).keys() == {"pixels"}
     objective.after_step({})
-    terms = judged(objective, discriminator, draws)
+    terms = generator_terms(objective, discriminator, draws)
     assert terms.keys() == {"pixels", "adversarial", "features", "caption"}
     assert all(term.shape == (ROWS,) for term in terms.values())
 
@@ -69,7 +69,7 @@ def test_warmup_uses_pixels_alone_and_then_all_terms(discriminator):
 def test_each_term_has_its_share_of_output_gradient(discriminator):
     settings = FlagshipSettings(warmup=0, adversarial=1.0, features=0.5, caption=0.25)
     objective, draws = Flagship(settings), noise()
-    terms = judged(objective, discriminator, draws)
+    terms = generator_terms(objective, discriminator, draws)
     slopes = {
         name: torch.autograd.grad(term.mean(), draws[0], retain_graph=True)[0].norm()
         for name, term in terms.items()
@@ -83,16 +83,18 @@ def test_spread_around_the_right_mean_beats_equal_draws():
     objective = Flagship(FlagshipSettings(spread=1.0, warmup=0))
     real = scenes(noise())[0]
     truth, apart = real.images[..., 14:50, 14:50], noise(3)[0] * real.mask[..., 14:50, 14:50]
-    differing = objective.pixels(real, (truth + apart, truth - apart))
-    assert (differing < objective.pixels(real, (truth, truth))).all()
-    assert (differing < objective.pixels(real, (truth + apart, truth + apart))).all()
+    differing = objective.pixel_loss(real, (truth + apart, truth - apart))
+    assert (differing < objective.pixel_loss(real, (truth, truth))).all()
+    assert (differing < objective.pixel_loss(real, (truth + apart, truth + apart))).all()
 
 
 def test_resampled_holes_take_the_whole_pixel_loss():
     objective = Flagship(FlagshipSettings(warmup=0))
     first, second = noise()
     real = scenes([first])[0]
-    all_twice, half = (objective.pixels(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2))
+    all_twice, half = (
+        objective.pixel_loss(real, (first, second[:rows])) for rows in (ROWS, ROWS // 2)
+    )
     assert (half[ROWS // 2 :] == 0).all()
     assert torch.allclose(half[: ROWS // 2], 2 * all_twice[: ROWS // 2])
 
@@ -104,19 +106,21 @@ def test_the_margin_is_read_unless_told_otherwise():
     moved[..., :2, :] += 0.5
     for overlap in (True, False):
         objective = Flagship(FlagshipSettings(overlap=overlap))
-        alike = torch.allclose(objective.pixels(real, (first,)), objective.pixels(real, (moved,)))
+        alike = torch.allclose(
+            objective.pixel_loss(real, (first,)), objective.pixel_loss(real, (moved,))
+        )
         assert alike is not overlap
 
 
 def test_zero_noise_fill_is_pulled_to_mean_only(discriminator):
     objective = Flagship(FlagshipSettings(warmup=1, mean=2.0, mean_after=1))
     for _ in range(2):
-        assert not objective.still
+        assert not objective.zero_noise_fills
         objective.after_step({})
-    assert objective.still
+    assert objective.zero_noise_fills
     still = (torch.rand(ROWS // 2, 3, 36, 36) - 0.5).requires_grad_(True)
     real, fake = objective.prepare(discriminator, *scenes(noise()))
-    terms = objective.generator_terms(discriminator, real, fake._replace(still=still))
+    terms = objective.generator_terms(discriminator, real, fake._replace(zero_noise_fills=still))
     assert terms["mean"].shape == (ROWS,)
     assert (terms["mean"][ROWS // 2 :] == 0).all()
     sum(term.mean() for term in terms.values()).backward()
@@ -126,22 +130,22 @@ def test_zero_noise_fill_is_pulled_to_mean_only(discriminator):
 
 def test_generator_is_frozen_during_the_discriminator_warmup(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, ahead=1))
-    assert objective.draws == 1
+    assert objective.num_samples == 1
     real, fake = objective.prepare(discriminator, *scenes(noise()[:1]))
     assert objective.discriminator_terms(discriminator, real, fake).keys() > {"real", "fake"}
     assert objective.generator_terms(discriminator, real, fake) == {}
     objective.after_step({})
-    assert objective.draws == 2
-    assert judged(objective, discriminator, noise()).keys() > {"pixels"}
+    assert objective.num_samples == 2
+    assert generator_terms(objective, discriminator, noise()).keys() > {"pixels"}
 
 
 def test_hole_caption_loss_stops_at_the_real_score(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, hole=0.5, noise=0.0))
-    assert "hole" in judged(objective, discriminator, noise())
+    assert "hole" in generator_terms(objective, discriminator, noise())
     real, _ = scenes(noise())
     margins = real.images[..., 14:50, 14:50]
-    assert objective.hole_told(*scenes((margins, margins))).max() < 1e-5
-    assert max(objective.hole_told(*scenes(noise(seed))).max() for seed in range(4)) > 0
+    assert objective.hole_caption_loss(*scenes((margins, margins))).max() < 1e-5
+    assert max(objective.hole_caption_loss(*scenes(noise(seed))).max() for seed in range(4)) > 0
 
 
 class Undecided:
@@ -168,7 +172,7 @@ def test_wrong_caption_is_neither_empty_nor_near():
     caption[2] = 0  # dropped
     for seed in range(5):
         torch.manual_seed(seed)
-        wrong, exists = other_captions(caption)
+        wrong, exists = mismatched_captions(caption)
         assert exists.all()
         assert (wrong.norm(dim=1) > 0.99).all()
         assert ((wrong * caption).sum(1) < 0.75).all()
@@ -188,12 +192,12 @@ def test_contrast_is_least_for_own_caption_else_zero():
 
 def test_gradient_balancer_state_survives_a_resume(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0))
-    judged(objective, discriminator, noise())
+    generator_terms(objective, discriminator, noise())
     objective.after_step({})
     other = Flagship(FlagshipSettings(warmup=0))
     other.load_state_dict(objective.state_dict())
     assert other.state_dict() == objective.state_dict()
-    assert other.shares.lengths.keys() == {"pixels", "adversarial", "features", "caption"}
+    assert other.balancer.gradient_norms.keys() == {"pixels", "adversarial", "features", "caption"}
 
 
 def swapped(real, fake):
@@ -216,9 +220,9 @@ def test_fill_for_other_caption_need_not_match_picture(discriminator):
 
 def test_captions_are_drawn_only_after_the_warmup():
     caption = captions(64)
-    assert torch.equal(Flagship(FlagshipSettings(warmup=1, swap=1.0)).asked(caption), caption)
+    assert torch.equal(Flagship(FlagshipSettings(warmup=1, swap=1.0)).condition(caption), caption)
     torch.manual_seed(0)
-    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25)).asked(caption)
+    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25)).condition(caption)
     other = (asked != caption).any(1)
     assert 6 <= other.sum() <= 26
     assert all((row == caption).all(1).any() for row in asked[other])
@@ -227,7 +231,7 @@ def test_captions_are_drawn_only_after_the_warmup():
 def test_generator_does_not_see_some_own_captions():
     caption = captions(64)
     torch.manual_seed(0)
-    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25, untold=0.5)).asked(caption)
+    asked = Flagship(FlagshipSettings(warmup=0, swap=0.25, untold=0.5)).condition(caption)
     silent, own = ~asked.any(1), (asked == caption).all(1)
     assert 14 <= silent.sum() <= 34
     assert own.any()
@@ -255,7 +259,7 @@ def test_fill_without_its_caption_is_judged_by_it(
 def test_fill_as_good_as_the_real_costs_nothing(discriminator):
     objective = Flagship(FlagshipSettings(warmup=0, noise=0.0))
     real, _ = objective.prepare(discriminator, *scenes(noise()))
-    scorer, code, caption = load_caption_scorer("cpu"), real.looked.code, real.caption
+    scorer, code, caption = load_caption_scorer("cpu"), real.features.code, real.caption
     assert caption_loss(scorer, code, code, caption, caption).max() < 1e-5
     assert caption_loss(scorer, code, -code, caption, caption).max() > 0
 

@@ -31,7 +31,7 @@ def scene(seed):
     caption = torch.nn.functional.normalize(
         torch.randn(ROWS, DIM, generator=torch.Generator().manual_seed(9))
     )
-    return DiscriminatorInput(images, hole_mask(ROWS), caption, looked=looked(seed))
+    return DiscriminatorInput(images, hole_mask(ROWS), caption, features=looked(seed))
 
 
 class Brightness:
@@ -63,14 +63,14 @@ def test_penalty_has_its_own_gradient_in_the_discriminator():
 
 def test_only_the_score_difference_of_a_pair_counts(objective):
     real, fake = scene(0), scene(1)
-    both = real._replace(looked=fake.looked)
+    both = real._replace(features=fake.features)
     terms = objective.discriminator_terms(Brightness(1.0), both, fake)
     assert torch.allclose(terms["fake"], torch.full((ROWS,), 2.0).log())
     weigher = Brightness(1.0)
-    lead = (real.looked.window - fake.looked.window).flatten(1).sum(1)
+    lead = (real.features.window - fake.features.window).flatten(1).sum(1)
     ours = objective.discriminator_terms(weigher, real, fake)["fake"]
     assert torch.allclose(ours, torch.nn.functional.softplus(-lead), rtol=1e-4)
-    theirs = objective.unconvinced(weigher, real, fake)
+    theirs = objective.adversarial_loss(weigher, real, fake)
     assert torch.allclose(theirs, torch.nn.functional.softplus(lead), rtol=1e-4)
 
 
