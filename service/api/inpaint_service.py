@@ -42,7 +42,7 @@ class PreparedRequest:
     """
 
     canvas: Canvas
-    work: InferenceTask
+    task: InferenceTask
     image: bytes
     name: str
     fingerprint: str
@@ -91,7 +91,7 @@ class InpaintService:
         self._settings = settings
         self._queue = queue
         self._registry = registry
-        self._threads = CapacityLimiter(settings.decoders)
+        self._threads = CapacityLimiter(settings.image_threads)
         self._held_pixels = 0
 
     async def prepare(
@@ -110,7 +110,7 @@ class InpaintService:
         model, model_version = await self._registry.resolve(request.model)
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
         self._check_answer_size(canvas.picture, request)
-        work = InferenceTask(
+        task = InferenceTask(
             window=canvas.window,
             caption=request.caption,
             seed=_seed(request.seed, key, fingerprint),
@@ -121,8 +121,8 @@ class InpaintService:
             nonce=secrets.token_hex(8) if no_cache else "",
             temperature=request.temperature,
         )
-        name = _name_of(request, canvas.region, work)
-        return PreparedRequest(canvas, work, request.image, name, fingerprint, request.webhook)
+        name = _name_of(request, canvas.region, task)
+        return PreparedRequest(canvas, task, request.image, name, fingerprint, request.webhook)
 
     @contextmanager
     def reserve(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
@@ -139,7 +139,7 @@ class InpaintService:
             raise QueueFull("too many large pictures are waiting")
         self._held_pixels += pixels
         try:
-            with self._queue.bells.listen(prepared.work.id) as completion:
+            with self._queue.notifier.subscribe(prepared.task.id) as completion:
                 yield completion
         finally:
             self._held_pixels -= pixels
@@ -152,7 +152,7 @@ class InpaintService:
         account: str = "local",
         key: str = "",
         background: bool = False,
-        lane: Priority = Priority.INTERACTIVE,
+        priority: Priority = Priority.INTERACTIVE,
         batch: str = "",
         request_id: str = "",
         traceparent: str = "",
@@ -165,7 +165,7 @@ class InpaintService:
             account: whose quota of stored bytes it is charged to, if it is a background job.
             key: the client's Idempotency-Key, or empty.
             background: the client comes back for the result, so its picture is kept.
-            lane: its priority.
+            priority: its priority.
             batch: the batch it belongs to, or empty.
             request_id: of the HTTP request.
             traceparent: of the HTTP request, or empty.
@@ -175,12 +175,12 @@ class InpaintService:
         """
         limits = self._settings
         job = Job(
-            prepared.work,
+            prepared.task,
             owner=owner,
             account=account,
             id=make_job_id(limits.namespace, owner),
-            lane=lane,
-            seconds=limits.job_seconds if background else limits.answer_seconds,
+            priority=priority,
+            seconds=limits.job_timeout if background else limits.request_timeout,
             background=background,
             meta=json.dumps(_meta(prepared)),
             webhook=prepared.webhook,
@@ -299,8 +299,8 @@ class InpaintService:
                 f"{limit:,} pixels together"
             )
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await to_thread.run_sync(work, limiter=self._threads)
+    async def _in_thread(self, task: Callable[[], T]) -> T:
+        return await to_thread.run_sync(task, limiter=self._threads)
 
 
 def _meta(prepared: PreparedRequest) -> dict[str, Any]:
@@ -319,12 +319,12 @@ def _seed(given: int | None, key: str, fingerprint: str) -> int:
     return int.from_bytes(named[:4], "big")
 
 
-def _name_of(request: InpaintRequest, region: Region, work: InferenceTask) -> str:
+def _name_of(request: InpaintRequest, region: Region, task: InferenceTask) -> str:
     image, mask = (
         hashlib.sha256(part or b"").hexdigest() for part in (request.image, request.mask)
     )
-    facts: list[Any] = [image, mask, region, work.caption, work.other, work.seed, work.count]
-    facts += [] if work.temperature == 1 else [work.temperature]
+    facts: list[Any] = [image, mask, region, task.caption, task.other, task.seed, task.count]
+    facts += [] if task.temperature == 1 else [task.temperature]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

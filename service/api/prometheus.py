@@ -85,10 +85,10 @@ class QueueCollector:
         oldest = GaugeMetricFamily(
             "captionfill_queue_oldest_seconds", "Age of the oldest unfinished work", labels=["lane"]
         )
-        for name, lane in state.lanes.items():
-            waiting.add_metric([name], lane.waiting)
-            running.add_metric([name], lane.running)
-            oldest.add_metric([name], lane.oldest_ms / 1000)
+        for name, priority in state.priorities.items():
+            waiting.add_metric([name], priority.waiting)
+            running.add_metric([name], priority.running)
+            oldest.add_metric([name], priority.oldest_ms / 1000)
         yield from (waiting, running, oldest)
         yield GaugeMetricFamily(
             "captionfill_queue_draining", "Whether no new job is taken", value=state.draining

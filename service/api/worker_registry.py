@@ -18,7 +18,7 @@ class WorkerRegistry:
         self._beats: Mapping[str, Heartbeat] = {}
         self._asked = float("-inf")
 
-    async def beats(self) -> Mapping[str, Heartbeat]:
+    async def heartbeats(self) -> Mapping[str, Heartbeat]:
         """What every live worker says of itself, a second old at the most."""
         if time.monotonic() - self._asked > _FRESH_SECONDS:
             self._beats = await self._queue.workers()
@@ -33,34 +33,36 @@ class WorkerRegistry:
         Raises:
             UnknownModel: there are workers, but none has it.
         """
-        beats = await self.beats()
-        if not beats:
+        heartbeats = await self.heartbeats()
+        if not heartbeats:
             return model, ""
         # Those that can fill first, and of them those whose bundles are the newest.
-        best = _ordered(beats)
+        best = _ordered(heartbeats)
         name = model or _default(best)
-        for beat in best:
-            if name in beat.models:
-                return name, beat.model_version(name)
-        known = sorted({name for beat in beats.values() for name in beat.models})
+        for heartbeat in best:
+            if name in heartbeat.models:
+                return name, heartbeat.model_version(name)
+        known = sorted({name for heartbeat in heartbeats.values() for name in heartbeat.models})
         raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")
 
 
-def default_model(beats: Mapping[str, Heartbeat]) -> str:
+def default_model(heartbeats: Mapping[str, Heartbeat]) -> str:
     """The bundle that fills where a request names none; empty while no worker lives."""
-    return _default(_ordered(beats)) if beats else ""
+    return _default(_ordered(heartbeats)) if heartbeats else ""
 
 
-def _ordered(beats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
-    return sorted(beats.values(), key=lambda beat: (not beat.is_healthy, -beat.generation))
+def _ordered(heartbeats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
+    return sorted(
+        heartbeats.values(), key=lambda heartbeat: (not heartbeat.is_healthy, -heartbeat.generation)
+    )
 
 
 def _default(best: Sequence[Heartbeat]) -> str:
     """The default of most of the best workers, so that there is one at a time."""
     first = best[0]
     votes = Counter(
-        beat.default
-        for beat in best
-        if (beat.is_healthy, beat.generation) == (first.is_healthy, first.generation)
+        heartbeat.default
+        for heartbeat in best
+        if (heartbeat.is_healthy, heartbeat.generation) == (first.is_healthy, first.generation)
     )
     return min(votes, key=lambda name: (-votes[name], name))

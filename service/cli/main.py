@@ -101,7 +101,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     check_redis(settings)
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    places = settings.bundle_folders, settings.device, settings.hang_seconds
+    places = settings.bundle_folders, settings.device, settings.batch_timeout
     how = settings.engine, settings.threads
     process = Worker(
         Consumer(settings), lambda: ModelProcess(*places, *how), policy, settings.model_failures

@@ -30,12 +30,15 @@ def status(as_json: AsJson = False) -> None:
     """Tell what waits and what runs in each lane, how many workers live, and what was counted."""
     state = _state(_settings())
     if as_json:
-        print(json.dumps(asdict(state)))
+        facts = asdict(state)
+        print(json.dumps({"lanes": facts.pop("priorities"), **facts}))
         return
     print(f"{'lane':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
-    for name, lane in state.lanes.items():
-        oldest = f"{lane.oldest_ms / 1000:.1f} s" if lane.waiting + lane.running else "-"
-        print(f"{name:12} {lane.waiting:8} {lane.running:8} {oldest:>10}")
+    for name, priority in state.priorities.items():
+        oldest = (
+            f"{priority.oldest_ms / 1000:.1f} s" if priority.waiting + priority.running else "-"
+        )
+        print(f"{name:12} {priority.waiting:8} {priority.running:8} {oldest:>10}")
     sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
     print(f"workers {state.workers}{sick}, dead letters {state.dead}")
     print("draining: no new job is taken" if state.draining else "new jobs are taken")
@@ -141,7 +144,9 @@ def _wait_until_empty(settings: Settings, seconds: float) -> int:
     """How much work is left, none or what there is after some seconds."""
     deadline = time.monotonic() + seconds
     while True:
-        left: int = sum(lane.waiting + lane.running for lane in _state(settings).lanes.values())
+        left: int = sum(
+            priority.waiting + priority.running for priority in _state(settings).priorities.values()
+        )
         if not left or time.monotonic() >= deadline:
             return left
         time.sleep(0.2)
@@ -151,7 +156,7 @@ def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
     from service.queue.redis_keys import RedisKeys
 
     with _redis(settings) as client:
-        found = client.xrevrange(RedisKeys(settings.namespace).dead, count=limit)
+        found = client.xrevrange(RedisKeys(settings.namespace).dead_letters, count=limit)
     return [_letter(entry, fields) for entry, fields in found]
 
 

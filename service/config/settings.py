@@ -1,7 +1,9 @@
 """Every setting of the service: an environment variable each, checked at start."""
 
+import logging
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -45,6 +47,23 @@ ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _MOST_SECONDS = 10 * 366 * 86_400
 _MOST = 2**53  # beyond it a number is no longer exact in Lua and JSON
 _PREFIX = "CAPTIONFILL_"
+# Environment variables of older versions, without the prefix. They are still read.
+RENAMED = {
+    "ANSWER_SECONDS": "REQUEST_TIMEOUT",
+    "BACKLOG_LIMIT": "BATCH_QUEUE_LIMIT",
+    "DECODERS": "IMAGE_THREADS",
+    "DRAIN_SECONDS": "DRAIN_TIMEOUT",
+    "HEADER_SECONDS": "HEADER_TIMEOUT",
+    "IDLE_SECONDS": "IDLE_TIMEOUT",
+    "JOB_SECONDS": "JOB_TIMEOUT",
+    "MODEL_SECONDS": "INFERENCE_TIMEOUT",
+    "UPLOAD_SECONDS": "UPLOAD_TIMEOUT",
+    "WEBHOOK_PAUSE_SECONDS": "WEBHOOK_BACKOFF",
+    "WEBHOOK_SECONDS": "WEBHOOK_TIMEOUT",
+    "WEBHOOK_TRIES": "WEBHOOK_MAX_ATTEMPTS",
+}
+
+log = logging.getLogger("captionfill.settings")
 
 
 class Settings(BaseSettings):
@@ -67,13 +86,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Options and the environment alone, less the service links in it."""
+        """Read options and the environment, without service links, under today's names."""
         assert isinstance(env_settings, EnvSettingsSource)
-        env_settings.env_vars = {
-            name: value
-            for name, value in env_settings.env_vars.items()
-            if value is None or not _SERVICE_LINK.fullmatch(value)
-        }
+        env_settings.env_vars = _rename(
+            {
+                name: value
+                for name, value in env_settings.env_vars.items()
+                if value is None or not _SERVICE_LINK.fullmatch(value)
+            }
+        )
         return init_settings, env_settings
 
     redis_url: str | None = Field(
@@ -107,8 +128,8 @@ class Settings(BaseSettings):
     max_caller_requests: int = Field(
         256, gt=0, description="of them of one caller, event streams too; more get 429"
     )
-    header_seconds: float = Field(10, gt=0, description="for a client to send a request's headers")
-    idle_seconds: float = Field(15, gt=0, description="a connection without a request stays open")
+    header_timeout: float = Field(10, gt=0, description="for a client to send a request's headers")
+    idle_timeout: float = Field(15, gt=0, description="a connection without a request stays open")
     max_header_bytes: int = Field(32 * 1024, ge=1024, description="request line and headers")
 
     bundle: Path = DEFAULT_BUNDLE
@@ -146,13 +167,13 @@ class Settings(BaseSettings):
         None, description="takes uploads over 1 MB while they are in hand; TMPDIR by default"
     )
     batch_pictures: int = Field(256, gt=0, description="in one POST /batches")
-    upload_seconds: float = Field(60, gt=0, description="for a client to send its request")
-    decoders: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
+    upload_timeout: float = Field(60, gt=0, description="for a client to send its request")
+    image_threads: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
 
     queue_limit: int = Field(512, gt=0, description="jobs waiting or running; more get 503")
-    backlog_limit: int = Field(10_000, gt=0, description="the same for batch work")
-    answer_seconds: float = Field(60, gt=0, description="from acceptance to answer; then 504")
-    job_seconds: float = Field(3600, gt=0, description="the same for asynchronous jobs")
+    batch_queue_limit: int = Field(10_000, gt=0, description="the same for batch work")
+    request_timeout: float = Field(60, gt=0, description="from acceptance to answer; then 504")
+    job_timeout: float = Field(3600, gt=0, description="the same for asynchronous jobs")
     result_seconds: float = Field(600, gt=0, description="a result stays in Redis this long")
     idempotency_seconds: float = Field(86_400, gt=0, description="an Idempotency-Key is known")
     dead_letter_seconds: float = Field(604_800, gt=0, description="a dead letter can be requeued")
@@ -161,7 +182,7 @@ class Settings(BaseSettings):
     max_deliveries: int = Field(
         5, gt=1, description="to workers that fell silent; then the job is a dead letter"
     )
-    drain_seconds: float = Field(
+    drain_timeout: float = Field(
         65, gt=0, description="for a process that is asked to end to finish what it has begun"
     )
     caller_bytes: int = Field(
@@ -188,10 +209,10 @@ class Settings(BaseSettings):
     )
     listen_fd: int | None = Field(None, ge=0, description="a socket to listen on, inherited")
     ready_fd: int | None = Field(None, ge=0, description="a pipe to say on that one is ready")
-    model_seconds: float | None = Field(
+    inference_timeout: float | None = Field(
         None,
         gt=0,
-        description="a batch that takes longer is hung; a quarter of answer_seconds by default, a "
+        description="a batch that takes longer is hung; a quarter of request_timeout by default, a "
         "third of it at the most",
     )
     model_failures: int = Field(
@@ -202,9 +223,9 @@ class Settings(BaseSettings):
         SecretStr(""), description="whsec_ and base64; several, apart by spaces, while rotating"
     )
     webhook_allow: str = Field("", description="hosts and networks besides the public ones")
-    webhook_seconds: float = Field(10, gt=0, description="for one attempt")
-    webhook_tries: int = Field(6, gt=0, description="then the webhook is given up")
-    webhook_pause_seconds: float = Field(
+    webhook_timeout: float = Field(10, gt=0, description="for one attempt")
+    webhook_max_attempts: int = Field(6, gt=0, description="then the webhook is given up")
+    webhook_backoff: float = Field(
         10, gt=0, description="before the second attempt; four times as long before each next"
     )
 
@@ -219,7 +240,8 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _check_range(cls, value: Any, info: ValidationInfo) -> Any:
-        most = _MOST_SECONDS if (info.field_name or "").endswith("_seconds") else _MOST
+        is_time = (info.field_name or "").endswith(("_seconds", "_timeout", "_backoff"))
+        most = _MOST_SECONDS if is_time else _MOST
         if isinstance(value, int | float) and value > most:
             raise ValueError(f"must be at most {most:,}")
         return value
@@ -292,13 +314,13 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
-    def _check_model_seconds(self) -> Self:
+    def _check_inference_timeout(self) -> Self:
         # Beside an input that hangs others wait: for its batch, then for it alone, then for
         # themselves and the model's restarts.
-        if 3 * self.hang_seconds > self.answer_seconds:
+        if 3 * self.batch_timeout > self.request_timeout:
             raise ValueError(
-                f"CAPTIONFILL_MODEL_SECONDS ({self.hang_seconds:g}) must be at most a third of "
-                f"CAPTIONFILL_ANSWER_SECONDS ({self.answer_seconds:g}), or jobs beside an "
+                f"CAPTIONFILL_INFERENCE_TIMEOUT ({self.batch_timeout:g}) must be at most a third "
+                f"of CAPTIONFILL_REQUEST_TIMEOUT ({self.request_timeout:g}), or jobs beside an "
                 "input that hangs get 504"
             )
         if self.model_failures >= self.max_deliveries:
@@ -310,9 +332,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def hang_seconds(self) -> float:
+    def batch_timeout(self) -> float:
         """After how long a batch is taken for hung."""
-        return self.model_seconds or self.answer_seconds / 4
+        return self.inference_timeout or self.request_timeout / 4
 
     @property
     def webhook_secrets(self) -> list[bytes]:
@@ -344,6 +366,18 @@ def load_settings(**options: Any) -> Settings:
     except SettingsError as error:
         names = (name for name in Settings.model_fields if f'"{name}"' in str(error))
         raise StartError(f"{_variables(next(names, ''))}: not valid JSON") from None
+
+
+def _rename(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Give variables of older versions their present names; a present name wins."""
+    found = dict(variables)  # names are in lower case
+    for old, new in RENAMED.items():
+        old_name, new_name = f"{_PREFIX}{old}".lower(), f"{_PREFIX}{new}".lower()
+        if old_name in found:
+            value = found.pop(old_name)
+            found.setdefault(new_name, value)
+            log.warning("%s%s is deprecated: use %s%s", _PREFIX, old, _PREFIX, new)
+    return found
 
 
 def _variables(place: str) -> str:

@@ -38,7 +38,7 @@ class BodyLimit:
         usual = self._settings.max_bytes
         limit = max(usual, self._settings.body_limits.get(route_path(scope).rstrip("/"), 0))
         room = _Room(self._budget, scope.get("state", {}).get("caller_id", ""), limit)
-        body = _Watched(receive, send, room, self._settings.upload_seconds * limit / usual)
+        body = _Watched(receive, send, room, self._settings.upload_timeout * limit / usual)
         try:
             room.announce(Headers(scope=scope).get("content-length", ""))
             await self._app(scope, body.receive, body.send)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from service.config.settings import Settings
 from service.errors.jobs import NoSuchBatch
-from service.queue.client import Queue, unavailable
+from service.queue.client import Queue, translate_redis_errors
 from service.queue.jobs import State
 from service.queue.redis_keys import GROUP
 from service.queue.scripts import script
@@ -71,17 +71,17 @@ class BatchStore:
         self._queue = queue
         self._redis, self._keys = queue.redis, queue.keys
         self._keep_ms = int(settings.result_seconds * 1000)
-        self._live_ms = int(settings.job_seconds * 1000) + self._keep_ms
-        self._states = self._redis.register_script(script("states"))
+        self._live_ms = int(settings.job_timeout * 1000) + self._keep_ms
+        self._states = self._redis.register_script(script("jobs/states"))
 
     async def save(self, manifest: BatchManifest) -> None:
         """Keep a manifest for as long as its jobs may be."""
-        with unavailable():
+        with translate_redis_errors():
             await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
 
     async def load(self, name: str, owner: str) -> BatchManifest:
         """A manifest, or `NoSuchBatch` where there is none of this owner's."""
-        with unavailable():
+        with translate_redis_errors():
             data = await self._redis.get(self._keys.batch(name))
         manifest = data and BatchManifest.load(data)
         if not manifest or manifest.owner != owner:
@@ -95,7 +95,7 @@ class BatchStore:
         last is there.
         """
         jobs = manifest.jobs
-        with unavailable():
+        with translate_redis_errors():
             states = await self._states(args=[self._keys.prefix, GROUP, self._keep_ms, *jobs])
         return {
             job: self._state(job, manifest.owner, state.decode())
@@ -109,5 +109,5 @@ class BatchStore:
 
     async def forget(self, manifest: BatchManifest) -> None:
         """Drop a manifest; its jobs are not touched."""
-        with unavailable():
+        with translate_redis_errors():
             await self._redis.delete(self._keys.batch(manifest.id))

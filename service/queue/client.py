@@ -104,25 +104,25 @@ class Queue:
             settings.queue_url, max_connections=64, timeout=5, **CONNECTION
         )
         self.redis: Any = AsyncFailoverClient.from_pool(pool)
-        self.bells = CompletionNotifier(self.redis, self.keys.bells)
+        self.notifier = CompletionNotifier(self.redis, self.keys.notifications)
         self._keep_ms = int(settings.result_seconds * 1000)
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
-        names = ("enqueue", "status", "cancel", "room", "conclude")
-        self._enqueue, self._status, self._cancel, self._room, self._conclude = (
-            self.redis.register_script(script(name)) for name in names
+        names = ("enqueue", "status", "cancel", "has_room", "sweep")
+        self._enqueue, self._status, self._cancel, self._has_room, self._sweep = (
+            self.redis.register_script(script(f"jobs/{name}")) for name in names
         )
 
-    async def check_room(self, lane: Priority = Priority.INTERACTIVE) -> None:
+    async def check_room(self, priority: Priority = Priority.INTERACTIVE) -> None:
         """Tell a full queue before anything costly is done; `put` alone can promise a place.
 
         Raises:
             QueueFull: as many jobs as are taken are waiting.
         """
         limits = self._settings
-        most = limits.backlog_limit if lane == Priority.BATCH else limits.queue_limit
-        with unavailable():
-            has_room = await self._room(
-                args=[self.keys.prefix, GROUP, str(lane), most, self._keep_ms]
+        most = limits.batch_queue_limit if priority == Priority.BATCH else limits.queue_limit
+        with translate_redis_errors():
+            has_room = await self._has_room(
+                args=[self.keys.prefix, GROUP, str(priority), most, self._keep_ms]
             )
         if not has_room:
             raise QueueFull("as many jobs as are taken are waiting")
@@ -143,17 +143,17 @@ class Queue:
             KeyReused: the name was used for another payload.
         """
         named = idempotency or IdempotencyKey("", "")
-        job_parts, work_parts = _flat(job.fields()), _flat(job.work.fields())
+        job_parts, work_parts = _flat(job.fields()), _flat(job.task.fields())
         limits = self._settings
         arguments = [
-            *(self.keys.prefix, GROUP, job.id, job.work.id, str(job.lane)),
-            limits.backlog_limit if job.lane == Priority.BATCH else limits.queue_limit,
+            *(self.keys.prefix, GROUP, job.id, job.task.id, str(job.priority)),
+            limits.batch_queue_limit if job.priority == Priority.BATCH else limits.queue_limit,
             *(int(job.seconds * 1000), self._keep_ms),
             *(named.name, named.fingerprint, int(limits.idempotency_seconds * 1000)),
             *(upload or b"", self._storage(job, upload)),
             *(len(job_parts), *job_parts, *work_parts),
         ]
-        with unavailable():
+        with translate_redis_errors():
             answer, name = await self._enqueue(args=arguments)
         match answer:
             case b"full":
@@ -183,7 +183,7 @@ class Queue:
             NoSuchJob: it is not known.
             JobLost: the owner's job was accepted, and Redis has lost it.
         """
-        with unavailable():
+        with translate_redis_errors():
             found = await self._status(args=[self.keys.prefix, GROUP, name, self._keep_ms])
         if not isinstance(found, list):
             if found == b"lost" or (found is None and self.is_lost(name, owner)):
@@ -221,14 +221,14 @@ class Queue:
             raise JobGone(f"the job is {status.state}{why}")
         if status.state != State.DONE:
             return None
-        with unavailable():
-            fields = await self.redis.hgetall(self.keys.work(status.work))
+        with translate_redis_errors():
+            fields = await self.redis.hgetall(self.keys.task(status.task_id))
         if b"fills" not in fields:
             raise JobGone("the result is no longer kept")
         return TaskSuccess.from_fields(fields)
 
     async def wait(
-        self, name: str, seconds: float, bell: asyncio.Event, owner: str = "local"
+        self, name: str, seconds: float, completion: asyncio.Event, owner: str = "local"
     ) -> TaskResult:
         """What becomes of a job, as soon as it is known; `AnswerTimeout` past the deadline.
 
@@ -237,7 +237,7 @@ class Queue:
         Args:
             name: of the job.
             seconds: how long to wait.
-            bell: of the work, listened for since before the job was put in.
+            completion: set when the task ends; subscribed for since before the job was put in.
             owner: of the job.
 
         Raises:
@@ -247,8 +247,8 @@ class Queue:
         while (left := deadline - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(min(left, _LOOK_SECONDS)):
-                    await bell.wait()
-                bell.clear()
+                    await completion.wait()
+                completion.clear()
             except TimeoutError:
                 pass
             try:
@@ -278,7 +278,7 @@ class Queue:
         Raises:
             NoSuchJob: it is not known.
         """
-        with unavailable():
+        with translate_redis_errors():
             state = await self._cancel(
                 args=[self.keys.prefix, GROUP, name, self._keep_ms, int(forget)]
             )
@@ -297,35 +297,35 @@ class Queue:
             The next place, how many jobs expired in this call, how many were lost since the start.
         """
         limits = (self._keep_ms, self._keep_dead_ms, place, most)
-        with unavailable():
-            found = await self._conclude(args=[self.keys.prefix, GROUP, *limits])
+        with translate_redis_errors():
+            found = await self._sweep(args=[self.keys.prefix, GROUP, *limits])
         return int(found[0]), int(found[1]), int(found[2])
 
     async def upload(self, name: str) -> bytes | None:
         """The picture kept for a job, or None."""
-        with unavailable():
+        with translate_redis_errors():
             kept: bytes | None = await self.redis.get(self.keys.upload(name))
         return kept
 
-    async def told(self, name: str, after: str = "0-0") -> list[Event]:
+    async def events_since(self, name: str, after: str = "0-0") -> list[Event]:
         """The steps of a job's life after an event, as far as there are any yet.
 
         Raises:
             QueueUnavailable: the server went away.
         """
-        with unavailable():
+        with translate_redis_errors():
             found = await self.redis.xrange(self.keys.events(name), f"({after}", "+")
         return [Event(entry.decode(), State(fields[b"state"].decode())) for entry, fields in found]
 
-    async def events(self, name: str, work: str, after: str = "0-0") -> AsyncIterator[Event | None]:
+    async def events(self, name: str, task: str, after: str = "0-0") -> AsyncIterator[Event | None]:
         """The steps of a job's life after an event, up to its end; None now and then in between.
 
         Raises:
             QueueUnavailable: the server went away; the client comes back with its last event.
         """
-        with self.bells.listen(work) as bell:
+        with self.notifier.subscribe(task) as completion:
             while True:
-                for event in await self.told(name, after):
+                for event in await self.events_since(name, after):
                     after = event.id
                     yield event
                     if event.state.is_end:
@@ -333,32 +333,32 @@ class Queue:
                 yield None
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
-                        await bell.wait()
-                    bell.clear()
+                        await completion.wait()
+                    completion.clear()
                 except TimeoutError:
                     pass
 
     async def workers(self) -> dict[str, Heartbeat]:
         """What every live worker said last, by the worker's name."""
-        with unavailable():
+        with translate_redis_errors():
             seconds, microseconds = await self.redis.time()
-            beats = await self.redis.hgetall(self.keys.workers)
+            heartbeats = await self.redis.hgetall(self.keys.workers)
         now = seconds * 1000 + microseconds // 1000
-        parsed = {name.decode(): json.loads(beat) for name, beat in beats.items()}
+        parsed = {name.decode(): json.loads(heartbeat) for name, heartbeat in heartbeats.items()}
         return {
-            name: Heartbeat.from_json(beat)
-            for name, beat in parsed.items()
-            if now - beat["at"] < ALIVE_MS
+            name: Heartbeat.from_json(heartbeat)
+            for name, heartbeat in parsed.items()
+            if now - heartbeat["at"] < ALIVE_MS
         }
 
-    async def ask_for_reload(self) -> int:
+    async def request_reload(self) -> int:
         """Ask every worker to read its bundles anew; return the generation they will be."""
-        with unavailable():
+        with translate_redis_errors():
             return int(await self.redis.incr(self.keys.generation))
 
     async def generation(self) -> int:
         """How often a reload was asked for."""
-        with unavailable():
+        with translate_redis_errors():
             return int(await self.redis.get(self.keys.generation) or 0)
 
     def _storage(self, job: Job, upload: bytes | None) -> str:
@@ -376,12 +376,12 @@ class Queue:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.bells.close()
+        await self.notifier.close()
         await self.redis.aclose()
 
 
 @contextmanager
-def unavailable() -> Iterator[None]:
+def translate_redis_errors() -> Iterator[None]:
     """Turn what redis-py raises into the service's own errors."""
     try:
         yield

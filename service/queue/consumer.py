@@ -24,6 +24,17 @@ from service.redis.errors import reason_of
 
 log = logging.getLogger("captionfill.worker")
 
+_SCRIPTS = (
+    "finish",
+    "heartbeat",
+    "open",
+    "reclaim",
+    "release",
+    "renew",
+    "requeue",
+    "sweep",
+    "take",
+)
 # At most so many entries of a stream are looked at in one sweep.
 _SWEEP_MOST = 200
 _LONG_GONE_MS = 3_600_000
@@ -35,9 +46,9 @@ class Lease:
 
     stream: str
     entry: str
-    work: InferenceTask
-    name: str
-    lane: str
+    task: InferenceTask
+    task_id: str
+    priority: str
     queue_ms: float
     request_ids: Sequence[str] = ()
     traceparents: Sequence[str] = ()
@@ -45,7 +56,7 @@ class Lease:
     @property
     def images(self) -> int:
         """How many images the model makes for it."""
-        return self.work.images
+        return self.task.images
 
 
 class Consumer:
@@ -63,9 +74,10 @@ class Consumer:
         self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
         self._max_deliveries = settings.max_deliveries
         self._redis: Any = client or FailoverClient.from_url(settings.queue_url, **CONNECTION)
-        self._requeue_ms = int(settings.job_seconds * 1000)
-        names = ("open", "take", "retake", "finish", "requeue", "renew", "release", "beat", "sweep")
-        self._scripts = {name: self._redis.register_script(script(name)) for name in names}
+        self._requeue_ms = int(settings.job_timeout * 1000)
+        self._scripts = {
+            name: self._redis.register_script(script(f"tasks/{name}")) for name in _SCRIPTS
+        }
         self._models: list[str] = [""]
         self._held: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -79,9 +91,9 @@ class Consumer:
         Args:
             models: names of the bundles it has.
         """
-        for lane in Priority:
+        for priority in Priority:
             for model in ("", *models):
-                self._make_group(self._keys.stream(lane, model))
+                self._make_group(self._keys.stream(priority, model))
         if models:
             self._redis.sadd(self._keys.models, *models)
         self.serve(["", *models])
@@ -90,24 +102,25 @@ class Consumer:
         """Read the streams of some models alone; an empty name is for work that names none."""
         self._models = list(models)
 
-    def take(self, turns: Sequence[tuple[Priority, int]]) -> list[Lease]:
+    def take(self, read_order: Sequence[tuple[Priority, int]]) -> list[Lease]:
         """New work, as much as there is at once; one call, in which no entry can be left unopened.
 
         Args:
-            turns: lanes in the order in which they are read, with the most to have in all after
-                each.
+            read_order: pairs of a priority and the most tasks to have in all after reading it.
         """
         if not self._models:
             return []
         # Each time another model comes first, so that steady work for one starves no other.
         self._models.append(self._models.pop(0))
-        parts = [part for lane, most in turns for part in (str(lane), most)]
+        parts = [part for priority, most in read_order for part in (str(priority), most)]
         return self._opened("take", parts)
 
-    def await_work(self, seconds: float) -> list[Lease]:
+    def poll(self, seconds: float) -> list[Lease]:
         """Wait for work in any lane; none after ``seconds``."""
         sources = {
-            self._keys.stream(lane, model): ">" for lane in Priority for model in self._models
+            self._keys.stream(priority, model): ">"
+            for priority in Priority
+            for model in self._models
         }
         if not sources:
             return []
@@ -121,14 +134,14 @@ class Consumer:
         ]
         return self._opened("open", parts) if parts else []
 
-    def retake(self) -> list[Lease]:
+    def reclaim(self) -> list[Lease]:
         """One piece of work that nobody works on, if there is any.
 
         It is of a worker that has been silent for a lease, or was handed back, or it is this
         worker's own, by a reply that was lost. One and not many: whatever killed that worker may
         be in the batch, and alone it can take nothing down with it but itself.
         """
-        return self._opened("retake", [self._lease_ms, *self._parts()]) if self._models else []
+        return self._opened("reclaim", [self._lease_ms, *self._parts()]) if self._models else []
 
     def finish(self, leases: Sequence[Lease], outcomes: Sequence[TaskResult]) -> int:
         """Store outcomes, wake their clients, drop the entries; one round trip.
@@ -145,7 +158,7 @@ class Consumer:
         self._release(leases)
         return sum(int(one) for one in stored)
 
-    def bury(self, lease: Lease, reason: str, *, infrastructure: bool = False) -> None:
+    def dead_letter(self, lease: Lease, reason: str, *, infrastructure: bool = False) -> None:
         """Give work up as a dead letter; an operator may put it back into its lane.
 
         Args:
@@ -155,7 +168,7 @@ class Consumer:
                 it is tried anew instead of being answered with this failure.
         """
         cause = "infrastructure" if infrastructure else "content"
-        self._bury(lease.stream, lease.entry, lease.name, reason, cause)
+        self._dead_letter(lease.stream, lease.entry, lease.task_id, reason, cause)
         self._release([lease])
 
     def requeue(self, letter: str) -> bool:
@@ -167,7 +180,7 @@ class Consumer:
         held = self._parts()
         return int(self._run("renew", [GROUP, self.name, *held])) if held else 0
 
-    def hand_back(self, leases: Sequence[Lease], reason: str = "") -> int:
+    def release(self, leases: Sequence[Lease], reason: str = "") -> int:
         """Give work back, for any worker to take at once.
 
         Args:
@@ -176,12 +189,12 @@ class Consumer:
         """
         if not leases:
             return 0
-        parts = [part for one in leases for part in (one.stream, one.entry, one.name)]
+        parts = [part for one in leases for part in (one.stream, one.entry, one.task_id)]
         back = int(self._run("release", [GROUP, self.name, reason, *parts]))
         self._release(leases)
         return back
 
-    def let_go(self) -> None:
+    def drop_leases(self) -> None:
         """Hold no lease any more, whatever has happened: those left run out, and others take them.
 
         The worker calls this after each step, so that no error can leave a lease that is renewed
@@ -212,19 +225,19 @@ class Consumer:
         """Drop some entries whose work has expired, in every stream there is."""
         self._run("sweep", [GROUP, self._keep_ms, _SWEEP_MOST])
 
-    def beat(self, facts: Mapping[str, Any]) -> int:
+    def heartbeat(self, facts: Mapping[str, Any]) -> int:
         """Say that this worker lives and what it has loaded.
 
         Returns:
             The generation of bundles that is asked for.
         """
-        return int(self._run("beat", [self.name, json.dumps(facts)]))
+        return int(self._run("heartbeat", [self.name, json.dumps(facts)]))
 
     def reconnect(self) -> None:
         """Connect anew for the next call: where this master was demoted, its name may lead on."""
         self._redis.connection_pool.disconnect(inuse_connections=False)
 
-    def leave(self) -> None:
+    def deregister(self) -> None:
         """Say goodbye. Jobs still held stay pending, for another worker to retake."""
         self._redis.hdel(self._keys.workers, self.name)
 
@@ -256,20 +269,22 @@ class Consumer:
             try:
                 leases.append(_lease_of(facts, int(now)))
             except (KeyError, ValueError) as error:
-                stream, entry, work = (part.decode() for part in facts[:3])
-                self._bury(stream, entry, work, f"its fields cannot be read: {describe(error)}")
+                stream, entry, task = (part.decode() for part in facts[:3])
+                self._dead_letter(
+                    stream, entry, task, f"its fields cannot be read: {describe(error)}"
+                )
         with self._lock:
             self._held.update((lease.stream, lease.entry) for lease in leases)
         return leases
 
-    def _bury(
-        self, stream: str, entry: str, work: str, reason: str, cause: str = "content"
+    def _dead_letter(
+        self, stream: str, entry: str, task: str, reason: str, cause: str = "content"
     ) -> None:
         ending = [self._keep_ms, "failed", reason, self._keep_dead_ms, "cause", cause]
-        self._run("finish", [GROUP, stream, entry, work, *ending])
+        self._run("finish", [GROUP, stream, entry, task, *ending])
 
     def _ending(self, lease: Lease, outcome: TaskResult) -> list[Any]:
-        where = [self._keys.prefix, GROUP, lease.stream, lease.entry, lease.name, self._keep_ms]
+        where = [self._keys.prefix, GROUP, lease.stream, lease.entry, lease.task_id, self._keep_ms]
         if isinstance(outcome, TaskFailure):
             return [*where, "failed", outcome.reason, 0]
         parts = [part for pair in outcome.fields().items() for part in pair]
@@ -281,15 +296,15 @@ class Consumer:
 
 
 def _lease_of(found: Sequence[Any], now: int) -> Lease:
-    stream, entry, name = (part.decode() for part in found[:3])
+    stream, entry, task_id = (part.decode() for part in found[:3])
     fields, requests, traces = found[3:]
     facts = dict(zip(fields[::2], fields[1::2], strict=True))
     return Lease(
         stream=stream,
         entry=entry,
-        work=InferenceTask.from_fields(facts),
-        name=name,
-        lane=facts[b"lane"].decode(),
+        task=InferenceTask.from_fields(facts),
+        task_id=task_id,
+        priority=facts[b"lane"].decode(),
         queue_ms=float(now - int(facts[b"created"])),
         request_ids=[one.decode() for one in requests if one],
         traceparents=[one.decode() for one in traces if one],

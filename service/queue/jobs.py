@@ -52,10 +52,10 @@ class Job:
         traceparent: W3C trace context of the request, or empty.
     """
 
-    work: InferenceTask
+    task: InferenceTask
     owner: str = "local"
     account: str = "local"
-    lane: Priority = Priority.INTERACTIVE
+    priority: Priority = Priority.INTERACTIVE
     seconds: float = 60
     background: bool = False
     meta: str = "{}"
@@ -68,14 +68,14 @@ class Job:
     @property
     def stored_bytes(self) -> int:
         """About what Redis keeps for it besides its picture: task, results and its own fields."""
-        return WINDOW_BYTES + self.work.images * FILL_BYTES + _RECORD_BYTES
+        return WINDOW_BYTES + self.task.images * FILL_BYTES + _RECORD_BYTES
 
     def fields(self) -> Fields:
         """The job as the fields of a Redis hash."""
         return {
-            "work": self.work.id,
+            "work": self.task.id,
             "owner": self.owner,
-            "lane": self.lane,
+            "lane": self.priority,
             "background": int(self.background),
             "meta": self.meta,
             "webhook": self.webhook,
@@ -97,7 +97,7 @@ class Status:
     """
 
     id: str
-    work: str
+    task_id: str
     owner: str
     state: State
     created: int
@@ -127,7 +127,7 @@ class Status:
         alive = waiting or state == State.RUNNING
         return cls(
             id=name,
-            work=text["work"],
+            task_id=text["work"],
             owner=text["owner"],
             state=State(state),
             created=int(text["created"]),

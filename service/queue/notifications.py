@@ -24,18 +24,18 @@ class CompletionNotifier:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def listen(self, work: str) -> Iterator[asyncio.Event]:
+    def subscribe(self, task: str) -> Iterator[asyncio.Event]:
         """An event that is set each time the work's bell rings, from now on."""
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        bell = asyncio.Event()
-        self._listeners[work].add(bell)
+        completion = asyncio.Event()
+        self._listeners[task].add(completion)
         try:
-            yield bell
+            yield completion
         finally:
-            self._listeners[work].discard(bell)
-            if not self._listeners[work]:
-                del self._listeners[work]
+            self._listeners[task].discard(completion)
+            if not self._listeners[task]:
+                del self._listeners[task]
 
     async def close(self) -> None:
         """Stop listening."""
@@ -64,10 +64,10 @@ class CompletionNotifier:
                 elif message["type"] == "message":
                     self._ring(message["data"].decode())
 
-    def _ring(self, work: str) -> None:
-        for bell in self._listeners.get(work, ()):
-            bell.set()
+    def _ring(self, task: str) -> None:
+        for completion in self._listeners.get(task, ()):
+            completion.set()
 
     def _ring_all(self) -> None:
-        for work in list(self._listeners):
-            self._ring(work)
+        for task in list(self._listeners):
+            self._ring(task)

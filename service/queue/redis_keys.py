@@ -23,24 +23,22 @@ class RedisKeys:
         """What every key begins with; the scripts make keys of it, too."""
         return f"{{{self.namespace}}}:"
 
-    def lane(self, lane: str) -> str:
-        """The stream of a lane's work that names no model that any worker is known to have."""
-        return f"{self.prefix}jobs:batch" if lane == Priority.BATCH else f"{self.prefix}jobs"
-
-    def stream(self, lane: str, model: str = "") -> str:
-        """The stream of a lane's work for a model; without one, that which every worker reads."""
-        return f"{self.prefix}jobs:{lane}:{model}" if model else self.lane(lane)
+    def stream(self, priority: str, model: str = "") -> str:
+        """Return the stream of a priority and a model; without a model, the one of all workers."""
+        if model:
+            return f"{self.prefix}jobs:{priority}:{model}"
+        return f"{self.prefix}jobs:batch" if priority == Priority.BATCH else f"{self.prefix}jobs"
 
     @property
     def models(self) -> str:
         """The set of models that have streams of their own."""
         return f"{self.prefix}models"
 
-    def work(self, name: str) -> str:
+    def task(self, name: str) -> str:
         """The hash of a piece of work, and then of its outcome."""
         return f"{self.prefix}work:{name}"
 
-    def claims(self, name: str) -> str:
+    def subscribers(self, name: str) -> str:
         """The set of jobs that want a piece of work."""
         return f"{self.prefix}claims:{name}"
 
@@ -69,7 +67,7 @@ class RedisKeys:
         """What became of each picture of a batch, as JSON."""
         return f"{self.prefix}batch:{name}"
 
-    def gone(self, name: str) -> str:
+    def tombstone(self, name: str) -> str:
         """Why a job is no longer known: "deleted" by its client, or "lost" by Redis."""
         return f"{self.prefix}gone:{name}"
 
@@ -89,7 +87,7 @@ class RedisKeys:
         return f"{self.prefix}storage:bytes"
 
     @property
-    def dead(self) -> str:
+    def dead_letters(self) -> str:
         """The stream of work given up, with the reason."""
         return f"{self.prefix}dead"
 
@@ -99,7 +97,7 @@ class RedisKeys:
         return f"{self.prefix}workers"
 
     @property
-    def bells(self) -> str:
+    def notifications(self) -> str:
         """The channel on which the name of finished work is called."""
         return f"{self.prefix}bells"
 

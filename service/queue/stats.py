@@ -43,7 +43,7 @@ class QueueStats:
 
     up: bool = False
     draining: bool = False
-    lanes: Mapping[str, PriorityStats] = field(default_factory=dict)
+    priorities: Mapping[str, PriorityStats] = field(default_factory=dict)
     workers: int = 0
     unhealthy: int = 0
     dead: int = 0
@@ -61,13 +61,15 @@ async def read_stats(settings: Settings) -> QueueStats:
         async with redis.asyncio.Redis.from_url(settings.queue_url, **_CONNECTION) as client:
             pipe: Any = client.pipeline(transaction=False)
             pipe.time().hgetall(keys.metrics).hgetall(keys.workers)
-            pipe.xlen(keys.dead).exists(keys.draining).smembers(keys.models)
+            pipe.xlen(keys.dead_letters).exists(keys.draining).smembers(keys.models)
             found = await pipe.execute(raise_on_error=False)
             time, counts, workers, dead, draining, models = found
             if isinstance(time, Exception):  # the server is still loading its file
                 return _away(time)
             names = ["", *sorted(model.decode() for model in models)]
-            streams = [(lane, keys.stream(lane, name)) for lane in Priority for name in names]
+            streams = [
+                (priority, keys.stream(priority, name)) for priority in Priority for name in names
+            ]
             for _, stream in streams:
                 pipe.xlen(stream).xpending(stream, GROUP).xrange(stream, count=1)
             seen = await pipe.execute(raise_on_error=False)
@@ -75,17 +77,17 @@ async def read_stats(settings: Settings) -> QueueStats:
         return _away(error)
     now = time[0] * 1000 + time[1] // 1000
     looked = [_lane(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
-    by_lane: dict[str, list[PriorityStats]] = {str(lane): [] for lane in Priority}
-    for (lane, _), one in zip(streams, looked, strict=True):
-        by_lane[str(lane)].append(one)
-    beats = [json.loads(beat) for beat in workers.values()]
-    alive = [beat for beat in beats if now - beat["at"] < ALIVE_MS]
+    by_lane: dict[str, list[PriorityStats]] = {str(priority): [] for priority in Priority}
+    for (priority, _), one in zip(streams, looked, strict=True):
+        by_lane[str(priority)].append(one)
+    heartbeats = [json.loads(heartbeat) for heartbeat in workers.values()]
+    alive = [heartbeat for heartbeat in heartbeats if now - heartbeat["at"] < ALIVE_MS]
     return QueueStats(
         up=True,
         draining=bool(draining),
-        lanes={lane: _together(states) for lane, states in by_lane.items()},
+        priorities={priority: _together(states) for priority, states in by_lane.items()},
         workers=len(alive),
-        unhealthy=sum(bool(beat.get("unhealthy")) for beat in alive),
+        unhealthy=sum(bool(heartbeat.get("unhealthy")) for heartbeat in alive),
         dead=dead,
         counts={name.decode(): float(value) for name, value in counts.items()},
     )

@@ -53,7 +53,7 @@ class EmbeddedRedis:
         self._end_stale()
         self.process = self._start()
 
-    def tend(self) -> None:
+    def poll(self) -> None:
         """Start the server again if it has ended: its file brings back every accepted job."""
         if self.process.poll() is not None:
             self._socket.unlink(missing_ok=True)

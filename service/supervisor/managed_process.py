@@ -27,9 +27,9 @@ class ManagedProcess:
         log: takes its output.
     """
 
-    def __init__(self, name: str, start: Start, log: Path, drain_seconds: float) -> None:
+    def __init__(self, name: str, start: Start, log: Path, drain_timeout: float) -> None:
         self.name, self.log = name, log
-        self._start, self._drain_seconds = start, drain_seconds
+        self._start, self._drain_seconds = start, drain_timeout
         self._backoff = 0.5
         self._successor: tuple[subprocess.Popen[bytes], ReadyPipe, float] | None = None
         self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
@@ -38,18 +38,18 @@ class ManagedProcess:
 
     def is_ready(self) -> bool:
         """Whether the process has said so."""
-        return self._readiness.told()
+        return self._readiness.is_ready()
 
     def replace(self) -> None:
         """Start a successor; once it is ready the old process finishes what it has, and ends."""
         if self._successor is None:
             self._successor = (*self._spawn(), time.monotonic())
 
-    def tend(self, now: float) -> None:
+    def poll(self, now: float) -> None:
         """Restart the process if it has ended and its time has come; see to a replacement."""
-        self._tend_leaving(now)
+        self._poll_leaving(now)
         if self._successor is not None:
-            self._tend_successor(now)
+            self._poll_successor(now)
         elif self.process.poll() is None:
             pass
         elif self._restart_at is None:
@@ -70,7 +70,7 @@ class ManagedProcess:
         for process in [self.process, *successor, *old]:
             stop(process)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The last line of its log."""
         lines = self.log.read_text(errors="replace").strip().split("\n")
         return lines[-1].removeprefix("captionfill: ") if lines[-1] else "it said nothing"
@@ -86,10 +86,10 @@ class ManagedProcess:
         readiness.handed_over()
         return process, readiness
 
-    def _tend_successor(self, now: float) -> None:
+    def _poll_successor(self, now: float) -> None:
         assert self._successor is not None
         process, readiness, since = self._successor
-        if readiness.told():
+        if readiness.is_ready():
             self.process.terminate()
             self._leaving.append((self.process, now + self._drain_seconds))
             self._readiness.close()
@@ -101,7 +101,7 @@ class ManagedProcess:
             readiness.close()
             self._successor = None
 
-    def _tend_leaving(self, now: float) -> None:
+    def _poll_leaving(self, now: float) -> None:
         for process, until in self._leaving:
             if now > until and process.poll() is None:
                 process.kill()

@@ -23,7 +23,7 @@ class ReadyPipe:
         self._read, self.write = os.pipe()
         self._told = False
 
-    def told(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether the process has said that it is ready."""
         if not self._told and self._read >= 0 and select.select([self._read], [], [], 0)[0]:
             self._told = os.read(self._read, 1) == b"1"

@@ -57,7 +57,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         _wait_until_ready(settings, children)
         say(_welcome(settings))
         while True:
-            _tend(server, children)
+            _poll(server, children)
             if roll.is_set():
                 roll.clear()
                 for child in children:
@@ -65,12 +65,12 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _tend(server: EmbeddedRedis | None, children: list[ManagedProcess]) -> None:
+def _poll(server: EmbeddedRedis | None, children: list[ManagedProcess]) -> None:
     if server is not None:
         with suppress(StartError):  # its log says why; the next round tries again
-            server.tend()
+            server.poll()
     for child in children:
-        child.tend(time.monotonic())
+        child.poll(time.monotonic())
 
 
 def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
@@ -115,7 +115,7 @@ def _children(
         log = settings.data_folder / f"{name}.log"
         log.write_bytes(b"")
         start = _starter("api" if name == "api" else "worker", log, environment, listener)
-        children.append(ManagedProcess(name, start, log, settings.drain_seconds + 5))
+        children.append(ManagedProcess(name, start, log, settings.drain_timeout + 5))
         stack.callback(children[-1].stop)
     return children
 
@@ -138,7 +138,7 @@ def _wait_until_ready(settings: Settings, children: list[ManagedProcess]) -> Non
     while not all(child.is_ready() for child in children):
         for child in children:
             if child.process.poll() is not None:
-                raise StartError(f"the {child.name} ended: {child.last_words()}")
+                raise StartError(f"the {child.name} ended: {child.log_tail()}")
         if time.monotonic() > deadline:
             raise StartError(f"not ready after {_READY_SECONDS:g} s; see {children[0].log.parent}")
         time.sleep(_POLL_SECONDS)

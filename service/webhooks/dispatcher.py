@@ -76,7 +76,7 @@ class Dispatcher:
             await self._outbox.deliver(hook.job)
 
     async def _attempt(self, hook: PendingWebhook) -> None:
-        if hook.attempt > self._settings.webhook_tries:
+        if hook.attempt > self._settings.webhook_max_attempts:
             raise DeliveryError("the last attempt never ended", final=True)
         try:
             target = check_webhook_url(
@@ -97,14 +97,14 @@ class Dispatcher:
         return await self._outbox.keep(hook.job, body)
 
     async def _put_off(self, hook: PendingWebhook, error: DeliveryError) -> None:
-        tries = self._settings.webhook_tries
+        tries = self._settings.webhook_max_attempts
         facts = {"job": hook.job, "attempt": hook.attempt, "reason": str(error)}
         if error.final or hook.attempt >= tries:
             log.warning("webhook given up", extra=facts)
             await self._outbox.abandon(hook.job, str(error))
             return
         log.info("webhook put off", extra=facts)
-        pause = backoff(hook.attempt, self._settings.webhook_pause_seconds)
+        pause = backoff(hook.attempt, self._settings.webhook_backoff)
         await self._outbox.retry(hook.job, pause, str(error))
 
 
@@ -137,8 +137,8 @@ async def run_dispatcher(settings: Settings, redis: Any) -> AsyncIterator[None]:
         yield
         return
     # An attempt is over before its lease is, the time for Redis included.
-    outbox = Outbox(redis, RedisKeys(settings.namespace), 2 * settings.webhook_seconds + 1)
-    sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_seconds)
+    outbox = Outbox(redis, RedisKeys(settings.namespace), 2 * settings.webhook_timeout + 1)
+    sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_timeout)
     task = asyncio.create_task(Dispatcher(settings, outbox, sender).run())
     try:
         yield

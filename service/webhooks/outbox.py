@@ -39,7 +39,8 @@ class Outbox:
         self._redis, self._keys = redis, keys
         self._lease_ms = int(lease_seconds * 1000)
         self._claim, self._retry, self._settle = (
-            redis.register_script(script(f"hooks_{step}")) for step in ("claim", "retry", "settle")
+            redis.register_script(script(f"webhooks/{step}"))
+            for step in ("claim", "retry", "settle")
         )
 
     async def claim(self, limit: int) -> list[PendingWebhook]:

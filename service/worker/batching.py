@@ -37,20 +37,20 @@ class Batcher:
     _next_retake: float = field(default=float("-inf"), init=False)
     _interactive_in_a_row: int = field(default=0, init=False)
 
-    def retake_due(self) -> bool:
+    def reclaim_due(self) -> bool:
         """Whether to look for jobs of dead workers before new ones."""
         return self.clock() >= self._next_retake
 
-    def retook(self, found: int) -> None:
+    def record_reclaim(self, found: int) -> None:
         """Take note of a look for dead workers' jobs: after a find there may be more at once."""
         if not found:
             self._next_retake = self.clock() + min(self.lease_seconds / 2, 1.0)
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         """How long to wait for a new job, in seconds: never past the next look."""
         return max(0.001, min(1.0, self._next_retake - self.clock()))
 
-    def turns(self) -> list[tuple[Priority, int]]:
+    def read_order(self) -> list[tuple[Priority, int]]:
         """In which order to read the lanes, each with the most jobs to have after it.
 
         Interactive first and batch for what is left; but after a fair share of interactive jobs
@@ -61,12 +61,12 @@ class Batcher:
             return [(Priority.BATCH, 1), *usual]
         return usual
 
-    def took(self, lanes: Sequence[str]) -> None:
+    def record(self, priorities: Sequence[str]) -> None:
         """Take note of the lanes that new jobs came from."""
-        if Priority.BATCH in lanes or self._interactive_in_a_row >= FAIR_SHARE:
+        if Priority.BATCH in priorities or self._interactive_in_a_row >= FAIR_SHARE:
             self._interactive_in_a_row = 0
         else:
-            self._interactive_in_a_row += len(lanes)
+            self._interactive_in_a_row += len(priorities)
 
     def batches(self, jobs: Sequence[T]) -> Iterator[list[T]]:
         """Split jobs, in order, into batches of at most ``limit`` images.

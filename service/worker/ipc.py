@@ -28,14 +28,14 @@ def unpack(frame: bytes) -> tuple[Any, memoryview]:
     return json.loads(frame[4:end]), memoryview(frame)[end:]
 
 
-def pack_works(works: Sequence[InferenceTask]) -> bytes:
+def pack_tasks(tasks: Sequence[InferenceTask]) -> bytes:
     """Pieces of work as a frame."""
     names = [field.name for field in fields(InferenceTask) if field.name != "window"]
-    heads = [{name: getattr(work, name) for name in names} for work in works]
-    return pack(heads, [work.window for work in works])
+    heads = [{name: getattr(task, name) for name in names} for task in tasks]
+    return pack(heads, [task.window for task in tasks])
 
 
-def unpack_works(frame: bytes) -> list[InferenceTask]:
+def unpack_tasks(frame: bytes) -> list[InferenceTask]:
     """The pieces of work that a frame was made of."""
     heads, rest = unpack(frame)
     windows = [bytes(rest[i : i + WINDOW_BYTES]) for i in range(0, len(rest), WINDOW_BYTES)]
@@ -44,7 +44,7 @@ def unpack_works(frame: bytes) -> list[InferenceTask]:
     ]
 
 
-def pack_fills(fills: Sequence[InferenceResult | Exception]) -> bytes:
+def pack_results(fills: Sequence[InferenceResult | Exception]) -> bytes:
     """Fills, or why there are none, as a frame."""
     return pack(
         [_head(fill) for fill in fills],
@@ -62,7 +62,7 @@ def pack_device_failure(reason: str) -> bytes:
     return pack({"device": reason})
 
 
-def unpack_fills(frame: bytes) -> list[InferenceResult | Exception]:
+def unpack_results(frame: bytes) -> list[InferenceResult | Exception]:
     """What a frame of fills was made of; exceptions come back as `TaskError` or `OutOfMemory`.
 
     Raises:

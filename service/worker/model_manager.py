@@ -21,7 +21,7 @@ class TaskModel(Protocol):
     engines: dict[str, str]
     default: str
 
-    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+    def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every piece of work, or say why not; `ModelCrashedError` where it died of it."""
 
     def close(self) -> None:
@@ -59,9 +59,9 @@ class ModelManager:
         """Names of the bundles."""
         return list(self._model.models)
 
-    def name_of(self, work: InferenceTask) -> str:
+    def name_of(self, task: InferenceTask) -> str:
         """The bundle that a piece of work is filled by."""
-        return work.model or self._model.default
+        return task.model or self._model.default
 
     def served(self) -> list[str]:
         """The bundles that take work; an empty name stands for work that names none."""
@@ -69,9 +69,9 @@ class ModelManager:
         healthy = [name for name in self._model.models if name not in unhealthy]
         return ["", *healthy] if self._model.default in healthy else healthy
 
-    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+    def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Do as the model does. After any exception the model is to be restarted."""
-        return self._model.predict(works)
+        return self._model.predict(tasks)
 
     def succeeded(self, model: str) -> None:
         """Take note that a bundle did real work."""
@@ -111,7 +111,7 @@ class ModelManager:
             return describe(error)
         return describe(fill) if isinstance(fill, Exception) else None
 
-    def tend(self) -> bool:
+    def refresh(self) -> bool:
         """Between two batches: change to newly loaded bundles, give unhealthy ones a probe.
 
         Returns:

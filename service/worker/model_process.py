@@ -25,11 +25,11 @@ from service.worker.ipc import (
     DeviceFailure,
     pack,
     pack_device_failure,
-    pack_fills,
-    pack_works,
+    pack_results,
+    pack_tasks,
     unpack,
-    unpack_fills,
-    unpack_works,
+    unpack_results,
+    unpack_tasks,
 )
 
 log = logging.getLogger("captionfill.worker")
@@ -53,7 +53,7 @@ class Fills(Protocol):
     engines: dict[str, str]
     default: str
 
-    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+    def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every piece of work, or say why not."""
 
 
@@ -92,7 +92,7 @@ class ModelProcess:
         self._seconds = seconds
         self._start([device, engine, str(threads), *map(str, folders)])
 
-    def predict(self, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+    def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every piece of work.
 
         Raises:
@@ -100,12 +100,12 @@ class ModelProcess:
             DeviceError: it ended since its device failed.
         """
         try:
-            self._connection.send_bytes(pack_works(works))
+            self._connection.send_bytes(pack_tasks(tasks))
             if not self._connection.poll(self._seconds):
                 self._process.kill()
                 self._process.wait()
                 raise ModelCrashedError(f"the model took over {self._seconds:g} s")
-            return unpack_fills(self._connection.recv_bytes())
+            return unpack_results(self._connection.recv_bytes())
         except DeviceFailure as failure:
             self.close()
             raise DeviceError(str(failure)) from failure
@@ -181,8 +181,8 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
         connection.send_bytes(pack(head))
         while True:
             try:
-                works = unpack_works(connection.recv_bytes())
-                connection.send_bytes(pack_fills(_predict(model, works)))
+                tasks = unpack_tasks(connection.recv_bytes())
+                connection.send_bytes(pack_results(_predict(model, tasks)))
             except DeviceFailure as failure:
                 connection.send_bytes(pack_device_failure(str(failure)))
                 return
@@ -190,14 +190,14 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
                 return
 
 
-def _predict(model: Fills, works: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
+def _predict(model: Fills, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
     """Fill every piece of work; an error of the device is no answer to any of them.
 
     Raises:
         DeviceFailure: the device failed; the process can compute nothing any more.
     """
     try:
-        fills = model.predict(works)
+        fills = model.predict(tasks)
     except Exception as error:
         if is_device_error(error):
             raise DeviceFailure(describe(error)) from error

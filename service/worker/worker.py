@@ -92,7 +92,7 @@ class Worker:
 
     def step(self) -> None:
         """Look for work once, and fill what is there. Afterwards no lease is held, in any case."""
-        if self._guard.tend():
+        if self._guard.refresh():
             self._joined = False
         self._join()
         try:
@@ -104,13 +104,13 @@ class Worker:
                     return
                 self._fill(batch)
         finally:
-            self._consumer.let_go()
+            self._consumer.drop_leases()
 
     def _join(self) -> None:
         """Have the streams of the model's bundles, and read those that take work."""
         if not self._joined:
             self._consumer.join(self._guard.models)
-            self._guard.follow(self._consumer.beat(self._facts()))
+            self._guard.follow(self._consumer.heartbeat(self._facts()))
             self._joined, self._served = True, []
         if (served := self._guard.served()) != self._served:
             self._consumer.serve(served)
@@ -118,23 +118,23 @@ class Worker:
 
     def _look(self) -> list[Lease]:
         if not self._served:
-            self._stop.wait(self._batcher.patience())
+            self._stop.wait(self._batcher.poll_timeout())
             return []
-        if self._batcher.retake_due():
-            retaken = self._consumer.retake()
-            self._batcher.retook(len(retaken))
+        if self._batcher.reclaim_due():
+            retaken = self._consumer.reclaim()
+            self._batcher.record_reclaim(len(retaken))
             if retaken:
                 return retaken
-        leases = self._consumer.take(self._batcher.turns())
-        leases = leases or self._consumer.await_work(self._batcher.patience())
-        self._batcher.took([lease.lane for lease in leases])
+        leases = self._consumer.take(self._batcher.read_order())
+        leases = leases or self._consumer.poll(self._batcher.poll_timeout())
+        self._batcher.record([lease.priority for lease in leases])
         return leases
 
     def _fill(self, leases: Sequence[Lease]) -> None:
         start = time.monotonic()
         try:
             with batch_span([trace for lease in leases for trace in lease.traceparents]):
-                fills = self._guard.predict([lease.work for lease in leases])
+                fills = self._guard.predict([lease.task for lease in leases])
         except Exception as error:
             self._after_death(leases, error)
             return
@@ -152,7 +152,7 @@ class Worker:
             if self._stop.is_set():
                 self._hand_back(leases[number:])
                 return
-            if self._guard.name_of(lease.work) in self._guard.served():
+            if self._guard.name_of(lease.task) in self._guard.served():
                 self._fill_alone(lease)
             else:
                 self._hand_back([lease], reason)
@@ -160,7 +160,7 @@ class Worker:
     def _fill_alone(self, lease: Lease) -> None:
         start = time.monotonic()
         try:
-            fills = self._guard.predict([lease.work])
+            fills = self._guard.predict([lease.task])
         except Exception as error:
             self._after_death_alone(lease, error)
         else:
@@ -172,17 +172,17 @@ class Worker:
         After an error of the device others may try the work: each delivery counts, and the last
         makes it a dead letter.
         """
-        model, reason = self._guard.name_of(lease.work), describe(death)
+        model, reason = self._guard.name_of(lease.task), describe(death)
         self._guard.restart()
         sickness = self._guard.probe(model)
         if sickness is not None or isinstance(death, DeviceError):
-            log.error("device or model failed", extra={"work": lease.name, "reason": reason})
+            log.error("device or model failed", extra={"work": lease.task_id, "reason": reason})
             self._guard.failed(sickness or reason)
             self._hand_back([lease], reason)
             return
-        log.error("dead letter", extra={"work": lease.name, "reason": reason})
+        log.error("dead letter", extra={"work": lease.task_id, "reason": reason})
         told = f"the model died of it, alone, too: {death}"
-        self._persist(partial(self._consumer.bury, lease, told))
+        self._persist(partial(self._consumer.dead_letter, lease, told))
 
     def _settle(
         self, leases: Sequence[Lease], fills: Sequence[InferenceResult | Exception], seconds: float
@@ -193,24 +193,24 @@ class Worker:
         done = [
             (lease, self._outcome(lease, fill, seconds, images))
             for lease, fill in zip(leases, fills, strict=True)
-            if self._guard.name_of(lease.work) not in sick
+            if self._guard.name_of(lease.task) not in sick
         ]
         if done:
             finished, outcomes = zip(*done, strict=True)
             self._persist(partial(self._consumer.finish, finished, outcomes))
         for model, reason in sick.items():
-            self._hand_back([x for x in leases if self._guard.name_of(x.work) == model], reason)
+            self._hand_back([x for x in leases if self._guard.name_of(x.task) == model], reason)
 
     def _sick(
         self, leases: Sequence[Lease], fills: Sequence[InferenceResult | Exception]
     ) -> Mapping[str, str]:
         """Bundles that failed at all of their work and at a probe, each with the reason."""
         sick = {}
-        for model in {self._guard.name_of(lease.work) for lease in leases}:
+        for model in {self._guard.name_of(lease.task) for lease in leases}:
             own = [
                 fill
                 for lease, fill in zip(leases, fills, strict=True)
-                if self._guard.name_of(lease.work) == model
+                if self._guard.name_of(lease.task) == model
             ]
             if not all(isinstance(fill, Exception) for fill in own):
                 self._guard.succeeded(model)
@@ -224,7 +224,7 @@ class Worker:
         self, lease: Lease, fill: InferenceResult | Exception, seconds: float, images: int
     ) -> TaskResult:
         if isinstance(fill, Exception):
-            facts = {"work": lease.name, "request_ids": list(lease.request_ids)}
+            facts = {"work": lease.task_id, "request_ids": list(lease.request_ids)}
             log.error("work failed", extra={**facts, "reason": str(fill)})
             if isinstance(fill, OutOfMemory):
                 return TaskFailure(
@@ -234,7 +234,7 @@ class Worker:
         return TaskSuccess(fill, lease.queue_ms, round(seconds * 1000, 3), images)
 
     def _hand_back(self, leases: Sequence[Lease], reason: str = "") -> None:
-        self._persist(partial(self._consumer.hand_back, leases, reason))
+        self._persist(partial(self._consumer.release, leases, reason))
 
     def _persist(self, store: Callable[[], Any]) -> None:
         """Tell Redis what has become of work, even if it is away or refuses to write for a while.
@@ -273,7 +273,7 @@ class Worker:
         next_sweep = 0.0
         while not self._ended.is_set():
             self._attempt(self._consumer.renew)
-            self._attempt(lambda: self._guard.follow(self._consumer.beat(self._facts())))
+            self._attempt(lambda: self._guard.follow(self._consumer.heartbeat(self._facts())))
             if time.monotonic() >= next_sweep:
                 self._attempt(self._consumer.sweep)
                 next_sweep = time.monotonic() + _SWEEP_SECONDS
@@ -300,7 +300,7 @@ class Worker:
 
     def _say_goodbye(self) -> None:
         try:
-            self._consumer.leave()
+            self._consumer.deregister()
         except RedisError as error:
             log.warning("queue away at the end", extra={"reason": reason_of(error)})
 

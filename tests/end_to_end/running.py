@@ -35,8 +35,8 @@ class Service:
 
     def worker_pid(self):
         """The newest worker's process, by the name it gives itself."""
-        beats = self.queue.hgetall("{captionfill}:workers")
-        newest = max(beats, key=lambda name: json.loads(beats[name])["at"]).decode()
+        heartbeats = self.queue.hgetall("{captionfill}:workers")
+        newest = max(heartbeats, key=lambda name: json.loads(heartbeats[name])["at"]).decode()
         return int(newest.rsplit("-", 2)[1])
 
     def stop(self):

@@ -186,9 +186,9 @@ def test_training_has_its_own_profile_without_restart():
 def test_worker_health_check_follows_its_heartbeat(queue_url):
     consumer = Consumer(Settings(redis_url=queue_url))
     check = (sys.executable, "docker/healthcheck.py", "worker")
-    consumer.beat({"models": {"default": "sha256:0"}, "default": "default", "generation": 0})
+    consumer.heartbeat({"models": {"default": "sha256:0"}, "default": "default", "generation": 0})
     assert run(*check, REDIS_URL=queue_url).returncode == 0
-    consumer.leave()
+    consumer.deregister()
     assert run(*check, REDIS_URL=queue_url).returncode == 1
 
 

@@ -80,8 +80,8 @@ async def queue_all(queue, jobs):
 def test_200_jobs_complete_when_workers_are_killed(server, start_worker):
     settings = Settings(redis_url=server.url)
     client = redis.Redis.from_url(server.url)
-    works = [InferenceTask(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
-    jobs = [Job(work, seconds=150) for work in works]
+    tasks = [InferenceTask(os.urandom(12288), f"picture number {i}", i) for i in range(200)]
+    jobs = [Job(task, seconds=150) for task in tasks]
 
     async def run():
         queue = Queue(settings)
@@ -98,6 +98,6 @@ def test_200_jobs_complete_when_workers_are_killed(server, start_worker):
     assert 0 < left < 200
     assert sum(isinstance(outcome, TaskSuccess) for outcome in outcomes) == 200
     # The very script that stores an outcome counts, so a second result for a job would show.
-    keys = [RedisKeys(settings.namespace).work(work.id) for work in works]
+    keys = [RedisKeys(settings.namespace).task(task.id) for task in tasks]
     assert [client.hget(key, "stored") for key in keys] == [b"1"] * 200
     assert client.xlen(STREAM) == client.xpending(STREAM, GROUP)["pending"] == 0

@@ -38,7 +38,7 @@ def settings(folder: Path) -> tuple[dict[str, str], Path]:
         "RATE_LIMIT": "0",  # the suite is over any rate; the limit has tests of its own
         "WEBHOOK_SECRET": "whsec_" + base64.b64encode(bytes(32)).decode(),
         "WEBHOOK_ALLOW": "127.0.0.1",
-        "WEBHOOK_TRIES": "1",
+        "WEBHOOK_MAX_ATTEMPTS": "1",
     }
     return chosen, users
 

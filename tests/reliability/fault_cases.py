@@ -30,7 +30,7 @@ from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right,
 LEASE_SECONDS = 1.0
 SETTINGS = {
     "LEASE_SECONDS": str(LEASE_SECONDS),
-    "ANSWER_SECONDS": "80",
+    "REQUEST_TIMEOUT": "80",
     "RESULT_SECONDS": "3600",
     "QUEUE_LIMIT": "4000",
 }
@@ -43,19 +43,19 @@ def _seeds(jobs: int) -> range:
 def _stored(cluster: Cluster) -> dict[str, int]:
     """How often each result was stored, by the counter of the very script that stores it."""
     client = cluster.redis()
-    names = list(client.scan_iter(cluster.keys.work("*"), count=1000))
+    names = list(client.scan_iter(cluster.keys.task("*"), count=1000))
     counts = [int(client.hget(name, "stored") or 0) for name in names]
     return {
         "results": sum(count >= 1 for count in counts),
         "stored_more_than_once": sum(count > 1 for count in counts),
-        "dead_letters": client.xlen(cluster.keys.dead),
+        "dead_letters": client.xlen(cluster.keys.dead_letters),
         "left_in_the_stream": cluster.depth(),
     }
 
 
 def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "") -> dict[str, Any]:
     """A random one of three workers is killed with SIGKILL now and then, and another started."""
-    hasty = {"ANSWER_SECONDS": "6"} if kind == "lossy" else {}  # what is lost need not be awaited
+    hasty = {"REQUEST_TIMEOUT": "6"} if kind == "lossy" else {}  # what is lost need not be awaited
     with Cluster(folder, {**SETTINGS, **hasty}, seconds) as cluster:
         cluster.api()
         workers = [cluster.worker(kind) for _ in range(3)]
@@ -90,7 +90,7 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
 
 def blips(folder: Path, jobs: int, every: float, kind: str = "") -> dict[str, Any]:
     """Connections are cut and writes refused for less than a lease, again and again, under load."""
-    hasty = {"ANSWER_SECONDS": "8"} if kind == "leaky" else {}  # what is stuck need not be awaited
+    hasty = {"REQUEST_TIMEOUT": "8"} if kind == "leaky" else {}  # what is stuck need not be awaited
     with Cluster(folder, {**SETTINGS, **hasty}, 0.02) as cluster:
         cluster.api()
         for _ in range(2):
@@ -142,7 +142,7 @@ def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> fl
     settings = Settings(redis_url=cluster.server.url)
     client = cluster.redis()
     with_queue(settings, lambda queue: queue.put(job))
-    while not (name := client.hget(cluster.keys.work(job.work.id), "worker")):
+    while not (name := client.hget(cluster.keys.task(job.task.id), "worker")):
         time.sleep(0.005)
     workers.pop(int(name.decode().rsplit("-", 2)[1])).kill()
     died = time.monotonic()
@@ -239,7 +239,7 @@ async def _roll(
     children[1].replace()
     while not asking.done():
         for child in children:
-            child.tend(time.monotonic())
+            child.poll(time.monotonic())
         now = {child.process.pid for child in children}
         if not now & generations[-1]:
             generations.append(now)
@@ -289,7 +289,7 @@ def queue_away(folder: Path, jobs: int, away: float) -> dict[str, Any]:
         cluster.server.process.kill()
         cluster.server.process.wait()
         during = _look_around(cluster, away)
-        cluster.server.tend()
+        cluster.server.poll()
         cluster.wait_until_ready()
         results = [_fetch(cluster, place, seed) for seed, place in accepted.items()]
         return {
@@ -374,7 +374,9 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
         outcomes = dict(zip(seeds, with_queue(settings, wait_for_all), strict=True))
         end = outcomes.pop(CRASHING_SEED)
         client = cluster.redis()
-        letters = [fields[b"reason"].decode() for _, fields in client.xrange(cluster.keys.dead)]
+        letters = [
+            fields[b"reason"].decode() for _, fields in client.xrange(cluster.keys.dead_letters)
+        ]
         return {
             "neighbours": len(outcomes),
             "right": sum(

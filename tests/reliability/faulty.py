@@ -46,7 +46,7 @@ def error() -> None:
 def log() -> None:
     """The log tells what a client's picture shows."""
     logger = logging.getLogger("captionfill.api")
-    _before(InpaintService, "submit", lambda _, asked: logger.info(asked.work.caption))
+    _before(InpaintService, "submit", lambda _, asked: logger.info(asked.task.caption))
 
 
 def leak_api() -> None:

@@ -30,7 +30,7 @@ _BAD = [make for name, make in FORMS.items() if "bomb" not in name]
 _BAD_SHARE, _AT_ONCE = 0.2, 8
 _MOST_WRONG = 20
 # What is kept in Redis is let go of in mid-run, or its growth would hide in the answers.
-KEEPING = {"RESULT_SECONDS": "30", "JOB_SECONDS": "60"}
+KEEPING = {"RESULT_SECONDS": "30", "JOB_TIMEOUT": "60"}
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ class Lossy(Consumer):
     """Forgets one piece of work in fifty on purpose: acknowledged, and never answered."""
 
     def finish(self, leases, outcomes):
-        kept = [pair for pair in zip(leases, outcomes, strict=True) if pair[0].work.seed % 50]
+        kept = [pair for pair in zip(leases, outcomes, strict=True) if pair[0].task.seed % 50]
         for lease in leases:
-            if lease.work.seed % 50 == 0:
+            if lease.task.seed % 50 == 0:
                 self._redis.xack(lease.stream, "workers", lease.entry)
                 self._redis.xdel(lease.stream, lease.entry)
         return super().finish([lease for lease, _ in kept], [outcome for _, outcome in kept])
@@ -44,7 +44,7 @@ class Lossy(Consumer):
 class Leaky(Consumer):
     """Takes a refusal to write for the end, and goes on renewing what it could not finish."""
 
-    def let_go(self):
+    def drop_leases(self):
         pass
 
     def finish(self, leases, outcomes):

@@ -12,7 +12,7 @@ from service.auth.api_keys import ApiKeyFile
 from tests.reliability.cluster import Cluster
 
 # Clients that dawdle are given up soon, so that a suite meets many of them.
-PATIENCE = {"HEADER_SECONDS": "3", "UPLOAD_SECONDS": "4"}
+PATIENCE = {"HEADER_TIMEOUT": "3", "UPLOAD_TIMEOUT": "4"}
 
 
 class Subject(Cluster):

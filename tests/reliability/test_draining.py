@@ -42,8 +42,8 @@ def states(settings, jobs):
 
 def test_terminated_worker_exits_0_and_another_takes_over(cluster):
     settings = Settings(redis_url=cluster.server.url)
-    works = [InferenceTask(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
-    jobs = put(settings, *(Job(work, seconds=60) for work in works))
+    tasks = [InferenceTask(bytes(WINDOW_BYTES), "a cat", seed) for seed in range(2000, 2020)]
+    jobs = put(settings, *(Job(task, seconds=60) for task in tasks))
     worker = start_worker(cluster)
     assert eventually(lambda: State.RUNNING in states(settings, jobs))
     worker.send_signal(signal.SIGTERM)

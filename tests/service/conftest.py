@@ -36,7 +36,7 @@ def settings(redis_url):
         redis_url=redis_url,
         namespace=name,
         lease_seconds=0.3,
-        answer_seconds=30,
+        request_timeout=30,
         queue_limit=20,
         allowed_hosts=("testserver",),  # what Starlette's test client calls the service
     )
@@ -96,9 +96,9 @@ def temperatures(monkeypatch):
     """Those of all work that painters are given, as it comes."""
     seen, predict = [], StubModel.predict
 
-    def told(model, works):
-        seen.extend(work.temperature for work in works)
-        return predict(model, works)
+    def told(model, tasks):
+        seen.extend(task.temperature for task in tasks)
+        return predict(model, tasks)
 
     monkeypatch.setattr(StubModel, "predict", told)
     return seen

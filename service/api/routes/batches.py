@@ -163,7 +163,7 @@ class _Intake:
             prepared,
             key=key,
             background=True,
-            lane=Priority.BATCH,
+            priority=Priority.BATCH,
             batch=self._batch,
             **self._origin,
         )

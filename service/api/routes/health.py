@@ -33,19 +33,19 @@ async def readyz(request: Request) -> inpaint.Readiness:
     monitor: RedisMonitor = request.app.state.redis_monitor
     authenticator: Authenticator = request.app.state.authenticator
     warnings = [*authenticator.warnings(), *await monitor.check()]
-    beats = await queue.workers()
-    if not beats:
+    heartbeats = await queue.workers()
+    if not heartbeats:
         raise NotReady("no worker has been heard of in the last seconds")
     unhealthy = [
         inpaint.UnhealthyBundle(worker=worker, model=model, reason=reason)
-        for worker, beat in sorted(beats.items())
-        for model, reason in sorted(beat.unhealthy.items())
+        for worker, heartbeat in sorted(heartbeats.items())
+        for model, reason in sorted(heartbeat.unhealthy.items())
     ]
-    healthy = [beat for beat in beats.values() if beat.is_healthy]
+    healthy = [heartbeat for heartbeat in heartbeats.values() if heartbeat.is_healthy]
     if not healthy:
         told = "; ".join(f"{one.worker}, {one.model}: {one.reason}" for one in unhealthy)
         raise NotReady(f"no worker is healthy: {told or 'none has a bundle'}")
-    newest = max(healthy, key=lambda beat: beat.generation)
+    newest = max(healthy, key=lambda heartbeat: heartbeat.generation)
     name = newest.default if newest.default in newest.models else next(iter(newest.models))
     return inpaint.Readiness(
         bundle=newest.models[name],

@@ -56,8 +56,8 @@ async def inpaint(request: Request) -> Response:
         check_webhook_url(form.webhook, settings)
     no_cache = wants_no_cache(request.headers)
     prepared = await service.prepare(form, key, no_cache=no_cache)
-    if prepared.work.model_version and not no_cache:
-        tag = responses.etag(prepared.name, prepared.work.model_version, media_type)
+    if prepared.task.model_version and not no_cache:
+        tag = responses.etag(prepared.name, prepared.task.model_version, media_type)
         if (not_modified := responses.not_modified(request, tag)) is not None:
             return not_modified
     if form.webhook or preference.background:
@@ -79,7 +79,7 @@ async def submit_and_wait(
     """
     settings: Settings = request.app.state.settings
     service: InpaintService = request.app.state.inpaint_service
-    limit = settings.answer_seconds
+    limit = settings.request_timeout
     seconds = limit if wait is None else min(wait, limit)
     with service.reserve(prepared) as completion:
         job = await service.submit(prepared, key=key, **job_origin(request))

@@ -108,7 +108,7 @@ async def _stream(request: Request, status: Status, after: str) -> AsyncIterator
     queue: Queue = request.app.state.queue
     event_of = partial(_event, root_path(request))
     position = None
-    async for event in queue.events(status.id, status.work, after):
+    async for event in queue.events(status.id, status.task_id, after):
         if event is not None:
             after = event.id
             yield event_of(event.state, event.id, await _look(queue, status))
@@ -116,7 +116,7 @@ async def _stream(request: Request, status: Status, after: str) -> AsyncIterator
         now = await _look(queue, status)
         if now.state.is_end:
             # It may have ended between the two looks, which left an event that can be replayed.
-            rest = await queue.told(status.id, after)
+            rest = await queue.events_since(status.id, after)
             for last in rest:
                 yield event_of(last.state, last.id, now)
             if not rest:  # an end that left no event: the deadline, or an answer at once
@@ -132,7 +132,7 @@ async def _stream(request: Request, status: Status, after: str) -> AsyncIterator
 async def _has_seen_end(request: Request, job: str, seen: str) -> bool:
     """Whether the event that a client saw last is the end of a job that has ended."""
     queue: Queue = request.app.state.queue
-    events = await queue.told(job)
+    events = await queue.events_since(job)
     end = events[-1].id if events and events[-1].state.is_end else _END_ID
     return _order(seen) >= _order(end)
 

@@ -46,21 +46,23 @@ async def describe_model(
 async def _loaded(request: Request) -> list[inpaint.Model]:
     """Every bundle that a live worker has, the default first."""
     registry: WorkerRegistry = request.app.state.worker_registry
-    live = await registry.beats()
-    beats, default = live.values(), default_model(live)
-    found = {(name, digest) for beat in beats for name, digest in beat.models.items()}
+    live = await registry.heartbeats()
+    heartbeats, default = live.values(), default_model(live)
+    found = {
+        (name, digest) for heartbeat in heartbeats for name, digest in heartbeat.models.items()
+    }
     order = sorted(found, key=lambda model: (model[0] != default, model))
     return [
         inpaint.Model(
             id=name,
             digest=digest,
             default=name == default,
-            workers=sum(beat.models.get(name) == digest for beat in beats),
+            workers=sum(heartbeat.models.get(name) == digest for heartbeat in heartbeats),
             engines=sorted(
                 {
-                    beat.engines[name]
-                    for beat in beats
-                    if beat.models.get(name) == digest and name in beat.engines
+                    heartbeat.engines[name]
+                    for heartbeat in heartbeats
+                    if heartbeat.models.get(name) == digest and name in heartbeat.engines
                 }
             ),
         )
@@ -83,7 +85,7 @@ async def reload(request: Request) -> inpaint.Reload:
     queue: Queue = request.app.state.queue
     caller: Principal = request.state.caller
     caller.check_admin()
-    return await _progress(queue, await queue.ask_for_reload())
+    return await _progress(queue, await queue.request_reload())
 
 
 @router.get("/admin/reload", responses=problems(AdminOnly, *COMMON))
@@ -96,20 +98,23 @@ async def reload_progress(request: Request) -> inpaint.Reload:
 
 
 def _reload_state(
-    beats: Collection[Heartbeat], generation: int
+    heartbeats: Collection[Heartbeat], generation: int
 ) -> Literal["no-workers", "loading", "failed", "done"]:
-    if not beats:
+    if not heartbeats:
         return "no-workers"
-    if all(beat.generation >= generation for beat in beats):
+    if all(heartbeat.generation >= generation for heartbeat in heartbeats):
         return "done"
-    if any(beat.error and beat.tried >= generation > beat.generation for beat in beats):
+    if any(
+        heartbeat.error and heartbeat.tried >= generation > heartbeat.generation
+        for heartbeat in heartbeats
+    ):
         return "failed"
     return "loading"
 
 
 async def _progress(queue: Queue, generation: int) -> inpaint.Reload:
-    beats = await queue.workers()
-    state = _reload_state(beats.values(), generation)
+    heartbeats = await queue.workers()
+    state = _reload_state(heartbeats.values(), generation)
     return inpaint.Reload(
         generation=generation,
         state=state,
@@ -117,10 +122,10 @@ async def _progress(queue: Queue, generation: int) -> inpaint.Reload:
         workers=[
             inpaint.ReloadedWorker(
                 worker=name,
-                generation=beat.generation,
-                error=beat.error,
-                models=dict(beat.models),
+                generation=heartbeat.generation,
+                error=heartbeat.error,
+                models=dict(heartbeat.models),
             )
-            for name, beat in sorted(beats.items())
+            for name, heartbeat in sorted(heartbeats.items())
         ],
     )

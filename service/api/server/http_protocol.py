@@ -43,9 +43,9 @@ def guarded_protocol(
         observe: told the slug of every problem that is answered here.
     """
     limits = {
-        "header_seconds": settings.header_seconds,
+        "header_timeout": settings.header_timeout,
         "header_bytes": settings.max_header_bytes,
-        "answer_seconds": settings.upload_seconds,
+        "request_timeout": settings.upload_timeout,
         "observe": staticmethod(observe),
     }
     return type("Protocol", (GuardedProtocol,), limits)
@@ -54,9 +54,9 @@ def guarded_protocol(
 class GuardedProtocol(H11Protocol):
     """One connection."""
 
-    header_seconds: ClassVar[float]
+    header_timeout: ClassVar[float]
     header_bytes: ClassVar[int]
-    answer_seconds: ClassVar[float]
+    write_timeout: ClassVar[float]
     observe: ClassVar["staticmethod[[str], None]"]
 
     def __init__(
@@ -136,7 +136,7 @@ class GuardedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """The client takes its answer on too slowly: from here on, its time runs."""
         super().pause_writing()
-        self._answer_due = self.loop.call_later(self.answer_seconds, self.transport.abort)
+        self._answer_due = self.loop.call_later(self.write_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -157,11 +157,11 @@ class GuardedProtocol(H11Protocol):
             _cancel(self._headers_due)
             self._headers_due = None
         elif self._headers_due is None:
-            self._headers_due = self.loop.call_later(self.header_seconds, self._too_slow)
+            self._headers_due = self.loop.call_later(self.header_timeout, self._too_slow)
 
     def _too_slow(self) -> None:
         if self.conn.trailing_data[0]:
-            self._refuse(HeadersTooSlow(f"the headers took over {self.header_seconds:g} s"))
+            self._refuse(HeadersTooSlow(f"the headers took over {self.header_timeout:g} s"))
         else:  # nothing was ever asked
             self.transport.close()
 

@@ -63,8 +63,8 @@ def server_config(settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # service/middleware/proxy_headers.py reads them
-        timeout_keep_alive=settings.idle_seconds,  # type: ignore[arg-type] # fractions work, too
-        timeout_graceful_shutdown=int(settings.drain_seconds),
+        timeout_keep_alive=settings.idle_timeout,  # type: ignore[arg-type] # fractions work, too
+        timeout_graceful_shutdown=int(settings.drain_timeout),
     )
 
 

@@ -83,14 +83,14 @@ class Keyspace:
             self._check_job(job, keep_ms)
         for kind in ("upload", "events"):
             assert set(self.named(kind)) <= set(self.named("job")), kind
-        for work in self.named("claims"):
-            assert f"work:{work}" in self.values, "claims of no work"
+        for task in self.named("claims"):
+            assert f"work:{task}" in self.values, "claims of no work"
         self._check_charges()
         self._check_lists()
 
     def _check_job(self, job, keep_ms):
         fields, ttl = self.values[f"job:{job}"], self.ttls[f"job:{job}"]
-        work = f"work:{fields['work']}"
+        task = f"work:{fields['work']}"
         state, left = fields["state"], int(fields["deadline"]) - self.now
         for kind in ("upload", "events"):
             beside = self.ttls.get(f"{kind}:{job}")
@@ -100,14 +100,14 @@ class Keyspace:
         if state == "queued":
             assert job in self.values["deadlines"]
             assert job in self.values[f"claims:{fields['work']}"]
-            for name in (work, f"claims:{fields['work']}", f"job:{job}"):
+            for name in (task, f"claims:{fields['work']}", f"job:{job}"):
                 assert self.ttls[name] >= left + keep_ms - _SLACK_MS, name
-            stream = self.values[work]["stream"].split(":", 1)[1]
-            assert self.values[work]["entry"] in self.values[stream]
+            stream = self.values[task]["stream"].split(":", 1)[1]
+            assert self.values[task]["entry"] in self.values[stream]
         else:
             assert ttl <= keep_ms + _SLACK_MS and job not in self.values.get("deadlines", {})
         if state == "done":
-            assert "fills" in self.values[work] and self.ttls[work] >= ttl - _SLACK_MS
+            assert "fills" in self.values[task] and self.ttls[task] >= ttl - _SLACK_MS
         if state in ("queued", "done") and fields["stored"] == "1":
             assert f"upload:{job}" in self.values
         if state in ("cancelled", "expired", "lost"):
@@ -131,8 +131,8 @@ class Keyspace:
         for job, deadline in self.values.get("deadlines", {}).items():
             assert self.values[f"job:{job}"]["state"] == "queued"
             assert deadline == int(self.values[f"job:{job}"]["deadline"])
-        for lane in ("jobs", "jobs:batch"):
-            for entry, fields in self.values.get(lane, {}).items():
+        for priority in ("jobs", "jobs:batch"):
+            for entry, fields in self.values.get(priority, {}).items():
                 # A requeued task that no job wants may expire: a worker drops its entry.
                 task = self.values.get(f"work:{fields['work']}", {"entry": entry})
                 assert task["entry"] == entry

@@ -20,13 +20,13 @@ def new(number=1, **options):
     ]
 
 
-def with_queue(settings, work):
-    """Run `work(queue)` on an event loop of its own."""
+def with_queue(settings, action):
+    """Run `action(queue)` on an event loop of its own."""
 
     async def run():
         queue = Queue(settings)
         try:
-            return await work(queue)
+            return await action(queue)
         finally:
             await queue.close()
 
@@ -34,18 +34,18 @@ def with_queue(settings, work):
 
 
 def put(settings, *jobs):
-    async def work(queue):
+    async def action(queue):
         for job in jobs:
             await queue.put(job)
 
-    with_queue(settings, work)
+    with_queue(settings, action)
     return jobs
 
 
 async def wait_for(queue, job, seconds=60.0):
-    with queue.bells.listen(job.work.id) as bell:
-        bell.set()
-        return await queue.wait(job.id, seconds, bell)
+    with queue.notifier.subscribe(job.task.id) as completion:
+        completion.set()
+        return await queue.wait(job.id, seconds, completion)
 
 
 def outcome(settings, job, seconds=60.0):

@@ -21,25 +21,25 @@ class StubModel:
         self.engines = {"stub": "brush"}
         self.seconds = seconds
 
-    def predict(self, works):
-        time.sleep(self.seconds * sum(work.images for work in works))
-        return [self._fill(work) for work in works]
+    def predict(self, tasks):
+        time.sleep(self.seconds * sum(task.images for task in tasks))
+        return [self._fill(task) for task in tasks]
 
     def close(self):
         pass
 
-    def _fill(self, work):
-        if work.seed == FAILING_SEED:
+    def _fill(self, task):
+        if task.seed == FAILING_SEED:
             return ValueError("stub failure")
-        if work.seed == HANGING_SEED:
+        if task.seed == HANGING_SEED:
             time.sleep(3600)
-        if work.seed == CRASHING_SEED:
+        if task.seed == CRASHING_SEED:
             os.kill(os.getpid(), signal.SIGKILL)
-        others = solid_fills(work.seeds, 1) if work.other is not None else b""
-        unknown = not work.caption.isascii()  # the stub model knows no emoji
+        others = solid_fills(task.seeds, 1) if task.other is not None else b""
+        unknown = not task.caption.isascii()  # the stub model knows no emoji
         return InferenceResult(
-            solid_fills(work.seeds),
-            work.seeds,
+            solid_fills(task.seeds),
+            task.seeds,
             "stub",
             DIGEST,
             others,

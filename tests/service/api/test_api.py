@@ -133,12 +133,12 @@ def test_a_full_queue_is_said_at_once(client, settings, picture, server):
     start = time.monotonic()
     problem = post(client, picture)
     assert problem.json()["type"] == "/problems/queue-full"
-    assert time.monotonic() - start < settings.answer_seconds / 2  # it waited for no place
+    assert time.monotonic() - start < settings.request_timeout / 2  # it waited for no place
     assert int(problem.headers["retry-after"]) > 0
 
 
 def test_too_many_held_pixels_are_refused(settings, noise, encode):
-    narrow = settings.model_copy(update={"answer_seconds": 0.5, "max_held_pixels": 6000})
+    narrow = settings.model_copy(update={"request_timeout": 0.5, "max_held_pixels": 6000})
     with TestClient(create_app(narrow)) as client:
         service = client.app.state.inpaint_service
         service._held_pixels = 4000
@@ -146,7 +146,7 @@ def test_too_many_held_pixels_are_refused(settings, noise, encode):
 
 
 def test_without_a_worker_the_answer_is_a_timeout(settings, picture):
-    hasty = settings.model_copy(update={"answer_seconds": 0.3})
+    hasty = settings.model_copy(update={"request_timeout": 0.3})
     with TestClient(create_app(hasty)) as client:
         assert post(client, picture).json()["type"] == "/problems/answer-timeout"
 
@@ -225,7 +225,7 @@ def test_neither_picture_nor_caption_is_logged(client, worker, picture, caplog):
 
 
 def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):
-    narrow = settings.model_copy(update={"max_pixels": 3 * 4096, "answer_seconds": 0.2})
+    narrow = settings.model_copy(update={"max_pixels": 3 * 4096, "request_timeout": 0.2})
     with TestClient(create_app(narrow)) as client:
         problems = [
             post(client, picture, "application/json", **fields).json()
@@ -278,7 +278,7 @@ def leave(settings, picture, **headers):
             return messages.pop()
         queue = app.state.queue
         async with asyncio.timeout(60):
-            while not await queue.redis.xlen(queue.keys.lane(Priority.INTERACTIVE)):
+            while not await queue.redis.xlen(queue.keys.stream(Priority.INTERACTIVE)):
                 await asyncio.sleep(0.01)
         return {"type": "http.disconnect"}
 

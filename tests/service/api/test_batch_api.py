@@ -114,18 +114,18 @@ def test_unfinished_batch_is_409_unless_partial_is_wanted(client, archive):
 
 def test_deleted_batch_is_gone_and_its_work_cancelled(client, archive, server, settings):
     place = send(client, archive[0]).headers["location"]
-    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 2
+    assert server.xlen(RedisKeys(settings.namespace).stream(Priority.BATCH)) == 2
     assert client.delete(place).status_code == 204
     assert client.get(place).json()["type"] == "/problems/no-such-batch"
-    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 0
+    assert server.xlen(RedisKeys(settings.namespace).stream(Priority.BATCH)) == 0
 
 
 def test_a_full_queue_takes_nothing_of_a_batch(settings, archive, server):
-    narrow = settings.model_copy(update={"backlog_limit": 1})
+    narrow = settings.model_copy(update={"batch_queue_limit": 1})
     with TestClient(create_app(narrow)) as client:
         problem = send(client, archive[0])
     assert (problem.status_code, problem.json()["type"]) == (503, "/problems/queue-full")
-    assert server.xlen(RedisKeys(settings.namespace).lane(Priority.BATCH)) == 0
+    assert server.xlen(RedisKeys(settings.namespace).stream(Priority.BATCH)) == 0
 
 
 def test_batch_repeated_with_its_key_is_the_same(client, archive):

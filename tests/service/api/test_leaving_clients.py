@@ -16,7 +16,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def connect(settings):
     """Connections to the whole API, served by uvicorn in a thread."""
-    server = uvicorn.Server(server_config(settings.model_copy(update={"answer_seconds": 30})))
+    server = uvicorn.Server(server_config(settings.model_copy(update={"request_timeout": 30})))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

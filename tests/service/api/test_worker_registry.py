@@ -37,10 +37,10 @@ class Named(StubModel):
         self.models = dict.fromkeys(names, "sha256:stub")
         self.engines, self.default = dict.fromkeys(names, "brush"), names[0]
 
-    def _fill(self, work):
-        if work.model and work.model not in self.models:
-            return LookupError(f"no bundle called {work.model!r} is loaded")
-        return super()._fill(work)
+    def _fill(self, task):
+        if task.model and task.model not in self.models:
+            return LookupError(f"no bundle called {task.model!r} is loaded")
+        return super()._fill(task)
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def results(settings, jobs):
 def test_each_model_is_served_by_its_worker(settings, hire):
     hire("a")
     hire("b")
-    lanes = (Priority.INTERACTIVE, Priority.BATCH)
-    jobs = [named("ab"[n % 2], 100 + n, lane=lanes[n // 2 % 2]) for n in range(20)]
+    priorities = (Priority.INTERACTIVE, Priority.BATCH)
+    jobs = [named("ab"[n % 2], 100 + n, priority=priorities[n // 2 % 2]) for n in range(20)]
     put(settings, *jobs)
     assert results(settings, jobs) == [TaskSuccess] * 20
 
@@ -93,7 +93,7 @@ def test_work_queued_before_its_worker_came_is_forwarded(settings, hire):
 
 def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
     [job] = put(settings, named("b", 1))
-    server.hdel(keys.work(job.work.id), "stream")
+    server.hdel(keys.task(job.task.id), "stream")
     hire("a")
     hire("b")
     assert results(settings, [job]) == [TaskSuccess]
@@ -102,7 +102,7 @@ def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
 def test_released_task_waits_for_its_models_worker(settings, consumer, hire):
     consumer.join(["a"])
     jobs = put(settings, named("a", 1), named("a", 2))
-    assert consumer.hand_back(consumer.take(ALL)) == 2
+    assert consumer.release(consumer.take(ALL)) == 2
     hire("b")
     hire("a")
     assert results(settings, jobs) == [TaskSuccess] * 2
@@ -121,7 +121,7 @@ def test_steady_work_for_one_model_starves_no_other(settings, consumer):
     consumer.join(["a", "b"])
     put(settings, *(named("a", seed) for seed in range(10)), named("b", 1))
     first = [(Priority.INTERACTIVE, 2)]
-    taken = [lease.work.model for _ in range(3) for lease in consumer.take(first)]
+    taken = [lease.task.model for _ in range(3) for lease in consumer.take(first)]
     assert "b" in taken and len(taken) == 6
 
 
@@ -129,10 +129,10 @@ def test_the_state_of_the_queue_counts_every_model(settings, consumer):
     import asyncio
 
     consumer.join(["a"])
-    put(settings, named("a", 1), named("a", 2, lane=Priority.BATCH), *new())
+    put(settings, named("a", 1), named("a", 2, priority=Priority.BATCH), *new())
     consumer.take([(Priority.INTERACTIVE, 1)])
-    lanes = asyncio.run(read_stats(settings)).lanes
-    assert [(lanes[x].waiting, lanes[x].running) for x in ("interactive", "batch")] == [
+    priorities = asyncio.run(read_stats(settings)).priorities
+    assert [(priorities[x].waiting, priorities[x].running) for x in ("interactive", "batch")] == [
         (1, 1),
         (1, 0),
     ]
@@ -148,13 +148,13 @@ def test_a_mixed_fleet_has_one_default(settings):
 
     for default in "baa":
         facts = {"models": {default: "x"}, "default": default, "generation": 0}
-        Consumer(settings).beat(facts)
+        Consumer(settings).heartbeat(facts)
     assert with_queue(settings, resolve) == ("a", "b")
 
 
 def expire(settings, jobs):
     """Put jobs whose deadline is over at once."""
-    put(settings, *(Job(job.work, seconds=0.05, background=True, id=job.id) for job in jobs))
+    put(settings, *(Job(job.task, seconds=0.05, background=True, id=job.id) for job in jobs))
     time.sleep(0.1)
 
 
@@ -174,7 +174,7 @@ def test_a_sweep_goes_through_a_long_stream(settings, monkeypatch, server, keys)
     expire(settings, [named("", seed) for seed in range(10)])
     for _ in range(4):
         Consumer(settings).sweep()
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 1
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 1
 
 
 def test_expired_tasks_do_not_count_without_a_worker(settings):
@@ -186,14 +186,14 @@ def test_expired_tasks_do_not_count_without_a_worker(settings):
 def test_leases_whose_work_is_gone_are_dropped(settings, consumer, server, keys):
     put(settings, *new(3))
     leases = consumer.take(ALL)
-    server.delete(*(keys.work(lease.name) for lease in leases))
+    server.delete(*(keys.task(lease.task_id) for lease in leases))
     Consumer(settings).sweep()
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 0
 
 
 def test_work_with_unreadable_fields_is_a_dead_letter(settings, consumer, server, keys):
     good, bad = put(settings, *new(2))
-    server.hdel(keys.work(bad.work.id), "seed")
+    server.hdel(keys.task(bad.task.id), "seed")
     consumer.finish(consumer.take(ALL), [RESULT])
     assert outcome(settings, good) == RESULT
     assert "cannot be read" in outcome(settings, bad).reason

@@ -32,14 +32,14 @@ def buried(settings, consumer):
     """A job whose work is a dead letter."""
     [job] = put(settings, *new())
     [lease] = consumer.take(ALL)
-    consumer.bury(lease, "the model died of it")
+    consumer.dead_letter(lease, "the model died of it")
     return job
 
 
 def test_the_status_tells_every_lane(captionfill, settings, consumer):
-    put(settings, *new(3), *new(2, lane=Priority.BATCH))
+    put(settings, *new(3), *new(2, priority=Priority.BATCH))
     consumer.take([(Priority.INTERACTIVE, 1)])
-    consumer.beat({"models": {}})
+    consumer.heartbeat({"models": {}})
     told = captionfill("queue", "status")[1].out
     assert [line.split()[:3] for line in told.splitlines()[1:3]] == [
         ["interactive", "2", "1"],
@@ -73,9 +73,9 @@ def test_a_drain_waits_for_what_is_there(captionfill, settings, consumer):
 
 def test_a_dead_letter_is_listed_with_its_reason(captionfill, buried):
     told = captionfill("queue", "dead-letters")[1].out
-    assert "the model died of it" in told and buried.work.id[:12] in told
+    assert "the model died of it" in told and buried.task.id[:12] in told
     (letter,) = map(json.loads, captionfill("queue", "dead-letters", "--json")[1].out.splitlines())
-    assert letter["work"] == buried.work.id and letter["lane"] == "interactive"
+    assert letter["work"] == buried.task.id and letter["lane"] == "interactive"
 
 
 def test_a_dead_letter_put_back_answers_its_client(captionfill, settings, consumer, buried):

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from captionfill.errors import StartError
-from service.config.settings import Settings, load_settings
+from service.config.settings import RENAMED, Settings, load_settings
 
 
 def test_redis_host_and_port_use_their_bare_names(monkeypatch):
@@ -83,7 +83,7 @@ def test_nonsense_is_one_line_that_names_the_variable(monkeypatch, name):
         ("REDIS_URL", "redis://h?foo=bar"),
         ("HOST", "no host"),
         ("PORT", "0"),
-        ("ANSWER_SECONDS", "inf"),
+        ("REQUEST_TIMEOUT", "inf"),
         ("LEASE_SECONDS", "1e12"),
         ("MAX_BYTES", "1e400"),
         ("NAMESPACE", "{a}"),
@@ -112,14 +112,14 @@ def test_what_would_fail_later_is_refused_at_start(monkeypatch, name, value):
 
 
 def test_hung_batch_timeout_follows_the_request_timeout():
-    assert Settings().hang_seconds == 15
-    assert Settings(answer_seconds=8).hang_seconds == 2
+    assert Settings().batch_timeout == 15
+    assert Settings(request_timeout=8).batch_timeout == 2
 
 
 @pytest.mark.parametrize(
     ("values", "names"),
-    [({"model_seconds": 21}, ("model_seconds", "answer_seconds")),
-     ({"model_seconds": 15, "answer_seconds": 30}, ("model_seconds", "answer_seconds")),
+    [({"inference_timeout": 21}, ("inference_timeout", "request_timeout")),
+     ({"inference_timeout": 15, "request_timeout": 30}, ("inference_timeout", "request_timeout")),
      ({"model_failures": 5}, ("model_failures", "max_deliveries"))],
 )  # fmt: skip
 def test_settings_in_conflict_are_one_line_naming_both(values, names):
@@ -128,3 +128,15 @@ def test_settings_in_conflict_are_one_line_naming_both(values, names):
     assert all(name.upper() in str(caught.value) for name in names) and "\n" not in str(
         caught.value
     )
+
+
+def test_former_variables_still_set_renamed_settings(monkeypatch, caplog):
+    monkeypatch.setenv("CAPTIONFILL_ANSWER_SECONDS", "45")
+    assert Settings().request_timeout == 45
+    assert "use CAPTIONFILL_REQUEST_TIMEOUT" in caplog.text
+    monkeypatch.setenv("CAPTIONFILL_REQUEST_TIMEOUT", "50")
+    assert Settings().request_timeout == 50
+
+
+def test_every_renamed_variable_has_a_setting():
+    assert {name.lower() for name in RENAMED.values()} <= set(Settings.model_fields)

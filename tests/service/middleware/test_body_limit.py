@@ -47,5 +47,5 @@ def test_an_endless_announcement_is_refused_unread(behind_gate, kind):
 
 
 def test_a_slow_body_is_cut_off(behind_gate, kind):
-    answer = behind_gate(upload_seconds=0.1).post("/echo", content=pieces(100, pause=0.02))
+    answer = behind_gate(upload_timeout=0.1).post("/echo", content=pieces(100, pause=0.02))
     assert (answer.status_code, kind(answer)) == (408, "upload-too-slow")

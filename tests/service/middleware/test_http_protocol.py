@@ -60,7 +60,7 @@ DEADLINES = {"patient": (60, 60, 60), "hasty": (0.5, 0.5, 60), "restless": (60, 
 
 def make_server(headers, answer_taken, idle):
     settings = Settings(
-        header_seconds=headers, max_header_bytes=4096, upload_seconds=answer_taken
+        header_timeout=headers, max_header_bytes=4096, upload_timeout=answer_taken
     )  # fmt: skip
     config = uvicorn.Config(
         RequestContext(DrainBody(answer)),

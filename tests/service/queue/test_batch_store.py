@@ -19,7 +19,7 @@ def with_batches(settings):
     def run(script, keep_seconds=5.0):
         async def main():
             queue = Queue(settings)
-            times = {"job_seconds": keep_seconds / 2, "result_seconds": keep_seconds / 2}
+            times = {"job_timeout": keep_seconds / 2, "result_seconds": keep_seconds / 2}
             try:
                 return await script(BatchStore(queue, settings.model_copy(update=times)))
             finally:

@@ -27,14 +27,14 @@ def sweep(settings):
 
 
 def events(settings, job):
-    return [event.state for event in with_queue(settings, lambda queue: queue.told(job.id))]
+    return [event.state for event in with_queue(settings, lambda queue: queue.events_since(job.id))]
 
 
 def test_kept_result_lives_until_its_last_job_expires(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
     pass_time(server, keys, 400)
-    again = Job(job.work, background=True)
+    again = Job(job.task, background=True)
     assert put_upload(settings, again).answered
     pass_time(server, keys, 400)
     assert not server.exists(keys.job(job.id))
@@ -44,7 +44,7 @@ def test_kept_result_lives_until_its_last_job_expires(settings, consumer, server
 
 def test_retry_after_result_expiry_is_a_new_job(settings, consumer, server, keys):
     named = IdempotencyKey("caller:key", "payload")
-    first, second = Job(new()[0].work, background=True), Job(new()[0].work, background=True)
+    first, second = Job(new()[0].task, background=True), Job(new()[0].task, background=True)
     put_upload(settings, first, named)
     consumer.finish(consumer.take(ALL), [RESULT])
     pass_time(server, keys, 601)
@@ -65,7 +65,7 @@ def test_retry_of_expired_job_is_a_new_job(settings, consumer, server, keys):
 @pytest.mark.parametrize("running", [False, True])
 def test_work_that_expires_tells_its_client(settings, consumer, server, keys, running):
     [made] = new()
-    job = Job(made.work, seconds=60, background=True, webhook="https://example.com/")
+    job = Job(made.task, seconds=60, background=True, webhook="https://example.com/")
     put_upload(settings, job)
     leases = consumer.take(ALL) if running else []
     pass_time(server, keys, 61)
@@ -83,7 +83,7 @@ def test_work_that_expires_tells_its_client(settings, consumer, server, keys, ru
 
 def test_a_job_expires_though_its_work_goes_on(settings, consumer, server, keys):
     [patient] = new(background=True)
-    hasty = Job(patient.work, seconds=10, background=True)
+    hasty = Job(patient.task, seconds=10, background=True)
     put_upload(settings, patient)
     put_upload(settings, hasty)
     pass_time(server, keys, 11)
@@ -95,21 +95,21 @@ def test_a_job_expires_though_its_work_goes_on(settings, consumer, server, keys)
 
 def test_old_dead_letters_are_removed_with_their_work(settings, consumer, server, keys):
     [job] = put(settings, *new())
-    consumer.bury(consumer.take(ALL)[0], "it kills")
+    consumer.dead_letter(consumer.take(ALL)[0], "it kills")
     sweep(settings)
-    assert server.xlen(keys.dead) == 1
+    assert server.xlen(keys.dead_letters) == 1
     pass_time(server, keys, settings.dead_letter_seconds + 1)
-    assert not server.exists(keys.work(job.work.id), keys.claims(job.work.id))
+    assert not server.exists(keys.task(job.task.id), keys.subscribers(job.task.id))
     # Entries of a stream are named by their time, which cannot be changed.
     sweep(settings.model_copy(update={"dead_letter_seconds": 0.001}))
-    assert not server.exists(keys.dead)
+    assert not server.exists(keys.dead_letters)
 
 
 def test_a_requeued_dead_letter_has_a_new_deadline(settings, consumer, server, keys):
-    job = Job(new()[0].work, background=True, seconds=60)
+    job = Job(new()[0].task, background=True, seconds=60)
     put_upload(settings, job)
-    consumer.bury(consumer.take(ALL)[0], "it kills")
-    [(letter, _)] = server.xrange(keys.dead)
+    consumer.dead_letter(consumer.take(ALL)[0], "it kills")
+    [(letter, _)] = server.xrange(keys.dead_letters)
     pass_time(server, keys, 61)
     assert consumer.requeue(letter.decode())
     sweep(settings)
@@ -126,16 +126,16 @@ class Walk:
         self.random = random.Random(seed)
         self.jobs, self.leases = [], []
 
-    def accept(self, work=None):
+    def accept(self, task=None):
         seconds = self.random.choice([30, 300, 3600])
-        lane = self.random.choice(list(Priority))
-        job = Job(work or new()[0].work, seconds=seconds, background=True, lane=lane)
+        priority = self.random.choice(list(Priority))
+        job = Job(task or new()[0].task, seconds=seconds, background=True, priority=priority)
         key = IdempotencyKey(f"key{self.random.randrange(3)}", "payload")
         put_upload(self.settings, job, self.random.choice([None, key]))
         self.jobs.append(job)
 
     def join(self):
-        self.accept(self.random.choice(self.jobs).work if self.jobs else None)
+        self.accept(self.random.choice(self.jobs).task if self.jobs else None)
 
     def take(self):
         self.leases += self.consumer.take([(Priority.INTERACTIVE, 2), (Priority.BATCH, 3)])
@@ -145,12 +145,14 @@ class Walk:
             ending = self.random.choice([RESULT, RESULT, TaskFailure("bad luck")])
             self.consumer.finish([self.leases.pop()], [ending])
 
-    def bury(self):
+    def dead_letter(self):
         if self.leases:
-            self.consumer.bury(self.leases.pop(), "x", infrastructure=self.random.random() < 0.5)
+            self.consumer.dead_letter(
+                self.leases.pop(), "x", infrastructure=self.random.random() < 0.5
+            )
 
     def requeue(self):
-        for letter, _ in self.server.xrange(self.keys.dead, count=1):
+        for letter, _ in self.server.xrange(self.keys.dead_letters, count=1):
             self.consumer.requeue(letter.decode())
 
     def cancel(self):
@@ -171,7 +173,7 @@ class Walk:
             left -= 300
 
     def step(self):
-        steps = [self.accept, self.join, self.take, self.finish, self.bury, self.requeue]
+        steps = [self.accept, self.join, self.take, self.finish, self.dead_letter, self.requeue]
         self.random.choice([*steps, self.finish, self.cancel, self.wait])()
         sweep(self.settings)
         Keyspace.of(self.server, self.keys).check(KEEP_MS)
@@ -183,24 +185,26 @@ def test_no_two_keys_part_whatever_happens(settings, consumer, server, keys, see
     for _ in range(60):
         walk.step()
     walk.wait(5000)
-    assert consumer.take([(lane, 1000) for lane in Priority]) == []
+    assert consumer.take([(priority, 1000) for priority in Priority]) == []
     consumer.finish(walk.leases, [RESULT] * len(walk.leases))
     left = Keyspace.of(server, keys)
     left.check(KEEP_MS)
     assert not left.named("job") and not left.named("upload") and not left.named("events")
-    assert [left.values[keys.lane(lane).removeprefix(keys.prefix)] for lane in Priority] == [{}, {}]
+    assert [
+        left.values[keys.stream(priority).removeprefix(keys.prefix)] for priority in Priority
+    ] == [{}, {}]
     assert not {"deadlines", "storage", "storage:bytes"} & set(left.values)
 
 
 def test_in_the_end_nothing_but_counters_is_left(settings, consumer, server, keys):
-    job = Job(new()[0].work, background=True, seconds=5)
+    job = Job(new()[0].task, background=True, seconds=5)
     put_upload(settings, job)
     consumer.finish(consumer.take(ALL), [RESULT])
     pass_time(server, keys, 601)
     sweep(settings)
     left = set(Keyspace.of(server, keys).values)
     assert left <= {"metrics", "jobs", "jobs:batch"} < LASTING
-    assert [server.xlen(keys.lane(lane)) for lane in Priority] == [0, 0]
+    assert [server.xlen(keys.stream(priority)) for priority in Priority] == [0, 0]
 
 
 def test_a_finished_job_leaves_few_bytes(settings, consumer, server, keys):
@@ -209,7 +213,7 @@ def test_a_finished_job_leaves_few_bytes(settings, consumer, server, keys):
         lasting = {f"{keys.prefix}{name}".encode() for name in ("metrics", "jobs", "jobs:batch")}
         return sum(server.memory_usage(name, samples=0) for name in names if name not in lasting)
 
-    job = Job(new()[0].work, background=True, seconds=5)
+    job = Job(new()[0].task, background=True, seconds=5)
     put_upload(settings, job)
     waiting = total()
     consumer.finish(consumer.take(ALL), [RESULT])

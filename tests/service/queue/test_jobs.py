@@ -11,10 +11,10 @@ def as_stored(fields):
 
 
 def test_work_comes_back_from_its_fields():
-    work = InferenceTask(
+    task = InferenceTask(
         bytes(range(256)) * 48, "ein Hund läuft 🐕", 7, 3, "eine Katze", "b", "sha256:1", "n", 0.25
     )
-    assert InferenceTask.from_fields(as_stored(work.fields())) == work
+    assert InferenceTask.from_fields(as_stored(task.fields())) == task
 
 
 def test_a_result_comes_back_from_its_fields():
@@ -26,7 +26,7 @@ def test_a_result_comes_back_from_its_fields():
 
 
 def test_fingerprint_of_equal_work_covers_every_part():
-    work = InferenceTask(b"w", "a", 1)
+    task = InferenceTask(b"w", "a", 1)
     others = [
         InferenceTask(b"v", "a", 1),
         InferenceTask(b"w", "b", 1),
@@ -38,8 +38,8 @@ def test_fingerprint_of_equal_work_covers_every_part():
         InferenceTask(b"w", "a", 1, nonce="n"),
         InferenceTask(b"w", "a", 1, temperature=0.5),
     ]
-    assert InferenceTask(b"w", "a", 1).id == work.id
-    assert len({one.id for one in [work, *others]}) == 10
+    assert InferenceTask(b"w", "a", 1).id == task.id
+    assert len({one.id for one in [task, *others]}) == 10
 
 
 def test_seeds_count_up_and_wrap_around():

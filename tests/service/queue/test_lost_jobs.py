@@ -53,7 +53,7 @@ def post(client, image, seed=1):
 
 def accept(settings, **options):
     """A background job with a picture, and a webhook."""
-    job = Job(new()[0].work, background=True, webhook="https://example.com/", **options)
+    job = Job(new()[0].task, background=True, webhook="https://example.com/", **options)
     made = Job(**{**vars(job), "id": make_job_id(settings.namespace, job.owner)})
     with_queue(settings, lambda queue: queue.put(made, b"picture"))
     return made
@@ -61,9 +61,9 @@ def accept(settings, **options):
 
 def names(keys, job):
     return {
-        "task": keys.work(job.work.id),
-        "claim": keys.claims(job.work.id),
-        "stream entry": keys.lane(job.lane),
+        "task": keys.task(job.task.id),
+        "claim": keys.subscribers(job.task.id),
+        "stream entry": keys.stream(job.priority),
         "picture": keys.upload(job.id),
     }
 
@@ -79,7 +79,7 @@ def test_a_job_that_misses_a_record_is_lost(settings, consumer, server, keys, re
     assert status.state == State.LOST and record in status.reason
     with pytest.raises(JobLost, match=record):
         outcome(settings, job)
-    told = with_queue(settings, lambda queue: queue.told(job.id))
+    told = with_queue(settings, lambda queue: queue.events_since(job.id))
     assert [event.state for event in told] == [State.QUEUED, State.LOST]
     assert server.zscore(keys.hooks, job.id) and server.hget(keys.metrics, "lost") == b"1"
     assert not server.exists(keys.upload(job.id), keys.storage_bytes)
@@ -102,7 +102,7 @@ def test_sweep_finds_lost_jobs_nobody_asks_for(settings, consumer, server, keys,
 
 def test_a_sweep_comes_to_every_unfinished_job(settings, consumer, server, keys):
     jobs = put(settings, *new(7))
-    server.delete(keys.work(jobs[-1].work.id))
+    server.delete(keys.task(jobs[-1].task.id))
 
     async def sweep(queue):
         place = 0
@@ -116,10 +116,12 @@ def test_a_sweep_comes_to_every_unfinished_job(settings, consumer, server, keys)
 
 def test_worker_without_a_task_reports_its_jobs_lost(settings, consumer, server, keys):
     job = accept(settings)
-    server.delete(keys.work(job.work.id))
+    server.delete(keys.task(job.task.id))
     assert consumer.take(ALL) == []
     assert server.hget(keys.job(job.id), "state") == b"lost"
-    assert server.xlen(keys.lane(job.lane)) == 0 and not server.exists(keys.claims(job.work.id))
+    assert server.xlen(keys.stream(job.priority)) == 0 and not server.exists(
+        keys.subscribers(job.task.id)
+    )
 
 
 @pytest.mark.parametrize("record", ["task", "picture"])
@@ -134,9 +136,9 @@ def test_result_gone_before_its_expiry_is_lost(settings, consumer, server, keys,
 
 def test_a_new_request_heals_work_without_its_entry(settings, consumer, server, keys):
     job = accept(settings)
-    server.delete(keys.lane(job.lane))
+    server.delete(keys.stream(job.priority))
     consumer.join()
-    [again] = put(settings, Job(job.work, seconds=5))
+    [again] = put(settings, Job(job.task, seconds=5))
     consumer.finish(consumer.take(ALL), [RESULT])
     assert outcome(settings, again) == RESULT
 
@@ -151,7 +153,7 @@ def test_job_whose_record_is_gone_is_lost(settings, consumer, server, keys):
         with pytest.raises(NoSuchJob):
             await queue.status(job.id, "another")
         await queue.sweep(0, 100)
-        assert server.get(keys.gone(job.id)) == b"lost"
+        assert server.get(keys.tombstone(job.id)) == b"lost"
         with pytest.raises(JobLost):
             await queue.status(job.id, "local")
 
@@ -225,7 +227,7 @@ def test_every_job_of_an_evicting_redis_ends(tmp_path, noise, encode, policy, ca
         allow_eviction=True,
         reserved_memory=0,
         lease_seconds=0.3,
-        job_seconds=60,
+        job_timeout=60,
     )
     picture = encode(noise(250, 250))
     worker = Worker(Consumer(settings), StubModel, Batcher(8, 0.3, time.monotonic))

@@ -28,20 +28,20 @@ from tests.helpers.service.queueing import (
 pytestmark = pytest.mark.server
 
 
-def works(leases):
-    return [lease.work for lease in leases]
+def tasks(leases):
+    return [lease.task for lease in leases]
 
 
 def test_work_comes_out_unchanged_and_in_order(settings, consumer):
     jobs = put(settings, *new(3))
-    assert works(consumer.take(ALL)) == [job.work for job in jobs]
+    assert tasks(consumer.take(ALL)) == [job.task for job in jobs]
 
 
 def test_work_queued_before_the_first_worker_is_found(settings):
     [job] = put(settings, *new())
     late = Consumer(settings)
     late.join()
-    assert works(late.take(ALL)) == [job.work]
+    assert tasks(late.take(ALL)) == [job.task]
 
 
 def test_no_more_work_is_taken_than_asked_for(settings, consumer):
@@ -52,20 +52,20 @@ def test_no_more_work_is_taken_than_asked_for(settings, consumer):
 def test_two_workers_never_take_the_same_work(settings, consumer):
     put(settings, *new(4))
     taken = consumer.take([(Priority.INTERACTIVE, 2)]) + Consumer(settings).take(ALL)
-    assert len({lease.name for lease in taken}) == len(taken) == 4
+    assert len({lease.task_id for lease in taken}) == len(taken) == 4
 
 
 def test_an_idle_worker_waits_for_either_lane(settings, consumer):
-    put(settings, *new(lane=Priority.BATCH))
-    assert [lease.lane for lease in consumer.await_work(1)] == [Priority.BATCH]
-    assert consumer.await_work(0.01) == []
+    put(settings, *new(priority=Priority.BATCH))
+    assert [lease.priority for lease in consumer.poll(1)] == [Priority.BATCH]
+    assert consumer.poll(0.01) == []
 
 
 def test_interactive_work_overtakes_batch_work(settings, consumer):
-    batch = put(settings, *new(2, lane=Priority.BATCH))
+    batch = put(settings, *new(2, priority=Priority.BATCH))
     [urgent] = put(settings, *new())
     taken = consumer.take([(Priority.INTERACTIVE, 2), (Priority.BATCH, 2)])
-    assert works(taken) == [urgent.work, batch[0].work]
+    assert tasks(taken) == [urgent.task, batch[0].task]
 
 
 def test_a_full_queue_refuses_and_queues_nothing(settings, server, keys):
@@ -73,13 +73,15 @@ def test_a_full_queue_refuses_and_queues_nothing(settings, server, keys):
     [late] = new()
     with pytest.raises(QueueFull):
         put(settings, late)
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == settings.queue_limit
-    assert not server.exists(keys.job(late.id), keys.work(late.work.id), keys.claims(late.work.id))
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == settings.queue_limit
+    assert not server.exists(
+        keys.job(late.id), keys.task(late.task.id), keys.subscribers(late.task.id)
+    )
 
 
 def test_a_full_lane_leaves_the_other_open(settings):
     put(settings, *new(settings.queue_limit))
-    [job] = put(settings, *new(lane=Priority.BATCH))
+    [job] = put(settings, *new(priority=Priority.BATCH))
     assert state(settings, job) == State.QUEUED
 
 
@@ -104,10 +106,10 @@ def test_a_repeated_put_queues_once(settings, consumer):
 
 def test_equal_work_in_flight_is_done_once(settings, consumer):
     [job] = new()
-    twin = Job(job.work, seconds=5)
+    twin = Job(job.task, seconds=5)
     put(settings, job, twin)
     [lease] = consumer.take(ALL)
-    late = put(settings, Job(job.work, seconds=5))[0]
+    late = put(settings, Job(job.task, seconds=5))[0]
     consumer.finish([lease], [RESULT])
     assert consumer.take(ALL) == []
     assert [outcome(settings, one) for one in (job, twin, late)] == [RESULT] * 3
@@ -116,7 +118,7 @@ def test_equal_work_in_flight_is_done_once(settings, consumer):
 def test_kept_result_answers_equal_work_without_a_worker(settings, consumer):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
-    again = Job(job.work)
+    again = Job(job.task)
     admitted = with_queue(settings, lambda queue: queue.put(again))
     assert admitted.answered and consumer.take(ALL) == []
     assert outcome(settings, again) == RESULT
@@ -125,17 +127,17 @@ def test_kept_result_answers_equal_work_without_a_worker(settings, consumer):
 def test_a_failure_is_not_kept_for_equal_work(settings, consumer):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [TaskFailure("bad luck")])
-    [again] = put(settings, Job(job.work))
+    [again] = put(settings, Job(job.task))
     consumer.finish(consumer.take(ALL), [RESULT])
     assert outcome(settings, job) == TaskFailure("bad luck")
     assert outcome(settings, again) == RESULT
 
 
 def test_waiting_client_promotes_equal_batch_work_to_interactive(settings, consumer):
-    [job] = put(settings, *new(lane=Priority.BATCH))
-    put(settings, *new(3), Job(job.work))
+    [job] = put(settings, *new(priority=Priority.BATCH))
+    put(settings, *new(3), Job(job.task))
     taken = consumer.take([(Priority.INTERACTIVE, 100)])
-    assert taken[-1].work == job.work and consumer.take(ALL) == []
+    assert taken[-1].task == job.task and consumer.take(ALL) == []
 
 
 NAMED = IdempotencyKey("caller:key", "payload")
@@ -189,12 +191,12 @@ def test_the_bell_wakes_the_one_who_waits(settings, consumer, monkeypatch):
     [job] = new()
 
     async def wait(queue):
-        with queue.bells.listen(job.work.id) as bell:
-            while not (await queue.redis.pubsub_numsub(queue.keys.bells))[0][1]:
+        with queue.notifier.subscribe(job.task.id) as completion:
+            while not (await queue.redis.pubsub_numsub(queue.keys.notifications))[0][1]:
                 await asyncio.sleep(0.01)
             await queue.put(job)
-            bell.clear()
-            waiting = asyncio.ensure_future(queue.wait(job.id, 50, bell))
+            completion.clear()
+            waiting = asyncio.ensure_future(queue.wait(job.id, 50, completion))
             leases = await asyncio.to_thread(consumer.take, ALL)
             await asyncio.to_thread(consumer.finish, leases, [RESULT])
             return await waiting
@@ -223,15 +225,15 @@ def test_a_result_is_stored_once(settings, consumer):
 def test_finished_work_leaves_neither_entry_nor_picture(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
-    assert not {b"window", b"caption"} & set(server.hkeys(keys.work(job.work.id)))
-    assert not server.exists(keys.claims(job.work.id))
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 0
+    assert not {b"window", b"caption"} & set(server.hkeys(keys.task(job.task.id)))
+    assert not server.exists(keys.subscribers(job.task.id))
 
 
 def test_a_result_does_not_stay_for_ever(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
-    assert 0 < server.ttl(keys.work(job.work.id)) <= settings.result_seconds
+    assert 0 < server.ttl(keys.task(job.task.id)) <= settings.result_seconds
     assert 0 < server.ttl(keys.job(job.id)) <= settings.result_seconds + job.seconds
 
 
@@ -246,25 +248,25 @@ def test_nothing_that_a_job_leaves_stays_for_ever(settings, consumer, server, ke
 
 def test_expired_work_is_dropped_before_the_model(settings, consumer, server, keys):
     [job] = new(background=True)
-    put(settings, Job(job.work, seconds=0.05, background=True, id=job.id))
+    put(settings, Job(job.task, seconds=0.05, background=True, id=job.id))
     time.sleep(0.1)
     assert consumer.take(ALL) == []
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 0
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 0
     assert state(settings, job) == State.EXPIRED
 
 
 def test_cancelled_work_is_dropped_before_the_model(settings, consumer, server, keys):
     gone, kept = put(settings, *new(2))
     assert with_queue(settings, lambda queue: queue.cancel(gone.id)) == State.QUEUED
-    assert server.xlen(keys.lane(Priority.INTERACTIVE)) == 1
-    assert works(consumer.take(ALL)) == [kept.work]
+    assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 1
+    assert tasks(consumer.take(ALL)) == [kept.task]
     with pytest.raises(JobGone):
         outcome(settings, gone)
 
 
 def test_cancelling_one_claim_leaves_the_other(settings, consumer):
     [job] = new()
-    twin = Job(job.work, seconds=5)
+    twin = Job(job.task, seconds=5)
     put(settings, job, twin)
     with_queue(settings, lambda queue: queue.cancel(job.id))
     consumer.finish(consumer.take(ALL), [RESULT])
@@ -288,7 +290,7 @@ def test_cancelling_a_finished_job_deletes_it(settings, consumer):
 
 def test_queue_position_counts_the_tasks_ahead(settings, consumer):
     first, second = put(settings, *new(2))
-    [leisurely] = put(settings, *new(lane=Priority.BATCH))
+    [leisurely] = put(settings, *new(priority=Priority.BATCH))
 
     async def places(queue):
         return [(await queue.status(job.id)).position for job in (first, second, leisurely)]
@@ -300,7 +302,7 @@ def test_queue_position_counts_the_tasks_ahead(settings, consumer):
 
 
 def test_the_estimate_follows_the_pace_of_the_workers(settings, consumer):
-    consumer.beat({"models": {}, "default": "", "generation": 0, "pace": 0.5})
+    consumer.heartbeat({"models": {}, "default": "", "generation": 0, "pace": 0.5})
     *_, last = put(settings, *new(4))
     assert with_queue(settings, lambda queue: queue.status(last.id)).estimate == 2.0
 
@@ -310,7 +312,7 @@ def test_job_events_can_be_followed_and_replayed(settings, consumer):
     consumer.finish(consumer.take(ALL), [RESULT])
 
     async def follow(queue, after="0-0"):
-        return [e async for e in queue.events(job.id, job.work.id, after) if e is not None]
+        return [e async for e in queue.events(job.id, job.task.id, after) if e is not None]
 
     seen = with_queue(settings, follow)
     assert [event.state for event in seen] == [State.QUEUED, State.RUNNING, State.DONE]
@@ -339,15 +341,17 @@ def test_unreachable_server_is_named_as_such():
 
 def test_only_workers_with_heartbeats_are_counted(settings, consumer, server, keys):
     facts = {"models": {"m": "sha256:x"}, "default": "m", "generation": 0}
-    consumer.beat(facts)
+    consumer.heartbeat(facts)
     server.hset(keys.workers, "old", '{"at": 1000, "models": {}, "default": "", "generation": 0}')
-    beats = with_queue(settings, lambda queue: queue.workers())
-    assert list(beats) == [consumer.name] and beats[consumer.name].models == facts["models"]
+    heartbeats = with_queue(settings, lambda queue: queue.workers())
+    assert (
+        list(heartbeats) == [consumer.name] and heartbeats[consumer.name].models == facts["models"]
+    )
 
 
 def test_a_worker_that_leaves_is_not_counted(settings, consumer):
-    consumer.beat({"models": {}, "default": "", "generation": 0})
-    consumer.leave()
+    consumer.heartbeat({"models": {}, "default": "", "generation": 0})
+    consumer.deregister()
     assert with_queue(settings, lambda queue: queue.workers()) == {}
 
 

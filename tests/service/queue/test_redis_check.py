@@ -51,7 +51,7 @@ def settings(embedded):
 @pytest.fixture
 def client(settings):
     with TestClient(create_app(settings)) as client:
-        Consumer(settings).beat(
+        Consumer(settings).heartbeat(
             {"models": {"m": "sha256:x"}, "default": "m", "generation": 0, "pace": 0}
         )
         yield client
@@ -153,7 +153,7 @@ def test_readiness_warns_where_eviction_is_accepted(own, settings, at_once):
     own.config_set("maxmemory-policy", "allkeys-lru")
     known = settings.model_copy(update={"allow_eviction": True})
     with TestClient(create_app(known)) as client:
-        Consumer(known).beat({"models": {"m": "x"}, "default": "m", "generation": 0})
+        Consumer(known).heartbeat({"models": {"m": "x"}, "default": "m", "generation": 0})
         answer = client.get("/readyz")
     assert answer.status_code == 200 and "allkeys-lru" in answer.json()["warnings"][0]
 
@@ -219,7 +219,7 @@ def test_a_failover_is_followed(own, settings, tmp_path):
     try:
         with_queue(moved, fail_over)
         with pytest.raises(redis.ReadOnlyError):
-            consumer.beat({"models": {}})
+            consumer.heartbeat({"models": {}})
         consumer.join()
         consumer.finish(consumer.take(ALL), [RESULT])
         assert outcome(moved, job) == RESULT

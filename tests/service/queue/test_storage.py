@@ -57,7 +57,7 @@ def test_a_caller_over_its_quota_gets_429(settings, server, keys, picture):
         refused = post(client, picture, seed=3)
         assert (refused.status_code, slug(refused)) == (429, "quota-exceeded")
         assert "DELETE /jobs" in refused.json()["detail"] and refused.headers["retry-after"]
-        assert server.xlen(keys.lane("interactive")) == 2
+        assert server.xlen(keys.stream("interactive")) == 2
         client.delete(f"/jobs/{jobs[0]}")  # cancelled: its picture is gone
         assert post(client, picture, seed=3).status_code == 202
 
@@ -94,7 +94,7 @@ def test_a_batch_over_the_quota_is_refused_whole(settings, server, keys, picture
     with serving(settings, caller_bytes=room_for(2, picture)) as client:
         answer = client.post("/batches", files=parts, data={"caption": ["a cat"] * 3})
         assert (answer.status_code, slug(answer)) == (429, "quota-exceeded")
-    assert server.xlen(keys.lane("batch")) == 0
+    assert server.xlen(keys.stream("batch")) == 0
     assert not server.exists(keys.storage, keys.storage_bytes)
 
 
@@ -133,7 +133,7 @@ def test_uploads_leave_memory_for_synchronous_work(tmp_path):
             with_queue(settings, fill)
         with redis.Redis.from_url(small.url) as client:
             assert client.info("memory")["used_memory"] < 8 * 2**20 * 0.75
-        jobs = put(settings, *(Job(job.work, seconds=60) for job in new(50)))
+        jobs = put(settings, *(Job(job.task, seconds=60) for job in new(50)))
         assert len(jobs) == 50
     finally:
         small.stop()

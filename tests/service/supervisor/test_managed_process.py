@@ -23,5 +23,5 @@ def test_last_words_are_the_whole_last_line(log, said, tmp_path):
     place = tmp_path / "log"
     place.write_text(log)
     child = ManagedProcess("api", lambda fd: subprocess.Popen([sys.executable, "-c", ""]), place, 1)
-    assert child.last_words() == said
+    assert child.log_tail() == said
     child.stop()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def settings(settings, secret):
-    times = {"webhook_seconds": 30, "webhook_pause_seconds": 0.05, "webhook_tries": 3}
+    times = {"webhook_timeout": 30, "webhook_backoff": 0.05, "webhook_max_attempts": 3}
     return type(settings)(
         redis_url=settings.redis_url, namespace=settings.namespace, webhook_secret=secret,
         webhook_allow="127.0.0.1", **times,
@@ -115,7 +115,7 @@ def test_after_the_last_attempt_webhook_fails_with_reason(settings, receiver):
         assert await client.zcard(box.keys.hooks) == 0
 
     run(settings, one, script)
-    assert len(one.requests) == settings.webhook_tries
+    assert len(one.requests) == settings.webhook_max_attempts
 
 
 def test_several_processes_deliver_each_webhook_once(settings, receiver):

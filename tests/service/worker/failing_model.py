@@ -11,10 +11,10 @@ class Failing(StubModel):
         super().__init__()
         self.how, self.error = how, RuntimeError(message)
 
-    def predict(self, works):
+    def predict(self, tasks):
         if self.how == "raise":
             raise self.error
-        return [self.error] * len(works)
+        return [self.error] * len(tasks)
 
 
 if __name__ == "__main__":

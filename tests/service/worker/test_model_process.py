@@ -8,13 +8,13 @@ import pytest
 
 from captionfill.errors import StartError
 from service.queue.task import InferenceResult, InferenceTask
-from service.worker.ipc import TaskError, pack_fills, pack_works, unpack_fills, unpack_works
+from service.worker.ipc import TaskError, pack_results, pack_tasks, unpack_results, unpack_tasks
 from service.worker.model_process import ModelCrashedError, ModelProcess
 from service.worker.predictor import Predictors
 from tests.reliability.painter_worker import StubModelProcess
 
 
-def work(seed, **options):
+def task(seed, **options):
     return InferenceTask(bytes(12288), "a cat", seed, **options)
 
 
@@ -26,8 +26,8 @@ def model(tiny_bundle):
 
 
 def test_work_goes_through_a_frame_whole():
-    works = [work(1), InferenceTask(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
-    assert unpack_works(pack_works(works)) == works
+    tasks = [task(1), InferenceTask(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
+    assert unpack_tasks(pack_tasks(tasks)) == tasks
 
 
 def test_fills_and_failures_keep_their_place_in_frames():
@@ -36,22 +36,22 @@ def test_fills_and_failures_keep_their_place_in_frames():
         ValueError("no"),
         InferenceResult(b"\3" * 3, [4], "m", "d", scores=[]),
     ]
-    first, failed, last = unpack_fills(pack_fills(fills))
+    first, failed, last = unpack_results(pack_results(fills))
     assert (first, last) == (fills[0], fills[2])
     assert isinstance(failed, TaskError) and str(failed) == "ValueError: no"
 
 
 @pytest.mark.slow
 def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
-    works = [work(1), work(2, count=3, other="two dogs")]
-    there, here = model.predict(works), Predictors.load([tiny_bundle]).predict(works)
+    tasks = [task(1), task(2, count=3, other="two dogs")]
+    there, here = model.predict(tasks), Predictors.load([tiny_bundle]).predict(tasks)
     assert [fill.fills + fill.others for fill in there] == [f.fills + f.others for f in here]
     assert (model.default, list(model.models)) == ("tiny", ["tiny"])
 
 
 @pytest.mark.slow
 def test_a_bad_piece_fails_alone_there_too(model):
-    good, bad = model.predict([work(1), work(2, model="nobody")])
+    good, bad = model.predict([task(1), task(2, model="nobody")])
     assert isinstance(good, InferenceResult) and isinstance(bad, TaskError)
 
 
@@ -70,7 +70,7 @@ def test_crash_midway_is_reported_with_its_exit_reason():
     os.kill(model._process.pid, signal.SIGSTOP)
     threading.Timer(0.3, lambda: os.kill(model._process.pid, signal.SIGKILL)).start()
     with pytest.raises(ModelCrashedError, match="signal 9"):
-        model.predict([work(1)])
+        model.predict([task(1)])
     model.close()
 
 
@@ -78,7 +78,7 @@ def test_a_model_that_hangs_is_ended():
     model = stub_process(0.3)
     os.kill(model._process.pid, signal.SIGSTOP)
     with pytest.raises(ModelCrashedError, match=r"over 0\.3 s"):
-        model.predict([work(1)])
+        model.predict([task(1)])
     assert model._process.poll() is not None
     model.close()
 

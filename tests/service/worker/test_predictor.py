@@ -89,13 +89,13 @@ def test_second_caption_is_filled_with_the_same_seeds(predictor):
 
 def test_caption_truncated_by_the_encoder_is_reported(predictor):
     long = " ".join(["word"] * 400)
-    works = [job(1), job(1, caption=long), job(1, other=long)]
-    assert [fill.truncated for fill in predictor.predict(works)] == [False, True, True]
+    tasks = [job(1), job(1, caption=long), job(1, other=long)]
+    assert [fill.truncated for fill in predictor.predict(tasks)] == [False, True, True]
 
 
 def test_caption_unknown_to_the_encoder_is_reported(predictor):
-    works = [job(1), job(1, caption="\U0001f408"), job(1, other="\u200b")]
-    assert [fill.unknown for fill in predictor.predict(works)] == [False, True, True]
+    tasks = [job(1), job(1, caption="\U0001f408"), job(1, other="\u200b")]
+    assert [fill.unknown for fill in predictor.predict(tasks)] == [False, True, True]
 
 
 def test_without_scorer_candidates_stay_in_seed_order(predictor):
@@ -120,8 +120,8 @@ def test_ranked_candidate_keeps_its_seed_fill_and_pair(scored_bundle):
 
 def test_each_task_is_filled_by_its_bundle(tiny_bundle, scored_bundle):
     both = Predictors.load([tiny_bundle, scored_bundle])
-    works = [job(1, model=name) for name in ("", "scored", "tiny", "nobody")]
-    *fills, lost = both.predict(works)
+    tasks = [job(1, model=name) for name in ("", "scored", "tiny", "nobody")]
+    *fills, lost = both.predict(tasks)
     assert [fill.model for fill in fills] == ["tiny", "scored", "tiny"]
     assert isinstance(lost, LookupError) and set(both.models) == {"tiny", "scored"}
 

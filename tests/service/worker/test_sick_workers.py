@@ -41,11 +41,11 @@ class Sick(StubModel):
             raise StartError("no CUDA GPUs are available")
         Sick.loaded = True
 
-    def predict(self, works):
+    def predict(self, tasks):
         if self.cured.is_set():
-            return super().predict(works)
+            return super().predict(tasks)
         if self.how == "answers":
-            return [ValueError("it fails at everything")] * len(works)
+            return [ValueError("it fails at everything")] * len(tasks)
         raise {"device": DeviceError, "start": DeviceError, "signal": ModelCrashedError}.get(
             self.how, ValueError
         )(CUDA)
@@ -216,11 +216,11 @@ def test_reload_is_complete_once_every_worker_has_it(api, hire):
 @pytest.mark.slow
 def test_tasks_beside_a_hanging_input_finish_in_time(settings, hire):
     settings = Settings(
-        redis_url=settings.redis_url, namespace=settings.namespace, answer_seconds=20
+        redis_url=settings.redis_url, namespace=settings.namespace, request_timeout=20
     )
     seeds = [HANGING_SEED, *range(1000, 1007)]
     jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=20) for seed in seeds]
     put(settings, *jobs)
-    hire(lambda: StubModelProcess([], "0", settings.hang_seconds))
-    waited = [outcome(settings, job, settings.answer_seconds) for job in jobs[1:]]
+    hire(lambda: StubModelProcess([], "0", settings.batch_timeout))
+    waited = [outcome(settings, job, settings.request_timeout) for job in jobs[1:]]
     assert [type(one) for one in waited] == [TaskSuccess] * 7

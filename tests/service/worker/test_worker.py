@@ -22,10 +22,10 @@ class Slow(StubModel):
         super().__init__()
         self.pause, self.batches = 2.5 * settings.lease_seconds, []
 
-    def predict(self, works):
-        self.batches.append(len(works))
+    def predict(self, tasks):
+        self.batches.append(len(tasks))
         time.sleep(self.pause)
-        return super().predict(works)
+        return super().predict(tasks)
 
 
 def test_every_job_gets_its_own_fill(settings, worker):
@@ -35,23 +35,23 @@ def test_every_job_gets_its_own_fill(settings, worker):
 
 def test_batch_work_is_done_too(settings, worker):
     assert all(
-        isinstance(one, TaskSuccess) for one in outcomes(settings, 1, 2, lane=Priority.BATCH)
+        isinstance(one, TaskSuccess) for one in outcomes(settings, 1, 2, priority=Priority.BATCH)
     )
 
 
 def test_interactive_stream_does_not_starve_batch_work(settings, hire):
-    [patient] = put(settings, *new(lane=Priority.BATCH))
+    [patient] = put(settings, *new(priority=Priority.BATCH))
     jobs, painted = put(settings, *new(20)), []
 
     class Noting(StubModel):
-        def predict(self, works):
-            painted.extend(work.id for work in works)
-            return super().predict(works)
+        def predict(self, tasks):
+            painted.extend(task.id for task in tasks)
+            return super().predict(tasks)
 
     hire(Noting, limit=1)
     for job in (*jobs, patient):
         outcome(settings, job)
-    assert painted.index(patient.work.id) < len(jobs)
+    assert painted.index(patient.task.id) < len(jobs)
 
 
 def test_one_bad_job_fails_alone(settings, worker):
@@ -77,11 +77,11 @@ class Mortal(StubModel):
         births.append(self)
         self.dead, self.deadly = False, deadly
 
-    def predict(self, works):
-        if self.dead or any(work.seed == self.deadly for work in works):
+    def predict(self, tasks):
+        if self.dead or any(task.seed == self.deadly for task in tasks):
             self.dead = True
             raise ModelCrashedError("its process was ended by signal 9")
-        return super().predict(works)
+        return super().predict(tasks)
 
 
 def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, server):
@@ -89,9 +89,9 @@ def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, serve
     stop = threading.Event()
 
     class Waiting(Mortal):
-        def predict(self, works):
+        def predict(self, tasks):
             stop.wait(1)
-            return super().predict(works)
+            return super().predict(tasks)
 
     hire(lambda: Waiting(births), limit=16)
     stop.set()
@@ -99,7 +99,7 @@ def test_crashing_task_is_isolated_and_others_are_answered(settings, hire, serve
     poison = found.pop(CRASHING_SEED)
     assert all(isinstance(one, TaskSuccess) for one in found.values()) and len(found) == 15
     assert isinstance(poison, TaskFailure) and "signal 9" in poison.reason
-    [(_, letter)] = server.xrange(RedisKeys(settings.namespace).dead)
+    [(_, letter)] = server.xrange(RedisKeys(settings.namespace).dead_letters)
     assert letter[b"reason"].decode() == poison.reason
 
 
@@ -107,10 +107,10 @@ def test_random_model_crash_costs_no_job(settings, hire):
     births = []
 
     class Unlucky(Mortal):
-        def predict(self, works):
+        def predict(self, tasks):
             if len(births) == 1:
                 raise ModelCrashedError("the machine ran out of memory")
-            return super().predict(works)
+            return super().predict(tasks)
 
     hire(lambda: Unlucky(births))
     assert [type(one) for one in outcomes(settings, 1, 2, 3)] == [TaskSuccess] * 3
@@ -139,10 +139,10 @@ class Signalling(StubModel):
         super().__init__()
         self.began, self.resume = threading.Event(), threading.Event()
 
-    def predict(self, works):
+    def predict(self, tasks):
         self.began.set()
         assert self.resume.wait(SECONDS)
-        return super().predict(works)
+        return super().predict(tasks)
 
 
 def test_stopping_worker_finishes_its_batch_and_releases_others(settings, hire):
@@ -151,7 +151,7 @@ def test_stopping_worker_finishes_its_batch_and_releases_others(settings, hire):
     jobs = put(settings, *new(6))
     model = Signalling()
     first = hire(lambda: model, limit=2, settings=settings)
-    first._batcher.turns = lambda: [(Priority.INTERACTIVE, 6)]  # more than fits into a batch
+    first._batcher.read_order = lambda: [(Priority.INTERACTIVE, 6)]  # more than fits into a batch
     assert model.began.wait(SECONDS)
     first.stop()
     model.resume.set()
@@ -177,11 +177,11 @@ def test_bundles_reload_beside_the_old_without_losing_jobs(settings, hire):
     hire(lambda: next(coming))
 
     def digest():
-        beats = with_queue(settings, lambda queue: queue.workers()).values()
-        return next((beat.models["stub"] for beat in beats), None)
+        heartbeats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((heartbeat.models["stub"] for heartbeat in heartbeats), None)
 
     assert eventually(lambda: digest() == "sha256:1")
-    with_queue(settings, lambda queue: queue.ask_for_reload())
+    with_queue(settings, lambda queue: queue.request_reload())
     assert [type(one) for one in outcomes(settings, *range(1, 9))] == [TaskSuccess] * 8
     assert eventually(lambda: digest() == "sha256:2")
     assert editions[0].closed and not editions[1].closed
@@ -199,18 +199,18 @@ def test_unreadable_new_bundle_leaves_the_old_one_serving(settings, hire):
     hire(load)
 
     def error():
-        beats = with_queue(settings, lambda queue: queue.workers()).values()
-        return next((beat.error for beat in beats), None)
+        heartbeats = with_queue(settings, lambda queue: queue.workers()).values()
+        return next((heartbeat.error for heartbeat in heartbeats), None)
 
     assert eventually(lambda: with_queue(settings, lambda queue: queue.workers()))
-    with_queue(settings, lambda queue: queue.ask_for_reload())
+    with_queue(settings, lambda queue: queue.request_reload())
     assert eventually(lambda: error() == "the bundle is damaged")
     assert isinstance(outcomes(settings, 1)[0], TaskSuccess)
 
 
 def test_a_worker_survives_a_server_that_forgot_everything(settings, worker, server):
     outcomes(settings, 1)
-    server.delete(RedisKeys(settings.namespace).lane(Priority.INTERACTIVE))
+    server.delete(RedisKeys(settings.namespace).stream(Priority.INTERACTIVE))
     assert isinstance(outcomes(settings, 2)[0], TaskSuccess)
 
 

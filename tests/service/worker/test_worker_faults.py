@@ -28,8 +28,8 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
     consumer = kind(settings, client)
     policy = Batcher(8, settings.lease_seconds, time.monotonic)
     worker = Worker(consumer, StubModel, policy)
-    jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, lane=lane)
-            for seed, lane in SEEDS.items()]  # fmt: skip
+    jobs = [Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=90, priority=priority)
+            for seed, priority in SEEDS.items()]  # fmt: skip
 
     async def run(queue):
         for job in jobs:
@@ -41,7 +41,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         finally:
             worker.stop()
             thread.join()
-        stored = [await queue.redis.hget(queue.keys.work(job.work.id), "stored") for job in jobs]
+        stored = [await queue.redis.hget(queue.keys.task(job.task.id), "stored") for job in jobs]
         left = [name async for name in queue.redis.scan_iter(f"{queue.keys.prefix}jobs*")
                 if await queue.redis.xlen(name)]  # fmt: skip
         return outcomes, stored, left
@@ -52,7 +52,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         return [f"{type(error).__name__}: {error}"], client.calls
     faults = []
     for job, one in zip(jobs, outcomes, strict=True):
-        if not isinstance(one, TaskSuccess) or one.fill.fills != solid_fills([job.work.seed]):
+        if not isinstance(one, TaskSuccess) or one.fill.fills != solid_fills([job.task.seed]):
             faults.append(f"wrong outcome {one}")
     if stored != [b"1"] * len(jobs):
         faults.append(f"stored {stored}")
@@ -93,7 +93,7 @@ def test_nor_do_several_failed_calls_in_a_row(settings):
 class Leaky(Consumer):
     """Keeps what it could not finish among its leases, so that it is renewed for ever."""
 
-    def let_go(self):
+    def drop_leases(self):
         pass
 
     def finish(self, leases, outcomes):

@@ -36,9 +36,9 @@ local function look(stream)
   end
 end
 
-for _, lane in ipairs({'interactive', 'batch'}) do
+for _, priority in ipairs({'interactive', 'batch'}) do
   for _, model in ipairs(models) do
-    local lease = look(stream_key(lane, model))
+    local lease = look(stream_key(priority, model))
     if lease then return {opened[1], lease} end
   end
 end

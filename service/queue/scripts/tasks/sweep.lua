@@ -2,15 +2,15 @@
 -- ARGV: prefix, group, milliseconds to keep an outcome, most entries to look at in each stream.
 -- Each call goes on where the last one, of any worker, ended. Streams of models that no worker has
 -- any more are forgotten when they are empty.
-local group, keep, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local group, ttl, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local places = prefix .. 'sweep'
 
 -- Also where every live worker is unhealthy and opens nothing.
-expire_due(group, keep, 1000)
+expire_due(group, ttl, 1000)
 
 local function sweep(stream, reason)
   local first = redis.call('HGET', places, stream) or '-'
-  local place = sweep_stream(stream, group, keep, first, most, reason)
+  local place = sweep_stream(stream, group, ttl, first, most, reason)
   if place == '-' then
     redis.call('HDEL', places, stream)
   else
@@ -20,22 +20,22 @@ local function sweep(stream, reason)
 end
 
 local loaded = {}
-local beats = redis.call('HGETALL', prefix .. 'workers')
-for i = 2, #beats, 2 do
-  for model in pairs(cjson.decode(beats[i])['models'] or {}) do loaded[model] = true end
+local heartbeats = redis.call('HGETALL', prefix .. 'workers')
+for i = 2, #heartbeats, 2 do
+  for model in pairs(cjson.decode(heartbeats[i])['models'] or {}) do loaded[model] = true end
 end
 
-for _, lane in ipairs({'interactive', 'batch'}) do sweep(stream_key(lane)) end
+for _, priority in ipairs({'interactive', 'batch'}) do sweep(stream_key(priority)) end
 for _, model in ipairs(redis.call('SMEMBERS', prefix .. 'models')) do
   local reason = not loaded[model] and 'no worker had the model ' .. model .. ' in time' or ''
   local left = 0
-  for _, lane in ipairs({'interactive', 'batch'}) do
-    left = left + sweep(stream_key(lane, model), reason)
+  for _, priority in ipairs({'interactive', 'batch'}) do
+    left = left + sweep(stream_key(priority, model), reason)
   end
   if left == 0 and not loaded[model] then
-    for _, lane in ipairs({'interactive', 'batch'}) do
-      redis.call('DEL', stream_key(lane, model))
-      redis.call('HDEL', places, stream_key(lane, model))
+    for _, priority in ipairs({'interactive', 'batch'}) do
+      redis.call('DEL', stream_key(priority, model))
+      redis.call('HDEL', places, stream_key(priority, model))
     end
     redis.call('SREM', prefix .. 'models', model)
   end

@@ -2,15 +2,15 @@
 
 -- Look at some entries of a stream from an id on.
 -- Returns the id to go on from: "-" where the end was reached.
-local function sweep_stream(stream, group, keep, first, most, reason)
+local function sweep_stream(stream, group, ttl, first, most, reason)
   local entries = redis.call('XRANGE', stream, first, '+', 'COUNT', most)
   for _, found in ipairs(entries) do
-    local entry, work = found[1], found[2][2]
-    local facts = redis.call('HMGET', key('work', work), 'state', 'entry')
+    local entry, task = found[1], found[2][2]
+    local facts = redis.call('HMGET', key('work', task), 'state', 'entry')
     local alive = facts[1] == 'queued' or facts[1] == 'running'
     if not alive or facts[2] ~= entry then
       if not facts[1] then
-        conclude_without_task(work, keep, reason)
+        end_jobs_without_task(task, ttl, reason)
       end
       drop_entry(stream, group, entry)
       count('dropped')
@@ -21,9 +21,9 @@ local function sweep_stream(stream, group, keep, first, most, reason)
 end
 
 -- Entries whose work has expired make no stream full, even while no worker lives to drop them.
-local function has_room(stream, group, keep, limit)
+local function has_room(stream, group, ttl, limit)
   if redis.call('XLEN', stream) < limit then return true end
-  expire_due(group, keep, 1000)
-  sweep_stream(stream, group, keep, '-', 1000)
+  expire_due(group, ttl, 1000)
+  sweep_stream(stream, group, ttl, '-', 1000)
   return redis.call('XLEN', stream) < limit
 end

@@ -2,23 +2,23 @@
 -- ARGV: prefix, group, stream, entry, work, milliseconds to keep it, state, reason, milliseconds to
 -- keep it as a dead letter or 0 where it is none, fields and values.
 -- Returns 1 where this call stored the outcome; a second one, or one nobody waits for, is dropped.
-local group, stream, entry, work = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local keep, state, reason, keep_dead = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local name = key('work', work)
+local group, stream, entry, task = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local ttl, state, reason, dead_ttl = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local name = key('work', task)
 local facts = redis.call('HMGET', name, 'state', 'entry', 'lane')
 local wanted = (facts[1] == 'queued' or facts[1] == 'running') and facts[2] == entry
 if wanted then
   redis.call('HINCRBY', name, 'stored', 1)
   if #ARGV > 9 then redis.call('HSET', name, unpack(ARGV, 10)) end
-  if keep_dead ~= '0' then
+  if dead_ttl ~= '0' then
     -- A dead letter keeps its claims: put back into its lane, it still answers its clients.
-    bury(work, facts[3], reason, keep, keep_dead)
+    dead_letter(task, facts[3], reason, ttl, dead_ttl)
   else
     redis.call('HDEL', name, 'window', 'caption', 'other')
     redis.call('HSET', name, 'state', state, 'reason', reason, 'dead', '0')
-    redis.call('PEXPIRE', name, keep)
-    conclude_all(work, state, reason, keep)
-    redis.call('DEL', key('claims', work))
+    redis.call('PEXPIRE', name, ttl)
+    end_subscribed_jobs(task, state, reason, ttl)
+    redis.call('DEL', key('claims', task))
   end
 end
 drop_entry(stream, group, entry)

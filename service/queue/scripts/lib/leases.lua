@@ -3,7 +3,7 @@
 -- number of models, models. They are those that the worker fills by; an empty one stands for work
 -- that names none.
 local group, worker = ARGV[2], ARGV[3]
-local most, keep, keep_dead = tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local most, ttl, dead_ttl = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local models, served, rest = {}, {}, 8 + tonumber(ARGV[7])
 for i = 8, rest - 1 do
   table.insert(models, ARGV[i])
@@ -11,55 +11,55 @@ for i = 8, rest - 1 do
 end
 local opened_at = now()
 
-expire_due(group, keep, 1000)
+expire_due(group, ttl, 1000)
 
 -- Workers or devices failed, at this work or at something else: it is tried anew where somebody
 -- asks again.
-local function give_up(work, lane)
-  local why = redis.call('HGET', key('work', work), 'error')
+local function exhaust_deliveries(task, priority)
+  local why = redis.call('HGET', key('work', task), 'error')
   local reason = 'given up after ' .. most .. ' deliveries'
   reason = reason .. (why and ', the last of which ended with: ' .. why
     or ' to workers that fell silent')
-  redis.call('HSET', key('work', work), 'cause', 'infrastructure')
-  bury(work, lane, reason, keep, keep_dead)
+  redis.call('HSET', key('work', task), 'cause', 'infrastructure')
+  dead_letter(task, priority, reason, ttl, dead_ttl)
 end
 
 -- Work that this worker has no model for goes to the stream of those that have it.
-local function forward(work, lane, model)
-  local stream = stream_key(lane, model)
+local function forward(task, priority, model)
+  local stream = stream_key(priority, model)
   redis.call('SADD', prefix .. 'models', model)
-  local entry = redis.call('XADD', stream, '*', 'work', work)
-  redis.call('HSET', key('work', work), 'state', 'queued', 'stream', stream, 'entry', entry)
+  local entry = redis.call('XADD', stream, '*', 'work', task)
+  redis.call('HSET', key('work', task), 'state', 'queued', 'stream', stream, 'entry', entry)
 end
 
-local function start(stream, entry, work)
+local function start(stream, entry, task)
   local traces, requests = {}, {}
-  local name = key('work', work)
+  local name = key('work', task)
   redis.call('HSET', name, 'state', 'running', 'started', text(opened_at), 'worker', worker)
-  for _, job in ipairs(redis.call('SMEMBERS', key('claims', work))) do
-    tell(job, 'running')
+  for _, job in ipairs(redis.call('SMEMBERS', key('claims', task))) do
+    add_event(job, 'running')
     local facts = redis.call('HMGET', key('job', job), 'request_id', 'traceparent')
     table.insert(requests, facts[1] or '')
     table.insert(traces, facts[2] or '')
   end
-  return {stream, entry, work, redis.call('HGETALL', name), requests, traces}
+  return {stream, entry, task, redis.call('HGETALL', name), requests, traces}
 end
 
 -- The lease of an entry of this worker's, or nothing where it is not to be run.
-local function open_entry(stream, entry, work)
+local function open_entry(stream, entry, task)
   local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
   if not pending or pending[2] ~= worker then return nil end
-  local facts = redis.call('HMGET', key('work', work), 'state', 'entry', 'lane', 'model')
+  local facts = redis.call('HMGET', key('work', task), 'state', 'entry', 'lane', 'model')
   local wanted = (facts[1] == 'queued' or facts[1] == 'running') and facts[2] == entry
   if wanted and not served[facts[4] or ''] then
-    forward(work, facts[3], facts[4] or '')
+    forward(task, facts[3], facts[4] or '')
   elseif wanted and pending[4] <= most then
     if pending[4] > 1 then count('reclaimed') end
-    return start(stream, entry, work)
+    return start(stream, entry, task)
   elseif wanted then
-    give_up(work, facts[3])
+    exhaust_deliveries(task, facts[3])
   elseif not facts[1] then
-    conclude_without_task(work, keep)
+    end_jobs_without_task(task, ttl)
     count('dropped')
   end
   drop_entry(stream, group, entry)

@@ -6,8 +6,8 @@
 -- accounts where Redis has no limit, 0 for any), number of job strings, job fields and values, work
 -- fields and values.
 -- Returns an answer and the job's id. A repeated call (a retry after a lost reply) adds nothing.
-local group, job, work, lane = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local limit, live, keep = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local group, job, task, priority = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local limit, lifetime, ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local idempotent, fingerprint = ARGV[9], ARGV[10]
 local upload, storage = ARGV[12], cjson.decode(ARGV[13])
 local last = 14 + tonumber(ARGV[14])
@@ -15,13 +15,13 @@ local model = ''
 for i = last + 1, #ARGV, 2 do
   if ARGV[i] == 'model' then model = ARGV[i + 1] end
 end
-local stream = route(lane, model)
-local job_name, work_name, claims = key('job', job), key('work', work), key('claims', work)
+local stream = route(priority, model)
+local job_key, task_key, subscribers = key('job', job), key('work', task), key('claims', task)
 
 -- Whether the job of an earlier request with the same key still answers this one.
-local function answers(earlier)
+local function can_answer(earlier)
   local facts = redis.call('HMGET', key('job', earlier), 'state', 'work')
-  if facts[1] == 'queued' then return not overdue(earlier) and not missing(earlier) end
+  if facts[1] == 'queued' then return not overdue(earlier) and not missing_record(earlier) end
   if facts[1] == 'done' then return has_result(earlier) end
   if facts[1] == 'failed' then
     return redis.call('HGET', key('work', facts[2]), 'cause') ~= 'infrastructure'
@@ -51,26 +51,26 @@ local function within_quota(bytes)
   return storage['most'] == 0 or tonumber(held or 0) + bytes <= storage['most']
 end
 
-if redis.call('EXISTS', job_name) == 1 then return {'queued', job} end
+if redis.call('EXISTS', job_key) == 1 then return {'queued', job} end
 if idempotent ~= '' then
   local seen = redis.call('HMGET', key('key', idempotent), 'fingerprint', 'job')
   if seen[1] and seen[1] ~= fingerprint then return {'mismatch', seen[2]} end
-  if seen[1] and answers(seen[2]) then return {'same', seen[2]} end
+  if seen[1] and can_answer(seen[2]) then return {'same', seen[2]} end
 end
 if redis.call('EXISTS', prefix .. 'draining') == 1 then return {'draining', ''} end
 
-local known = redis.call('HMGET', work_name, 'state', 'dead', 'lane', 'entry', 'reason', 'cause',
+local known = redis.call('HMGET', task_key, 'state', 'dead', 'lane', 'entry', 'reason', 'cause',
   'letter')
-local known_stream = stream_of(work)
+local known_stream = stream_of(task)
 local running = known[1] == 'queued' or known[1] == 'running'
 local answer = 'queued'
-if known[1] == 'done' and redis.call('HEXISTS', work_name, 'fills') == 1 then
+if known[1] == 'done' and redis.call('HEXISTS', task_key, 'fills') == 1 then
   answer = 'done'
 elseif known[2] == '1' and known[6] ~= 'infrastructure' then
   answer = 'failed'
 elseif running and entry_exists(known_stream, known[4]) then
   answer = 'joined'
-elseif not has_room(stream, group, keep, limit) then
+elseif not has_room(stream, group, ttl, limit) then
   return {'full', ''}
 end
 if storage['bytes'] > 0 then
@@ -80,44 +80,44 @@ if storage['bytes'] > 0 then
 end
 
 local at = now()
-redis.call('HSET', job_name, 'state', 'queued', 'created', text(at), 'deadline', text(at + live),
+redis.call('HSET', job_key, 'state', 'queued', 'created', text(at), 'deadline', text(at + lifetime),
   'account', storage['account'], 'bytes', text(storage['bytes']),
   'stored', upload ~= '' and '1' or '0', unpack(ARGV, 15, last))
 -- Work that is not finished by the deadline is ended then; the keys outlive that end.
-redis.call('PEXPIRE', job_name, live + keep)
-if upload ~= '' then redis.call('SET', key('upload', job), upload, 'PX', live + keep) end
-charge(job, at + live + keep)
-redis.call('ZADD', prefix .. 'deadlines', text(at + live), job)
+redis.call('PEXPIRE', job_key, lifetime + ttl)
+if upload ~= '' then redis.call('SET', key('upload', job), upload, 'PX', lifetime + ttl) end
+charge(job, at + lifetime + ttl)
+redis.call('ZADD', prefix .. 'deadlines', text(at + lifetime), job)
 if idempotent ~= '' then
   redis.call('HSET', key('key', idempotent), 'fingerprint', fingerprint, 'job', job)
   redis.call('PEXPIRE', key('key', idempotent), ARGV[11])
 end
 count('accepted')
-tell(job, 'queued')
+add_event(job, 'queued')
 
 if answer == 'done' or answer == 'failed' then
   count('cached')
-  conclude(job, answer, known[5] or '', keep)
-  if answer == 'done' then outlive(work_name, keep) end
+  end_job(job, answer, known[5] or '', ttl)
+  if answer == 'done' then extend_ttl(task_key, ttl) end
   return {answer, job}
 end
 
-redis.call('SADD', claims, job)
+redis.call('SADD', subscribers, job)
 if answer == 'joined' then
   count('coalesced')
   -- Somebody waits now for what was to be done at leisure: it changes lanes, to their end.
-  if lane == 'interactive' and known[3] == 'batch' and known[1] == 'queued' then
+  if priority == 'interactive' and known[3] == 'batch' and known[1] == 'queued' then
     drop_entry(known_stream, group, known[4])
-    local entry = redis.call('XADD', stream, '*', 'work', work)
-    redis.call('HSET', work_name, 'lane', lane, 'stream', stream, 'entry', entry)
+    local entry = redis.call('XADD', stream, '*', 'work', task)
+    redis.call('HSET', task_key, 'lane', priority, 'stream', stream, 'entry', entry)
   end
 else
   if known[7] then redis.call('XDEL', prefix .. 'dead', known[7]) end
-  redis.call('DEL', work_name)
-  local entry = redis.call('XADD', stream, '*', 'work', work)
-  redis.call('HSET', work_name, 'state', 'queued', 'created', text(at), 'lane', lane,
+  redis.call('DEL', task_key)
+  local entry = redis.call('XADD', stream, '*', 'work', task)
+  redis.call('HSET', task_key, 'state', 'queued', 'created', text(at), 'lane', priority,
     'stream', stream, 'entry', entry, unpack(ARGV, last + 1))
 end
-outlive(work_name, live + keep)
-outlive(claims, live + keep)
+extend_ttl(task_key, lifetime + ttl)
+extend_ttl(subscribers, lifetime + ttl)
 return {answer, job}

@@ -6,7 +6,7 @@ local group, job = ARGV[2], ARGV[3]
 local state = current_state(group, job, ARGV[4])
 if not state then return redis.call('GET', key('gone', job)) end
 local fields = redis.call('HGETALL', key('job', job))
-local work = redis.call('HGET', key('job', job), 'work')
+local task = redis.call('HGET', key('job', job), 'work')
 local ahead = 0
 
 local function waiting(stream, last)
@@ -22,8 +22,8 @@ local function waiting(stream, last)
 end
 
 if state == 'queued' then
-  local where = redis.call('HMGET', key('work', work), 'lane', 'entry', 'model')
-  local stream = stream_of(work)
+  local where = redis.call('HMGET', key('work', task), 'lane', 'entry', 'model')
+  local stream = stream_of(task)
   ahead = waiting(stream, where[2])
   if where[1] == 'batch' then
     local first = stream_key('interactive')
@@ -34,11 +34,11 @@ end
 
 -- The workers' pace: each says with its beat how many seconds a piece took it lately.
 local rate, at = 0, now()
-local beats = redis.call('HGETALL', prefix .. 'workers')
-for i = 2, #beats, 2 do
-  local beat = cjson.decode(beats[i])
-  if at - beat['at'] < 10000 and beat['pace'] and beat['pace'] > 0 then
-    rate = rate + 1 / beat['pace']
+local heartbeats = redis.call('HGETALL', prefix .. 'workers')
+for i = 2, #heartbeats, 2 do
+  local heartbeat = cjson.decode(heartbeats[i])
+  if at - heartbeat['at'] < 10000 and heartbeat['pace'] and heartbeat['pace'] > 0 then
+    rate = rate + 1 / heartbeat['pace']
   end
 end
 return {fields, state, ahead, rate > 0 and tostring(1 / rate) or '0'}

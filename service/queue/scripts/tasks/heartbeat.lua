@@ -1,10 +1,10 @@
 -- A worker says that it lives. ARGV: prefix, worker, its beat as JSON without the time.
 -- Those silent for a minute are forgotten. Returns the generation of bundles that is asked for.
 local at = now()
-local beat = cjson.decode(ARGV[3])
-beat['at'] = at
-for model in pairs(beat['models']) do redis.call('SADD', prefix .. 'models', model) end
-redis.call('HSET', prefix .. 'workers', ARGV[2], cjson.encode(beat))
+local heartbeat = cjson.decode(ARGV[3])
+heartbeat['at'] = at
+for model in pairs(heartbeat['models']) do redis.call('SADD', prefix .. 'models', model) end
+redis.call('HSET', prefix .. 'workers', ARGV[2], cjson.encode(heartbeat))
 local all = redis.call('HGETALL', prefix .. 'workers')
 for i = 1, #all, 2 do
   if at - cjson.decode(all[i + 1])['at'] > 60000 then
