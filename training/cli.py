@@ -270,7 +270,7 @@ def evaluate(
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
     from training.common.output_files import check_results
-    from training.evaluation.evaluate import ComparisonBundles, EvaluationSettings
+    from training.evaluation.evaluate import BenchmarkOptions, EvaluationSettings
     from training.evaluation.evaluate import evaluate as measure
 
     check_results(json)
@@ -283,7 +283,7 @@ def evaluate(
             split,
             out_json=json,
             settings=EvaluationSettings(limit=limit, seed=seed, engine=engine),
-            rivals=ComparisonBundles(judge, others) if measures or others else None,
+            benchmarks=BenchmarkOptions(judge, others) if measures or others else None,
             progress=progress,
         )
     typer.echo(result.to_markdown())

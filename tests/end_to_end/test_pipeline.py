@@ -15,7 +15,7 @@ from PIL import Image
 
 from training.cli import app
 from training.evaluation.baselines import TELEA
-from training.evaluation.methods import OTHER, TRUE
+from training.evaluation.methods import OTHER_CENTRE, TRUE_CAPTION
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = [
@@ -93,7 +93,7 @@ def test_whole_pipeline_with_five_pictures_takes_two_minutes(tiny_folder, tmp_pa
     answer = ask(service, tiny_folder / "red.png", "a red square")
     assert service.stop() == 0
 
-    assert {row["method"] for row in json.loads(table.read_text())["rows"]} > {TELEA, TRUE}
+    assert {row["method"] for row in json.loads(table.read_text())["rows"]} > {TELEA, TRUE_CAPTION}
     assert table.with_suffix(".md").is_file()
     assert table.with_suffix(".png").is_file()
     assert answer.status_code == 200
@@ -121,5 +121,5 @@ def test_the_real_data_sets_go_the_same_way(real_data, tmp_path):
     in_process("sample", run, "--data", tiny, "--split", "val", "-o", grid, "--rows", "4")
 
     rows = {row["method"]: row for row in json.loads(table.read_text())["rows"]}
-    assert rows[TELEA]["hole_psnr"] > rows[OTHER]["hole_psnr"]
+    assert rows[TELEA]["hole_psnr"] > rows[OTHER_CENTRE]["hole_psnr"]
     assert Image.open(grid).size[0] > 6 * 64

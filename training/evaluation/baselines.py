@@ -1,7 +1,7 @@
-"""What a user would pick instead of a trained network: classical inpainting, and naive fills.
+"""Baselines without a trained network: classical inpainting methods and naive fills.
 
 Each classical method is a function of one picture, uint8 `(3, 64, 64)`, to its fill, uint8
-`(3, 32, 32)`; whatever lies in the hole is not read.
+`(3, 32, 32)`; the hole's own pixels are not read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 Baseline = Callable[[Tensor], Tensor]
 TELEA, NAVIER_STOKES = "OpenCV Telea", "OpenCV Navier–Stokes"
 BIHARMONIC = "scikit-image biharmonic"
-RADIUS = 3  # pixels around a hole pixel that OpenCV's methods look at; its tutorial's value
+RADIUS = 3  # pixels around a hole pixel that OpenCV's methods read; its tutorial's value
 
 
 def telea(picture: Tensor) -> Tensor:
@@ -54,12 +54,12 @@ def mean_centre(centres: Tensor) -> Tensor:
     return centres.double().mean(0).round().to(torch.uint8)
 
 
-def other_pictures(groups: Sequence[str], seed: int = 0) -> Tensor:
-    """For each picture the index of another, of another group where the set allows it.
+def mismatched_rows(groups: Sequence[str], seed: int = 0) -> Tensor:
+    """Return for each picture the row of another one, from another group where possible.
 
-    A fixed derangement: groups (pictures of one class, say, whose captions say the same) are laid
-    out in a random order and everything is shifted by half the set, so that no picture meets its
-    own group unless that group is more than half of all.
+    A fixed derangement. Groups are pictures whose captions mean the same, such as one class. They
+    are put in random order and shifted by half the set, so that no picture is paired with its own
+    group unless that group is more than half of the set.
 
     Args:
         groups: the group of each picture, at least 2 pictures.

@@ -1,4 +1,4 @@
-"""Who is measured, on what: everything that the measures of one set share."""
+"""What all benchmarks of one set share: the bundle, its results, the networks that measure it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from torch import Tensor
 from models.runtime.bundle import Bundle
 from models.runtime.engines import Engine
 from training.evaluation.dataset import EvaluationSet, evenly_spaced
-from training.evaluation.methods import NONE, TRUE, WRONG, Filler, Progress, fill_all, with_captions
+from training.evaluation.methods import (
+    NO_CAPTION,
+    TRUE_CAPTION,
+    WRONG_CAPTION,
+    FillFunction,
+    Progress,
+    fill_all,
+    with_captions,
+)
 from training.evaluation.results import MethodResults
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor
 from training.scorers.judge import Judge
 
-DRAWS = 16
-DRAWN_PICTURES = 400  # of a set, that are filled so often; the paired differences vary little
+NUM_SAMPLES = 16
+MAX_SAMPLED_PICTURES = 400  # of a set, filled that often; the paired differences vary little
+NO_FEATURES = f"needs the package {PACKAGE}"
 
 
 class ComparisonBundle(NamedTuple):
@@ -33,36 +42,46 @@ class EvalContext:
     """A bundle on one set of pictures.
 
     Attributes:
-        done: what every method made of the set.
-        engine: what fills, and ranks where the bundle carries a scorer.
-        rivals: other bundles, by the name of their method.
-        extractor: MobileNetV2's features; `None` where its package is not installed.
+        results: what every method made of the set.
+        engine: computes the fills, and ranks them where the bundle has a scorer.
+        comparison_bundles: other bundles, by the name of their method.
+        extractor: MobileNetV2's features; `None` without its package.
         judge: the judging scorer; `None` where there is none for these captions.
         batch_size: pictures at a time.
-        progress: told how far each stage is.
+        progress: called after each step of a stage.
     """
 
-    done: MethodResults
+    results: MethodResults
     engine: Engine
-    rivals: Mapping[str, ComparisonBundle]
+    comparison_bundles: Mapping[str, ComparisonBundle]
     extractor: FeatureExtractor | None
     judge: Judge | None
     batch_size: int
     progress: Progress
 
     @property
-    def pictures(self) -> EvaluationSet:
-        """All pictures of the set."""
-        return self.done.pictures
+    def name(self) -> str:
+        """Source and split of the pictures."""
+        return self.results.name
 
     @property
-    def drawn(self) -> Tensor:
-        """Rows of the pictures that are filled many times."""
-        return evenly_spaced(len(self.pictures), DRAWN_PICTURES)
+    def pictures(self) -> EvaluationSet:
+        """All pictures of the set."""
+        return self.results.pictures
+
+    @property
+    def seed(self) -> int:
+        """Seed of noise, subsets and resamples."""
+        return self.results.seed
+
+    @property
+    def sampled_rows(self) -> Tensor:
+        """Rows of the pictures that are filled `NUM_SAMPLES` times."""
+        return evenly_spaced(len(self.pictures), MAX_SAMPLED_PICTURES)
 
     @property
     def bundle(self) -> Bundle:
-        """For its caption encoder, and whether it has a scorer."""
+        """The bundle of the engine."""
         return self.engine.bundle
 
     @property
@@ -70,67 +89,64 @@ class EvalContext:
         """Where the networks run."""
         return str(next(self.bundle.generator.parameters()).device)
 
-    @property
-    def why_blind(self) -> str:
-        """Why there are no features."""
-        return f"needs the package {PACKAGE}"
+    def report_progress(self, stage: str, done: int, total: int | None) -> None:
+        """Report the progress of a stage of this set."""
+        self.progress(f"{self.results.prepared.manifest.source}: {stage}", done, total)
 
-    def tell(self, stage: str, done: int, total: int | None) -> None:
-        """Tell how far a stage of this set is."""
-        self.progress(f"{self.done.prepared.manifest.source}: {stage}", done, total)
-
-    def fill_again(self, stage: str, captions: Tensor, seed: int) -> Tensor:
-        """Fill every picture, noise of seed + i for picture *i*."""
+    def fill_with_captions(self, stage: str, captions: Tensor, seed: int) -> Tensor:
+        """Fill every picture with noise of seed + i for picture *i*."""
         method = with_captions(self.engine.fill, self.pictures, captions, seed)
-        return fill_all(stage, method, len(self.pictures), self.batch_size, self.tell)
+        return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)
 
-    def fill_still(self, engine: Engine, stage: str) -> Tensor:
+    def fill_without_noise(self, engine: Engine, stage: str) -> Tensor:
         """Fill every picture at temperature 0, uint8 `(N, 3, 32, 32)`."""
 
-        def cool(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
+        def fill(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
             return engine.fill(pixels, captions, seeds, [0.0] * len(seeds))
 
-        method = with_captions(cool, self.pictures, self.pictures.vectors, self.done.seed)
-        return fill_all(stage, method, len(self.pictures), self.batch_size, self.tell)
+        method = with_captions(fill, self.pictures, self.pictures.vectors, self.seed)
+        return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)
 
-    def draw(self, fill: Filler, stage: str, first: Tensor, count: int = DRAWS) -> Tensor:
-        """Fill the `drawn` pictures many times with their true captions.
+    def draw_samples(
+        self, fill: FillFunction, stage: str, first: Tensor, count: int = NUM_SAMPLES
+    ) -> Tensor:
+        """Fill the pictures of `sampled_rows` many times with their true captions.
 
-        Draw *k* of picture *i* has noise of seed + k × N + i, so the first is the table's.
+        Sample *k* of picture *i* has noise of seed + k × N + i, so the first is the table's.
 
         Args:
             fill: of the bundle.
-            stage: what to call it.
-            first: the first draws, uint8 `(k, M, 3, 32, 32)`, which there are already.
-            count: how many draws of a picture, with those.
+            stage: name of the stage.
+            first: the first samples, uint8 `(k, M, 3, 32, 32)`, which exist already.
+            count: samples of a picture, the first ones included.
 
         Returns:
             uint8 `(count, M, 3, 32, 32)`.
         """
-        rows, draws = self.drawn, [*first]
-        some = self.pictures.take(rows)
+        rows, samples = self.sampled_rows, [*first]
+        selected = self.pictures.take(rows)
         for number in range(len(first), count):
-            start = self.done.seed + number * len(self.pictures)
+            start = self.seed + number * len(self.pictures)
             seeds = (start + rows).tolist()
             parts = torch.arange(len(rows)).split(self.batch_size)
             fills = [
-                fill(some.pixels[p], some.vectors[p], seeds[int(p[0]) : int(p[-1]) + 1])
+                fill(selected.pixels[p], selected.vectors[p], seeds[int(p[0]) : int(p[-1]) + 1])
                 for p in parts
             ]
-            draws.append(torch.cat(fills))
-            self.tell(stage, number + 1, count)
-        return torch.stack(draws)
+            samples.append(torch.cat(fills))
+            self.report_progress(stage, number + 1, count)
+        return torch.stack(samples)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Features of 32×32 centres: the real ones and what was filled in, each `(N, D)`.
+class CentreFeatures:
+    """Features of 32×32 centres, real ones and fills, each `(N, D)`.
 
     Attributes:
         real: of the real centres.
-        true: of two draws with the true caption, `(2, N, D)`.
-        none: of two draws without, the noise the same.
-        wrong: of one with another picture's caption, with the first noise.
+        true: of two samples with the true caption, `(2, N, D)`.
+        none: of two samples without a caption, the noise the same.
+        wrong: of one sample with another picture's caption, with the first noise.
     """
 
     real: Tensor
@@ -139,23 +155,24 @@ class Seen:
     wrong: Tensor
 
 
-def see(subject: EvalContext, extractor: FeatureExtractor) -> Seen:
-    """Look at the centres alone."""
-    fills, count = subject.done.fills, len(subject.pictures)
-    captionless = torch.zeros_like(subject.pictures.vectors)
-    seed = subject.done.seed + count
-    again = subject.fill_again("no caption, another seed", captionless, seed)
+def centre_features(context: EvalContext, extractor: FeatureExtractor) -> CentreFeatures:
+    """Extract the features of real centres and of fills with each kind of caption."""
+    fills = context.results.fills
+    blank = torch.zeros_like(context.pictures.vectors)
+    seed = context.seed + len(context.pictures)
     centres = (
-        subject.pictures.centres,
-        fills[TRUE],
-        subject.done.reseeded,
-        fills[NONE],
-        again,
-        fills[WRONG],
+        context.pictures.centres,
+        fills[TRUE_CAPTION],
+        context.results.reseeded,
+        fills[NO_CAPTION],
+        context.fill_with_captions("no caption, another seed", blank, seed),
+        fills[WRONG_CAPTION],
     )
-    looked = []
-    for one in centres:
-        looked.append(extractor(one, subject.batch_size))
-        subject.tell("features of centres", len(looked), len(centres))
-    real, true, true_again, none, none_again, wrong = looked
-    return Seen(real, torch.stack([true, true_again]), torch.stack([none, none_again]), wrong)
+    features = []
+    for pixels in centres:
+        features.append(extractor(pixels, context.batch_size))
+        context.report_progress("features of centres", len(features), len(centres))
+    real, true, true_again, none, none_again, wrong = features
+    return CentreFeatures(
+        real, torch.stack([true, true_again]), torch.stack([none, none_again]), wrong
+    )

@@ -1,4 +1,4 @@
-"""The pictures an evaluation is made on, each with a caption and with a wrong one."""
+"""The pictures of an evaluation, each with its true caption and a wrong one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from training.common.errors import EvaluationError
 from training.data.augment import centre_crop
 from training.data.batches import first_captions, first_vectors
 from training.data.memory_dataset import PictureSet
-from training.evaluation.baselines import other_pictures
+from training.evaluation.baselines import mismatched_rows
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What is evaluated on: N pictures and for each one the first of its captions.
+    """N pictures, each with the first of its captions.
 
     Attributes:
         pixels: uint8 `(N, 3, 64, 64)`.
         captions: N texts.
-        vectors: float32 `(N, D)`, theirs.
-        others: int64 `(N,)`, for each picture another one (`other_pictures`).
+        vectors: float32 `(N, D)`, the captions' vectors.
+        mismatched: int64 `(N,)`, for each picture another one whose caption is wrong for it
+            (`mismatched_rows`).
     """
 
     pixels: Tensor
     captions: list[str]
     vectors: Tensor
-    others: Tensor
+    mismatched: Tensor
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -40,16 +41,16 @@ class EvaluationSet:
         return centre(self.pixels)
 
     def take(self, rows: Tensor) -> EvaluationSet:
-        """Some of them, int64 `(n,)`; `others` goes on counting in the whole set."""
+        """Select rows, int64 `(n,)`; `mismatched` still refers to the rows of the whole set."""
         captions = [self.captions[row] for row in rows.tolist()]
-        return EvaluationSet(self.pixels[rows], captions, self.vectors[rows], self.others[rows])
+        return EvaluationSet(self.pixels[rows], captions, self.vectors[rows], self.mismatched[rows])
 
     def composites(self, fills: Tensor) -> Tensor:
         """The pictures with `fills`, uint8 `(N, 3, 32, 32)`, in their holes."""
         return paste(self.pixels, hole_mask(), fills)
 
 
-def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> EvaluationSet:
+def select_pictures(prepared: PictureSet, limit: int | None, seed: int) -> EvaluationSet:
     """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
 
     Raises:
@@ -61,19 +62,19 @@ def choose_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Evalu
         raise EvaluationError(f"an evaluation needs at least 2 pictures, not {len(chosen)}")
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
-    some = prepared.take(chosen)
+    selected = prepared.take(chosen)
     captions = first_captions(prepared, chosen)
-    # Pictures of one class are told the same in other words: no wrong caption comes from there.
-    groups = [label or text for label, text in zip(some.labels, captions, strict=True)]
+    # Captions of one class mean the same: no wrong caption comes from the picture's own class.
+    groups = [label or text for label, text in zip(selected.labels, captions, strict=True)]
     return EvaluationSet(
-        pixels=centre_crop(some.images).contiguous(),
+        pixels=centre_crop(selected.images).contiguous(),
         captions=captions,
-        vectors=first_vectors(some),
-        others=other_pictures(groups, seed),
+        vectors=first_vectors(selected),
+        mismatched=mismatched_rows(groups, seed),
     )
 
 
 def evenly_spaced(available: int, limit: int | None) -> Tensor:
-    """Return at most `limit` rows of so many, evenly spaced, all of them where it is None."""
+    """Return at most `limit` evenly spaced rows of `available`; all if `limit` is None."""
     count = available if limit is None else min(limit, available)
     return torch.arange(count) * available // max(count, 1)

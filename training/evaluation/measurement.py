@@ -1,4 +1,4 @@
-"""Figures of the measures of `training.evaluation.targets`, with what it takes to read them."""
+"""A measurement: the value of one measure on one set, with its interval and its targets."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.evaluation.table import markdown_table
-from training.evaluation.targets import MEASURES, Target
-from training.metrics.images import Interval
+from training.evaluation.targets import TARGETS, Target
+from training.metrics.confidence import Interval
 
-VERDICTS = {True: "met", False: "not met", None: "–"}
+PASS_FAIL = {True: "met", False: "not met", None: "–"}
 HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", "", "counted")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measure of a bundle on one set of pictures.
+    """One measure of a bundle on one set of pictures.
 
     Attributes:
-        measure: key of `MEASURES`.
+        measure: key of `TARGETS`.
         data: source and split.
-        value: what was measured; `None` where it could not be.
-        counted: how many of what.
-        interval: the 95% interval, where there is one.
-        network: name and digest of the network that saw for it, where one did.
-        beside: what the figure is made of, and whatever else belongs to it.
+        value: the figure; `None` where it could not be measured.
+        counted: sample size, in words.
+        interval: the 95% interval, if there is one.
+        network: name and digest of the feature network or judge, if one was used.
+        details: further figures that the value is made of.
         missing: why it was not measured.
     """
 
@@ -35,108 +35,111 @@ class Measurement:
     counted: str = ""
     interval: Interval | None = None
     network: str = ""
-    beside: Mapping[str, float | str] = field(default_factory=dict)
+    details: Mapping[str, float | str] = field(default_factory=dict)
     missing: str = ""
 
     @property
-    def about(self) -> Target:
-        """Its definition and bounds."""
-        return MEASURES[self.measure]
+    def target(self) -> Target:
+        """Definition and bounds of the measure."""
+        return TARGETS[self.measure]
 
     @property
-    def verdicts(self) -> tuple[bool | None, bool | None]:
-        """Whether what must be reached is, and what is reached for; `None` where nothing says."""
+    def pass_fail(self) -> tuple[bool | None, bool | None]:
+        """Whether the required bound is met, and whether the goal is; `None` if undecided."""
         if self.value is None:
             return None, None
         low = self.interval.low if self.interval else None
-        return self.about.must_met(self.value, low), self.about.reach_met(self.value, low)
+        return self.target.required_met(self.value, low), self.target.goal_met(self.value, low)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as what JSON can hold."""
-        about, (must, reach) = self.about, self.verdicts
+        """Return all of it as JSON values."""
+        target, (required_met, goal_met) = self.target, self.pass_fail
         interval = self.interval
         return {
             "measure": self.measure,
-            "title": about.title,
+            "title": target.title,
             "data": self.data,
             "value": self.value,
             "interval": [interval.low, interval.high] if interval else None,
             "counted": self.counted,
-            "must": about.must_words(),
-            "must_met": must,
-            "reach": about.words(about.reach),
-            "reach_met": reach,
+            "must": target.required_text(),
+            "must_met": required_met,
+            "reach": target.bound_text(target.goal),
+            "reach_met": goal_met,
             "network": self.network,
-            "beside": dict(self.beside),
+            "beside": dict(self.details),
             "missing": self.missing,
-            "definition": about.definition,
+            "definition": target.definition,
         }
 
-    def cells(self) -> list[str]:
-        """A row of `HEADINGS`."""
-        about, (must, reach) = self.about, self.verdicts
+    def table_row(self) -> list[str]:
+        """Return the cells of a row under `HEADINGS`."""
+        target, (required_met, goal_met) = self.target, self.pass_fail
         return [
-            about.title,
+            target.title,
             self.data,
-            self.shown(),
-            about.must_words(),
-            VERDICTS[must],
-            about.words(about.reach),
-            VERDICTS[reach],
+            self.formatted(),
+            target.required_text(),
+            PASS_FAIL[required_met],
+            target.bound_text(target.goal),
+            PASS_FAIL[goal_met],
             self.counted,
         ]
 
-    def shown(self) -> str:
-        """The figure with its interval, as its measure wants it shown."""
+    def formatted(self) -> str:
+        """Return the value with its interval, in the number format of its measure."""
         if self.value is None:
             return f"not measured: {self.missing}"
-        how = self.about.shown
-        ends = self.interval and f" [{self.interval.low:{how}}, {self.interval.high:{how}}]"
-        return f"{self.value:{how}}{ends or ''}"
+        number_format = self.target.number_format
+        value = f"{self.value:{number_format}}"
+        if self.interval is None:
+            return value
+        return (
+            f"{value} [{self.interval.low:{number_format}}, {self.interval.high:{number_format}}]"
+        )
+
+    def details_line(self) -> str:
+        """Return a line with the details and the network; empty if there are none."""
+        parts = [f"{name} {format_value(value)}" for name, value in self.details.items()]
+        parts += [f"seen by {self.network}"] if self.network else []
+        return f"- {self.target.title}, {self.data}: {'; '.join(parts)}." if parts else ""
 
 
-def measured(
+def from_interval(
     measure: str,
     data: str,
     interval: Interval,
     counted: str,
     *,
     network: str = "",
-    beside: Mapping[str, float | str] | None = None,
+    details: Mapping[str, float | str] | None = None,
 ) -> Measurement:
-    """Make a figure of a mean and its interval."""
-    return Measurement(measure, data, interval.mean, counted, interval, network, beside or {})
+    """Make a measurement of a mean and its interval."""
+    return Measurement(measure, data, interval.mean, counted, interval, network, details or {})
 
 
-def unmeasured(measure: str, data: str, why: str) -> Measurement:
-    """Make a figure that says why there is none."""
-    return Measurement(measure, data, None, missing=why)
+def not_measured(measure: str, data: str, reason: str) -> Measurement:
+    """Make a measurement without a value that says why."""
+    return Measurement(measure, data, None, missing=reason)
 
 
-def to_markdown(figures: Sequence[Measurement]) -> str:
-    """Return the table of figures, what they are made of, and the definitions."""
-    ordered = sorted(figures, key=lambda figure: list(MEASURES).index(figure.measure))
-    titles = dict.fromkeys(figure.measure for figure in ordered)
-    definitions = [f"- **{MEASURES[m].title}**: {MEASURES[m].definition}." for m in titles]
+def to_markdown(measurements: Sequence[Measurement]) -> str:
+    """Return the table of measurements, their details, and the definitions."""
+    ordered = sorted(measurements, key=lambda one: list(TARGETS).index(one.measure))
+    measures = dict.fromkeys(one.measure for one in ordered)
+    definitions = [f"- **{TARGETS[m].title}**: {TARGETS[m].definition}." for m in measures]
     return "\n\n".join(
         [
             "## Measures",
-            markdown_table(HEADINGS, [figure.cells() for figure in ordered]),
+            markdown_table(HEADINGS, [one.table_row() for one in ordered]),
             "### What they are made of",
-            "\n".join(filter(None, map(made_of, ordered))),
+            "\n".join(filter(None, (one.details_line() for one in ordered))),
             "### What is measured",
             "\n".join(definitions),
         ]
     )
 
 
-def made_of(figure: Measurement) -> str:
-    """Return a line with the numbers a figure is made of, and who saw; empty of one number."""
-    parts = [f"{name} {number(value)}" for name, value in figure.beside.items()]
-    parts += [f"seen by {figure.network}"] if figure.network else []
-    return f"- {figure.about.title}, {figure.data}: {'; '.join(parts)}." if parts else ""
-
-
-def number(value: float | str) -> str:
-    """A number with four digits that count; a text as it is."""
+def format_value(value: float | str) -> str:
+    """Return a number with four significant digits, or a text as it is."""
     return value if isinstance(value, str) else f"{value:#.4g}"

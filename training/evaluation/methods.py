@@ -1,4 +1,4 @@
-"""Every way to fill a hole that an evaluation sets side by side, and how fast each one is."""
+"""The methods of an evaluation: classical inpainting, naive fills, and the bundle's fills."""
 
 from __future__ import annotations
 
@@ -13,69 +13,78 @@ from models.geometry import centre, hide, hole_mask
 from training.evaluation.baselines import CLASSICAL, mean_centre
 from training.evaluation.dataset import EvaluationSet
 
-MEAN, OTHER = "dataset mean centre", "another image's centre (a warning)"
-TRUE, NONE, WRONG = "bundle, true caption", "bundle, no caption", "bundle, wrong caption"
-TIMED_PICTURES = 50
+MEAN_CENTRE, OTHER_CENTRE = "dataset mean centre", "another image's centre (a warning)"
+TRUE_CAPTION, NO_CAPTION = "bundle, true caption", "bundle, no caption"
+WRONG_CAPTION = "bundle, wrong caption"
+REAL = "real pictures"
+MAX_TIMED = 50  # pictures
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with the stage (a method's name), how many pictures are done, of how many."""
+"""Called with a stage (a method's name), how many pictures are done, and of how many."""
 
 Method = Callable[[Tensor], Tensor]
-"""Picture numbers, int64 `(n,)`, to their fills, uint8 `(n, 3, 32, 32)`."""
+"""Rows of the pictures, int64 `(n,)`, to their fills, uint8 `(n, 3, 32, 32)`."""
 
-Filler = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
+FillFunction = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
 """Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)` and a seed each, to their fills."""
 
 
-def all_methods(filler: Filler, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
-    """Every row of the table that makes a fill, in the table's order."""
+def all_methods(fill: FillFunction, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
+    """Return every method, in the table's order."""
     mean = mean_centre(pictures.centres)
     # The classical methods get what the network gets: a picture whose hole is already blank.
     contexts = hide(pictures.pixels, hole_mask())
     return {
-        MEAN: lambda numbers: mean.expand(len(numbers), -1, -1, -1),
-        OTHER: lambda numbers: centre(pictures.pixels[pictures.others[numbers]]),
-        **{name: _one_by_one(contexts, fill) for name, fill in CLASSICAL.items()},
-        **bundle_methods(filler, pictures, seed),
+        MEAN_CENTRE: lambda rows: mean.expand(len(rows), -1, -1, -1),
+        OTHER_CENTRE: lambda rows: centre(pictures.pixels[pictures.mismatched[rows]]),
+        **{name: one_by_one(contexts, baseline) for name, baseline in CLASSICAL.items()},
+        **bundle_methods(fill, pictures, seed),
     }
 
 
-def bundle_methods(filler: Filler, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
-    """The rows that a bundle makes: by the true caption, by none and by a wrong one."""
+def bundle_methods(fill: FillFunction, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
+    """Return the methods of a bundle: with the true caption, with none and with a wrong one."""
     vectors = pictures.vectors
-    captions = {TRUE: vectors, NONE: torch.zeros_like(vectors), WRONG: vectors[pictures.others]}
-    return {n: with_captions(filler, pictures, caption, seed) for n, caption in captions.items()}
+    captions = {
+        TRUE_CAPTION: vectors,
+        NO_CAPTION: torch.zeros_like(vectors),
+        WRONG_CAPTION: vectors[pictures.mismatched],
+    }
+    return {n: with_captions(fill, pictures, caption, seed) for n, caption in captions.items()}
 
 
-def _one_by_one(contexts: Tensor, fill: Callable[[Tensor], Tensor]) -> Method:
-    return lambda numbers: torch.stack([fill(contexts[i]) for i in numbers.tolist()])
+def one_by_one(contexts: Tensor, baseline: Callable[[Tensor], Tensor]) -> Method:
+    """Return a method that fills one picture after the other."""
+    return lambda rows: torch.stack([baseline(contexts[i]) for i in rows.tolist()])
 
 
-def with_captions(filler: Filler, pictures: EvaluationSet, captions: Tensor, seed: int) -> Method:
-    """Fills with one caption vector a picture, noise of seed + i for picture i."""
+def with_captions(
+    fill: FillFunction, pictures: EvaluationSet, captions: Tensor, seed: int
+) -> Method:
+    """Return a method with one caption vector a picture, and noise of seed + i for picture *i*."""
 
-    def fill(numbers: Tensor) -> Tensor:
-        seeds = [seed + i for i in numbers.tolist()]
-        return filler(pictures.pixels[numbers], captions[numbers], seeds)
+    def method(rows: Tensor) -> Tensor:
+        seeds = [seed + i for i in rows.tolist()]
+        return fill(pictures.pixels[rows], captions[rows], seeds)
 
-    return fill
+    return method
 
 
 def fill_all(name: str, method: Method, count: int, batch_size: int, progress: Progress) -> Tensor:
-    """The fills of all pictures, uint8 `(count, 3, 32, 32)`, `batch_size` at a time."""
+    """Return the fills of all pictures, uint8 `(count, 3, 32, 32)`, `batch_size` at a time."""
     fills = []
-    for numbers in torch.arange(count).split(batch_size):
-        fills.append(method(numbers))
-        progress(name, int(numbers[-1]) + 1, count)
+    for rows in torch.arange(count).split(batch_size):
+        fills.append(method(rows))
+        progress(name, int(rows[-1]) + 1, count)
     return torch.cat(fills)
 
 
 def median_time(method: Method, count: int) -> float:
-    """Median milliseconds of one picture at a time, over at most 50 after one for warm-up."""
+    """Return the median milliseconds of one picture, over at most 50 after one for warm-up."""
     method(torch.arange(1))
     times = []
-    for number in torch.arange(min(count, TIMED_PICTURES)).split(1):
+    for row in torch.arange(min(count, MAX_TIMED)).split(1):
         start = time.perf_counter()
-        method(number)
+        method(row)
         times.append(1000 * (time.perf_counter() - start))
     return median(times)

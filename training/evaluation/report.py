@@ -1,4 +1,4 @@
-"""What `evaluate` leaves: a table for each set of pictures, and the figures of the measures."""
+"""The report of `evaluate`: a table for each set of pictures, and the measurements."""
 
 from __future__ import annotations
 
@@ -17,35 +17,37 @@ class EvaluationReport:
     """An evaluation.
 
     Attributes:
-        tables: one a set of pictures.
-        figures: of the measures; none where they were not taken.
+        tables: one for each set of pictures.
+        measurements: of the benchmarks; empty where they were not run.
     """
 
     tables: Sequence[EvaluationTable]
-    figures: Sequence[Measurement]
+    measurements: Sequence[Measurement]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as what JSON can hold.
+        """Return all of it as JSON values.
 
-        Of one set it is that set's table with `measures` added; of several, `tables` has them,
-        and `about` what they share.
+        For one set: that set's table with `measures` added. For several: `tables`, and `about`
+        with the facts that they share.
         """
-        measures = {"measures": [f.to_dict() for f in self.figures]} if self.figures else {}
+        measures = (
+            {"measures": [m.to_dict() for m in self.measurements]} if self.measurements else {}
+        )
         tables = [table.to_dict() for table in self.tables]
         if len(tables) == 1:
             return {**tables[0], **measures}
-        return {"about": self.shared(), **measures, "tables": tables}
+        return {"about": self.common_facts(), **measures, "tables": tables}
 
-    def shared(self) -> dict[str, Any]:
-        """What is the same of all sets."""
+    def common_facts(self) -> dict[str, Any]:
+        """Return the facts that are the same for all sets."""
         first, *others = (table.about for table in self.tables)
         return {k: v for k, v in first.items() if all(o.get(k) == v for o in others)}
 
     def to_markdown(self) -> str:
-        """Return the measures, and under them the table of each set."""
-        if not self.figures and len(self.tables) == 1:
+        """Return the measurements, and under them the table of each set."""
+        if not self.measurements and len(self.tables) == 1:
             return self.tables[0].to_markdown()
-        parts = [HEADING] + ([to_markdown(self.figures)] if self.figures else [])
+        parts = [HEADING] + ([to_markdown(self.measurements)] if self.measurements else [])
         for table in self.tables:
             text = table.to_markdown().removeprefix(f"{HEADING}\n\n")
             parts.append(

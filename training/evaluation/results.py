@@ -1,4 +1,4 @@
-"""One set of pictures, and what every method made of it."""
+"""The fills of every method on one set of pictures, with their features and times."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch import Tensor
 from models.geometry import SIZE, hide, hole_mask, to_float, to_uint8
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.baselines import TELEA
-from training.evaluation.dataset import EvaluationSet, choose_pictures, evenly_spaced
+from training.evaluation.dataset import EvaluationSet, evenly_spaced, select_pictures
 from training.evaluation.methods import (
-    NONE,
-    TRUE,
-    WRONG,
-    Filler,
+    NO_CAPTION,
+    REAL,
+    TRUE_CAPTION,
+    WRONG_CAPTION,
+    FillFunction,
     Method,
     Progress,
     all_methods,
@@ -24,7 +25,7 @@ from training.evaluation.methods import (
     median_time,
     with_captions,
 )
-from training.evaluation.scores import REAL, Scores
+from training.metrics.image_metrics import ImageMetrics
 from training.metrics.mobilenet import FeatureExtractor
 
 GRID_PICTURES = 24
@@ -33,17 +34,17 @@ Grid = tuple[dict[str, Tensor], list[str]]
 
 @dataclass(frozen=True)
 class MethodResults:
-    """One set of pictures, and what every method made of it.
+    """The fills of every method on one set of N pictures.
 
     Attributes:
-        prepared: where the pictures are from.
-        split: which of its splits that is.
-        pictures: N of them.
+        prepared: the prepared split.
+        split: its name.
+        pictures: N of its pictures.
         fills: method -> uint8 `(N, 3, 32, 32)`.
-        reseeded: the bundle's with the true caption and other noise.
-        features: of composites, method and `REAL` -> `(N, D)`; empty without extractor.
-        milliseconds: method -> one picture's, of those that were timed.
-        seed: of the noise, picture *i*'s being seed + i, and of the wrong captions.
+        reseeded: the bundle's fills with the true caption and other noise.
+        features: of composites, method or `REAL` -> `(N, D)`; empty without extractor.
+        milliseconds: method -> time of one picture, for the methods that were timed.
+        seed: of the noise (seed + i for picture *i*), the wrong captions, subsets and resamples.
     """
 
     prepared: PreparedSplit
@@ -62,20 +63,26 @@ class MethodResults:
 
     @property
     def rows(self) -> Tensor:
-        """Of the pictures, in the split."""
+        """Rows of the pictures in the split."""
         return evenly_spaced(len(self.prepared), len(self.pictures))
 
-    @property
-    def scores(self) -> Scores:
-        """What it comes to."""
-        return Scores(self.pictures, self.fills, self.features, self.seed)
+    def metrics(self, method: str) -> ImageMetrics:
+        """Return the metrics of a method's composites, or of the `REAL` pictures."""
+        real = self.pictures.pixels
+        return ImageMetrics(
+            images=real if method == REAL else self.pictures.composites(self.fills[method]),
+            reals=real,
+            features=self.features.get(method),
+            real_features=self.features.get(REAL),
+            seed=self.seed,
+        )
 
     def about(self) -> dict[str, str]:
-        """Data, pictures, captions and seed, for the record."""
+        """Return data, pictures, captions and seed in words."""
         pictures = self.pictures
         same = sum(
             pictures.captions[other] == caption
-            for other, caption in zip(pictures.others.tolist(), pictures.captions, strict=True)
+            for other, caption in zip(pictures.mismatched.tolist(), pictures.captions, strict=True)
         )
         return {
             "data": self.name,
@@ -88,24 +95,25 @@ class MethodResults:
         }
 
     def grid(self) -> Grid:
-        """Columns and row labels of the grid: the first pictures, unpicked."""
+        """Return columns and row labels of the grid: the first pictures, unpicked."""
         pictures = self.pictures
+        methods = (TRUE_CAPTION, NO_CAPTION, WRONG_CAPTION, TELEA)
         columns = {
             "context": to_uint8(hide(to_float(pictures.pixels), hole_mask())),
-            **{n: pictures.composites(self.fills[n]) for n in (TRUE, NONE, WRONG, TELEA)},
+            **{name: pictures.composites(self.fills[name]) for name in methods},
             "real": pictures.pixels,
         }
         labels = [
             f"{caption} [wrong: {pictures.captions[other]}]"
-            for caption, other in zip(pictures.captions, pictures.others.tolist(), strict=True)
+            for caption, other in zip(pictures.captions, pictures.mismatched.tolist(), strict=True)
         ]
-        shown = {name: column[:GRID_PICTURES] for name, column in columns.items()}
-        return shown, labels[:GRID_PICTURES]
+        first = {name: column[:GRID_PICTURES] for name, column in columns.items()}
+        return first, labels[:GRID_PICTURES]
 
 
 def evaluate_methods(
-    filler: Filler,
-    others: Mapping[str, Filler],
+    fill: FillFunction,
+    others: Mapping[str, FillFunction],
     prepared: PreparedSplit,
     split: str,
     extractor: FeatureExtractor | None,
@@ -116,104 +124,102 @@ def evaluate_methods(
     progress: Progress,
     timed: bool = True,
 ) -> MethodResults:
-    """Fill the holes of a set by every method, and look at what came out.
+    """Fill the holes of a set by every method, and extract the features.
 
     Args:
-        filler: of the bundle that is evaluated.
-        others: name -> how another bundle fills.
+        fill: of the bundle that is evaluated.
+        others: name -> fill function of another bundle.
         prepared: the pictures.
-        split: what to call them.
+        split: their split's name.
         extractor: of features; `None` for none.
-        limit: how many pictures, evenly spaced; all where None.
+        limit: how many pictures, evenly spaced; `None` for all.
         seed: picture *i* is filled with noise of seed + i.
         batch_size: pictures at a time in the networks; times are always of one at a time.
-        progress: told how far each method is.
-        timed: whether to take each method's time, one picture after the other.
+        progress: called after each batch of each method.
+        timed: whether to time each method, one picture after the other.
 
     Raises:
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
-    pictures = choose_pictures(prepared, limit, seed)
-    methods = all_methods(filler, pictures, seed)
+    pictures = select_pictures(prepared, limit, seed)
+    methods = all_methods(fill, pictures, seed)
     methods |= {
         name: with_captions(other, pictures, pictures.vectors, seed)
         for name, other in others.items()
     }
 
-    def tell(stage: str, done: int, total: int | None) -> None:
+    def report(stage: str, done: int, total: int | None) -> None:
         progress(f"{prepared.manifest.source}: {stage}", done, total)
 
-    fills = run_all(methods, len(pictures), batch_size, tell)
-    clocked = methods if timed else {}
-    times = {name: median_time(method, len(pictures)) for name, method in clocked.items()}
+    fills = run_methods(methods, len(pictures), batch_size, report)
+    to_time = methods if timed else {}
+    times = {name: median_time(method, len(pictures)) for name, method in to_time.items()}
     return MethodResults(
         prepared=prepared,
         split=split,
         pictures=pictures,
         fills=fills,
-        reseeded=reseed(filler, pictures, seed, batch_size, tell),
-        features=extract_features(extractor, pictures, fills, batch_size, tell)
-        if extractor
-        else {},
+        reseeded=fill_reseeded(fill, pictures, seed, batch_size, report),
+        features=extract_features(extractor, pictures, fills, batch_size, report),
         milliseconds=times,
         seed=seed,
     )
 
 
 def evaluate_bundle(
-    done: MethodResults, filler: Filler, extractor: FeatureExtractor | None, batch_size: int
+    results: MethodResults, fill: FillFunction, extractor: FeatureExtractor | None, batch_size: int
 ) -> MethodResults:
-    """Fill the same holes by another bundle, untimed; what the other methods made of them stays.
+    """Fill the same holes by another bundle, untimed; the other methods' fills are kept.
 
     Args:
-        done: one bundle's, with `extractor`'s features if there are any.
-        filler: of the other bundle.
+        results: of one bundle, with `extractor`'s features if there are any.
+        fill: of the other bundle.
         extractor: of features; `None` for none.
         batch_size: pictures at a time in the networks.
     """
-    pictures, seed = done.pictures, done.seed
-    methods = bundle_methods(filler, pictures, seed)
-    fills = run_all(methods, len(pictures), batch_size, no_progress)
-    seen = (
-        extract_features(extractor, pictures, fills, batch_size, no_progress) if extractor else {}
-    )
+    pictures, seed = results.pictures, results.seed
+    methods = bundle_methods(fill, pictures, seed)
+    fills = run_methods(methods, len(pictures), batch_size, no_progress)
+    features = extract_features(extractor, pictures, fills, batch_size, no_progress)
     return replace(
-        done,
-        fills={**done.fills, **fills},
-        reseeded=reseed(filler, pictures, seed, batch_size, no_progress),
-        features={**done.features, **seen},
+        results,
+        fills={**results.fills, **fills},
+        reseeded=fill_reseeded(fill, pictures, seed, batch_size, no_progress),
+        features={**results.features, **features},
         milliseconds={},
     )
 
 
 def no_progress(stage: str, done: int, total: int | None) -> None:
-    """Tell nobody how far a stage is."""
+    """Report no progress."""
 
 
-def run_all(
+def run_methods(
     methods: Mapping[str, Method], count: int, batch_size: int, progress: Progress
 ) -> dict[str, Tensor]:
-    """Return what each method makes of `count` pictures."""
+    """Return each method's fills of `count` pictures."""
     return {n: fill_all(n, method, count, batch_size, progress) for n, method in methods.items()}
 
 
-def reseed(
-    filler: Filler, pictures: EvaluationSet, seed: int, batch_size: int, progress: Progress
+def fill_reseeded(
+    fill: FillFunction, pictures: EvaluationSet, seed: int, batch_size: int, progress: Progress
 ) -> Tensor:
-    """Fill with the true captions and the noise that comes next."""
-    again = with_captions(filler, pictures, pictures.vectors, seed + len(pictures))
-    return fill_all("another seed", again, len(pictures), batch_size, progress)
+    """Fill with the true captions and the next noise, of seed + N + i."""
+    method = with_captions(fill, pictures, pictures.vectors, seed + len(pictures))
+    return fill_all("another seed", method, len(pictures), batch_size, progress)
 
 
 def extract_features(
-    extractor: FeatureExtractor,
+    extractor: FeatureExtractor | None,
     pictures: EvaluationSet,
     fills: Mapping[str, Tensor],
     batch_size: int,
     progress: Progress,
 ) -> dict[str, Tensor]:
-    """Features of every method's composites and of the real pictures, as `REAL`."""
-    features = {}
+    """Extract features of each method's composites and of the `REAL` pictures."""
+    if extractor is None:
+        return {}
+    features: dict[str, Tensor] = {}
     for name, fill in {**fills, REAL: pictures.centres}.items():
         features[name] = extractor(pictures.composites(fill), batch_size)
         progress("features", len(features), len(fills) + 1)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.metrics.images import DEFINITIONS, Interval, Kid
+from training.metrics.confidence import Interval
+from training.metrics.definitions import DEFINITIONS
+from training.metrics.kid import Kid
 
 HEADINGS = (
     "method",

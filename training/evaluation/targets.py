@@ -1,4 +1,4 @@
-"""What a good bundle is measured by, and how good is good enough: data, and the verdict on it."""
+"""The targets of docs/measures.md: what a bundle is measured by, and which values are required."""
 
 from __future__ import annotations
 
@@ -7,64 +7,66 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """A measure and its two bounds.
+    """A measure, its required value and its goal.
 
     Attributes:
-        title: for people.
+        title: in tables.
         definition: what is measured.
-        must: what must be reached; `None` where only `beyond` counts, or nothing does.
-        reach: what is reached for.
-        at_most: whether less is better.
-        beyond: what the whole 95% interval must lie above.
-        shown: format of the figure and its bounds.
+        required: the bound that must be met; `None` if there is none.
+        goal: the bound to aim for; `None` if there is none.
+        at_most: whether less is better, so that bounds are upper bounds.
+        lower_bound: what the whole 95% interval must lie above; `None` if there is no such bound.
+        number_format: of the value and its bounds.
     """
 
     title: str
     definition: str
-    must: float | None = None
-    reach: float | None = None
+    required: float | None = None
+    goal: float | None = None
     at_most: bool = False
-    beyond: float | None = None
-    shown: str = ".3f"
+    lower_bound: float | None = None
+    number_format: str = ".3f"
 
     def meets(self, bound: float | None, value: float) -> bool | None:
-        """Say whether a value meets a bound; `None` where there is none."""
+        """Return whether a value meets a bound; `None` if there is no bound."""
         if bound is None:
             return None
         return value <= bound if self.at_most else value >= bound
 
-    def must_met(self, value: float, low: float | None) -> bool | None:
-        """Say whether what must be reached is; `low` is the lower end of the interval."""
-        met = self.meets(self.must, value)
-        if self.beyond is None:
+    def required_met(self, value: float, low: float | None) -> bool | None:
+        """Return whether the requirement is met; `low` is the lower end of the interval."""
+        met = self.meets(self.required, value)
+        if self.lower_bound is None:
             return met
-        return met is not False and low is not None and low > self.beyond
+        return met is not False and low is not None and low > self.lower_bound
 
-    def reach_met(self, value: float, low: float | None) -> bool | None:
-        """Say whether what is reached for is: for that, what must be has to be, too."""
-        met = self.meets(self.reach, value)
-        return met and self.must_met(value, low) is not False
+    def goal_met(self, value: float, low: float | None) -> bool | None:
+        """Return whether the goal is met, for which the requirement must be met too."""
+        met = self.meets(self.goal, value)
+        return met and self.required_met(value, low) is not False
 
-    def must_words(self) -> str:
-        """What must be reached, in words."""
-        words = [self.words(self.must)] if self.must is not None else []
-        if self.beyond is not None:
-            words.append(f"interval above {self.beyond:{self.shown}}")
-        return ", ".join(words) or "–"
+    def required_text(self) -> str:
+        """Return the requirement in words."""
+        parts = [self.bound_text(self.required)] if self.required is not None else []
+        if self.lower_bound is not None:
+            parts.append(f"interval above {self.lower_bound:{self.number_format}}")
+        return ", ".join(parts) or "–"
 
-    def words(self, bound: float | None) -> str:
-        """A bound in words."""
-        return "–" if bound is None else f"{'≤' if self.at_most else '≥'} {bound:{self.shown}}"
-
-
-def ratio(title: str, definition: str, must: float, reach: float) -> Target:
-    """Make a measure of which less is better."""
-    return Target(title, definition, must, reach, at_most=True)
+    def bound_text(self, bound: float | None) -> str:
+        """Return a bound in words."""
+        if bound is None:
+            return "–"
+        return f"{'≤' if self.at_most else '≥'} {bound:{self.number_format}}"
 
 
-def decibels(title: str, definition: str, must: float, reach: float) -> Target:
-    """Make a measure of a gain in PSNR."""
-    return Target(title, definition, must, reach, shown="+.2f")
+def ratio_target(title: str, definition: str, required: float, goal: float) -> Target:
+    """Make the target of a ratio, where less is better."""
+    return Target(title, definition, required, goal, at_most=True)
+
+
+def decibel_target(title: str, definition: str, required: float, goal: float) -> Target:
+    """Make the target of a gain in PSNR."""
+    return Target(title, definition, required, goal, number_format="+.2f")
 
 
 LEAST = "the least of Telea's, Navier–Stokes' and the biharmonic method's"
@@ -72,65 +74,65 @@ DRAW = "of a drawn fill (the first noise, the true caption)"
 PAIRED = "the mean of the paired differences with a bootstrap interval over the pictures"
 OTHER = "the other bundle's on the same pictures with the same captions"
 
-MEASURES = {
-    "kid_ratio": ratio(
+TARGETS = {
+    "kid_ratio": ratio_target(
         "KID against the best classical",
         f"KID of the composites {DRAW} divided by {LEAST}",
         1 / 4,
         1 / 8,
     ),
-    "kid_ratio_second": ratio(
+    "kid_ratio_second": ratio_target(
         "KID by a second network",
         f"the same on features of a network that was never used in training, of at most 1,000 "
         f"pictures: KID of the composites {DRAW} divided by {LEAST}",
         1 / 3,
         1 / 6,
     ),
-    "psnr_draw": decibels(
+    "psnr_draw": decibel_target(
         "hole-PSNR of a draw, dB above the best classical",
         f"hole-PSNR {DRAW} less that of the classical method whose mean is highest; {PAIRED}",
         -1,
         0.5,
     ),
-    "psnr_mean": decibels(
+    "psnr_mean": decibel_target(
         "hole-PSNR of the mean of 16 draws, dB above the best classical",
         "the same for the mean of 16 fills of one picture that differ in their noise alone, "
         f"rounded to 8 bits, on at most 400 pictures of the set, evenly spaced; {PAIRED}",
         1,
         2,
     ),
-    "psnr_still": decibels(
+    "psnr_still": decibel_target(
         "hole-PSNR without noise, dB above the best classical",
         "the same for the one fill of each picture at temperature 0, which is the mean's head of a "
         f"generator that was trained for it, on all pictures of the set; {PAIRED}",
         1,
         2,
     ),
-    "against_kid": ratio(
+    "against_kid": ratio_target(
         "KID against another bundle",
         f"KID of the composites {DRAW} divided by {OTHER}",
         1 / 2,
         1 / 4,
     ),
-    "against_psnr": decibels(
+    "against_psnr": decibel_target(
         "hole-PSNR of a draw, dB above another bundle",
         f"hole-PSNR {DRAW} less {OTHER}; {PAIRED}",
         0,
         1,
     ),
-    "against_psnr_mean": decibels(
+    "against_psnr_mean": decibel_target(
         "hole-PSNR of the mean of 16 draws, dB above another bundle",
         f"the same for the mean of 16 draws of either, on the pictures of `psnr_mean`; {PAIRED}",
         0,
         1,
     ),
-    "against_psnr_still": decibels(
+    "against_psnr_still": decibel_target(
         "hole-PSNR without noise, dB above another bundle",
         f"the same for the fills at temperature 0 of either, on all pictures of the set; {PAIRED}",
         0,
         1,
     ),
-    "seam": ratio(
+    "seam": ratio_target(
         "seam ratio (1 = real)",
         f"seam ratio {DRAW}: the step across the hole's border over that of the real pictures",
         1.15,
@@ -153,8 +155,8 @@ MEASURES = {
         "over the pictures",
         None,
         5,
-        beyond=0,
-        shown="+.2f",
+        lower_bound=0,
+        number_format="+.2f",
     ),
     "captions_steer": Target(
         "captions steer: share of the way from floor to ceiling",
@@ -183,7 +185,7 @@ MEASURES = {
         "same for both captions; a tie is half; Wilson's interval",
         0.60,
         0.75,
-        beyond=0.5,
+        lower_bound=0.5,
     ),
     "milliseconds": Target(
         "milliseconds an image",
@@ -191,20 +193,20 @@ MEASURES = {
         6,
         3,
         at_most=True,
-        shown=".1f",
+        number_format=".1f",
     ),
     "ranking": Target(
         "the first ranked of 8 against a random one",
         "the judge's score (cosine) of the fill that the bundle's own scorer puts first among 8 "
         "draws, less the judge's mean score of the first 4 of them, which nobody chose; the mean "
         "of the paired differences with a bootstrap interval over the pictures of `psnr_mean`",
-        beyond=0,
-        shown="+.4f",
+        lower_bound=0,
+        number_format="+.4f",
     ),
     "ranking_precision": Target(
         "the same in R-precision@1",
         "the same for R-precision@1 of 100 by the judge",
-        beyond=0,
-        shown="+.3f",
+        lower_bound=0,
+        number_format="+.3f",
     ),
 }

@@ -1,1 +1,1 @@
-"""Metrics of fills and of sets of pictures, and the networks whose features they compare."""
+"""Metrics of fills and of sets of images, and the networks whose features they compare."""

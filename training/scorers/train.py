@@ -31,7 +31,7 @@ from training.data.sampling import epoch_rows, shares
 from training.losses.frozen.augmented_views import RESOLUTIONS, View, sample_view
 from training.losses.frozen.contrastive import contrastive_loss
 from training.losses.frozen.hole_scorer import HoleView, sample_hole_view
-from training.metrics.mobilenet import need_extractor
+from training.metrics.mobilenet import require_extractor
 from training.optim.precision import AUTO, autocast
 
 JITTER = 4  # pixels a window is moved, either way
@@ -131,7 +131,7 @@ def extract_hole_view(images: Tensor, view: HoleView) -> Tensor:
 
 def extract_pooled(images: Tensor) -> Tensor:
     """Look at the centres through the network of KID, `(N, 1280)`."""
-    return need_extractor()(to_uint8(centre(images))).clone()
+    return require_extractor()(to_uint8(centre(images))).clone()
 
 
 def build_judge(caption_dim: int) -> Scorer:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from models.geometry import SIZE, centre
-from training.metrics.images import KID_LEAST, hole_psnr, kid
+from training.metrics.image_metrics import ImageMetrics
 
 
 def validation_figures(
@@ -21,11 +21,11 @@ def validation_figures(
     Returns:
         `kid`, and `hole_psnr` in dB where the two agree outside the hole and so are composites.
     """
-    figures = {}
-    if features is not None and len(reals) >= KID_LEAST:
-        figures["kid"] = kid(features(pictures), features(reals)).mean
+    metrics = ImageMetrics.extract(pictures, reals, features)
+    kid = metrics.kid
+    figures = {"kid": kid.mean} if kid else {}
     if composites(pictures, reals):
-        figures["hole_psnr"] = float(hole_psnr(centre(pictures), centre(reals)).mean())
+        figures["hole_psnr"] = float(metrics.hole_psnr.mean())
     return figures
 
 

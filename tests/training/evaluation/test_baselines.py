@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from models.geometry import hide, hole_mask
-from training.evaluation.baselines import CLASSICAL, mean_centre, other_pictures
+from training.evaluation.baselines import CLASSICAL, mean_centre, mismatched_rows
 
 
 def picture(seed: int = 0) -> torch.Tensor:
@@ -41,7 +41,7 @@ def test_the_mean_centre_is_rounded_to_nearest():
 
 @pytest.mark.parametrize("count", [2, 3, 10, 101])
 def test_every_picture_gets_another_and_each_serves_once(count):
-    others = other_pictures([str(i) for i in range(count)], seed=count)
+    others = mismatched_rows([str(i) for i in range(count)], seed=count)
     assert sorted(others.tolist()) == list(range(count))
     assert (others != torch.arange(count)).all()
 
@@ -49,10 +49,10 @@ def test_every_picture_gets_another_and_each_serves_once(count):
 @pytest.mark.parametrize("seed", range(5))
 def test_substitute_is_of_another_group_where_possible(seed):
     groups = ["dog"] * 5 + ["cat"] * 3 + ["house"] * 2
-    others = other_pictures(groups, seed)
+    others = mismatched_rows(groups, seed)
     assert all(groups[i] != groups[other] for i, other in enumerate(others.tolist()))
 
 
 def test_the_order_depends_on_the_seed():
     names = [str(i) for i in range(50)]
-    assert not torch.equal(other_pictures(names, 0), other_pictures(names, 1))
+    assert not torch.equal(mismatched_rows(names, 0), mismatched_rows(names, 1))

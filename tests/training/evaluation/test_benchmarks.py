@@ -7,12 +7,12 @@ from torch.nn.functional import normalize
 
 from models.frozen.scorers import Scorer
 from training.evaluation.benchmarks.captions import captions_help, captions_steer
-from training.evaluation.benchmarks.diversity import diversity_of_draws
-from training.evaluation.benchmarks.fidelity import kid_ratio, mean_of, psnr_gain
-from training.evaluation.benchmarks.ranking import compare
-from training.evaluation.context import Seen
-from training.evaluation.methods import TRUE
-from training.metrics.images import Kid
+from training.evaluation.benchmarks.diversity import sample_diversity
+from training.evaluation.benchmarks.fidelity import kid_ratio, mean_fill, psnr_gain
+from training.evaluation.benchmarks.ranking import compare_ranked
+from training.evaluation.context import CentreFeatures
+from training.evaluation.methods import TRUE_CAPTION
+from training.metrics.kid import Kid
 from training.scorers.judge import Judge
 
 COUNT, DIM = 300, 16
@@ -40,31 +40,31 @@ REAL = VECTORS + 0.05 * random(COUNT, DIM, seed=1)
 DEAF = random(2, COUNT, DIM, seed=2)
 
 
-def seen(share: float) -> Seen:
+def seen(share: float) -> CentreFeatures:
     """Fills of which a share shows its caption and the rest is noise, caption or not."""
     obeys = torch.arange(COUNT) < share * COUNT
     true = torch.where(obeys[:, None], REAL, DEAF)
-    return Seen(REAL, true, DEAF, torch.where(obeys[:, None], REAL.roll(1, 0), DEAF[0]))
+    return CentreFeatures(REAL, true, DEAF, torch.where(obeys[:, None], REAL.roll(1, 0), DEAF[0]))
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
 def test_obedience_is_the_share_from_floor_to_ceiling(share):
     figure = captions_steer("dev", PlainJudge(), seen(share), VECTORS)
     assert figure.value == pytest.approx(share, abs=0.05)
-    assert figure.beside["no caption (floor)"] < 0.05
+    assert figure.details["no caption (floor)"] < 0.05
     assert figure.interval.low <= figure.value <= figure.interval.high
 
 
 def test_captions_help_who_obeys_them_and_nobody_else():
     helped, deaf = captions_help("dev", seen(1.0)), captions_help("dev", seen(0.0))
-    assert helped.value == pytest.approx(100) and helped.verdicts == (True, True)
-    assert deaf.value == 0 and deaf.verdicts == (False, False)
+    assert helped.value == pytest.approx(100) and helped.pass_fail == (True, True)
+    assert deaf.value == 0 and deaf.pass_fail == (False, False)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
 def test_draws_differing_like_real_centres_have_diversity_1(spread):
     draws = spread * random(4, COUNT, DIM)
-    figure = diversity_of_draws("dev", draws, random(COUNT, DIM, seed=1))
+    figure = sample_diversity("dev", draws, random(COUNT, DIM, seed=1))
     assert figure.value == pytest.approx(spread, abs=0.03)
 
 
@@ -73,16 +73,16 @@ def test_psnr_is_compared_with_the_best_competitor():
     others = {"near": real + 20, "far": real + 40}
     figure = psnr_gain("psnr_draw", "dev", real + 10, others, real)
     assert figure.value == pytest.approx(6.02, abs=0.01)
-    assert "dB, near" in figure.beside
+    assert "dB, near" in figure.details
 
 
 def test_mean_of_draws_is_rounded_to_8_bits():
     draws = torch.tensor([10, 11, 11, 12, 255], dtype=torch.uint8).view(5, 1, 1, 1, 1)
-    assert mean_of(draws[:4]).item() == 11 and mean_of(draws).item() == 60
+    assert mean_fill(draws[:4]).item() == 11 and mean_fill(draws).item() == 60
 
 
 def test_kid_is_compared_with_the_lowest_competitor():
-    kids = {TRUE: Kid(0.1, 0, 9, 9), "a": Kid(0.8, 0, 9, 9), "b": Kid(0.4, 0, 9, 9)}
+    kids = {TRUE_CAPTION: Kid(0.1, 0, 9, 9), "a": Kid(0.8, 0, 9, 9), "b": Kid(0.4, 0, 9, 9)}
     assert kid_ratio("kid_ratio", "dev", kids, "9", "").value == pytest.approx(0.25)
     assert kid_ratio("kid_ratio", "dev", {**kids, "a": None}, "9", "").value is None
 
@@ -92,5 +92,5 @@ def test_ranking_is_good_when_the_judge_agrees(better):
     others = REAL + random(4, COUNT, DIM, seed=3)
     first = REAL + random(COUNT, DIM, seed=4) / (2 if better else 1)
     judge = Judge(PlainJudge(), "sha256:made-up")
-    score, precision = compare("dev", judge, first, others, VECTORS)
-    assert score.verdicts[0] is precision.verdicts[0] is better
+    score, precision = compare_ranked("dev", judge, first, others, VECTORS)
+    assert score.pass_fail[0] is precision.pass_fail[0] is better

@@ -14,8 +14,8 @@ from models.runtime.bundle import BundleConfig, save_bundle
 from training.common.errors import PreparedDataError, TrainingError
 from training.data.manifest import Manifest, file_digest, overall_digest
 from training.data.memory_dataset import shard_schema
-from training.evaluation.evaluate import ComparisonBundles, EvaluationSettings, evaluate
-from training.evaluation.targets import MEASURES
+from training.evaluation.evaluate import BenchmarkOptions, EvaluationSettings, evaluate
+from training.evaluation.targets import TARGETS
 from training.reporting.image_grid import picture_grid, to_image
 
 COUNT, SIZE, DIM, NOISE = 6, 72, 8, 4
@@ -152,12 +152,12 @@ def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monk
 
 
 def test_one_run_measures_several_sets_and_names_gaps(bundle, data, more, tmp_path):
-    path, rivals = tmp_path / "both.json", ComparisonBundles(against=[bundle])
-    evaluate(bundle, [data, more], None, out_json=path, rivals=rivals)
+    path, options = tmp_path / "both.json", BenchmarkOptions(against=[bundle])
+    evaluate(bundle, [data, more], None, out_json=path, benchmarks=options)
     result = json.loads(path.read_text())
     assert len(result["tables"]) == 2 and result["about"]["bundle"] == "tiny"
     found = {m["measure"]: m for m in result["measures"]}
-    assert set(found) == set(MEASURES) - {"class_words"}
+    assert set(found) == set(TARGETS) - {"class_words"}
     assert all(
         m["definition"] and (m["value"] is None) == bool(m["missing"]) for m in found.values()
     )
@@ -176,9 +176,9 @@ def test_colours_named_in_captions_use_the_sentence_encoder(tmp_path):
     folder = lay_out(tmp_path / "data", captions, *about)
     place = small_bundle(tmp_path / "bundle", *about)
     result = evaluate(
-        place, [folder], None, out_json=tmp_path / "c.json", rivals=ComparisonBundles()
+        place, [folder], None, out_json=tmp_path / "c.json", benchmarks=BenchmarkOptions()
     )
-    (colours,) = (f for f in result.figures if f.measure == "colour_words")
+    (colours,) = (f for f in result.measurements if f.measure == "colour_words")
     assert colours.counted.startswith("12 pairs")
     assert 0 <= colours.interval.low <= colours.value <= colours.interval.high <= 1
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.measurement import Measurement, to_markdown, unmeasured
-from training.evaluation.targets import MEASURES
-from training.metrics.images import Interval
+from training.evaluation.measurement import Measurement, not_measured, to_markdown
+from training.evaluation.targets import TARGETS
+from training.metrics.confidence import Interval
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from training.metrics.images import Interval
 )
 def test_pass_or_fail_follows_from_figure_and_interval(measure, value, interval, verdicts):
     ends = Interval(value, *interval) if interval else None
-    assert Measurement(measure, "dev", value, interval=ends).verdicts == verdicts
+    assert Measurement(measure, "dev", value, interval=ends).pass_fail == verdicts
 
 
 def test_missing_measurement_passes_nothing_and_says_why():
-    figure = unmeasured("captions_steer", "dev", "no judge")
-    assert figure.verdicts == (None, None)
+    figure = not_measured("captions_steer", "dev", "no judge")
+    assert figure.pass_fail == (None, None)
     assert "not measured: no judge" in to_markdown([figure])
 
 
@@ -39,11 +39,11 @@ def test_the_markdown_has_bounds_verdicts_and_definition():
     figure = Measurement("kid_ratio", "dev", 0.2, "9 pictures", network="eyes, sha256:1")
     text = to_markdown([figure])
     assert "| dev | 0.200 | ≤ 0.250 | met | ≤ 0.125 | not met | 9 pictures |" in text
-    assert MEASURES["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
+    assert TARGETS["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
 
 
 def test_measures_page_has_every_definition_and_bound():
     page = (Path(__file__).parents[3] / "docs" / "measures.md").read_text(encoding="utf-8")
-    for name, measure in MEASURES.items():
-        bounds = f"(`{name}`) | {measure.must_words()} | {measure.words(measure.reach)} |"
+    for name, measure in TARGETS.items():
+        bounds = f"(`{name}`) | {measure.required_text()} | {measure.bound_text(measure.goal)} |"
         assert bounds in page and f"**{measure.title}**: {measure.definition}." in page

@@ -5,7 +5,7 @@ import torch
 
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
-from training.evaluation.run_quality import Generated, figures, measure
+from training.evaluation.run_quality import Generated, measure, sample
 from training.metrics.diversity import diversity
 from training.runs.load_run import load_run
 
@@ -51,7 +51,7 @@ def test_diversity_needs_real_pictures_that_differ(reference):
 
 
 def test_whole_pictures_have_no_hole_to_be_measured():
-    found = figures(
+    found = measure(
         Generated(noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1), whole=True), 0, pixels
     )
     assert found.keys() == {"pictures", "kid", "diversity"}
@@ -62,7 +62,7 @@ def test_of_composites_the_fills_alone_count_for_diversity():
     reals = noise(8, 3, 64, 64)
     grey = reals.clone()
     grey[:, :, 16:48, 16:48] = 128
-    found = figures(Generated(grey, reals, whole=False), 0, pixels)
+    found = measure(Generated(grey, reals, whole=False), 0, pixels)
     assert found["diversity"]["mean"] == 0
     assert 5 < found["hole_psnr"] < 15
 
@@ -70,12 +70,12 @@ def test_of_composites_the_fills_alone_count_for_diversity():
 def test_three_pictures_are_too_few():
     few = noise(3, 3, 32, 32)
     with pytest.raises(RunError, match="KID needs 4 pictures"):
-        figures(Generated(few, few, whole=True), 0, pixels)
+        measure(Generated(few, few, whole=True), 0, pixels)
 
 
 @pytest.mark.parametrize(("name", "keys"), [("dcgan", set()), ("inpaint-gan", {"hole_psnr"})])
 def test_run_quality_is_reproducible_and_depends_on_seed(name, keys, prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / name, prepared, name))
-    first, again, other = (measure(loaded, 8, seed, pixels) for seed in (1, 1, 2))
+    first, again, other = (measure(sample(loaded, 8, seed)[1], seed, pixels) for seed in (1, 1, 2))
     assert first == again != other
     assert first.keys() == {"pictures", "kid", "diversity"} | keys

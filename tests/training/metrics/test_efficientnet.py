@@ -12,8 +12,8 @@ from models.frozen.efficientnet import scale_stages, weights_path
 from training.data.sources.base import Example
 from training.data.sources.tiny_imagenet import read_tiny_imagenet
 from training.evaluation.word_control.class_names import imagenet_rows
-from training.metrics.efficientnet import LITE2, load_second_extractor, signed
-from training.metrics.mobilenet import load_mobilenet, prepared
+from training.metrics.efficientnet import LITE2, load_efficientnet_extractor, normalize_signed
+from training.metrics.mobilenet import load_mobilenet, normalize
 
 needs_weights = pytest.mark.skipif(weights_path(LITE2) is None, reason=f"needs {LITE2.package}")
 
@@ -27,7 +27,7 @@ def test_lite2_stages_have_published_width_and_depth():
 @needs_weights
 def test_features_are_batch_independent_and_loading_is_deterministic():
     before = torch.get_rng_state()
-    extractor = load_second_extractor.__wrapped__("cpu")
+    extractor = load_efficientnet_extractor.__wrapped__("cpu")
     assert torch.equal(torch.get_rng_state(), before)
     pictures = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     together, alone = extractor(pictures), extractor(pictures, batch_size=1)
@@ -46,9 +46,9 @@ def test_both_networks_know_what_they_see(real_data):
     classes = imagenet_rows({label: captions for label, captions, _ in some})
     outputs = torch.tensor(list(classes.values()))
     own = torch.tensor([list(classes).index(label) for label, *_ in some])
-    lite2, (mobilenet, _) = load_second_extractor().network, load_mobilenet()
+    lite2, (mobilenet, _) = load_efficientnet_extractor().network, load_mobilenet()
     with torch.inference_mode():
-        seen = lite2.classifier(lite2(signed(pictures)))[:, outputs]
-        other = mobilenet(prepared(pictures, 160))[:, outputs]
+        seen = lite2.classifier(lite2(normalize_signed(pictures)))[:, outputs]
+        other = mobilenet(normalize(pictures, 160))[:, outputs]
     for scores in (seen, other):
         assert (scores.argmax(1) == own).float().mean() > 0.5  # by chance 1 in 48

@@ -1,1 +1,1 @@
-"""The measures of `training.evaluation.targets`, taken of one set of pictures at a time."""
+"""Benchmarks: the measures of `training.evaluation.targets` on one set of pictures."""

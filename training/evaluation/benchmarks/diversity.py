@@ -1,4 +1,4 @@
-"""How much the draws for one picture differ."""
+"""Diversity: how much the samples of one picture differ."""
 
 from __future__ import annotations
 
@@ -7,31 +7,35 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from training.evaluation.measurement import Measurement, measured
-from training.metrics.diversity import distances, mean_distance
-from training.metrics.images import bootstrap_interval
+from training.evaluation.measurement import Measurement, from_interval
+from training.metrics.confidence import bootstrap_interval
+from training.metrics.diversity import mean_pairwise_distance, pairwise_distances
 from training.metrics.mobilenet import feature_distance
 
 
-def diversity_of_draws(
-    data: str, draws: Tensor, real: Tensor, network: str = "", seed: int = 0
+def sample_diversity(
+    data: str, samples: Tensor, real: Tensor, network: str = "", seed: int = 0
 ) -> Measurement:
-    """Distance between draws over the distance between real centres.
+    """Measure the distance between samples divided by the distance between real centres.
 
     Args:
-        data: what to call the pictures.
-        draws: features of K draws of M pictures, `(K, M, D)`, K at least 2.
-        real: of the real centres of the set, `(N, D)`.
-        network: that saw them.
+        data: name of the set.
+        samples: features of K samples of M pictures, `(K, M, D)`, K at least 2.
+        real: features of the real centres of the set, `(N, D)`.
+        network: name of the feature network.
         seed: of the resamples.
     """
-    pairs = [feature_distance(draws[a], draws[b]) for a, b in combinations(range(len(draws)), 2)]
-    made, apart = torch.stack(pairs).mean(0), mean_distance(distances(real))
-    return measured(
+    pairs = combinations(range(len(samples)), 2)
+    distance = torch.stack([feature_distance(samples[a], samples[b]) for a, b in pairs]).mean(0)
+    real_distance = mean_pairwise_distance(pairwise_distances(real))
+    return from_interval(
         "diversity",
         data,
-        bootstrap_interval(made / apart, seed),
-        f"{draws.shape[1]:,} pictures, {len(draws)} draws; {len(real):,} real centres",
+        bootstrap_interval(distance / real_distance, seed),
+        f"{samples.shape[1]:,} pictures, {len(samples)} draws; {len(real):,} real centres",
         network=network,
-        beside={"distance of draws": float(made.mean()), "of real centres": apart},
+        details={
+            "distance of draws": float(distance.mean()),
+            "of real centres": real_distance,
+        },
     )

@@ -1,78 +1,78 @@
-"""Whether the bundle's own scorer puts better fills first, in the eyes of a separate judge."""
+"""Ranking: whether the fill that the bundle's scorer ranks first is better, by a separate judge."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from training.evaluation.benchmarks.captions import precision
+from training.evaluation.benchmarks.captions import r_precision
 from training.evaluation.context import EvalContext
-from training.evaluation.measurement import Measurement, measured, unmeasured
-from training.metrics.images import bootstrap_interval
+from training.evaluation.measurement import Measurement, from_interval, not_measured
+from training.metrics.confidence import bootstrap_interval
 from training.scorers.judge import Judge
 from training.scorers.train import RANKING_SIZE
 
-CANDIDATES = 8
-NAMES = ("ranking", "ranking_precision")
+NUM_CANDIDATES = 8
+MEASURES = ("ranking", "ranking_precision")
 
 
-def ranking(subject: EvalContext, judge: Judge, draws: Tensor, seen: Tensor) -> list[Measurement]:
-    """Compare the first ranked with fills that nobody chose.
+def ranking(
+    context: EvalContext, judge: Judge, samples: Tensor, features: Tensor
+) -> list[Measurement]:
+    """Compare the fill that is ranked first with random ones.
 
     Args:
-        subject: who is measured.
+        context: the bundle on a set.
         judge: the separate scorer.
-        draws: fills of the `drawn` pictures, uint8 `(K, M, 3, 32, 32)`.
-        seen: features of the first few of them, `(k, M, D)`.
+        samples: fills of `sampled_rows`, uint8 `(K, M, 3, 32, 32)`.
+        features: of the first few of them, `(k, M, D)`.
     """
-    if subject.bundle.scorer is None or subject.extractor is None:
-        return [unmeasured(n, subject.done.name, "the bundle carries no scorer") for n in NAMES]
-    first = subject.extractor(first_ranked(subject, draws[:CANDIDATES]), subject.batch_size)
-    vectors = subject.pictures.vectors[subject.drawn]
-    return compare(subject.done.name, judge, first, seen, vectors, seed=subject.done.seed)
+    if context.bundle.scorer is None or context.extractor is None:
+        return [not_measured(m, context.name, "the bundle carries no scorer") for m in MEASURES]
+    first = context.extractor(first_ranked(context, samples[:NUM_CANDIDATES]), context.batch_size)
+    vectors = context.pictures.vectors[context.sampled_rows]
+    return compare_ranked(context.name, judge, first, features, vectors, seed=context.seed)
 
 
-def first_ranked(subject: EvalContext, draws: Tensor) -> Tensor:
-    """Of K fills of every picture, the one that the bundle scores highest, `(M, 3, 32, 32)`."""
-    some = subject.pictures.take(subject.drawn)
-    scores = [subject.engine.score(some.composites(d), some.vectors) for d in draws]
-    return draws[torch.stack(scores).argmax(0), torch.arange(len(some))]
+def first_ranked(context: EvalContext, samples: Tensor) -> Tensor:
+    """Return the fill of each picture that the bundle scores highest, `(M, 3, 32, 32)`."""
+    pictures = context.pictures.take(context.sampled_rows)
+    scores = [
+        context.engine.score(pictures.composites(fills), pictures.vectors) for fills in samples
+    ]
+    return samples[torch.stack(scores).argmax(0), torch.arange(len(pictures))]
 
 
 @torch.inference_mode()
-def compare(
+def compare_ranked(
     data: str, judge: Judge, first: Tensor, others: Tensor, vectors: Tensor, *, seed: int = 0
 ) -> list[Measurement]:
-    """Let the judge compare.
+    """Compare the judge's scores of the fills ranked first and of random ones.
 
     Args:
-        data: what to call the pictures.
+        data: name of the set.
         judge: the separate scorer.
-        first: features of the first ranked, `(M, D)`.
-        others: of fills that nobody chose, `(k, M, D)`.
+        first: features of the fills ranked first, `(M, D)`.
+        others: features of random fills, `(k, M, D)`.
         vectors: of the captions, `(M, caption_dim)`.
         seed: of partitions and resamples.
     """
     scorer = judge.scorer
-    ours = scorer(first, vectors)
-    theirs = torch.stack([scorer(other, vectors) for other in others]).mean(0)
-    figures = [told(NAMES[0], data, ours, theirs, judge, seed=seed)]
+
+    def difference(measure: str, ranked: Tensor, random: Tensor) -> Measurement:
+        return from_interval(
+            measure,
+            data,
+            bootstrap_interval(ranked - random, seed),
+            f"{len(ranked):,} pictures, {NUM_CANDIDATES} candidates",
+            network=f"the judge, {judge.digest}",
+            details={"first ranked": float(ranked.mean()), "a random one": float(random.mean())},
+        )
+
+    score, precision = MEASURES
+    random = torch.stack([scorer(other, vectors) for other in others]).mean(0)
+    by_score = difference(score, scorer(first, vectors), random)
     if len(vectors) < RANKING_SIZE:
-        return [*figures, unmeasured(NAMES[1], data, f"needs {RANKING_SIZE} pictures")]
-    ours = precision(scorer, first, vectors, seed)
-    theirs = torch.stack([precision(scorer, other, vectors, seed) for other in others]).mean(0)
-    return [*figures, told(NAMES[1], data, ours, theirs, judge, seed=seed)]
-
-
-def told(
-    name: str, data: str, ours: Tensor, theirs: Tensor, judge: Judge, *, seed: int
-) -> Measurement:
-    """The figure of a paired difference."""
-    return measured(
-        name,
-        data,
-        bootstrap_interval(ours - theirs, seed),
-        f"{len(ours):,} pictures, {CANDIDATES} candidates",
-        network=f"the judge, {judge.digest}",
-        beside={"first ranked": float(ours.mean()), "a random one": float(theirs.mean())},
-    )
+        return [by_score, not_measured(precision, data, f"needs {RANKING_SIZE} pictures")]
+    random = torch.stack([r_precision(scorer, other, vectors, seed) for other in others]).mean(0)
+    return [by_score, difference(precision, r_precision(scorer, first, vectors, seed), random)]

@@ -1,1 +1,1 @@
-"""Single words that must show: class names and colours."""
+"""Word control: whether class words and colour words change the fill as they should."""

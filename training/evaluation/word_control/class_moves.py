@@ -1,4 +1,4 @@
-"""Whether naming a class puts it into the picture, in the eyes of ImageNet's classifier."""
+"""Class words: whether naming a class puts it into the image, by ImageNet's classifier."""
 
 from __future__ import annotations
 
@@ -7,98 +7,100 @@ from torch import Tensor, nn
 
 from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
-from training.evaluation.context import EvalContext
+from training.evaluation.context import NO_FEATURES, EvalContext
 from training.evaluation.dataset import evenly_spaced
-from training.evaluation.measurement import Measurement, measured, unmeasured
-from training.evaluation.methods import TRUE, WRONG
+from training.evaluation.measurement import Measurement, from_interval, not_measured
+from training.evaluation.methods import TRUE_CAPTION, WRONG_CAPTION
 from training.evaluation.word_control.class_names import imagenet_rows
-from training.metrics.confidence import share_won, told
-from training.metrics.mobilenet import load_mobilenet, prepared
+from training.metrics.confidence import win_rate
+from training.metrics.mobilenet import load_mobilenet, normalize
 
-# Where MobileNetV2 names most of Tiny ImageNet's 64×64 pictures right among its 200 classes: of
-# 400 of them, evenly spaced through val, 40% at 96, 50% at 128, 54% at 160, 54% at 192, 51% at 224.
-CLASSIFIED_AT = 160
-CLASSIFIED = 1000  # pictures at most: the interval is then within 3 percentage points
-NAME = "class_words"
+# The size at which MobileNetV2 is most accurate among the 200 classes of Tiny ImageNet: on 400
+# 64×64 pictures of val, 40% at 96, 50% at 128, 54% at 160, 54% at 192, 51% at 224.
+CLASSIFIER_SIZE = 160
+MAX_CLASSIFIED = 1000  # pictures: the interval is then within 3 percentage points
+MEASURE = "class_words"
 
 
-def class_words(subject: EvalContext) -> list[Measurement]:
-    """Of a set whose pictures have WordNet ids for labels."""
-    done, pictures = subject.done, subject.pictures
-    classes = imagenet_rows(class_captions(done.prepared))
-    labels = [done.prepared.labels[row] for row in done.rows.tolist()]
-    named = [label in classes for label in labels]
-    found = load_mobilenet(subject.device)
-    if found is None:
-        return [unmeasured(NAME, done.name, subject.why_blind)]
-    both = [named[i] and named[other] for i, other in enumerate(pictures.others.tolist())]
-    pairs = torch.tensor(both).nonzero().flatten()
-    pairs = pairs[evenly_spaced(len(pairs), CLASSIFIED)]
-    if not len(pairs) or len(classes) < 2:
-        return [unmeasured(NAME, done.name, "no classes of ImageNet")]
-    outputs = torch.tensor(list(classes.values()))
-    place = {wnid: number for number, wnid in enumerate(classes)}
-    own = torch.tensor([place[labels[i]] for i in pairs.tolist()])
-    other = torch.tensor([place[labels[i]] for i in pictures.others[pairs].tolist()])
-    some = pictures.take(pairs)
-    looks = {
-        "own": some.composites(done.fills[TRUE][pairs]),
-        "other": some.composites(done.fills[WRONG][pairs]),
-        "real": some.pixels,
+def class_words(context: EvalContext) -> list[Measurement]:
+    """Measure a set whose pictures have WordNet ids as labels."""
+    results, pictures = context.results, context.pictures
+    loaded = load_mobilenet(context.device)
+    if loaded is None:
+        return [not_measured(MEASURE, context.name, NO_FEATURES)]
+    classes = imagenet_rows(class_captions(results.prepared))
+    labels = [results.prepared.labels[row] for row in results.rows.tolist()]
+    known = [label in classes for label in labels]
+    both = [known[i] and known[other] for i, other in enumerate(pictures.mismatched.tolist())]
+    rows = torch.tensor(both).nonzero().flatten()
+    rows = rows[evenly_spaced(len(rows), MAX_CLASSIFIED)]
+    if not len(rows) or len(classes) < 2:
+        return [not_measured(MEASURE, context.name, "no classes of ImageNet")]
+    class_index = {wnid: number for number, wnid in enumerate(classes)}
+    own = torch.tensor([class_index[labels[i]] for i in rows.tolist()])
+    other = torch.tensor([class_index[labels[i]] for i in pictures.mismatched[rows].tolist()])
+    selected = pictures.take(rows)
+    images = {
+        "own": selected.composites(results.fills[TRUE_CAPTION][rows]),
+        "other": selected.composites(results.fills[WRONG_CAPTION][rows]),
+        "real": selected.pixels,
     }
-    chances = {}
-    for stage, pixels in looks.items():
-        chances[stage] = classify(found[0], pixels, outputs, subject.batch_size)
-        subject.tell("classes", len(chances), len(looks))
-    network, digest = f"MobileNetV2 (ImageNet) at {CLASSIFIED_AT}×{CLASSIFIED_AT}", found[1]
-    return [judged(done.name, chances, own, other, f"{network}, {digest}")]
+    network, digest = loaded
+    outputs, probabilities = torch.tensor(list(classes.values())), {}
+    for name, pixels in images.items():
+        probabilities[name] = classify(network, pixels, outputs, context.batch_size)
+        context.report_progress("classes", len(probabilities), len(images))
+    name = f"MobileNetV2 (ImageNet) at {CLASSIFIER_SIZE}×{CLASSIFIER_SIZE}, {digest}"
+    return [class_measurement(context.name, probabilities, own, other, name)]
 
 
-def judged(
-    data: str, chances: dict[str, Tensor], own: Tensor, other: Tensor, network: str = ""
+def class_measurement(
+    data: str, probabilities: dict[str, Tensor], own: Tensor, other: Tensor, network: str = ""
 ) -> Measurement:
-    """The figure.
+    """Measure how often the probability of a class rises when the caption names it.
 
     Args:
-        data: what to call the pictures.
-        chances: of the composites whose caption named the `own` class, of those whose caption
-            named the `other`, and of the `real` pictures: `(N, C)`, of each class.
-        own: the true class of each, int64 `(N,)`.
-        other: the other one.
-        network: that classified.
+        data: name of the set.
+        probabilities: of each class, `(N, C)`: for the composites whose caption named the `own`
+            class, for those whose caption named the `other`, and for the `real` pictures.
+        own: the true class of each picture, int64 `(N,)`.
+        other: the other class.
+        network: name of the classifier.
     """
-    true, false = chances["own"], chances["other"]
+    true, false = probabilities["own"], probabilities["other"]
     rows = torch.arange(len(own))
-    rises = share_won(true[rows, own], false[rows, own])
-    backwards = share_won(false[rows, other], true[rows, other])
-    first = {who: float((one.argmax(1) == own).double().mean()) for who, one in chances.items()}
-    return measured(
-        NAME,
+    reverse = win_rate(false[rows, other], true[rows, other])
+    accuracy = {
+        name: float((each.argmax(1) == own).double().mean()) for name, each in probabilities.items()
+    }
+    return from_interval(
+        MEASURE,
         data,
-        rises,
+        win_rate(true[rows, own], false[rows, own]),
         f"{len(own):,} pairs",
         network=network,
-        beside={
-            "the other class rises when it is named": told(backwards),
+        details={
+            "the other class rises when it is named": str(reverse),
             "classes told apart": float(true.shape[1]),
-            "the true class is the first choice, named": first["own"],
-            "another named": first["other"],
-            "of the real pictures": first["real"],
+            "the true class is the first choice, named": accuracy["own"],
+            "another named": accuracy["other"],
+            "of the real pictures": accuracy["real"],
         },
     )
 
 
 @torch.inference_mode()
 def classify(network: nn.Module, pixels: Tensor, outputs: Tensor, batch_size: int) -> Tensor:
-    """Probabilities of some of ImageNet's classes, `(N, C)`, of pictures uint8 `(N, 3, H, W)`."""
+    """Return probabilities `(N, C)` of the classes `outputs` for images uint8 `(N, 3, H, W)`."""
     device = next(network.parameters()).device
     parts = [
-        network(prepared(some.to(device), CLASSIFIED_AT)).cpu() for some in pixels.split(batch_size)
+        network(normalize(batch.to(device), CLASSIFIER_SIZE)).cpu()
+        for batch in pixels.split(batch_size)
     ]
     return torch.cat(parts)[:, outputs].softmax(1)
 
 
 def class_captions(prepared: PreparedSplit) -> dict[str, list[str]]:
-    """Label -> the captions of its first picture, which name the class."""
+    """Return label -> the captions of its first picture, which name the class."""
     first = {label: row for row, label in reversed(list(enumerate(prepared.labels)))}
     return {label: captions_of(prepared, row) for label, row in first.items()}

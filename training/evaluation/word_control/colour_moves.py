@@ -1,4 +1,4 @@
-"""Whether naming another colour colours the fill."""
+"""Colour words: whether naming another colour changes the colour of the fill."""
 
 from __future__ import annotations
 
@@ -12,50 +12,48 @@ from torch import Tensor
 from models.captions import CaptionEncoder, EncoderError
 from training.data.batches import captions_of
 from training.evaluation.context import EvalContext
-from training.evaluation.measurement import Measurement, measured, unmeasured
-from training.evaluation.methods import Filler
+from training.evaluation.measurement import Measurement, from_interval, not_measured
+from training.evaluation.methods import FillFunction
 from training.evaluation.word_control.colours import Swap, moved_towards, swap_colour
-from training.metrics.confidence import share_won, told
+from training.metrics.confidence import win_rate
 
-NOISES = 4  # fills whose mean colour is compared
-LEAST = 10  # pairs: of fewer a share says nothing
-NAME = "colour_words"
+NUM_SAMPLES = 4  # fills whose mean colour is compared
+MIN_PAIRS = 10
+MEASURE = "colour_words"
 
 
-def colour_words(subject: EvalContext) -> list[Measurement]:
-    """Of a set whose captions are sentences."""
-    done, config = subject.done, subject.bundle.config
-    swaps = first_swaps([captions_of(done.prepared, row) for row in done.rows.tolist()])
-    if len(swaps) < LEAST:
-        return [unmeasured(NAME, done.name, f"{len(swaps)} captions name a colour")]
+def colour_words(context: EvalContext) -> list[Measurement]:
+    """Measure a set whose captions are sentences."""
+    results, config = context.results, context.bundle.config
+    swaps = first_swaps([captions_of(results.prepared, row) for row in results.rows.tolist()])
+    if len(swaps) < MIN_PAIRS:
+        return [not_measured(MEASURE, context.name, f"{len(swaps)} captions name a colour")]
     try:
         encoder = CaptionEncoder.load(config.encoder)
-        subject.bundle.check_encoder(encoder)
+        context.bundle.check_encoder(encoder)
     except EncoderError as error:
-        return [unmeasured(NAME, done.name, str(error))]
-    numbers = torch.tensor(list(swaps))
+        return [not_measured(MEASURE, context.name, str(error))]
     moves = colour_moves(
-        subject.engine.fill,
+        context.engine.fill,
         encoder.encode,
-        subject.pictures.pixels[numbers],
+        context.pictures.pixels[torch.tensor(list(swaps))],
         list(swaps.values()),
-        seed=done.seed,
-        progress=lambda count: subject.tell("colours", count, len(swaps)),
+        seed=context.seed,
+        progress=lambda count: context.report_progress("colours", count, len(swaps)),
     )
-    return [judged(done.name, list(swaps.values()), moves)]
+    return [colour_measurement(context.name, list(swaps.values()), moves)]
 
 
 def first_swaps(captions: Sequence[Sequence[str]]) -> dict[int, Swap]:
-    """Picture number -> the first of its captions that names a colour, swapped."""
+    """Return row of a picture -> the first of its captions that names a colour, swapped."""
     found = {
-        number: next(filter(None, map(swap_colour, some)), None)
-        for number, some in enumerate(captions)
+        row: next(filter(None, map(swap_colour, texts)), None) for row, texts in enumerate(captions)
     }
-    return {number: swap for number, swap in found.items() if swap is not None}
+    return {row: swap for row, swap in found.items() if swap is not None}
 
 
 def colour_moves(
-    fill: Filler,
+    fill: FillFunction,
     encode: Callable[[Sequence[str]], Tensor],
     pixels: Tensor,
     swaps: Sequence[Swap],
@@ -63,25 +61,25 @@ def colour_moves(
     seed: int,
     progress: Callable[[int], None] = lambda count: None,
 ) -> Tensor:
-    """How far each fill's mean colour goes towards the other word's, `(N,)`.
+    """Measure how far each fill's mean colour moves towards the new word's, `(N,)` in CIELAB.
 
     Args:
-        fill: who fills.
+        fill: of the generator.
         encode: captions to vectors.
         pixels: of the pictures, uint8 `(N, 3, 64, 64)`.
         swaps: N of them.
         seed: of the noise, the same for both captions.
-        progress: told how many are done.
+        progress: called with the number of pictures that are done.
     """
-    as_is = encode([swap.caption for swap in swaps])
-    instead = encode([swap.other for swap in swaps])
+    vectors = encode([swap.caption for swap in swaps])
+    swapped_vectors = encode([swap.other for swap in swaps])
     moves = []
     for number, swap in enumerate(swaps):
-        picture = pixels[number].expand(NOISES, -1, -1, -1)
-        seeds = [seed + number * NOISES + k for k in range(NOISES)]
+        picture = pixels[number].expand(NUM_SAMPLES, -1, -1, -1)
+        seeds = [seed + number * NUM_SAMPLES + k for k in range(NUM_SAMPLES)]
         before, after = (
-            mean_colour(fill(picture, caption.expand(NOISES, -1), seeds))
-            for caption in (as_is[number], instead[number])
+            mean_colour(fill(picture, caption.expand(NUM_SAMPLES, -1), seeds))
+            for caption in (vectors[number], swapped_vectors[number])
         )
         moves.append(moved_towards(before, after, swap))
         progress(number + 1)
@@ -89,24 +87,25 @@ def colour_moves(
 
 
 def mean_colour(fills: Tensor) -> np.ndarray:
-    """Mean CIELAB colour of fills, uint8 `(N, 3, 32, 32)`, as `(3,)`: the mean of the pixels'."""
-    found: np.ndarray = rgb2lab(fills.permute(0, 2, 3, 1).numpy() / 255).mean((0, 1, 2))
-    return found
+    """Return the mean CIELAB colour `(3,)` over all pixels of fills, uint8 `(N, 3, 32, 32)`."""
+    colour: np.ndarray = rgb2lab(fills.permute(0, 2, 3, 1).numpy() / 255).mean((0, 1, 2))
+    return colour
 
 
-def judged(data: str, swaps: Sequence[Swap], moves: Tensor) -> Measurement:
-    """The figure, with the shares of hue and lightness, of things and clothes beside it."""
+def colour_measurement(data: str, swaps: Sequence[Swap], moves: Tensor) -> Measurement:
+    """Measure the share of fills that move towards the new colour; details by kind of word."""
     kinds = {
         "hue words": [not swap.by_lightness for swap in swaps],
         "black and white": [swap.by_lightness for swap in swaps],
         "things": [not swap.clothes for swap in swaps],
         "clothes": [swap.clothes for swap in swaps],
     }
-    beside: dict[str, float | str] = {"mean move in CIELAB units": float(moves.mean())}
-    for kind, which in kinds.items():
-        some = moves[torch.tensor(which)]
-        if len(some):
-            share = share_won(some, torch.zeros_like(some))
-            beside[kind] = f"{told(share)} of {len(some)}"
-    share = share_won(moves, torch.zeros_like(moves))
-    return measured(NAME, data, share, f"{len(moves):,} pairs, {NOISES} noises", beside=beside)
+    details: dict[str, float | str] = {"mean move in CIELAB units": float(moves.mean())}
+    for kind, members in kinds.items():
+        selected = moves[torch.tensor(members)]
+        if len(selected):
+            share = win_rate(selected, torch.zeros_like(selected))
+            details[kind] = f"{share} of {len(selected)}"
+    share = win_rate(moves, torch.zeros_like(moves))
+    counted = f"{len(moves):,} pairs, {NUM_SAMPLES} noises"
+    return from_interval(MEASURE, data, share, counted, details=details)

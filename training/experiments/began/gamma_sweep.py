@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from training.evaluation.run_quality import Features, definitions, figures, sample
+from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.began.correlation import spearman
 from training.experiments.began.reconstructions import reconstruction_losses
 from training.experiments.drawing import over_strips, tidy
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
-from training.metrics.mobilenet import need_extractor
+from training.metrics.image_metrics import ExtractFeatures
+from training.metrics.mobilenet import require_extractor
 
 LOSSES = (
     "L(v) = |v - D(v)|^η, the mean over pictures: L(x) of held-out real ones, L(G(z)) of generated "
@@ -46,7 +47,7 @@ def gamma_sweep(
     """
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
     sweep = load_sweep(runs, "began", "gamma", draw, data)
-    extractor = need_extractor()
+    extractor = require_extractor()
     rows = [measured(swept, extractor, seed) for swept in sweep]
     results = {
         "rows": rows,
@@ -57,7 +58,7 @@ def gamma_sweep(
     leave(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
 
 
-def measured(swept: SweepPoint, extractor: Features, seed: int) -> dict[str, Any]:
+def measured(swept: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[str, Any]:
     """Return a run's row."""
     loaded = swept.loaded
     real, fake = (
@@ -68,7 +69,7 @@ def measured(swept: SweepPoint, extractor: Features, seed: int) -> dict[str, Any
         "run": loaded.name,
         "step": loaded.step,
         "gamma": swept.value,
-        **figures(swept.made, seed, extractor),
+        **measure(swept.made, seed, extractor),
         "loss": {"real": real, "generated": fake, "g": fake / real},
     }
 

@@ -9,11 +9,12 @@ import numpy as np
 import typer
 
 from training.common.errors import RunError
-from training.evaluation.run_quality import Features, definitions, figures, make
+from training.evaluation.run_quality import definitions, generate_for, measure
 from training.experiments.began.correlation import RankCorrelation, spearman
 from training.experiments.began.m_and_kid_figure import MEASURE, drawing
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
-from training.metrics.mobilenet import need_extractor
+from training.metrics.image_metrics import ExtractFeatures
+from training.metrics.mobilenet import require_extractor
 from training.reporting.curves import Log, series
 from training.runs.load_run import LoadedRun, load_run, moved_to
 from training.runs.metric_logger import read_log
@@ -46,7 +47,7 @@ def m_and_kid(
     loaded = load_run(run, data=moved_to(data))
     log = read_log(run)
     means = smooth_measure(log, [*snapshots(run)], window, loaded.name)
-    rows = followed(loaded, means, need_extractor(), count, seed, data=data, split=split)
+    rows = followed(loaded, means, require_extractor(), count, seed, data=data, split=split)
     found = correlations(rows, seed)
     results = {
         "window_steps": window,
@@ -88,7 +89,7 @@ def smooth_measure(log: Log, steps: Sequence[int], window: int, name: str) -> di
 def followed(
     loaded: LoadedRun,
     means: Mapping[int, float],
-    extractor: Features,
+    extractor: ExtractFeatures,
     count: int,
     seed: int,
     *,
@@ -100,8 +101,8 @@ def followed(
     rows = []
     for step, path in snapshots(loaded.run.folder).items():
         load_snapshot(path, loaded.generator)
-        made = make(loaded, loaded.generator, batch, seed)
-        rows.append({"step": step, "M": means[step], **figures(made, seed, extractor)})
+        made = generate_for(loaded, loaded.generator, batch, seed)
+        rows.append({"step": step, "M": means[step], **measure(made, seed, extractor)})
     return rows
 
 

@@ -45,7 +45,7 @@ from training.experiments.comparison.filling import (
 )
 from training.experiments.output import leave_table, span
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
-from training.metrics.mobilenet import need_extractor
+from training.metrics.mobilenet import require_extractor
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import NEWEST
 
@@ -89,7 +89,7 @@ def caption_effect(
     if (split or Manifest.load(folder).held_out) == TRAIN:
         raise RunError("the directions of words come from the train split: evaluate on another")
     held_out, train = (load_shared([loaded], folder, name) for name in (split, TRAIN))
-    extract, fill = need_extractor(), filler(loaded)
+    extract, fill = require_extractor(), filler(loaded)
     pairs = pairings(held_out, count, seed, encoder_of(held_out.manifest).encode)
     results = effects(pairs, train, fill, extract, seed)
     about = {

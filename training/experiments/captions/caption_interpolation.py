@@ -16,7 +16,7 @@ from training.experiments.latents.contexts import along_noise, enlargement, made
 from training.experiments.latents.paths import spherical
 from training.experiments.latents.smoothness import evenness, levels
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
-from training.metrics.images import bootstrap_interval
+from training.metrics.confidence import bootstrap_interval
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import LoadedRun, load_run, moved_to
 

@@ -15,8 +15,9 @@ from training.experiments.captions.caption_pairs import Pairing
 from training.experiments.captions.feature_directions import Direction
 from training.experiments.captions.word_swaps import RGB
 from training.experiments.comparison.filling import Filler
-from training.metrics.images import bootstrap_interval, l1_levels
+from training.metrics.confidence import bootstrap_interval
 from training.metrics.mobilenet import feature_distance
+from training.metrics.pixels import l1_levels
 
 Extract = Callable[[Tensor], Tensor]
 """Pictures uint8 `(N, 3, H, W)` to features `(N, D)`."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
-from training.evaluation.dataset import choose_pictures, evenly_spaced
+from training.evaluation.dataset import evenly_spaced, select_pictures
 from training.experiments.captions.word_swaps import COLOURS, OBJECTS, NearMiss, near_miss
 
 NONE, SHUFFLED, COLOUR, OBJECT = "no caption", "shuffled", "colour changed", "object changed"
@@ -56,7 +56,7 @@ class Pairing:
             self.name,
             self.pixels[rows],
             [self.captions[i] for i in kept],
-            [self.others[i] for i in kept],
+            [self.mismatched[i] for i in kept],
             self.vectors[rows],
             self.other_vectors[rows],
             [self.swaps[i] for i in kept] if self.swaps else [],
@@ -78,10 +78,10 @@ def pairings(held_out: PreparedSplit, limit: int, seed: int, encode: Encode) -> 
     Raises:
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
-    pictures = choose_pictures(held_out, limit, seed)
+    pictures = select_pictures(held_out, limit, seed)
     texts, vectors = pictures.captions, pictures.vectors
-    shuffled = [texts[i] for i in pictures.others.tolist()]
-    without, mixed = torch.zeros_like(vectors), vectors[pictures.others]
+    shuffled = [texts[i] for i in pictures.mismatched.tolist()]
+    without, mixed = torch.zeros_like(vectors), vectors[pictures.mismatched]
     found = [
         Pairing(NONE, pictures.pixels, texts, [""] * len(texts), vectors, without, []),
         Pairing(SHUFFLED, pictures.pixels, texts, shuffled, vectors, mixed, []),

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.dataset import choose_pictures
+from training.evaluation.dataset import select_pictures
 from training.evaluation.table import markdown_table
 from training.experiments.comparison.config_diff import Change, recipe_changes
 from training.experiments.comparison.filling import data_folder, load_filling, load_shared
-from training.experiments.comparison.measuring import WHAT_THEY_ARE
 from training.experiments.comparison.run_state import end_of, equal_steps, steps_there
 from training.experiments.comparison.side_by_side import (
     Draws,
@@ -38,7 +37,8 @@ from training.experiments.registry import (
     experiment,
     leave,
 )
-from training.metrics.mobilenet import need_extractor
+from training.metrics.definitions import COMPARISON_DEFINITIONS
+from training.metrics.mobilenet import require_extractor
 from training.runs.load_run import NEWEST, LoadedRun
 from training.runs.run_dir import RunDir
 
@@ -95,8 +95,8 @@ def ablation(
     loaded = [load_step(folder, step, data) for folder, step in zip(folders, steps, strict=True)]
     named = by_name(loaded)
     prepared = load_shared(loaded, data_folder(loaded, data), split)
-    pictures = choose_pictures(prepared, count, seed)
-    measured = measure_all(named, pictures, need_extractor(), draws, seed)
+    pictures = select_pictures(prepared, count, seed)
+    measured = measure_all(named, pictures, require_extractor(), draws, seed)
     told = side_by_side(measured, seed)
     ends = {run.name: end_of(run.run.folder, run.step) for run in loaded}
     results = {
@@ -111,7 +111,7 @@ def ablation(
         "pictures": f"{len(pictures)}, evenly spaced through {len(prepared)}",
         "seed": seed,
         "draws": draws,
-        "definitions": WHAT_THEY_ARE,
+        "definitions": COMPARISON_DEFINITIONS,
     }
     leave(out, "ablation", loaded, results, bars(told, ends))
     fills = {name: one.fills for name, one in measured.items()}

@@ -4,30 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from models.runtime.bundle import Bundle
 from models.runtime.engines import load_engine
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
-from training.evaluation.benchmarks.fidelity import (
-    first_kid,
-    psnr_draw,
-    psnr_mean,
-    psnr_still,
-    seam,
-)
-from training.evaluation.benchmarks.suite import looked_at
-from training.evaluation.context import DRAWS, EvalContext
+from training.evaluation.benchmarks.suite import run_quick_benchmarks
+from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement
-from training.evaluation.methods import TRUE
 from training.evaluation.results import (
     MethodResults,
     evaluate_bundle,
     evaluate_methods,
     no_progress,
 )
-from training.evaluation.word_control.class_moves import class_words
 from training.metrics.mobilenet import load_extractor
 from training.scorers.judge import Judge
 
@@ -99,18 +88,8 @@ class Benchmark:
             )
         else:
             self.last = evaluate_bundle(self.last, engine.fill, extractor, BATCH)
-        subject = EvalContext(self.last, engine, {}, extractor, self.judge, BATCH, no_progress)
-        first = torch.stack([self.last.fills[TRUE], self.last.reseeded])[:, subject.drawn]
-        draws = subject.draw(engine.fill, "draws", first, DRAWS)
-        return [
-            first_kid(subject),
-            psnr_draw(subject),
-            psnr_mean(subject, draws),
-            psnr_still(subject, subject.fill_still(engine, "without noise")),
-            seam(subject),
-            *looked_at(subject, draws),
-            *(class_words(subject) if any(self.last.prepared.labels) else []),
-        ]
+        context = EvalContext(self.last, engine, {}, extractor, self.judge, BATCH, no_progress)
+        return run_quick_benchmarks(context)
 
 
 def measure_on(benches: Sequence[Benchmark], bundle: Bundle) -> Told:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
-from training.evaluation.dataset import choose_pictures, evenly_spaced
+from training.evaluation.dataset import evenly_spaced, select_pictures
 from training.experiments.comparison.filling import Which, data_folder, load_filling, load_shared
 from training.experiments.comparison.keyword_table import KEYWORDS
 from training.experiments.comparison.keywords import by_keyword, keyword_drawing, keyword_rows
-from training.experiments.comparison.measuring import FIGURES, WHAT_THEY_ARE, Measured
+from training.experiments.comparison.measuring import FIGURES, Measured
 from training.experiments.comparison.side_by_side import (
     Draws,
     Rows,
@@ -36,7 +36,8 @@ from training.experiments.registry import (
     experiment,
     leave,
 )
-from training.metrics.mobilenet import need_extractor
+from training.metrics.definitions import COMPARISON_DEFINITIONS
+from training.metrics.mobilenet import require_extractor
 from training.runs.load_run import NEWEST
 
 KEYWORD_FIGURES = {"hole_psnr": "hole-PSNR, dB", "feature_distance": "feature distance to real"}
@@ -77,8 +78,8 @@ def compare(
     named = by_name(load_filling(folder, which, data) for folder in runs)
     loaded = [*named.values()]
     prepared = load_shared(loaded, data_folder(loaded, data), split)
-    pictures = choose_pictures(prepared, count, seed)
-    measured = measure_all(named, pictures, need_extractor(), draws, seed)
+    pictures = select_pictures(prepared, count, seed)
+    measured = measure_all(named, pictures, require_extractor(), draws, seed)
     keywords = by_keyword(
         keyword_rows(all_captions(prepared, count)),
         {run: {f: one.figures[f] for f in KEYWORD_FIGURES} for run, one in measured.items()},
@@ -95,7 +96,7 @@ def compare(
         "ranked": ranking(order[:rows], order.flip(0)[:rows], values, pictures.captions)
         | {"by": rank_by.value},
         "keyword_table": KEYWORDS,
-        "definitions": WHAT_THEY_ARE,
+        "definitions": COMPARISON_DEFINITIONS,
     }
     fills = {name: one.fills for name, one in measured.items()}
     first = fills_grid(pictures, fills, range(rows), pictures.captions)
@@ -110,7 +111,7 @@ def compare(
 
 
 def all_captions(prepared: PreparedSplit, limit: int) -> list[list[str]]:
-    """Return all captions of each picture that `choose_pictures` takes."""
+    """Return all captions of each picture that `select_pictures` takes."""
     return [captions_of(prepared, row) for row in evenly_spaced(len(prepared), limit).tolist()]
 
 

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from models.runtime.bundle import Bundle
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.methods import TRUE
+from training.evaluation.methods import TRUE_CAPTION
 from training.evaluation.table import markdown_table
-from training.evaluation.targets import MEASURES
+from training.evaluation.targets import TARGETS
 from training.experiments.comparison.ablation import Others, changes_of, in_words
 from training.experiments.comparison.bench import TAKEN, Benchmark, Told, measure_on, shown
 from training.experiments.comparison.filling import load_filling
@@ -66,7 +66,7 @@ def equal_time(
     fills = {}
     for name, run in named.items():
         told[name] = measure_on(benches, as_bundle(run))
-        fills[name] = benches[0].filled.fills[TRUE]
+        fills[name] = benches[0].filled.fills[TRUE_CAPTION]
         print_stderr(f"{name}: {shown(told[name])}")
     order = best_first(told, by)
     results = {
@@ -79,7 +79,7 @@ def equal_time(
         "figures": told,
         "pictures": count,
         "seed": seed,
-        "definitions": {name: MEASURES[name].definition for name in TAKEN},
+        "definitions": {name: TARGETS[name].definition for name in TAKEN},
     }
     leave(out, "equal-time", [*named.values()], results, bars(told, order, next(iter(named))))
     pictures = benches[0].filled.pictures
@@ -112,7 +112,7 @@ def best_first(told: Mapping[str, Told], by: str) -> list[str]:
     """
     if not all(by in of for of in told.values()):
         raise RunError(f"{by} could not be measured on these pictures: order --by another measure")
-    sign = 1 if MEASURES[by].at_most else -1
+    sign = 1 if TARGETS[by].at_most else -1
     return sorted(told, key=lambda name: sign * mean_of(told[name], by))
 
 
@@ -125,7 +125,7 @@ def mean_of(told: Told, name: str) -> float:
 def order_table(results: Mapping[str, Any]) -> str:
     """Return the ranking as a Markdown table, the best first."""
     found = [name for name in TAKEN if any(name in of for of in results["figures"].values())]
-    headings = ["run", "changed", "minutes", "pictures", *(MEASURES[name].title for name in found)]
+    headings = ["run", "changed", "minutes", "pictures", *(TARGETS[name].title for name in found)]
     rows = []
     for name in results["order"]:
         cells = shown(results["figures"][name])
@@ -159,9 +159,9 @@ def draw_measure(
     for row, run in enumerate(order):
         values = [numbers[0] for numbers in told[run].get(name, {}).values()]
         axes.plot(values, [row] * len(values), "k.", markersize=4)
-    if MEASURES[name].must is not None:
-        axes.axvline(MEASURES[name].must, color="tab:red", linewidth=0.8)
-    axes.set_title(fill(MEASURES[name].title, 36), fontsize=8)
+    if TARGETS[name].required is not None:
+        axes.axvline(TARGETS[name].required, color="tab:red", linewidth=0.8)
+    axes.set_title(fill(TARGETS[name].title, 36), fontsize=8)
     axes.set_yticks(range(len(order)), order, fontsize=8)
     axes.tick_params(axis="x", labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from training.experiments.comparison.keyword_table import KEYWORDS, keywords_of
-from training.metrics.images import bootstrap_interval
+from training.metrics.confidence import bootstrap_interval
 
 # The interval of fewer pictures says nothing.
 FEWEST = 8

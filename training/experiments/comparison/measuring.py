@@ -10,18 +10,11 @@ from torch import Tensor
 
 from training.evaluation.dataset import EvaluationSet
 from training.experiments.comparison.filling import Filler
-from training.metrics.images import (
-    DEFINITIONS,
-    Kid,
-    bootstrap_interval,
-    hole_psnr,
-    hole_ssim,
-    kid,
-    l1_levels,
-    seam_gradient,
-    square_gradient,
-)
+from training.metrics.confidence import bootstrap_interval
+from training.metrics.kid import Kid, kid
 from training.metrics.mobilenet import feature_distance
+from training.metrics.pixels import hole_psnr, hole_ssim, l1_levels
+from training.metrics.seam import seam_gradient, square_gradient
 from training.monitors.low_contrast import contrast
 
 # Figure -> whether more of it is better; None where it should be 1, as in the real pictures.
@@ -36,24 +29,6 @@ FIGURES: dict[str, bool | None] = {
     "draws_differ_levels": True,
     "draws_differ_features": True,
 }
-WHAT_THEY_ARE = {name: text for name, text in DEFINITIONS.items() if name in (*FIGURES, "kid")} | {
-    "feature_distance": "Euclidean distance of the composite's features to the real picture's",
-    "square_ratio": (
-        "mean absolute difference in mean colour between the strip 4 pixels deep just inside each "
-        "side of the hole and the one just outside, divided by the same mean in the real "
-        "pictures; above 1 is the square artefact, a hole off in brightness or colour"
-    ),
-    "contrast": (
-        "standard deviation over a fill's pixels, the mean over its channels, divided by the same "
-        "mean of the real centres; 0 is flat grey"
-    ),
-    "draws_differ_levels": (
-        "mean absolute difference in 8-bit levels between two fills of a picture that differ in "
-        "their noise alone, the mean over all pairs of draws"
-    ),
-    "draws_differ_features": "the same as Euclidean distance of the composites' features",
-}
-
 Extract = Callable[[Tensor], Tensor]
 """Pictures uint8 `(N, 3, H, W)` to features `(N, D)`."""
 

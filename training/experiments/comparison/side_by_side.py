@@ -15,7 +15,7 @@ from training.evaluation.table import markdown_table
 from training.experiments.comparison.filling import filler
 from training.experiments.comparison.measuring import FIGURES, Extract, Measured, measure
 from training.experiments.output import span
-from training.metrics.images import KID_LEAST
+from training.metrics.kid import KID_MIN_IMAGES
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import LoadedRun
 
@@ -45,8 +45,8 @@ def measure_all(
     Raises:
         RunError: too few pictures for KID.
     """
-    if len(pictures) < KID_LEAST:
-        raise RunError(f"{len(pictures)} pictures are too few: KID needs {KID_LEAST}")
+    if len(pictures) < KID_MIN_IMAGES:
+        raise RunError(f"{len(pictures)} pictures are too few: KID needs {KID_MIN_IMAGES}")
     reals = extract(pictures.pixels)
     found = {}
     for name, run in runs.items():

@@ -10,9 +10,9 @@ from models.geometry import hide, to_float, to_uint8
 from training.common.console import stage_progress
 from training.common.output_files import write_whole
 from training.config.image_spec import INPAINTING
-from training.evaluation.run_quality import Generated, definitions, figures, make
+from training.evaluation.run_quality import Generated, definitions, generate_for, measure
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
-from training.metrics.mobilenet import need_extractor
+from training.metrics.mobilenet import require_extractor
 from training.reporting.image_grid import picture_grid
 from training.runs.cost import DEFINITIONS, run_cost
 from training.runs.load_run import LoadedRun, load_run, moved_to
@@ -49,15 +49,15 @@ def systems(
     Systems that make whole pictures and systems that fill holes get a table each: a composite is
     real in three quarters of its pixels, so their KIDs have nothing to say to each other.
     """
-    extractor = need_extractor()
+    extractor = require_extractor()
     loaded = [load_run(place, data=moved_to(data)) for place in runs]
     rows: list[dict[str, Any]] = []
     made: list[Generated] = []
     with stage_progress() as progress:
         for one in loaded:
             batch = one.batch(one.held_out(data, split), count, seed)
-            made.append(make(one, one.generator, batch, seed))
-            rows.append(row(one, figures(made[-1], seed, extractor)))
+            made.append(generate_for(one, one.generator, batch, seed))
+            rows.append(row(one, measure(made[-1], seed, extractor)))
             progress("runs", len(rows), len(loaded))
     kinds = [whole for whole in (True, False) if any(m.whole is whole for m in made)]
     named = {name: text for whole in kinds for name, text in definitions(whole=whole).items()}

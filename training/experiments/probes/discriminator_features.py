@@ -16,7 +16,7 @@ from training.experiments.probes.labelled import Labelled, draw_cifar10
 from training.experiments.probes.learnt_features import anew, caption_dim, described, features
 from training.experiments.probes.linear_probe import PROBE, Probed, probe
 from training.experiments.registry import Out, Run, Seed, experiment, leave
-from training.metrics.images import bootstrap_interval
+from training.metrics.confidence import bootstrap_interval
 from training.runs.load_run import LoadedRun, load_run
 
 Cifar = Annotated[

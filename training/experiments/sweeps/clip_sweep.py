@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from models.geometry import to_float
-from training.evaluation.run_quality import definitions, figures, sample
+from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.experiments.sweeps.clip_figure import drawing
 from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
-from training.metrics.mobilenet import need_extractor
+from training.metrics.mobilenet import require_extractor
 from training.monitors.clipping import pinned_share
 from training.reporting.curves import series
 from training.runs.metric_logger import read_log
@@ -49,14 +49,14 @@ def clip_sweep(
     """
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
     sweep = load_sweep(runs, "wgan-clip", "clip", draw, data)
-    extractor = need_extractor()
+    extractor = require_extractor()
     logs = [read_log(swept.loaded.run.folder) for swept in sweep]
     rows = [
         {
             "run": swept.loaded.name,
             "step": swept.loaded.step,
             "clip": swept.value,
-            **figures(swept.made, seed, extractor),
+            **measure(swept.made, seed, extractor),
             "wasserstein": latest(log),
             **examined(swept),
         }

@@ -15,7 +15,7 @@ from models.runtime.bundle import load_bundle
 from models.runtime.engines import Engine, load_engine
 from training.common.console import print_stderr
 from training.data.memory_dataset import load_split
-from training.evaluation.dataset import EvaluationSet, choose_pictures
+from training.evaluation.dataset import EvaluationSet, select_pictures
 from training.experiments.registry import Count, Out, Seed, experiment, leave
 from training.reporting.image_grid import picture_grid
 
@@ -42,7 +42,7 @@ def engines(
     torch.set_num_threads(1)
     loaded = load_bundle(bundle)
     ready = {engine.name: engine for engine in (load_engine(loaded, kind) for kind in ASKED)}
-    pictures = choose_pictures(
+    pictures = select_pictures(
         load_split(data, split, encoder_fingerprint=loaded.config.encoder_fingerprint), count, seed
     )
     seeds = list(range(seed, seed + len(pictures)))

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Drawing
 from models.runtime.bundle import load_bundle
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.targets import MEASURES
+from training.evaluation.targets import TARGETS
 from training.experiments.comparison.bench import TAKEN, Benchmark, measure_on, shown
 from training.experiments.registry import Count, Out, Seed, experiment, leave
 from training.scorers.judge import load_judge
@@ -69,10 +69,13 @@ def draw(points: Sequence[dict[str, Any]]) -> Drawing:
                     color=f"C{number}",
                     label=f"{hot:g}, {data}",
                 )
-        for bound, color in ((MEASURES[name].must, "tab:red"), (MEASURES[name].reach, "tab:green")):
+        for bound, color in (
+            (TARGETS[name].required, "tab:red"),
+            (TARGETS[name].goal, "tab:green"),
+        ):
             if bound is not None:
                 axis.axhline(bound, color=color, linewidth=0.8)
-        axis.set(title=fill(MEASURES[name].title, 36), xlabel="guidance")
+        axis.set(title=fill(TARGETS[name].title, 36), xlabel="guidance")
         axis.title.set_fontsize(9)
     handles = axes.flat[1].get_legend_handles_labels()
     axes.flat[-1].axis("off")

@@ -3,9 +3,13 @@
 import pytest
 import torch
 
-from training.evaluation.word_control.class_moves import judged as judged_classes
+from training.evaluation.word_control.class_moves import class_measurement as judged_classes
 from training.evaluation.word_control.class_names import imagenet_names, imagenet_rows
-from training.evaluation.word_control.colour_moves import colour_moves, first_swaps, judged
+from training.evaluation.word_control.colour_moves import (
+    colour_measurement,
+    colour_moves,
+    first_swaps,
+)
 from training.evaluation.word_control.colours import SRGB, SWAPS, swap_colour
 
 
@@ -80,9 +84,9 @@ def test_colour_obedience_is_high_and_indifference_scores_half(generator, share)
     swaps = [swap_colour(caption) for caption in CAPTIONS]
     pixels = torch.zeros(len(swaps), 3, 64, 64, dtype=torch.uint8)
     moves = colour_moves(generator, name_colours, pixels, swaps, seed=0)
-    figure = judged("dev", swaps, moves)
+    figure = colour_measurement("dev", swaps, moves)
     assert figure.value == pytest.approx(share, abs=0.01)
-    assert figure.verdicts[0] == (share > 0.6)
+    assert figure.pass_fail[0] == (share > 0.6)
 
 
 def class_figure(obedient: bool):

@@ -46,7 +46,7 @@ def test_shared_trend_is_told_from_shared_movement():
 
 
 def test_every_snapshot_is_measured_with_its_own_weights(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(tracing, "need_extractor", lambda: pixels)
+    monkeypatch.setattr(tracing, "require_extractor", lambda: pixels)
     run = untrained(tmp_path / "run", prepared, "began")
     generator = load_run(run).generator
     for number in range(1, 5):

@@ -6,7 +6,8 @@ from training.evaluation.dataset import EvaluationSet
 from training.experiments.comparison.keywords import EVERYTHING, FEWEST, by_keyword, keyword_rows
 from training.experiments.comparison.measuring import FIGURES, measure
 from training.experiments.comparison.side_by_side import figures_table, side_by_side
-from training.metrics.images import hole_psnr, seam_ratio, square_gradient, square_ratio
+from training.metrics.pixels import hole_psnr
+from training.metrics.seam import seam_ratio, square_gradient, square_ratio
 
 COUNT = 12
 

@@ -65,7 +65,7 @@ def test_one_value_makes_no_sweep(half):
 
 
 def test_gamma_sweep_writes_its_table_and_plot(half, low, tmp_path, monkeypatch):
-    monkeypatch.setattr(gammas, "need_extractor", lambda: pixels)
+    monkeypatch.setattr(gammas, "require_extractor", lambda: pixels)
     gammas.gamma_sweep([half, low], out=tmp_path / "sweep.json", count=6)
     results = json.loads((tmp_path / "sweep.json").read_text())["results"]
     assert [row["gamma"] for row in results["rows"]] == [0.3, 0.5]
@@ -128,7 +128,7 @@ def test_layers_are_those_with_parameters_of_their_own():
 
 
 def test_a_clip_sweep_tells_which_layers_are_pinned(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(clips, "need_extractor", lambda: pixels)
+    monkeypatch.setattr(clips, "require_extractor", lambda: pixels)
     runs = [
         untrained(tmp_path / f"{clip}", prepared, "wgan-clip", f"objective.settings.clip={clip}")
         for clip in (1e-9, 1e9)
