@@ -120,7 +120,7 @@ def train(
     # torchrun takes --run, even after the module's name, for its own --run-path cut short.
     run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
-    begin_with: Annotated[
+    init_from: Annotated[
         Path | None,
         typer.Option("--from", help="A bundle whose weights the generator begins with."),
     ] = None,
@@ -135,7 +135,7 @@ def train(
 
     chosen = load_recipe(recipe, overrides)
     with step_progress(chosen.run.steps) as progress:
-        start(chosen, data, run, progress, begin_with=begin_with)
+        start(chosen, data, run, progress, init_from=init_from)
     if is_main_process():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
@@ -145,7 +145,7 @@ def resume(
     run: Annotated[Path, typer.Argument(help="Run directory to go on with.")],
     overrides: Set = None,
     data: MovedData = None,
-    begin_with: Annotated[
+    init_from: Annotated[
         Path | None,
         typer.Option("--from", help="Where the bundle that the run begins with is now."),
     ] = None,
@@ -158,9 +158,9 @@ def resume(
     from training.runs.run_dir import RunDir
     from training.trainer.run import resume as go_on
 
-    steps = RunDir.open(run).overridden(0, overrides or []).recipe.run.steps
+    steps = RunDir.open(run).with_overrides(0, overrides or []).recipe.run.steps
     with step_progress(steps) as progress:
-        go_on(run, overrides or [], progress, data=data or (), begin_with=begin_with)
+        go_on(run, overrides or [], progress, data=data or (), init_from=init_from)
     if is_main_process():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
@@ -199,7 +199,7 @@ def export(
     from training.inference.export import export as write
     from training.runs.run_dir import RunDir
 
-    RunDir.open(run).moved(data or ())
+    RunDir.open(run).with_data_at(data or ())
     at_will = {"guidance": guidance, "temperature": temperature}
     more = {"scorer": scorer, "notes": notes}
     which = checkpoint.value
@@ -269,11 +269,11 @@ def evaluate(
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
-    from training.common.output_files import check_results
+    from training.common.output_files import check_result_files
     from training.evaluation.evaluate import BenchmarkOptions, EvaluationSettings
     from training.evaluation.evaluate import evaluate as measure
 
-    check_results(json)
+    check_result_files(json)
     with ExitStack() as passing, stage_progress() as progress:
         places = [bundle, *(against or [])]
         folder, *others = [passing.enter_context(as_bundle(p, checkpoint, data)) for p in places]
@@ -307,9 +307,9 @@ def sample(
     With --temperature a column for each, all with the true caption. Of a run that makes whole
     pictures, a row is eight of them and a real one.
     """
-    from training.inference.sample import show
+    from training.inference.sample import write_samples
 
-    show(
+    write_samples(
         bundle,
         data,
         out,

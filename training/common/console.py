@@ -27,7 +27,7 @@ def stage_progress() -> Iterator[StageProgress]:
         yield lambda stage, done, total: None
         return
     if not sys.stderr.isatty():
-        yield line_now_and_then()
+        yield line_progress()
         return
     tasks = {}
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -65,7 +65,7 @@ def print_stderr(message: object) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def line_now_and_then() -> StageProgress:
+def line_progress() -> StageProgress:
     """Return a progress that writes a line at a stage's end and every half minute."""
     last = time.monotonic()
 

@@ -21,7 +21,7 @@ from training.common.console import is_main_process, print_stderr
 from training.common.errors import RunError, TrainingError
 
 
-def join(device: str, batch_size: int) -> None:
+def init_process_group(device: str, batch_size: int) -> None:
     """Join the other processes of this run, where a launcher has started several.
 
     Args:
@@ -44,7 +44,7 @@ def join(device: str, batch_size: int) -> None:
     PartialState(cpu=cpu, backend="gloo" if cpu else "cuda:nccl,cpu:gloo")
 
 
-def count() -> int:
+def world_size() -> int:
     """Return how many ranks there are."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
@@ -63,30 +63,30 @@ def translate_dist_errors() -> Iterator[None]:
         raise RunError(f"rank {rank()}: another rank is gone or does not answer") from error
 
 
-def mean(figures: Mapping[str, float]) -> dict[str, float]:
+def mean_over_ranks(figures: Mapping[str, float]) -> dict[str, float]:
     """Return figures averaged over ranks, the same everywhere; one that is not finite stays so."""
-    if count() == 1 or not figures:
+    if world_size() == 1 or not figures:
         return dict(figures)
     values = torch.tensor(list(figures.values()), dtype=torch.float64)
     with translate_dist_errors():
         dist.all_reduce(values)
-    return dict(zip(figures, (values / count()).tolist(), strict=True))
+    return dict(zip(figures, (values / world_size()).tolist(), strict=True))
 
 
 def any_rank(flag: bool) -> bool:
     """Say whether something is so on any rank."""
-    return mean({"flag": float(flag)})["flag"] > 0
+    return mean_over_ranks({"flag": float(flag)})["flag"] > 0
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Replace each gradient by its mean over ranks, all in one message."""
     gradients = [p.grad for p in parameters if p.grad is not None]
-    if count() == 1 or not gradients:
+    if world_size() == 1 or not gradients:
         return
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     with translate_dist_errors():
         dist.all_reduce(flat)
-    parts = (flat / count()).split([gradient.numel() for gradient in gradients])
+    parts = (flat / world_size()).split([gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
 
@@ -100,14 +100,14 @@ def shard_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
         whole: draws for so many rows.
         rows: how many this rank has.
     """
-    return whole(rows * count())[rank() :: count()]
+    return whole(rows * world_size())[rank() :: world_size()]
 
 
 def all_rows(own: Tensor) -> Tensor:
     """Return the whole batch's rows of something without a gradient, of which each rank has its."""
-    if count() == 1:
+    if world_size() == 1:
         return own
-    parts = [torch.empty_like(own) for _ in range(count())]
+    parts = [torch.empty_like(own) for _ in range(world_size())]
     with translate_dist_errors():
         dist.all_gather(parts, own.contiguous())
     return torch.stack(parts, dim=1).flatten(0, 1)
@@ -134,7 +134,7 @@ def run_on_rank0(lead: Callable[[], Any]) -> Any:
     Raises:
         TrainingError: as `lead` raised it.
     """
-    if count() == 1:
+    if world_size() == 1:
         return lead()
     answer, raised = {}, None
     if is_main_process():
@@ -151,7 +151,7 @@ def run_on_rank0(lead: Callable[[], Any]) -> Any:
 def convert_sync_bn(network: nn.Module, device: torch.device) -> nn.Module:
     """Let batch norms see the whole batch, where they can: only CUDA has them."""
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
-    if count() == 1 or not normed:
+    if world_size() == 1 or not normed:
         return network
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)

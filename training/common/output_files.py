@@ -29,12 +29,12 @@ def check_output(*places: Path) -> None:
             if target.is_file():
                 target.open("r+b").close()
             elif not place.exists():  # a pipe behind /dev/stdout exists, but resolves to no path
-                try_folder(target.parent)
+                check_writable(target.parent)
         except (OSError, RuntimeError) as error:
-            raise cannot_be_written(place, error) from error
+            raise write_error(place, error) from error
 
 
-def check_results(out: Path) -> None:
+def check_result_files(out: Path) -> None:
     """Check before any work that results can be written: JSON, and table and picture beside it.
 
     Raises:
@@ -52,12 +52,12 @@ def check_output_folder(place: Path) -> None:
         OutputError: there is a file in its place, or it cannot be made or written to.
     """
     try:
-        try_folder(place.resolve())
+        check_writable(place.resolve())
     except (OSError, RuntimeError) as error:
-        raise cannot_be_written(place, error) from error
+        raise write_error(place, error) from error
 
 
-def try_folder(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Make an unnamed file in a folder, or in the nearest one above it that exists."""
     while not folder.exists():
         folder = folder.parent
@@ -66,12 +66,12 @@ def try_folder(folder: Path) -> None:
     tempfile.TemporaryFile(dir=folder).close()
 
 
-def cannot_be_written(place: Path, error: Exception) -> OutputError:
+def write_error(place: Path, error: Exception) -> OutputError:
     """Return the error that names a place and why it cannot be written."""
     return OutputError(f"{place} cannot be written: {getattr(error, 'strerror', None) or error}")
 
 
-def write_whole(place: Path, content: str | bytes) -> None:
+def write_atomically(place: Path, content: str | bytes) -> None:
     """Write a file so that a process that is killed leaves the old content or the new.
 
     A temporary file beside it takes its place by one rename. What cannot be replaced by a rename

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from training.config.image_spec import ImageSpec
 from training.losses.objectives import find_objective
 from training.monitors import MonitorSettings
-from training.optim.optimizers import STRICT, Optimizers
+from training.optim.optimizers import STRICT, OptimizersConfig
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -135,7 +135,7 @@ class RunConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class BestCheckpoint:
+class BestCheckpointConfig:
     """The best checkpoint, kept besides the newest.
 
     Attributes:
@@ -160,14 +160,14 @@ class Config:
     objective: ComponentConfig
     run: RunConfig = RunConfig()
     picture: ImageSpec = ImageSpec()
-    optimizers: Optimizers = Optimizers()
+    optimizers: OptimizersConfig = OptimizersConfig()
     augment: AugmentConfig = AugmentConfig()
     dropout: DropoutConfig = DropoutConfig()
     vanishing: ResidualFadeConfig = ResidualFadeConfig()
     engine: EngineConfig = EngineConfig()
     loading: LoaderConfig = LoaderConfig()
     guards: MonitorSettings = MonitorSettings()
-    keep: BestCheckpoint = BestCheckpoint()
+    keep: BestCheckpointConfig = BestCheckpointConfig()
 
     def build_objective(self) -> Any:
         """Build the objective; its settings are validated here."""

@@ -53,4 +53,4 @@ class ImageSpec:
 
 
 # What every inpainting system works on: 64×64 with the central 32×32 hidden.
-INPAINTING = ImageSpec()
+INPAINT_SPEC = ImageSpec()

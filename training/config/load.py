@@ -30,7 +30,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Config:
         table = tomllib.loads(recipe_text(name))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"recipe {name}: not TOML: {error}") from error
-    return parse_config(override(table, overrides or []))
+    return parse_config(apply_overrides(table, overrides or []))
 
 
 def parse_config(table: dict[str, Any]) -> Config:
@@ -66,7 +66,7 @@ def recipe_text(name: str) -> str:
     return place.read_text(encoding="utf-8-sig")
 
 
-def override(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+def apply_overrides(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """Apply `section.key=value` pairs to a copy of the tables.
 
     Raises:
@@ -100,18 +100,18 @@ def toml_value(text: str) -> Any:
 def suggestion(where: str) -> str:
     """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
     *parents, key = where.split(".")
-    names = fields_below(Config, parents)
+    names = field_names(Config, parents)
     if key in names:
         return ""
     close = difflib.get_close_matches(key, names, n=1) or [
         f"{section}.{key}"
-        for section in fields_below(Config, [])
-        if not parents and key in fields_below(Config, [section])
+        for section in field_names(Config, [])
+        if not parents and key in field_names(Config, [section])
     ]
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def fields_below(kind: Any, parents: list[str]) -> list[str]:
+def field_names(kind: Any, parents: list[str]) -> list[str]:
     """Return the names of a dataclass's fields, or those of a field below it."""
     for parent in parents:
         found = getattr(kind, "__dataclass_fields__", {}).get(parent)

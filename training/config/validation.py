@@ -98,8 +98,8 @@ def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Mod
     size, count = picture.size, 2
     with torch.device("meta"):
         context, mask = torch.zeros(count, 3, size, size), picture.mask(count)
-        noise = torch.zeros(count, length_of(generator, "noise_dim"))
-        caption = torch.zeros(count, length_of(generator, "caption_dim"))
+        noise = torch.zeros(count, vector_dim(generator, "noise_dim"))
+        caption = torch.zeros(count, vector_dim(generator, "caption_dim"))
         try:
             fill: Tensor = generator(context, mask, caption, noise)
         except RuntimeError as error:
@@ -109,7 +109,7 @@ def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Mod
                 f"the generator makes {fill.shape[-1]}×{fill.shape[-1]} pixels, and the hole "
                 f"({picture.hole}) has {picture.fill_size}×{picture.fill_size}"
             )
-        caption = torch.zeros(count, length_of(discriminator, "caption_dim"))
+        caption = torch.zeros(count, vector_dim(discriminator, "caption_dim"))
         try:
             verdict = discriminator(paste(context, mask, fill), caption)
         except RuntimeError as error:
@@ -126,6 +126,6 @@ def has_shape(verdict: Logits | PatchLogits | Reconstruction, pictures: Tensor) 
     return verdict[0].shape == wanted
 
 
-def length_of(network: Any, name: str) -> int:
+def vector_dim(network: Any, name: str) -> int:
     """Return the length of a vector that a network takes; 0 where it takes none."""
     return int(getattr(network.settings, name, 0))

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.geometry import SIZE, random_corners, to_float
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
-from training.config.image_spec import INPAINTING, ImageSpec
+from training.config.image_spec import INPAINT_SPEC, ImageSpec
 from training.data.augment import centre_crop, coins, crop, mirror, turn, turns
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PictureSet, PreparedSplit, load_split, open_manifest
@@ -148,7 +148,7 @@ class BatchSource:
     balance: float
     augment: AugmentConfig
     seed: int
-    picture: ImageSpec = INPAINTING
+    picture: ImageSpec = INPAINT_SPEC
     lanes: int = 1
 
     def batch(self, index: int, part: slice = WHOLE) -> Batch:
@@ -209,7 +209,7 @@ class BatchSource:
         return self.picture.see(pixels), some.caption_vectors[chosen].float()
 
 
-def plain_batch(pictures: PictureSet, rows: Tensor, picture: ImageSpec = INPAINTING) -> Batch:
+def plain_batch(pictures: PictureSet, rows: Tensor, picture: ImageSpec = INPAINT_SPEC) -> Batch:
     """Return pictures as they are, upright, centre-cropped, each with its first caption."""
     some = pictures.take(rows)
     images = to_float(picture.see(centre_crop(some.images, picture.window)))

@@ -40,9 +40,11 @@ class Loader:
     """
 
     def __init__(self, source: BatchSource, workers: int) -> None:
-        rows = source.batch_size // distributed.count()
+        rows = source.batch_size // distributed.world_size()
         self.workers = min(workers, rows)
-        self.parts = Parts(source, distributed.rank(), distributed.count(), max(self.workers, 1))
+        self.parts = Parts(
+            source, distributed.rank(), distributed.world_size(), max(self.workers, 1)
+        )
         self.next = -1
         self.coming: Iterator[Batch] = iter(())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from models.runtime.bundle import Bundle, load_bundle
 from models.runtime.engines import load_engine
 from training.common.errors import EvaluationError
-from training.common.output_files import cannot_be_written, check_results, write_whole
+from training.common.output_files import check_result_files, write_atomically, write_error
 from training.data.batches import check_distinct
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split, open_manifest
@@ -21,7 +21,7 @@ from training.evaluation.report import EvaluationReport
 from training.evaluation.results import MethodResults, evaluate_methods, no_progress
 from training.evaluation.table_rows import build_table
 from training.metrics.mobilenet import load_extractor
-from training.reporting.image_grid import picture_grid, stacked, to_png
+from training.reporting.image_grid import picture_grid, stack_grids, to_png
 from training.scorers.judge import load_judge
 
 
@@ -94,7 +94,7 @@ def evaluate(
         BundleError: no such bundle, or it is damaged.
         RunError: no such judge, or the results cannot be written.
     """
-    check_results(out_json)
+    check_result_files(out_json)
     settings = settings or EvaluationSettings()
     engine = load_engine(load_bundle(bundle_folder, settings.device), settings.engine)
     config = engine.bundle.config
@@ -162,10 +162,10 @@ def write_report(
         OutputError: they cannot be written, for example because the disk is full.
     """
     text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    grids = stacked([picture_grid(*one.grid()) for one in results])
+    grids = stack_grids([picture_grid(*one.grid()) for one in results])
     try:
-        write_whole(out_json, text + "\n")
-        write_whole(out_json.with_suffix(".md"), report.to_markdown())
-        write_whole(out_json.with_suffix(".png"), to_png(grids))
+        write_atomically(out_json, text + "\n")
+        write_atomically(out_json.with_suffix(".md"), report.to_markdown())
+        write_atomically(out_json.with_suffix(".png"), to_png(grids))
     except OSError as error:
-        raise cannot_be_written(out_json, error) from error
+        raise write_error(out_json, error) from error

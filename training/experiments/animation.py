@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from training.common.errors import RunError
-from training.reporting.curves import evenly
+from training.reporting.curves import even_indices
 from training.reporting.image_grid import BACKGROUND, INK
 
 FRAMES, SIDE, MOST_BYTES = 30, 640, 3_000_000
@@ -45,7 +45,7 @@ def animate(paths: Mapping[int, Path], name: str, most: int = FRAMES) -> tuple[b
     Returns:
         The file, and the steps that are in it.
     """
-    steps = [sorted(paths)[i] for i in evenly(len(paths), most)]
+    steps = [sorted(paths)[i] for i in even_indices(len(paths), most)]
     first, *rest = (frame(paths[step], f"{name}, step {step:,}", SIDE) for step in steps)
     buffer = io.BytesIO()
     first.save(

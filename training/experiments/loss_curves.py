@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from training.common.errors import RunError
 from training.experiments.registry import Out, Runs, experiment, leave
 from training.reporting.curves import Log, plot, series
-from training.reporting.html_report import labelled
+from training.reporting.html_report import label_runs
 from training.reporting.run_summary import read_run
 from training.runs.run_dir import RunDir
 
@@ -35,7 +35,7 @@ MEANINGS = {
 @experiment("losses")
 def losses(runs: Runs, out: Out) -> None:
     """Draw losses, BEGAN's M_global, k and g, and the Wasserstein estimate, runs overlaid."""
-    facts = labelled([read_run(folder) for folder in runs])
+    facts = label_runs([read_run(folder) for folder in runs])
     logs = {label: run.log for label, run in facts.items()}
     names = logged(logs)
     if not names:

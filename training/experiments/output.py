@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from training.common.console import print_stderr
-from training.common.output_files import cannot_be_written, write_whole
+from training.common.output_files import write_atomically, write_error
 
 
 def leave_table(out: Path, text: str) -> None:
@@ -15,9 +15,9 @@ def leave_table(out: Path, text: str) -> None:
     """
     place = out.with_suffix(".md")
     try:
-        write_whole(place, text + "\n")
+        write_atomically(place, text + "\n")
     except OSError as error:
-        raise cannot_be_written(place, error) from error
+        raise write_error(place, error) from error
     print_stderr(text)
 
 

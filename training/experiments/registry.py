@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from training.common.console import print_stderr
-from training.common.output_files import cannot_be_written, check_results, write_whole
+from training.common.output_files import check_result_files, write_atomically, write_error
 from training.reporting.image_grid import to_png
 from training.runs.load_run import LoadedRun
 from training.runs.run_dir import RunDir
@@ -49,7 +49,7 @@ def experiment(name: str) -> Callable[[Command], Command]:
         def checked(*args: Any, **kwargs: Any) -> None:
             given = inspect.signature(command).bind(*args, **kwargs)
             given.apply_defaults()
-            check_results(given.arguments["out"])
+            check_result_files(given.arguments["out"])
             command(*args, **kwargs)
 
         EXPERIMENTS[name] = checked
@@ -77,7 +77,7 @@ def leave(
     Raises:
         RunError: the name does not end in `.json`, or the place cannot be written.
     """
-    check_results(out)
+    check_result_files(out)
     record = {
         "experiment": name,
         "command": shlex.join(["captionfill-train", *sys.argv[1:]]),
@@ -86,10 +86,10 @@ def leave(
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     try:
-        write_whole(out, text)
+        write_atomically(out, text)
         draw(picture, out.with_suffix(".png"))
     except OSError as error:
-        raise cannot_be_written(out, error) from error
+        raise write_error(out, error) from error
     print_stderr(f"{out} and {out.with_suffix('.png')}")
 
 
@@ -98,9 +98,9 @@ def draw(picture: Image.Image | Figure, path: Path) -> None:
     if isinstance(picture, Figure):
         buffer = io.BytesIO()
         picture.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
-        write_whole(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue())
     else:
-        write_whole(path, to_png(picture))
+        write_atomically(path, to_png(picture))
 
 
 def about(run: LoadedRun | RunDir) -> dict[str, Any]:

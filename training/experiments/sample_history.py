@@ -9,10 +9,10 @@ from PIL import Image
 
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.common.output_files import write_whole
+from training.common.output_files import write_atomically
 from training.experiments.animation import FRAMES, MOST_BYTES, SIDE, animate, frame
 from training.experiments.registry import Out, Run, experiment, leave
-from training.reporting.curves import evenly
+from training.reporting.curves import even_indices
 from training.reporting.image_grid import BACKGROUND, GAP
 from training.reporting.run_summary import SAMPLE
 from training.runs.run_dir import RunDir
@@ -30,7 +30,7 @@ def progress(run: Run, out: Out, steps: Steps = 5) -> None:
     common = sorted(set.intersection(*(set(paths) for paths in grids.values())))
     if not common:
         raise RunError(f"{rundir.samples}: no step has a fixed and a fresh sample grid")
-    shown = [common[i] for i in evenly(len(common), steps)]
+    shown = [common[i] for i in even_indices(len(common), steps)]
     moving = {kind: animate(grids[kind], text) for kind, text in KINDS.items()}
     results = {
         "sheet": {"steps": shown, "rows": list(KINDS.values())},
@@ -39,7 +39,7 @@ def progress(run: Run, out: Out, steps: Steps = 5) -> None:
     }
     leave(out, "progress", [rundir], results, sheet(grids, shown))
     for kind, (content, _) in moving.items():
-        write_whole(beside(out, kind), content)
+        write_atomically(beside(out, kind), content)
         print_stderr(str(beside(out, kind)))
 
 

@@ -14,7 +14,7 @@ from models.runtime.replace_files import replace_folder
 from training.common.errors import RunError
 from training.common.output_files import check_output_folder
 from training.config.load import to_table
-from training.inference.model_card import USUAL_NOTES, add_figures, model_card
+from training.inference.model_card import DEFAULT_NOTES, add_evaluations, model_card
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
@@ -60,7 +60,7 @@ def export(
         RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
             whose generator knows no guidance or temperature, or the bundle cannot be written.
         EvaluationError: an evaluation is of another bundle.
-        PreparedDataError: the run does not record its data (`RunDir.records`), which are gone.
+        PreparedDataError: the run does not record its data (`RunDir.data_records`), which are gone.
         ReplaceError: the bundle cannot be written.
     """
     check_output_folder(bundle)
@@ -79,11 +79,11 @@ def export(
             raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
     config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
     ranking = load_scorer(SCORER_KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
-    card = model_card(config, read_notes(notes) if notes else USUAL_NOTES)
+    card = model_card(config, read_notes(notes) if notes else DEFAULT_NOTES)
     with replace_folder(bundle, OWNED) as draft:
         digest = write_bundle(draft, loaded.generator, config, card, ranking)
         if evaluations:
-            add_figures(draft, digest, evaluations)
+            add_evaluations(draft, digest, evaluations)
     return digest
 
 
@@ -106,7 +106,7 @@ def bundle_config(
         PreparedDataError: the run does not record its data, which are gone.
     """
     run = loaded.run
-    records = run.records()
+    records = run.data_records()
     dim = records[0].caption_dim
     return BundleConfig(
         name=name,
@@ -133,7 +133,7 @@ def provenance(run: RunDir, step: int, records: Sequence[DataRecord]) -> dict[st
     """Return where the weights come from, without a path of the machine they were made on."""
     record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     data = [{"source": r.source, "digest": r.digest, "train": r.train} for r in records]
-    begun = {"begun_with": run.origin.told()} if run.origin else {}
+    begun = {"begun_with": run.init_checkpoint.provenance()} if run.init_checkpoint else {}
     return {
         **begun,
         "recipe": to_table(run.recipe),

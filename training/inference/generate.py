@@ -7,7 +7,7 @@ from models.geometry import hide, paste, to_uint8
 from training.data.batches import Batch
 from training.runs.train_state import evaluating
 
-AT_ONCE = 32
+CHUNK = 32
 
 
 @torch.inference_mode()
@@ -31,7 +31,7 @@ def generate(
     device = next(generator.parameters()).device
     made = []
     with evaluating(generator):
-        for rows in torch.arange(len(noise)).split(AT_ONCE):
+        for rows in torch.arange(len(noise)).split(CHUNK):
             images, mask, caption = Batch(*(field[rows] for field in batch)).to(device, layout)
             context = hide(images, mask)
             fill = generator(context, mask, caption, noise[rows].to(device))

@@ -8,7 +8,7 @@ from typing import Any
 from models.runtime.bundle import CARD, BundleConfig
 from training.common.errors import EvaluationError
 
-TERMS = {
+DATA_TERMS = {
     "flickr8k": "Flickr8k (Hodosh, Young, Hockenmaier 2013): non-commercial research and education",
     "tiny-imagenet": "Tiny ImageNet (Stanford CS231n): non-commercial research and education",
     "coco": "MS-COCO: captions CC BY 4.0; pictures under their own Flickr licences",
@@ -18,14 +18,14 @@ TERMS = {
     "folder": "the user's own pictures: their terms apply",
 }
 
-USUAL_NOTES = """## What it is not for
+DEFAULT_NOTES = """## What it is not for
 
 Small pictures and little training make blurry fills. Do not take a fill for what was there, do not
 use it to alter pictures of people so as to deceive, and do not expect faces, text or fine detail.
 """.strip()
 
 
-def model_card(config: BundleConfig, notes: str = USUAL_NOTES) -> str:
+def model_card(config: BundleConfig, notes: str = DEFAULT_NOTES) -> str:
     """Write the card that goes with a bundle; figures are added by whoever measures them."""
     training = config.training
     data = "\n".join(
@@ -33,7 +33,7 @@ def model_card(config: BundleConfig, notes: str = USUAL_NOTES) -> str:
         f"(`{d['digest']}`)"
         for d in training["data"]
     )
-    terms = "\n".join(f"- {TERMS.get(d['source'], d['source'])}" for d in training["data"])
+    terms = "\n".join(f"- {DATA_TERMS.get(d['source'], d['source'])}" for d in training["data"])
     return f"""# {config.name}
 
 {training["recipe"]["description"]}. Fills the hidden 32×32 centre of a 64×64 picture from its
@@ -59,16 +59,16 @@ A bundle trained on data with such terms may be used within them only.
 
 {training["steps"]:,} steps, {training["pictures_seen"]:,} pictures seen; code
 `{training["revision"]}`. The whole recipe is in `config.json`.
-{stages(training["changes"])}{before(training.get("begun_with"))}"""
+{recipe_changes(training["changes"])}{init_bundles(training.get("begun_with"))}"""
 
 
-def stages(changes: list[dict[str, Any]]) -> str:
+def recipe_changes(changes: list[dict[str, Any]]) -> str:
     """Return the changes that were made in the middle of the run, a line each."""
     lines = [f"- from step {c['step']:,}: `{'`, `'.join(c['set'])}`" for c in changes]
     return "\n".join(["\nThe recipe was changed on the way:\n", *lines, ""]) if lines else ""
 
 
-def before(begun_with: dict[str, Any] | None) -> str:
+def init_bundles(begun_with: dict[str, Any] | None) -> str:
     """Return what bundles the weights went through before this run, the newest first."""
     lines = []
     while begun_with:
@@ -79,7 +79,7 @@ def before(begun_with: dict[str, Any] | None) -> str:
     return "\n".join([heading, *lines, ""]) if lines else ""
 
 
-def add_figures(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
+def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
     """Put the tables of evaluations on a bundle's card, and their grids beside it.
 
     Args:

@@ -9,14 +9,14 @@ from torch import nn
 from models.runtime.bundle import load_bundle
 from training.common.errors import RunError
 from training.common.output_files import check_output
-from training.config.image_spec import INPAINTING, ImageSpec
+from training.config.image_spec import INPAINT_SPEC, ImageSpec
 from training.data.batches import load_sets
 from training.inference.sample_grid import SampleGridWriter
 from training.runs.load_run import NEWEST, load_run
 from training.runs.run_dir import RECORD
 
 
-def show(
+def write_samples(
     place: Path,
     data: Sequence[Path],
     out: Path,
@@ -47,7 +47,7 @@ def show(
     """
     check_output(out)
     cpu = torch.device("cpu")
-    generator, picture, encoder = generator_of(place, which, data)
+    generator, picture, encoder = load_generator(place, which, data)
     if temperatures and picture.hole == "all":
         raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
     # A few pictures are shown: what they lie among need not be in memory.
@@ -56,7 +56,7 @@ def show(
     sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
 
 
-def generator_of(
+def load_generator(
     place: Path, which: str, data: Sequence[Path]
 ) -> tuple[nn.Module, ImageSpec, str | None]:
     """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
@@ -66,6 +66,6 @@ def generator_of(
     """
     if not (place / RECORD).is_file():
         bundle = load_bundle(place)
-        return bundle.generator, INPAINTING, bundle.config.encoder_fingerprint
+        return bundle.generator, INPAINT_SPEC, bundle.config.encoder_fingerprint
     loaded = load_run(place, which, data)
     return loaded.generator, loaded.recipe.picture, loaded.encoder_fingerprint

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from models.geometry import hide, paste, to_uint8
 from models.runtime.sampling import seeded_noise
-from training.config.image_spec import INPAINTING, ImageSpec
-from training.data.batches import Batch, first_captions, join_batches, mix, plain_batch
+from training.config.image_spec import INPAINT_SPEC, ImageSpec
+from training.data.batches import Batch, first_captions, join_batches, plain_batch
 from training.data.memory_dataset import PictureSet
+from training.data.sampling import mix
 from training.reporting.image_grid import save_grid
 from training.runs.train_state import evaluating
 
@@ -33,7 +34,7 @@ class SampleGridWriter:
     folder: Path
     seed: int
     device: torch.device
-    picture: ImageSpec = INPAINTING
+    picture: ImageSpec = INPAINT_SPEC
 
     def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
         """Draw both grids for the generator as it is; it is left in the mode it was in.

@@ -1,7 +1,7 @@
 """Guards: what goes wrong with these methods, watched for while a run trains."""
 
 from training.monitors.base import Action, Finding, Monitor, Observation
-from training.monitors.log import FINDINGS, read_findings, record
+from training.monitors.log import FINDINGS, read_findings, record_findings
 from training.monitors.monitor_set import MonitorSet
 from training.monitors.settings import MonitorSettings
 
@@ -14,5 +14,5 @@ __all__ = [
     "MonitorSettings",
     "Observation",
     "read_findings",
-    "record",
+    "record_findings",
 ]

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 K = "state/k"
 
@@ -22,7 +22,7 @@ class Balance(Monitor):
     warn_after: int = Field(default=1000, ge=0)
     margin: float = Field(default=1e-4, ge=0, lt=0.5)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where k is at an end."""
         k = seen.figures.get(K)
         if k is None or self.margin < k < 1 - self.margin:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 STRICT = ConfigDict(extra="forbid")
 # A figure's values at earlier looks, oldest first.
-Past = Mapping[str, Sequence[float]]
+History = Mapping[str, Sequence[float]]
 
 
 class Action(StrEnum):
@@ -77,12 +77,12 @@ class Monitor(ABC):
         act_after: steps it must last before the run is stopped or rolled back; 0 only warns.
     """
 
-    last_resort: ClassVar[Action] = Action.STOP
+    action: ClassVar[Action] = Action.STOP
 
     enabled: bool = True
     warn_after: int = Field(default=0, ge=0)
     act_after: int = Field(default=0, ge=0)
 
     @abstractmethod
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong in one line, or `None`."""

@@ -5,14 +5,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 # Two upsampling levels of stride 2 repeat every 2 and every 4 pixels: multiples of a quarter of
 # the sampling frequency.
 PERIOD = 4
-ASIDE = 3
+NEIGHBOUR_OFFSET = 3
 # Half an 8-bit level: the amplitude of a wave that nobody sees.
-FAINT = 1 / 255
+INVISIBLE_AMPLITUDE = 1 / 255
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -26,7 +26,7 @@ class Checkerboard(Monitor):
 
     peak: float = Field(default=5.0, gt=1)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where the spectrum has a lattice."""
         fills, reals = lattice_peak(seen.fills), lattice_peak(seen.reals)
         if fills <= self.peak * max(1.0, reals):
@@ -50,13 +50,13 @@ def lattice_peak(pictures: Tensor) -> float:
     profile = torch.hann_window(size)
     window = profile.outer(profile)
     power = torch.fft.fft2(values * window).abs().square().mean(dim=(0, 1))
-    power = power + (FAINT * window.sum()).square()
-    around = torch.stack([beside(power, dim) for dim in (0, 1)]).amax(dim=0)
+    power = power + (INVISIBLE_AMPLITUDE * window.sum()).square()
+    around = torch.stack([neighbour_power(power, dim) for dim in (0, 1)]).amax(dim=0)
     relative = (power / around)[:: size // PERIOD, :: size // PERIOD].clone()
     relative[0, 0] = 0  # the mean and slow changes are no lattice
     return float(relative.max())
 
 
-def beside(power: Tensor, dim: int) -> Tensor:
-    """Return the geometric mean of the two bins `ASIDE` away along a dimension."""
-    return (power.roll(ASIDE, dims=dim) * power.roll(-ASIDE, dims=dim)).sqrt()
+def neighbour_power(power: Tensor, dim: int) -> Tensor:
+    """Return the geometric mean of the two bins `NEIGHBOUR_OFFSET` away along a dimension."""
+    return (power.roll(NEIGHBOUR_OFFSET, dims=dim) * power.roll(-NEIGHBOUR_OFFSET, dims=dim)).sqrt()

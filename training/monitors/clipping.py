@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 NEAR = 0.999
 
@@ -19,7 +19,7 @@ class Clipping(Monitor):
 
     share: float = Field(default=0.8, gt=0, lt=1)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where most weights are at the clip."""
         if seen.clip is None:
             return None

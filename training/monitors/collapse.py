@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,7 +22,7 @@ class Collapse(Monitor):
     act_after: int = Field(default=5000, ge=0)
     ratio: float = Field(default=0.2, gt=0, lt=1)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where most fills have a double."""
         ratio = nearest_distance(seen.fills) / max(nearest_distance(seen.reals), 1e-6)
         if ratio >= self.ratio:

@@ -11,7 +11,7 @@ from training.monitors.base import Finding
 FINDINGS = "findings.jsonl"
 
 
-def record(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
+def record_findings(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
     """Add findings to the run's record, and return those that are new to it.
 
     A run resumed from before a finding makes the same finding again: it is not written twice.

@@ -7,11 +7,11 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from training.monitors.base import STRICT, Action, Monitor, Observation, Past
+from training.monitors.base import STRICT, Action, History, Monitor, Observation
 
-PLAYERS = ("generator", "discriminator")
+NETWORKS = ("generator", "discriminator")
 # The MAD of a normal distribution is its standard deviation divided by this.
-NORMAL = 1.4826
+MAD_TO_STD = 1.4826
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -30,7 +30,7 @@ class LossSpike(Monitor):
         most_rollbacks: jumps after so many roll-backs stop the run.
     """
 
-    last_resort: ClassVar[Action] = Action.ROLL_BACK
+    action: ClassVar[Action] = Action.ROLL_BACK
 
     act_after: int = Field(default=1, ge=0)
     deviations: float = Field(default=10.0, gt=0)
@@ -38,9 +38,9 @@ class LossSpike(Monitor):
     least_looks: int = Field(default=8, ge=2)
     most_rollbacks: int = Field(default=2, ge=0)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where a player's loss has jumped up."""
-        for player, loss in losses(seen.figures).items():
+        for player, loss in network_losses(seen.figures).items():
             before = past.get(player, ())
             if len(before) >= self.least_looks and loss > self.limit(list(before)):
                 return (
@@ -51,14 +51,14 @@ class LossSpike(Monitor):
     def limit(self, before: list[float]) -> float:
         """Return the highest loss that is no jump after these."""
         middle = median(before)
-        spread = NORMAL * median(abs(loss - middle) for loss in before)
+        spread = MAD_TO_STD * median(abs(loss - middle) for loss in before)
         return middle + self.deviations * max(spread, 0.1 * abs(middle), self.floor)
 
 
-def losses(figures: Mapping[str, float]) -> dict[str, float]:
+def network_losses(figures: Mapping[str, float]) -> dict[str, float]:
     """Return each player's loss, the sum of its terms as they were minimised."""
     found = {}
-    for player in PLAYERS:
+    for player in NETWORKS:
         terms = [value for name, value in figures.items() if name.startswith(f"{player}/")]
         if terms:
             found[player] = sum(terms)

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -18,9 +18,9 @@ class LowContrast(Monitor):
     act_after: int = Field(default=4000, ge=0)
     ratio: float = Field(default=0.2, gt=0, lt=1)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where fills are nearly flat."""
-        ratio = contrast(seen.fills) / max(contrast(seen.reals), 1e-6)
+        ratio = pixel_std(seen.fills) / max(pixel_std(seen.reals), 1e-6)
         if ratio >= self.ratio:
             return None
         return (
@@ -29,6 +29,6 @@ class LowContrast(Monitor):
         )
 
 
-def contrast(pictures: Tensor) -> float:
+def pixel_std(pictures: Tensor) -> float:
     """Return the standard deviation over each picture's pixels, the mean over all `(N, C)`."""
     return float(pictures.float().flatten(2).std(dim=2).mean())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from training.monitors.base import Action, Finding, Monitor, Observation
-from training.monitors.loss_spike import losses
+from training.monitors.loss_spike import network_losses
 from training.monitors.settings import MonitorSettings
 
 # Looks that a loss is compared with.
@@ -39,8 +39,8 @@ class MonitorSet:
         if seen.step < self.settings.warmup:
             return []
         findings = []
-        for name, guard in self.settings.on_duty().items():
-            message = guard.trouble(seen, self.past)
+        for name, guard in self.settings.enabled_monitors().items():
+            message = guard.check(seen, self.past)
             if message is None:
                 self.since.pop(name, None)
                 continue
@@ -57,7 +57,7 @@ class MonitorSet:
         lasted = step - self.since[name]
         if guard.act_after and lasted >= guard.act_after:
             spent = self.rollbacks >= self.settings.jump.most_rollbacks
-            return Action.STOP if spent else guard.last_resort
+            return Action.STOP if spent else guard.action
         said = step - self.warned.get(name, -self.settings.quiet)
         if lasted < guard.warn_after or said < self.settings.quiet:
             return None
@@ -66,7 +66,7 @@ class MonitorSet:
 
     def remember(self, seen: Observation) -> None:
         """Keep the losses of a look without a jump for the next ones."""
-        for player, loss in losses(seen.figures).items():
+        for player, loss in network_losses(seen.figures).items():
             self.past[player] = [*self.past.get(player, []), loss][-WINDOW:]
 
     def forget_losses(self) -> None:

@@ -5,7 +5,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from training.monitors.base import STRICT, Monitor, Observation, Past
+from training.monitors.base import STRICT, History, Monitor, Observation
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -26,7 +26,7 @@ class Saturation(Monitor):
     level: float = Field(default=0.98, gt=0, le=1)
     patch: int = Field(default=5, ge=1)
 
-    def trouble(self, seen: Observation, past: Past) -> str | None:
+    def check(self, seen: Observation, past: History) -> str | None:
         """Return what is wrong where blobs cover much more than in real pictures."""
         fills = blob_share(seen.fills, self.level, self.patch)
         reals = blob_share(seen.reals, self.level, self.patch)

@@ -38,7 +38,7 @@ class MonitorSettings:
     jump: LossSpike = LossSpike()
     clipping: Clipping = Clipping()
 
-    def on_duty(self) -> dict[str, Monitor]:
+    def enabled_monitors(self) -> dict[str, Monitor]:
         """Return the guards that are not switched off, by name."""
         every = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: g for name, g in every.items() if isinstance(g, Monitor) and g.enabled}

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 
-def averaged(generator: nn.Module, decay: float) -> AveragedModel:
+def build_ema(generator: nn.Module, decay: float) -> AveragedModel:
     """Return a copy that follows the generator: `ema ← d·ema + (1 - d)·weights`.
 
     The decay warms up as `min(decay, (1 + n) / (10 + n))`, so that a short run's average is not

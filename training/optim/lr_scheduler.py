@@ -23,10 +23,10 @@ class PlateauSettings:
     floor: float = Field(default=1e-6, gt=0)
 
 
-FOLLOWED = ("total", "count", "best", "waited", "halvings")
+STATE_KEYS = ("total", "count", "best", "waited", "halvings")
 
 
-class Plateau:
+class PlateauScheduler:
     """Follows a figure from step to step; its state is plain numbers and is checkpointed."""
 
     def __init__(self, settings: PlateauSettings) -> None:
@@ -35,7 +35,7 @@ class Plateau:
         self.best, self.waited = math.inf, 0
         self.halvings = 0
 
-    def stalls(self, value: float) -> bool:
+    def update(self, value: float) -> bool:
         """Take in one step's value; return whether this is the moment to lower the rate."""
         self.total, self.count = self.total + value, self.count + 1
         if self.count < self.settings.window:
@@ -50,12 +50,12 @@ class Plateau:
         self.waited = 0
         return True
 
-    def halve(self, *optimizers: torch.optim.Optimizer) -> None:
+    def halve_rates(self, *optimizers: torch.optim.Optimizer) -> None:
         """Halve every learning rate, down to the floor; one that is below it stays."""
         self.halvings += 1
         self._lower(optimizers)
 
-    def catch_up(self, *optimizers: torch.optim.Optimizer) -> None:
+    def restore_rates(self, *optimizers: torch.optim.Optimizer) -> None:
         """Lower the recipe's own rates to where the run was at a checkpoint."""
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -72,7 +72,7 @@ class Plateau:
 
     def state_dict(self) -> dict[str, float]:
         """Return what must survive a resume."""
-        return {name: getattr(self, name) for name in FOLLOWED}
+        return {name: getattr(self, name) for name in STATE_KEYS}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Take back what `state_dict` gave."""

@@ -13,7 +13,7 @@ STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=STRICT)
-class Adam:
+class AdamConfig:
     """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs.
 
     Attributes:
@@ -33,7 +33,7 @@ class Adam:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RmsProp:
+class RmsPropConfig:
     """RMSProp's settings (Tieleman & Hinton 2012); the rate as Arjovsky 2017 has it for critics.
 
     Attributes:
@@ -52,8 +52,8 @@ def optimizer_kind(value: Any) -> Any:
     return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
 
 
-Optimizer = Annotated[
-    Annotated[Adam, Tag("adam")] | Annotated[RmsProp, Tag("rmsprop")],
+OptimizerConfig = Annotated[
+    Annotated[AdamConfig, Tag("adam")] | Annotated[RmsPropConfig, Tag("rmsprop")],
     Discriminator(
         optimizer_kind,
         custom_error_type="optimizer",
@@ -63,7 +63,7 @@ Optimizer = Annotated[
 
 
 @dataclass(frozen=True, config=STRICT)
-class Optimizers:
+class OptimizersConfig:
     """How both players learn.
 
     Attributes:
@@ -73,15 +73,15 @@ class Optimizers:
         plateau: when to halve both learning rates; None never does.
     """
 
-    generator: Optimizer = Adam()
-    discriminator: Optimizer = Adam()
+    generator: OptimizerConfig = AdamConfig()
+    discriminator: OptimizerConfig = AdamConfig()
     critic_steps: int = Field(default=1, ge=1)
     plateau: PlateauSettings | None = None
 
 
-def build_optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+def build_optimizer(module: nn.Module, settings: OptimizerConfig) -> torch.optim.Optimizer:
     """Build the recipe's optimizer over a module's parameters."""
-    if isinstance(settings, Adam):
+    if isinstance(settings, AdamConfig):
         betas = (settings.beta1, settings.beta2)
         # None leaves the choice of how to step to torch, as it is without the argument.
         fused = settings.fused or None
@@ -89,7 +89,7 @@ def build_optimizer(module: nn.Module, settings: Optimizer) -> torch.optim.Optim
     return torch.optim.RMSprop(module.parameters(), lr=settings.lr, alpha=settings.smoothing)
 
 
-def check_moments(optimizer: torch.optim.Optimizer) -> None:
+def check_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
     """Check that an optimizer's loaded state is of its own kind; torch itself finds out at a step.
 
     Raises:

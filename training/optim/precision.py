@@ -18,7 +18,7 @@ def has_bf16(device: str) -> bool:
     return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def chosen(precision: str, device: str) -> str:
+def pick_precision(precision: str, device: str) -> str:
     """Return `fp32` or `bf16`; `auto` is the latter where it is fast."""
     if precision != AUTO:
         return precision
@@ -27,6 +27,6 @@ def chosen(precision: str, device: str) -> str:
 
 def autocast(precision: str, device: str) -> AbstractContextManager[None]:
     """Return a precision as a context."""
-    enabled = chosen(precision, device) == BF16
+    enabled = pick_precision(precision, device) == BF16
     context: AbstractContextManager[None] = torch.autocast(device, torch.bfloat16, enabled=enabled)
     return context

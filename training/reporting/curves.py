@@ -37,7 +37,7 @@ def draw(name: str, logs: Mapping[str, Log]) -> str:
     """Draw one figure of all runs against the step, as SVG text."""
     figure = Figure(figsize=INCHES, layout="constrained")
     plot(figure.subplots(), name, logs)
-    return as_svg(figure)
+    return to_svg(figure)
 
 
 def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
@@ -48,10 +48,10 @@ def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
         if len(steps):
             seen.append(values)
             style = {"color": f"C{place}", "marker": "." if len(steps) == 1 else ""}
-            axes.plot(*thinned(steps, values), **style, alpha=0.3, linewidth=0.8)
-            strong = thinned(steps, smoothed(values))
+            axes.plot(*thin(steps, values), **style, alpha=0.3, linewidth=0.8)
+            strong = thin(steps, smooth(values))
             axes.plot(*strong, **style, linewidth=1.4, label=label)
-    axes.set_ylim(*bounds(np.concatenate(seen)))
+    axes.set_ylim(*axis_limits(np.concatenate(seen)))
     axes.set_title(name, fontsize=10)
     axes.set_xlabel("step", fontsize=8)
     axes.tick_params(labelsize=8)
@@ -68,32 +68,32 @@ def series(name: str, log: Log) -> tuple[np.ndarray, np.ndarray]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def smoothed(values: np.ndarray) -> np.ndarray:
+def smooth(values: np.ndarray) -> np.ndarray:
     """Return the running mean, over fewer points where it begins and ends."""
     width = max(1, round(SMOOTH * len(values)))
     kernel = np.ones(width)
     return np.convolve(values, kernel, "same") / np.convolve(np.ones_like(values), kernel, "same")
 
 
-def thinned(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return at most `POINTS` of the points, evenly spaced, the last one among them."""
-    kept = evenly(len(steps), POINTS)
+    kept = even_indices(len(steps), POINTS)
     return steps[kept], values[kept]
 
 
-def evenly(count: int, most: int) -> np.ndarray:
+def even_indices(count: int, most: int) -> np.ndarray:
     """Return at most `most` of the places 0 to `count - 1`, evenly spaced, both ends among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
-def bounds(values: np.ndarray) -> tuple[float, float]:
+def axis_limits(values: np.ndarray) -> tuple[float, float]:
     """Return the ends of the axis: a few outliers do not flatten the curve."""
     low, high = np.percentile(values, [0.5, 99.5]) if len(values) else (0.0, 1.0)
     margin = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-3)
     return float(low - margin), float(high + margin)
 
 
-def as_svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
     """Return a figure as SVG text that depends on the figure alone."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "captionfill"}):

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from training.common.output_files import cannot_be_written, check_output, write_whole
+from training.common.output_files import check_output, write_atomically, write_error
 from training.reporting.curves import curves
 from training.reporting.run_summary import RunSummary, read_run
 
@@ -29,15 +29,15 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         RunError: no run in a folder, or the page cannot be written.
     """
     check_output(out)
-    runs = labelled([read_run(folder) for folder in folders])
+    runs = label_runs([read_run(folder) for folder in folders])
     page = render(runs)
     try:
-        write_whole(out, page)
+        write_atomically(out, page)
     except OSError as error:
-        raise cannot_be_written(out, error) from error
+        raise write_error(out, error) from error
 
 
-def labelled(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
+def label_runs(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
     """Name runs by their folders: by the name alone where that tells them apart."""
     names = [run.folder.resolve().name for run in runs]
     alone = len(set(names)) == len(names)
@@ -53,23 +53,29 @@ def render(runs: Mapping[str, RunSummary]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "data_uri": picture_uri}
+    environment.filters |= {"cell": format_cell, "data_uri": image_uri}
     return environment.get_template(TEMPLATE).render(
         runs=runs,
-        curves=grouped({name: uri("image/svg+xml", svg.encode()) for name, svg in drawn(runs)}),
-        summary=beside({label: run.summary() for label, run in runs.items()}),
-        recipe=beside({label: flat(run.recipe) for label, run in runs.items()}),
-        environment=beside({label: surroundings(run.record) for label, run in runs.items()}),
-        data=beside({label: flat(run.record.get("data", {})) for label, run in runs.items()}),
+        curves=group_by_prefix(
+            {name: data_uri("image/svg+xml", svg.encode()) for name, svg in draw_curves(runs)}
+        ),
+        summary=align_columns({label: run.summary() for label, run in runs.items()}),
+        recipe=align_columns({label: flatten(run.recipe) for label, run in runs.items()}),
+        environment=align_columns(
+            {label: environment_facts(run.record) for label, run in runs.items()}
+        ),
+        data=align_columns(
+            {label: flatten(run.record.get("data", {})) for label, run in runs.items()}
+        ),
     )
 
 
-def drawn(runs: Mapping[str, RunSummary]) -> list[tuple[str, str]]:
+def draw_curves(runs: Mapping[str, RunSummary]) -> list[tuple[str, str]]:
     """Return every curve's name and SVG."""
     return list(curves({label: run.log for label, run in runs.items()}).items())
 
 
-def grouped(pictures: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def group_by_prefix(pictures: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Group curves by what stands before the slash, as TensorBoard does."""
     groups: dict[str, dict[str, str]] = {}
     for name, picture in pictures.items():
@@ -77,44 +83,45 @@ def grouped(pictures: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return groups
 
 
-def beside(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
+def align_columns(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Turn label -> key -> value into key -> values, one a label; `None` where there is none."""
     keys = dict.fromkeys(key for column in columns.values() for key in column)
     return {key: [column.get(key) for column in columns.values()] for key in keys}
 
 
-def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Flatten nested tables to dotted keys."""
     result: dict[str, Any] = {}
     for key, value in table.items():
         nested = isinstance(value, dict) and value
-        result |= flat(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
+        result |= flatten(value, f"{above}{key}.") if nested else {f"{above}{key}": value}
     return result
 
 
-def surroundings(record: Mapping[str, Any]) -> dict[str, Any]:
+def environment_facts(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run's record says of code and libraries."""
-    return flat({key: value for key, value in record.items() if key not in SHOWN_ELSEWHERE})
+    return flatten({key: value for key, value in record.items() if key not in SHOWN_ELSEWHERE})
 
 
-def cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """Write a value for a table: four digits, a mean with its spread or interval, or a dash."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict) and {"mean", "spread"} <= value.keys():
-        return f"{cell(value['mean'])} ± {cell(value['spread'])}"
+        return f"{format_cell(value['mean'])} ± {format_cell(value['spread'])}"
     if isinstance(value, dict) and {"mean", "low", "high"} <= value.keys():
-        return f"{cell(value['mean'])} [{cell(value['low'])}, {cell(value['high'])}]"
+        low, high = format_cell(value["low"]), format_cell(value["high"])
+        return f"{format_cell(value['mean'])} [{low}, {high}]"
     return str(value)
 
 
-def picture_uri(path: Path) -> str:
+def image_uri(path: Path) -> str:
     """Return a PNG file as a data URI; nothing where there is no such file."""
-    return uri("image/png", path.read_bytes()) if path.is_file() else ""
+    return data_uri("image/png", path.read_bytes()) if path.is_file() else ""
 
 
-def uri(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
     """Return content of a media type as a data URI."""
     return f"data:{kind};base64,{b64encode(content).decode()}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from training.common.output_files import write_whole
+from training.common.output_files import write_atomically
 
 SCALE = 2  # a 64-pixel picture is hard to see at its own size
 GAP = 4
@@ -65,7 +65,7 @@ def picture_grid(
     return grid
 
 
-def stacked(grids: Sequence[Image.Image]) -> Image.Image:
+def stack_grids(grids: Sequence[Image.Image]) -> Image.Image:
     """Put grids one under the other, level on the left."""
     size = (max(grid.width for grid in grids), sum(grid.height for grid in grids))
     sheet = Image.new("RGB", size, BACKGROUND)
@@ -80,7 +80,7 @@ def save_grid(
     path: Path, columns: Mapping[str, Tensor], labels: Sequence[str] = (), scale: int = SCALE
 ) -> None:
     """Write `picture_grid` to `path` as PNG; the folder is made where it is missing."""
-    write_whole(path, to_png(picture_grid(columns, labels, scale)))
+    write_atomically(path, to_png(picture_grid(columns, labels, scale)))
 
 
 def to_png(picture: Image.Image) -> bytes:

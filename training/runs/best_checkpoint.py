@@ -36,7 +36,7 @@ class BestRecord:
         if self.metric not in METRICS:
             raise RunError(f"no metric {self.metric!r} to keep the best by; there are {[*METRICS]}")
 
-    def offer(self, step: int, figures: Mapping[str, float]) -> bool:
+    def update(self, step: int, figures: Mapping[str, float]) -> bool:
         """Take an evaluation, and say whether it is the best so far.
 
         Args:
@@ -62,7 +62,7 @@ class BestRecord:
             self.value, self.step = state["value"], state["step"]
 
 
-def keep_best(folder: Path, best: BestRecord) -> Path:
+def save_best(folder: Path, best: BestRecord) -> Path:
     """Copy the newest checkpoint to `folder/best`, with `best.json` that says why.
 
     Raises:

@@ -16,7 +16,7 @@ from safetensors.torch import load, load_file, save, save_file
 from models.runtime.replace_files import exchange
 from training.common import distributed
 from training.common.errors import RunError
-from training.common.output_files import cannot_be_written
+from training.common.output_files import write_error
 
 TENSORS, STATE, KEEP = "tensors.safetensors", "state.json", 2
 # Backups and renamed copies (`step-00000100.bak`) are not checkpoints.
@@ -43,7 +43,7 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
         write_checkpoint(draft, step, state)
         put_in_place(draft, final)
     except (OSError, SafetensorError) as error:
-        raise cannot_be_written(final, error) from error
+        raise write_error(final, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     for old in checkpoints(folder)[:-KEEP]:
@@ -106,7 +106,7 @@ def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[i
     Raises:
         RunError: as `read` raised it.
     """
-    if distributed.count() == 1:
+    if distributed.world_size() == 1:
         return read()
     tensors: dict[str, torch.Tensor] = {}
 

@@ -12,7 +12,7 @@ Log = Sequence[Mapping[str, float]]
 # Between two lines of the log lies less than this, unless the run was stopped in between.
 PAUSE_SECONDS = 300.0
 # What a run says of itself at its end is the mean over this share of its lines.
-END = 0.1
+FINAL_FRACTION = 0.1
 SPEED = "time/images_per_second"
 DEFINITIONS = {
     "images_seen": "pictures in all batches, of all critic steps",
@@ -41,20 +41,20 @@ def run_cost(run: RunDir, log: Log) -> dict[str, Any]:
     told = {
         "steps": steps,
         "images_seen": steps * recipe.run.batch_size * recipe.optimizers.critic_steps,
-        "minutes": minutes(log),
+        "minutes": training_minutes(log),
         "images_per_second": median(speeds),
     }
-    ends = {name: at_the_end(log, f"state/{name}") for name in ("M", "wasserstein")}
+    ends = {name: final_mean(log, f"state/{name}") for name in ("M", "wasserstein")}
     return told | {name: value for name, value in ends.items() if value is not None}
 
 
-def minutes(log: Log) -> float:
+def training_minutes(log: Log) -> float:
     """Return how long a run was trained, without the time it was stopped."""
     gaps = [after["time"] - before["time"] for before, after in pairwise(log)]
     return sum(gap for gap in gaps if gap <= PAUSE_SECONDS) / 60
 
 
-def at_the_end(log: Log, name: str) -> float | None:
+def final_mean(log: Log, name: str) -> float | None:
     """Return a figure's mean over the last lines that hold it; `None` where none does."""
     values = [entry[name] for entry in log if name in entry]
-    return mean(values[-max(1, round(END * len(values))) :]) if values else None
+    return mean(values[-max(1, round(FINAL_FRACTION * len(values))) :]) if values else None

@@ -9,32 +9,33 @@ from torch import Tensor, nn
 from models.runtime.sampling import seeded_noise
 from training.common.errors import RunError
 from training.config.config import Config
-from training.data.batches import Batch, fixed_batch, mix
+from training.data.batches import Batch, fixed_batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
+from training.data.sampling import mix
 from training.runs.best_checkpoint import BEST
 from training.runs.checkpoint import load_checkpoint, read_checkpoint
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import TrainState, any_device, build_train_state
+from training.runs.train_state import TrainState, available_device, build_train_state
 
 NEWEST = "newest"
 
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run's players at one of its checkpoints.
+    """A run's state at one of its checkpoints.
 
     Attributes:
         run: the run directory.
         step: steps done.
-        players: both networks in evaluation mode on the recipe's device, or on the CPU where that
+        state: both networks in evaluation mode on the recipe's device, or on the CPU where that
             is not there.
     """
 
     run: RunDir
     step: int
-    players: TrainState
+    state: TrainState
 
     @property
     def name(self) -> str:
@@ -49,12 +50,12 @@ class LoadedRun:
     @property
     def generator(self) -> nn.Module:
         """The generator to sample from: the moving average where there is one."""
-        return self.players.for_inference
+        return self.state.inference_generator
 
     @property
     def discriminator(self) -> nn.Module:
         """The discriminator, critic or autoencoder."""
-        return self.players.discriminator
+        return self.state.discriminator
 
     @property
     def unconditional(self) -> bool:
@@ -64,7 +65,7 @@ class LoadedRun:
     @property
     def encoder_fingerprint(self) -> str | None:
         """Of the sentence encoder of its captions; None where it reads none."""
-        return None if self.unconditional else self.run.any_record().encoder_fingerprint
+        return None if self.unconditional else self.run.any_data_record().encoder_fingerprint
 
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
@@ -82,7 +83,7 @@ class LoadedRun:
             PreparedDataError: the folder or split is not there, the run's own data were prepared
                 anew, or the captions are of another sentence encoder than the run's.
         """
-        folder = data or self.run.first_data()
+        folder = data or self.run.first_data_folder()
         split = split or Manifest.load(folder).held_out
         return load_split(folder, split, encoder_fingerprint=self.encoder_fingerprint)
 
@@ -97,7 +98,7 @@ def moved_to(*data: Path | None) -> tuple[Path, ...]:
 
 
 def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ()) -> LoadedRun:
-    """Load a run's players; nothing is written into the run directory.
+    """Load a run's state; nothing is written into the run directory.
 
     Args:
         folder: the run directory.
@@ -111,20 +112,20 @@ def load_run(folder: Path, which: str | int = NEWEST, data: Sequence[Path] = ())
         PreparedDataError: a run of an earlier version whose data, which say how long a caption
             is, are gone.
     """
-    run = RunDir.open(folder).found(data)
-    caption_dim = run.any_record().caption_dim
-    players = build_train_state(run.recipe, caption_dim, any_device(run.recipe.engine))
+    run = RunDir.open(folder).with_data_found_in(data)
+    caption_dim = run.any_data_record().caption_dim
+    state = build_train_state(run.recipe, caption_dim, available_device(run.recipe.engine))
     if which == BEST:
-        step, state = read_checkpoint(run.checkpoints / BEST)
+        step, saved = read_checkpoint(run.checkpoints / BEST)
     else:
-        step, state = load_checkpoint(run.checkpoints)
-    players.load_state_dict(state)
+        step, saved = load_checkpoint(run.checkpoints)
+    state.load_state_dict(saved)
     if isinstance(which, int):
         found = snapshots(folder)
         if which not in found:
             raise RunError(f"{folder}: no snapshot of step {which}; there are {[*found]}")
         step = which
-        load_snapshot(found[which], players.for_inference)
-    for network in (players.for_inference, players.discriminator):
+        load_snapshot(found[which], state.inference_generator)
+    for network in (state.inference_generator, state.discriminator):
         network.eval().requires_grad_(False)
-    return LoadedRun(run, step, players)
+    return LoadedRun(run, step, state)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from training.common.output_files import write_whole
+from training.common.output_files import write_atomically
 
 LOG = "log.jsonl"
 
@@ -24,11 +24,11 @@ class MetricLogger:
         self._open(step)
 
     def _open(self, step: int) -> None:
-        truncate(self.path, step)
+        truncate_log(self.path, step)
         self._file = self.path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(self.path.parent / "tensorboard"), purge_step=step)
 
-    def back_to(self, step: int) -> None:
+    def truncate(self, step: int) -> None:
         """Drop what was logged after a step, and go on from there."""
         self.close()
         self._open(step)
@@ -53,7 +53,7 @@ class MetricLogger:
 class NullLogger:
     """What ranks other than 0 write: nothing."""
 
-    def back_to(self, step: int) -> None:
+    def truncate(self, step: int) -> None:
         """Drop nothing."""
 
     def write(self, step: int, figures: dict[str, float]) -> None:
@@ -69,9 +69,9 @@ def read_log(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def truncate(path: Path, step: int) -> None:
+def truncate_log(path: Path, step: int) -> None:
     """Drop what was logged after `step`."""
     if not path.exists():
         return
     kept = [entry for entry in read_log(path.parent) if entry["step"] <= step]
-    write_whole(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+    write_atomically(path, "".join(json.dumps(entry) + "\n" for entry in kept))

@@ -12,7 +12,7 @@ from training.config.config import Config
 from training.runs.train_state import TrainState
 
 # Settings that change no weight (`models.generators.unet.UnetSettings`): a run may have others.
-AT_WILL = frozenset({"guidance", "membrane", "temperature", "upsample"})
+INFERENCE_OVERRIDES = frozenset({"guidance", "membrane", "temperature", "upsample"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class InitCheckpoint:
     digest: str
     training: dict[str, Any]
 
-    def told(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Return what a bundle made of the run is to say of it: no path of this machine."""
         earlier = {
             key: self.training[key]
@@ -50,9 +50,13 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
     Raises:
         RunError: no sound bundle there, or another generator or encoder than the run's.
     """
-    config, digest, _ = read(folder)
+    config, digest, _ = read_bundle(folder)
     ours, theirs = (
-        {key: value for key, value in settings.items() if key not in {*AT_WILL, "caption_dim"}}
+        {
+            key: value
+            for key, value in settings.items()
+            if key not in {*INFERENCE_OVERRIDES, "caption_dim"}
+        }
         for settings in (recipe.generator.settings, config.settings)
     )
     if (recipe.generator.kind, ours) != (config.generator, theirs):
@@ -65,41 +69,45 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
     return InitCheckpoint(str(folder.resolve()), digest, config.training)
 
 
-def moved(origin: InitCheckpoint | None, folder: Path) -> InitCheckpoint:
-    """Return a run's origin with the place where its bundle is now.
+def relocate_init_checkpoint(
+    init_checkpoint: InitCheckpoint | None, folder: Path
+) -> InitCheckpoint:
+    """Return a run's init_checkpoint with the place where its bundle is now.
 
     Raises:
         RunError: the run began with no bundle, or another one is there.
     """
-    if origin is None:
+    if init_checkpoint is None:
         raise RunError("the run did not begin with a bundle: leave --from away")
-    _, digest, _ = read(folder)
-    if digest != origin.digest:
-        raise RunError(f"{folder} is not the bundle that this run begins with ({origin.digest})")
-    return replace(origin, place=str(folder.resolve()))
+    _, digest, _ = read_bundle(folder)
+    if digest != init_checkpoint.digest:
+        raise RunError(
+            f"{folder} is not the bundle that this run began with ({init_checkpoint.digest})"
+        )
+    return replace(init_checkpoint, place=str(folder.resolve()))
 
 
-def init_weights(players: TrainState, origin: InitCheckpoint) -> None:
+def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
     """Give the generator, and its average, a bundle's weights.
 
     Raises:
         RunError: the bundle is no longer there, or is another one.
     """
     try:
-        _, digest, weights = read(Path(origin.place))
+        _, digest, weights = read_bundle(Path(init_checkpoint.place))
     except RunError as error:
         raise RunError(f"{error}; if the bundle has moved, say where with --from") from error
-    if digest != origin.digest:
+    if digest != init_checkpoint.digest:
         raise RunError(
-            f"{origin.place} is not the bundle that this run begins with; --from takes the one "
-            f"with digest {origin.digest[:19]}…"
+            f"{init_checkpoint.place} is not the bundle that this run began with; --from takes "
+            f"the one with digest {init_checkpoint.digest[:19]}…"
         )
-    players.generator.load_state_dict(weights)
-    if players.average is not None:
-        players.average.module.load_state_dict(weights)
+    state.generator.load_state_dict(weights)
+    if state.average is not None:
+        state.average.module.load_state_dict(weights)
 
 
-def read(folder: Path) -> tuple[BundleConfig, str, dict[str, torch.Tensor]]:
+def read_bundle(folder: Path) -> tuple[BundleConfig, str, dict[str, torch.Tensor]]:
     """Return a bundle's config, digest and the generator's weights."""
     try:
         bundle = load_bundle(folder)

@@ -7,7 +7,7 @@ from training.common.errors import RunError
 from training.runs.checkpoint import checkpoints, step_of
 
 
-def forget_trouble(folder: Path, since: int, every: int) -> Path:
+def remove_affected_checkpoints(folder: Path, since: int, every: int) -> Path:
     """Go back to before the last look without trouble; where nothing is kept, to before the first.
 
     What a run looked at every so many steps did between those two looks nobody knows.
@@ -17,10 +17,10 @@ def forget_trouble(folder: Path, since: int, every: int) -> Path:
     """
     vouched = since - every + 1
     oldest = min((step_of(place) for place in checkpoints(folder)), default=since)
-    return forget_from(folder, vouched if oldest < vouched else since)
+    return remove_checkpoints_from(folder, vouched if oldest < vouched else since)
 
 
-def forget_from(folder: Path, step: int) -> Path:
+def remove_checkpoints_from(folder: Path, step: int) -> Path:
     """Remove the checkpoints of `step` and later, and return the newest that is left.
 
     Args:

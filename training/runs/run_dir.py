@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from training.common.errors import PreparedDataError, RunError
-from training.common.output_files import cannot_be_written, write_whole
+from training.common.output_files import write_atomically, write_error
 from training.config.config import Config
-from training.config.load import override, parse_config, to_table
+from training.config.load import apply_overrides, parse_config, to_table
 from training.runs.code_revision import revision
+from training.runs.data_location import relocate_data
 from training.runs.data_record import DataRecord, read_records
-from training.runs.moved_data import relocated
 from training.runs.pretrained import InitCheckpoint
 
 RECORD, LOCK = "run.json", "run.lock"
@@ -32,8 +32,7 @@ class RunDir:
         recipe: as resolved when the run was started.
         data: folders of prepared data, with their digests.
         changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
-        origin: the bundle that it began with (`training.runs.pretrained`); None where it began at
-            random.
+        init_checkpoint: the bundle the generator was initialised from; None for random weights.
         prepared: what the data were when the run started, in the order of `data`; empty in runs of
             older versions, see `records`.
     """
@@ -42,7 +41,7 @@ class RunDir:
     recipe: Config
     data: dict[str, str]
     changes: tuple[dict[str, Any], ...] = ()
-    origin: InitCheckpoint | None = None
+    init_checkpoint: InitCheckpoint | None = None
     prepared: tuple[DataRecord, ...] = ()
 
     @property
@@ -61,7 +60,7 @@ class RunDir:
         folder: Path,
         recipe: Config,
         data: dict[str, str],
-        origin: InitCheckpoint | None = None,
+        init_checkpoint: InitCheckpoint | None = None,
         prepared: tuple[DataRecord, ...] = (),
     ) -> "RunDir":
         """Start a run directory.
@@ -70,11 +69,11 @@ class RunDir:
             RunError: one is there already, or the folder cannot be written.
         """
         cls.check_free(folder)
-        run = cls(folder, recipe, data, origin=origin, prepared=prepared)
+        run = cls(folder, recipe, data, init_checkpoint=init_checkpoint, prepared=prepared)
         try:
             run.samples.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise cannot_be_written(folder, error) from error
+            raise write_error(folder, error) from error
         run.write()
         return run
 
@@ -98,32 +97,32 @@ class RunDir:
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             changes = tuple(record.get("changes", ()))
-            origin = InitCheckpoint(**record["origin"]) if record.get("origin") else None
+            init_checkpoint = InitCheckpoint(**record["origin"]) if record.get("origin") else None
             prepared = tuple(DataRecord(**one) for one in record.get("prepared", ()))
             recipe = parse_config(record["recipe"])
-            return cls(folder, recipe, record["data"], changes, origin, prepared)
+            return cls(folder, recipe, record["data"], changes, init_checkpoint, prepared)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"no run in {folder}: {error}") from error
 
-    def overridden(self, step: int, overrides: list[str]) -> "RunDir":
+    def with_overrides(self, step: int, overrides: list[str]) -> "RunDir":
         """Return the run with its recipe overridden from a step on; nothing is written.
 
         Raises:
             RecipeError: an override does not fit.
         """
-        recipe = parse_config(override(to_table(self.recipe), overrides))
+        recipe = parse_config(apply_overrides(to_table(self.recipe), overrides))
         changes = (*self.changes, {"step": step, "set": overrides})
         return replace(self, recipe=recipe, changes=changes)
 
-    def moved(self, places: Sequence[Path]) -> "RunDir":
+    def with_data_at(self, places: Sequence[Path]) -> "RunDir":
         """Return the run with folders of its data replaced by where they are now.
 
         Raises:
             PreparedDataError: a place does not hold data of this run.
         """
-        return replace(self, data=relocated(self.data, places))
+        return replace(self, data=relocate_data(self.data, places))
 
-    def found(self, places: Sequence[Path]) -> "RunDir":
+    def with_data_found_in(self, places: Sequence[Path]) -> "RunDir":
         """Return a run of an older version with its data looked for in `places` as well.
 
         Raises:
@@ -131,9 +130,9 @@ class RunDir:
         """
         if self.prepared:
             return self
-        return replace(self, data=relocated(self.data, places, all_fit=False))
+        return replace(self, data=relocate_data(self.data, places, all_fit=False))
 
-    def records(self) -> tuple[DataRecord, ...]:
+    def data_records(self) -> tuple[DataRecord, ...]:
         """Return what the data were that the run was trained on.
 
         Raises:
@@ -142,7 +141,7 @@ class RunDir:
         """
         return self.prepared or read_records(self.data)
 
-    def any_record(self) -> DataRecord:
+    def any_data_record(self) -> DataRecord:
         """Return what one of its data folders was: all have the same encoder.
 
         Raises:
@@ -154,11 +153,11 @@ class RunDir:
             with suppress(PreparedDataError):
                 return read_records({place: digest})[0]
         try:
-            return self.records()[0]
+            return self.data_records()[0]
         except PreparedDataError as error:
             raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
 
-    def first_data(self) -> Path:
+    def first_data_folder(self) -> Path:
         """Return the first folder of its data, which holds what the run was trained on.
 
         Raises:
@@ -181,7 +180,7 @@ class RunDir:
         try:
             opened = (self.folder / LOCK).open("w")
         except OSError as error:
-            raise cannot_be_written(self.folder, error) from error
+            raise write_error(self.folder, error) from error
         with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -200,14 +199,14 @@ class RunDir:
             "changes": self.changes,
             "data": self.data,
             "prepared": [asdict(one) for one in self.prepared],
-            "origin": asdict(self.origin) if self.origin else None,
+            "origin": asdict(self.init_checkpoint) if self.init_checkpoint else None,
             **environment(),
         }
         text = json.dumps(record, indent=2) + "\n"
         try:
-            write_whole(self.folder / RECORD, text)
+            write_atomically(self.folder / RECORD, text)
         except OSError as error:
-            raise cannot_be_written(self.folder / RECORD, error) from error
+            raise write_error(self.folder / RECORD, error) from error
 
 
 def environment() -> dict[str, Any]:

@@ -20,12 +20,14 @@ def save_snapshot(run: Path, step: int, generator: nn.Module) -> Path:
     folder.mkdir(exist_ok=True)
     final = folder / f"step-{step:08d}{SUFFIX}"
     draft = folder / f".draft-{step}"
-    save_file({name: halved(value) for name, value in generator.state_dict().items()}, draft)
+    save_file(
+        {name: to_half_precision(value) for name, value in generator.state_dict().items()}, draft
+    )
     draft.rename(final)
     return final
 
 
-def halved(value: torch.Tensor) -> torch.Tensor:
+def to_half_precision(value: torch.Tensor) -> torch.Tensor:
     """Return a copy in half precision; counters stay whole."""
     kind = torch.float16 if value.is_floating_point() else value.dtype
     # clone: safetensors refuses tensors that share memory.

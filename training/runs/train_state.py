@@ -15,9 +15,9 @@ from training.common import distributed
 from training.common.errors import RunError
 from training.config.config import ComponentConfig, Config, EngineConfig
 from training.losses.objectives.base import Objective
-from training.optim.ema import averaged
-from training.optim.lr_scheduler import Plateau
-from training.optim.optimizers import build_optimizer, check_moments
+from training.optim.ema import build_ema
+from training.optim.lr_scheduler import PlateauScheduler
+from training.optim.optimizers import build_optimizer, check_optimizer_state
 
 
 @dataclass
@@ -30,10 +30,10 @@ class TrainState:
     discriminator_optimizer: torch.optim.Optimizer
     average: AveragedModel | None
     objective: Objective
-    plateau: Plateau | None = None
+    plateau: PlateauScheduler | None = None
 
     @property
-    def for_inference(self) -> nn.Module:
+    def inference_generator(self) -> nn.Module:
         """The generator to sample from: the moving average where there is one."""
         return self.generator if self.average is None else self.average.module
 
@@ -51,25 +51,25 @@ class TrainState:
             if name not in state:
                 raise RunError(f"the checkpoint's {name} does not fit the recipe: it has none")
             try:
-                load_part(part, state[name])
+                load_component(part, state[name])
             except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
                 why = " ".join(str(error).split()[:40])
                 raise RunError(f"the checkpoint's {name} does not fit the recipe: {why}") from error
         if self.plateau is not None:
-            self.plateau.catch_up(self.generator_optimizer, self.discriminator_optimizer)
+            self.plateau.restore_rates(self.generator_optimizer, self.discriminator_optimizer)
 
     def _parts(self) -> dict[str, Any]:
         return {name: part for name, part in vars(self).items() if part is not None}
 
 
-def load_part(part: Any, saved: dict[str, Any]) -> None:
+def load_component(part: Any, saved: dict[str, Any]) -> None:
     """Load the state of a network, an optimizer, the average, the objective or the plateau."""
     if not isinstance(part, torch.optim.Optimizer):
         part.load_state_dict(saved)
         return
     # The checkpoint knows the moments, the recipe the rates: a resume may change them.
     part.load_state_dict({**saved, "param_groups": part.state_dict()["param_groups"]})
-    check_moments(part)
+    check_optimizer_state(part)
 
 
 def build_train_state(recipe: Config, caption_dim: int, device: torch.device) -> TrainState:
@@ -77,7 +77,7 @@ def build_train_state(recipe: Config, caption_dim: int, device: torch.device) ->
     torch.manual_seed(recipe.run.seed)
     layout = memory_format(recipe.engine)
     generator, discriminator = (
-        distributed.convert_sync_bn(network(part, registry, caption_dim), device).to(
+        distributed.convert_sync_bn(build_network(part, registry, caption_dim), device).to(
             device, memory_format=layout
         )
         for part, registry in (
@@ -90,13 +90,13 @@ def build_train_state(recipe: Config, caption_dim: int, device: torch.device) ->
         discriminator,
         build_optimizer(generator, recipe.optimizers.generator),
         build_optimizer(discriminator, recipe.optimizers.discriminator),
-        averaged(generator, recipe.run.ema) if recipe.run.ema else None,
+        build_ema(generator, recipe.run.ema) if recipe.run.ema else None,
         recipe.build_objective(),
-        Plateau(recipe.optimizers.plateau) if recipe.optimizers.plateau else None,
+        PlateauScheduler(recipe.optimizers.plateau) if recipe.optimizers.plateau else None,
     )
 
 
-def network(part: ComponentConfig, registry: dict[str, Any], caption_dim: int) -> nn.Module:
+def build_network(part: ComponentConfig, registry: dict[str, Any], caption_dim: int) -> nn.Module:
     """Build a network by name; the data say how long a caption vector is."""
     built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
     return built
@@ -117,10 +117,10 @@ def pick_device(engine: EngineConfig) -> torch.device:
         raise RunError(
             "engine.device is cuda and torch finds no GPU here: --set engine.device=cpu or auto"
         )
-    return any_device(engine)
+    return available_device(engine)
 
 
-def any_device(engine: EngineConfig) -> torch.device:
+def available_device(engine: EngineConfig) -> torch.device:
     """Return a device to look into a run on: the recipe's, or the CPU where that is not there."""
     cuda = engine.device != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")

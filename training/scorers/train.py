@@ -22,7 +22,7 @@ from models.geometry import centre, to_uint8
 from models.runtime.bundle import halve
 from training.common.console import StageProgress
 from training.common.errors import RunError
-from training.common.output_files import cannot_be_written, write_whole
+from training.common.output_files import write_atomically, write_error
 from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, caption_rows, load_sets, mix, plain_batch
 from training.data.manifest import Manifest
@@ -297,9 +297,9 @@ def save_scorer(scorer: nn.Module, path: Path) -> None:
     """
     try:
         halved = {name: halve(value) for name, value in scorer.state_dict().items()}
-        write_whole(path, save(halved))
+        write_atomically(path, save(halved))
     except OSError as error:
-        raise cannot_be_written(path, error) from error
+        raise write_error(path, error) from error
 
 
 def load_scorer(kind: ScorerKind, path: Path, caption_dim: int) -> Scorer:

@@ -1,4 +1,4 @@
-"""Shows a run's watch what it must see: the players' work on a fixed batch, now and then."""
+"""Shows a run's watch what it must see: the state' work on a fixed batch, now and then."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -10,17 +10,18 @@ from torch import Tensor
 from models.geometry import centre, hide
 from models.runtime.sampling import seeded_noise
 from training.common import distributed
-from training.data.batches import BatchSource, fixed_batch, mix
+from training.data.batches import BatchSource, fixed_batch
+from training.data.sampling import mix
 from training.losses.objectives.base import Metrics
 from training.monitors import Action, Finding, MonitorSet, Observation
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState, evaluating, memory_format, pick_device
 
-# The watch's place in a checkpoint, beside the players'.
-WATCH = "watch"
+# The watch's place in a checkpoint, beside the state'.
+MONITOR_STATE = "watch"
 PICTURES = 64
 # The fixed batch must not be the one of the sample grids, nor any of the training's.
-LOOK_STREAM = 3
+MONITOR_STREAM = 3
 
 
 class MonitorCallback:
@@ -30,15 +31,15 @@ class MonitorCallback:
     generator is left in the mode it was in.
     """
 
-    def __init__(self, run: RunDir, players: TrainState, batches: BatchSource) -> None:
-        self.run, self.players = run, players
+    def __init__(self, run: RunDir, state: TrainState, batches: BatchSource) -> None:
+        self.run, self.state = run, state
         self.settings = run.recipe.guards
-        self.watch = MonitorSet(self.settings)
-        engine, seed = run.recipe.engine, mix(run.recipe.run.seed, LOOK_STREAM)
+        self.monitor_set = MonitorSet(self.settings)
+        engine, seed = run.recipe.engine, mix(run.recipe.run.seed, MONITOR_STREAM)
         device = pick_device(engine)
         batch = fixed_batch(batches.sets, batches.picture, seed, PICTURES)
         self.batch = batch.to(device, memory_format(engine))
-        noise_dim = int(players.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
+        noise_dim = int(state.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         seeds = [mix(seed, row) for row in range(len(batch.images))]
         self.noise = seeded_noise(seeds, noise_dim).to(device)
 
@@ -52,7 +53,7 @@ class MonitorCallback:
         if not self.settings.enabled or alone or step % self.settings.every:
             return []
         found = distributed.run_on_rank0(
-            lambda: list(map(asdict, self.watch.look(self.observe(step, figures))))
+            lambda: list(map(asdict, self.monitor_set.look(self.observe(step, figures))))
         )
         return [Finding(**{**finding, "action": Action(finding["action"])}) for finding in found]
 
@@ -60,34 +61,34 @@ class MonitorCallback:
         """Fill the fixed batch with the generator that is sampled from."""
         hole_alone = self.run.recipe.picture.hole == "centre"
         reals = centre(self.batch.images) if hole_alone else self.batch.images
-        weights: Iterable[Tensor] = self.players.discriminator.parameters()
+        weights: Iterable[Tensor] = self.state.discriminator.parameters()
         return Observation(
-            step, figures, self.fills(), reals, weights, self.players.objective.weight_clip
+            step, figures, self.fills(), reals, weights, self.state.objective.weight_clip
         )
 
     @torch.inference_mode()
     def fills(self) -> Tensor:
         """Return what the generator makes of the fixed batch, float32."""
         images, mask, caption = self.batch
-        with evaluating(self.players.for_inference) as generator:
+        with evaluating(self.state.inference_generator) as generator:
             fills: Tensor = generator(hide(images, mask), mask, caption, self.noise)
         return fills.float()
 
-    def take_up(self, step: int, state: Mapping[str, Any]) -> None:
+    def load_state(self, step: int, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's state."""
-        self.watch.load_state_dict(self.saved(state))
+        self.monitor_set.load_state_dict(self.monitor_state(saved))
         self.forget_other_recipes(step)
 
-    def roll_back(self, step: int, state: Mapping[str, Any]) -> None:
+    def roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
         """Go back to a checkpoint's state, but count that."""
-        self.watch.roll_back(self.saved(state))
+        self.monitor_set.roll_back(self.monitor_state(saved))
         self.forget_other_recipes(step)
 
-    def saved(self, state: Mapping[str, Any]) -> dict[str, Any]:
+    def monitor_state(self, saved: Mapping[str, Any]) -> dict[str, Any]:
         """Return the watch's part of a checkpoint; checkpoints from before guards have none."""
-        return dict(state[WATCH]) if WATCH in state else MonitorSet(self.settings).state_dict()
+        return dict(saved.get(MONITOR_STATE) or MonitorSet(self.settings).state_dict())
 
     def forget_other_recipes(self, step: int) -> None:
         """Compare losses anew where the recipe was changed since a checkpoint was written."""
         if any(change["step"] >= step for change in self.run.changes):
-            self.watch.forget_losses()
+            self.monitor_set.forget_losses()

@@ -8,7 +8,7 @@ from torch import nn
 
 from training.common.console import is_main_process
 from training.common.errors import NonFiniteError
-from training.common.output_files import write_whole
+from training.common.output_files import write_atomically
 from training.runs.checkpoint import checkpoints, newest_step
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState
@@ -16,12 +16,12 @@ from training.runs.train_state import TrainState
 RECORD = "nonfinite.json"
 
 
-def broken_weight(players: TrainState) -> str | None:
+def find_nonfinite_weight(state: TrainState) -> str | None:
     """Return the name of the first weight or buffer that is not finite; None if all are."""
     networks: dict[str, nn.Module | None] = {
-        "generator": players.generator,
-        "discriminator": players.discriminator,
-        "average": players.average,
+        "generator": state.generator,
+        "discriminator": state.discriminator,
+        "average": state.average,
     }
     for player, network in networks.items():
         for name, value in network.state_dict().items() if network else ():
@@ -30,42 +30,42 @@ def broken_weight(players: TrainState) -> str | None:
     return None
 
 
-def check_weights(players: TrainState, step: int) -> None:
+def check_weights(state: TrainState, step: int) -> None:
     """Refuse weights that are not finite, so that they never replace a good checkpoint.
 
     Raises:
         NonFiniteError: names the first such weight and the step.
     """
-    name = broken_weight(players)
+    name = find_nonfinite_weight(state)
     if name is not None:
         raise NonFiniteError(
             f"weight {name} is not finite after step {step}: no checkpoint written"
         )
 
 
-def explained(run: RunDir, players: TrainState, step: int, error: NonFiniteError) -> NonFiniteError:
+def explain(run: RunDir, state: TrainState, step: int, error: NonFiniteError) -> NonFiniteError:
     """Return an error with what else is known, whether it came before, and what to try.
 
     Rank 0 counts in the run directory how often the run was stopped at this step.
 
     Args:
         run: that was stopped.
-        players: as they are now.
+        state: as they are now.
         step: steps done.
         error: what stopped it.
     """
     parts = [str(error)]
-    name = broken_weight(players)
+    name = find_nonfinite_weight(state)
     if name is not None and not str(error).startswith("weight"):
         parts.append(f"weight {name} was not finite before")
-    times = count(run.folder, step, str(error)) if is_main_process() else 1
+    times = count_repeats(run.folder, step, str(error)) if is_main_process() else 1
     if times > 1:
         parts.append(f"the same as before, for the {times}. time: a resume alone repeats it")
-    parts.append(f"try {advice(run)}")
+    parts.append(f"try {suggest_fixes(run)}")
     return NonFiniteError("; ".join(parts))
 
 
-def count(folder: Path, step: int, what: str) -> int:
+def count_repeats(folder: Path, step: int, what: str) -> int:
     """Record that a run was stopped at a step; return how often in a row it was stopped there."""
     place = folder / RECORD
     try:
@@ -74,11 +74,11 @@ def count(folder: Path, step: int, what: str) -> int:
         before = {}
     same = before.get("step") == step and before.get("what") == what
     times = int(before.get("times", 0)) + 1 if same else 1
-    write_whole(place, json.dumps({"step": step, "what": what, "times": times}) + "\n")
+    write_atomically(place, json.dumps({"step": step, "what": what, "times": times}) + "\n")
     return times
 
 
-def advice(run: RunDir) -> str:
+def suggest_fixes(run: RunDir) -> str:
     """Return what a user can try, in one line of commands."""
     optimizers, found = run.recipe.optimizers, checkpoints(run.checkpoints)
     resume = f"`captionfill-train resume {run.folder}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def between_steps() -> Iterator[Callable[[], bool]]:
+def defer_signals() -> Iterator[Callable[[], bool]]:
     """Hold SIGINT and SIGTERM back; the callable tells whether one has come.
 
     A step half done has moved one player and not the other, and a checkpoint of that could not

@@ -15,37 +15,38 @@ from training.common import distributed
 from training.common.console import is_main_process
 from training.common.errors import NonFiniteError, RunError
 from training.config.config import Config
-from training.data.batches import Batch, BatchSource, mix
+from training.data.batches import Batch, BatchSource
 from training.data.loader import Loader
 from training.data.memory_dataset import PictureSet
+from training.data.sampling import mix
 from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
-from training.monitors import Action, Finding, record
+from training.monitors import Action, Finding, record_findings
 from training.optim.precision import autocast
 from training.runs.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
 from training.runs.metric_logger import MetricLogger, NullLogger
-from training.runs.rollback import forget_trouble
+from training.runs.rollback import remove_affected_checkpoints
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import save_snapshot
 from training.runs.train_state import TrainState, memory_format, pick_device
 from training.trainer.best_checkpoint_callback import BEST_STATE, BestCheckpointCallback
-from training.trainer.monitor_callback import WATCH, MonitorCallback
-from training.trainer.nonfinite import check_weights, explained
-from training.trainer.signals import between_steps
+from training.trainer.monitor_callback import MONITOR_STATE, MonitorCallback
+from training.trainer.nonfinite import check_weights, explain
+from training.trainer.signals import defer_signals
 from training.trainer.timer import work_clock
 
 OnStep = Callable[[int, Metrics], None]
 OnFinding = Callable[[Finding], None]
 # Streams of randomness that must not share numbers: noise and dropout, and sample grids.
 STEP_STREAM = 1
-WORKED = "worked"  # a checkpoint's key for the seconds that all steps so far have taken
+TIME_STATE = "worked"  # a checkpoint's key for the seconds that all steps so far have taken
 
 
 class Trainer:
     """Trains a run from wherever it stands to its end.
 
-    A step depends on the players' state, the seed, the step's number and how often the run was
+    A step depends on the state' state, the seed, the step's number and how often the run was
     rolled back alone: batch, noise and dropout are drawn from generators seeded with these. So a
-    resumed run needs nothing but the players and the watch over them to go on exactly as an
+    resumed run needs nothing but the state and the watch over them to go on exactly as an
     uninterrupted one.
 
     Where several processes train together, each has its rows of every batch and all come to the
@@ -55,21 +56,21 @@ class Trainer:
     def __init__(
         self,
         run: RunDir,
-        players: TrainState,
+        state: TrainState,
         batches: BatchSource,
         held_out: Sequence[PictureSet] | None = None,
     ) -> None:
-        self.run, self.players = run, players
+        self.run, self.state = run, state
         self.recipe: Config = run.recipe
         self.loader = Loader(batches, self.recipe.loading.workers)
         self.device = pick_device(self.recipe.engine)
         self.step, self.worked = 0, 0.0
-        self.lookout = MonitorCallback(run, players, batches)
-        self.keeper = BestCheckpointCallback(run, players, held_out or batches.sets)
+        self.monitors = MonitorCallback(run, state, batches)
+        self.best_checkpoint = BestCheckpointCallback(run, state, held_out or batches.sets)
         # Each network sees the picture in one shape, so compiled code is specialised to it.
         if self.recipe.engine.compile:
-            players.generator.compile(dynamic=False)
-            players.discriminator.compile(dynamic=False)
+            state.generator.compile(dynamic=False)
+            state.discriminator.compile(dynamic=False)
 
     def resume(self) -> None:
         """Take up the newest checkpoint.
@@ -77,11 +78,11 @@ class Trainer:
         Raises:
             RunError: there is none, or it is damaged.
         """
-        self.step, state = shared_checkpoint(lambda: load_checkpoint(self.run.checkpoints))
-        self.players.load_state_dict(state)
-        self.lookout.take_up(self.step, state)
-        self.keeper.best.load_state_dict(state.get(BEST_STATE, {}))
-        self.worked = state.get(WORKED, 0.0)
+        self.step, saved = shared_checkpoint(lambda: load_checkpoint(self.run.checkpoints))
+        self.state.load_state_dict(saved)
+        self.monitors.load_state(self.step, saved)
+        self.best_checkpoint.best.load_state_dict(saved.get(BEST_STATE, {}))
+        self.worked = saved.get(TIME_STATE, 0.0)
 
     def train(
         self, on_step: OnStep, samples: Callable[[int], object], on_finding: OnFinding
@@ -90,7 +91,7 @@ class Trainer:
 
         Args:
             on_step: told the step and its figures after every step, for a progress bar.
-            samples: asked to leave sample grids for the players as they are.
+            samples: asked to leave sample grids for the state as they are.
             on_finding: told what a guard found, but for what stops the run.
 
         Raises:
@@ -100,26 +101,26 @@ class Trainer:
                 is and no checkpoint was written; says what to try.
         """
         settings = self.recipe.run
-        journal = MetricLogger(self.run.folder, self.step) if is_main_process() else NullLogger()
+        logger = MetricLogger(self.run.folder, self.step) if is_main_process() else NullLogger()
         saved = time.monotonic()
         if self.step == 0:
             samples(0)
         try:
-            with between_steps() as interrupted:
+            with defer_signals() as interrupted:
                 last = self.is_over()
                 while not last:
                     figures = self.timed_step()
                     on_step(self.step, figures)
                     last = self.is_over()
                     if self.step % settings.log_every == 0 or last:
-                        journal.write(self.step, figures)
-                    if self.heed(self.lookout.look(self.step, figures), on_finding):
-                        journal.back_to(self.step)
+                        logger.write(self.step, figures)
+                    if self.handle(self.monitors.look(self.step, figures), on_finding):
+                        logger.truncate(self.step)
                         last = self.is_over()
                         continue
                     if self.step % settings.sample_every == 0 or last:
                         samples(self.step)
-                    self.keep(journal)
+                    self.keep(logger)
                     due = time.monotonic() - saved > 60 * settings.checkpoint_minutes
                     due = due or last or self.step % settings.checkpoint_every == 0
                     stopped = distributed.any_rank(interrupted())
@@ -129,9 +130,9 @@ class Trainer:
                     if stopped:
                         raise KeyboardInterrupt
         except NonFiniteError as error:
-            raise explained(self.run, self.players, self.step, error) from error
+            raise explain(self.run, self.state, self.step, error) from error
         finally:
-            journal.close()
+            logger.close()
             self.loader.close()
 
     def is_over(self) -> bool:
@@ -150,41 +151,41 @@ class Trainer:
         return figures | {"time/minutes": self.worked / 60}
 
     def save(self) -> None:
-        """Write a checkpoint of the players, and of the watch over them, as they are.
+        """Write a checkpoint of the state, and of the watch over them, as they are.
 
         Raises:
             NonFiniteError: a weight is not finite; the checkpoints are as before.
         """
-        check_weights(self.players, self.step)
+        check_weights(self.state, self.step)
         if not is_main_process():
             return
-        state = self.players.state_dict() | {
-            WATCH: self.lookout.watch.state_dict(),
-            BEST_STATE: self.keeper.best.state_dict(),
-            WORKED: self.worked,
+        saved = self.state.state_dict() | {
+            MONITOR_STATE: self.monitors.monitor_set.state_dict(),
+            BEST_STATE: self.best_checkpoint.best.state_dict(),
+            TIME_STATE: self.worked,
         }
-        save_checkpoint(self.run.checkpoints, self.step, state)
+        save_checkpoint(self.run.checkpoints, self.step, saved)
 
-    def keep(self, journal: MetricLogger | NullLogger) -> None:
+    def keep(self, logger: MetricLogger | NullLogger) -> None:
         """Keep for good what this step calls for: a snapshot, the best checkpoint so far."""
         every = self.recipe.run.snapshot_every
         if is_main_process() and every and self.step % every == 0:
-            save_snapshot(self.run.folder, self.step, self.players.for_inference)
-        if not self.keeper.due(self.step):
+            save_snapshot(self.run.folder, self.step, self.state.inference_generator)
+        if not self.best_checkpoint.due(self.step):
             return
-        figures = self.keeper.measure()
-        journal.write(self.step, figures)
-        if self.keeper.offer(self.step, figures):
+        figures = self.best_checkpoint.measure()
+        logger.write(self.step, figures)
+        if self.best_checkpoint.update(self.step, figures):
             self.save()
-            self.keeper.keep()
+            self.best_checkpoint.keep()
 
-    def heed(self, findings: list[Finding], on_finding: OnFinding) -> bool:
+    def handle(self, findings: list[Finding], on_finding: OnFinding) -> bool:
         """Record what guards found and do what it asks for; return whether the run went back.
 
         Raises:
             RunError: the run must stop, or there is nothing to go back to.
         """
-        new = record(self.run.folder, findings) if is_main_process() else []
+        new = record_findings(self.run.folder, findings) if is_main_process() else []
         for finding in findings:
             if finding.action is Action.STOP:
                 self.save()
@@ -204,15 +205,17 @@ class Trainer:
         """
 
         def last_good() -> tuple[int, dict[str, Any]]:
-            forget_trouble(self.run.checkpoints, finding.since, self.recipe.guards.every)
+            remove_affected_checkpoints(
+                self.run.checkpoints, finding.since, self.recipe.guards.every
+            )
             return load_checkpoint(self.run.checkpoints)
 
         try:
-            self.step, state = shared_checkpoint(last_good)
+            self.step, saved = shared_checkpoint(last_good)
         except RunError as error:
             raise RunError(f"{finding}; {error}") from error
-        self.players.load_state_dict(state)
-        self.lookout.roll_back(self.step, state)
+        self.state.load_state_dict(saved)
+        self.monitors.roll_back(self.step, saved)
 
     def train_step(self, step: int) -> Metrics:
         """Update the discriminator `critic_steps` times, then the generator once.
@@ -222,10 +225,10 @@ class Trainer:
             itself under `state/…`, and where the time went.
         """
         began = time.perf_counter()
-        players, critic_steps = self.players, self.recipe.optimizers.critic_steps
+        state, critic_steps = self.state, self.recipe.optimizers.critic_steps
         torch.manual_seed(self.seed_at(step))
-        set_dropout(players.generator, self.dropout_at(step))
-        for network in (players.generator, players.discriminator):
+        set_dropout(state.generator, self.dropout_at(step))
+        for network in (state.generator, state.discriminator):
             set_alpha(network, self.alpha_at(step))
         figures: Metrics = {}
         loading = 0.0
@@ -237,28 +240,28 @@ class Trainer:
             loading += time.perf_counter() - asked
             last = turn == critic_steps - 1
             with self.autocast(), torch.set_grad_enabled(last):
-                real, fake = players.objective.prepare(players.discriminator, *self.scenes(batch))
-            # The last fill serves both players, so it alone keeps its graph.
+                real, fake = state.objective.prepare(state.discriminator, *self.scenes(batch))
+            # The last fill serves both state, so it alone keeps its graph.
             with self.autocast():
-                terms = players.objective.discriminator_terms(
-                    players.discriminator, real, fake.detach()
+                terms = state.objective.discriminator_terms(
+                    state.discriminator, real, fake.detach()
                 )
-            figures |= update(players.discriminator_optimizer, "discriminator", terms, step)
-            players.objective.after_discriminator_step(players.discriminator)
-        with self.autocast(), frozen(players.discriminator):
-            terms = players.objective.generator_terms(players.discriminator, real, fake)
-            figures |= update(players.generator_optimizer, "generator", terms, step)
-        if players.average is not None:
-            players.average.update_parameters(players.generator)
-        state = self.follow(figures)
+            figures |= update(state.discriminator_optimizer, "discriminator", terms, step)
+            state.objective.after_discriminator_step(state.discriminator)
+        with self.autocast(), frozen(state.discriminator):
+            terms = state.objective.generator_terms(state.discriminator, real, fake)
+            figures |= update(state.generator_optimizer, "generator", terms, step)
+        if state.average is not None:
+            state.average.update_parameters(state.generator)
+        followed = self.follow(figures)
         spent = time.perf_counter() - began
         speed = self.recipe.run.batch_size * critic_steps / spent
         times = {"time/images_per_second": speed, "time/loader_share": loading / spent}
-        return figures | state | distributed.mean(times)
+        return figures | followed | distributed.mean_over_ranks(times)
 
     def scenes(self, batch: Batch) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Return the batch as it is, and with its holes filled by the generator."""
-        generator, objective = self.players.generator, self.players.objective
+        generator, objective = self.state.generator, self.state.objective
         samples = objective.num_samples
         length = max(samples, 1) * generator.settings.noise_dim
         noise = distributed.shard_rows(
@@ -286,18 +289,21 @@ class Trainer:
 
     def follow(self, figures: Metrics) -> Metrics:
         """Let objective and learning rates follow a step; return what to log, under `state/…`."""
-        players, objective = self.players, self.players.objective
-        state = objective.after_step(figures)
-        if players.plateau is not None and objective.plateau_metric is not None:
-            optimizers = players.generator_optimizer, players.discriminator_optimizer
-            if players.plateau.stalls(state[objective.plateau_metric]):
-                players.plateau.halve(*optimizers)
-            state["learning_rate"] = optimizers[0].param_groups[0]["lr"]
-        return {f"state/{name}": value for name, value in state.items()}
+        state, objective = self.state, self.state.objective
+        logged = objective.after_step(figures)
+        if state.plateau is not None and objective.plateau_metric is not None:
+            optimizers = state.generator_optimizer, state.discriminator_optimizer
+            if state.plateau.update(logged[objective.plateau_metric]):
+                state.plateau.halve_rates(*optimizers)
+            logged["learning_rate"] = optimizers[0].param_groups[0]["lr"]
+        return {f"state/{name}": value for name, value in logged.items()}
 
     def seed_at(self, step: int) -> int:
         """Return a step's seed: another after a roll-back, or it would lead to the same jump."""
-        seed, rollbacks = mix(self.recipe.run.seed, STEP_STREAM), self.lookout.watch.rollbacks
+        seed, rollbacks = (
+            mix(self.recipe.run.seed, STEP_STREAM),
+            self.monitors.monitor_set.rollbacks,
+        )
         seed = mix(mix(seed, rollbacks) if rollbacks else seed, step)
         # Networks draw dropout for the rows they have: it must not be the same on every rank.
         return (
@@ -328,7 +334,7 @@ def update(optimizer: torch.optim.Optimizer, player: str, terms: Terms, step: in
     if not terms:
         return {}
     means: dict[str, Tensor] = {name: term.float().mean() for name, term in terms.items()}
-    figures = distributed.mean(
+    figures = distributed.mean_over_ranks(
         {f"{player}/{name}": float(mean.detach()) for name, mean in means.items()}
     )
     for name, value in figures.items():

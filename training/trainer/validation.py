@@ -8,7 +8,7 @@ from models.geometry import SIZE, centre
 from training.metrics.image_metrics import ImageMetrics
 
 
-def validation_figures(
+def validation_metrics(
     pictures: Tensor, reals: Tensor, features: Callable[[Tensor], Tensor] | None
 ) -> dict[str, float]:
     """Measure generated pictures against the real ones.
@@ -24,12 +24,12 @@ def validation_figures(
     metrics = ImageMetrics.extract(pictures, reals, features)
     kid = metrics.kid
     figures = {"kid": kid.mean} if kid else {}
-    if composites(pictures, reals):
+    if are_composites(pictures, reals):
         figures["hole_psnr"] = float(metrics.hole_psnr.mean())
     return figures
 
 
-def composites(pictures: Tensor, reals: Tensor) -> bool:
+def are_composites(pictures: Tensor, reals: Tensor) -> bool:
     """Say whether the pictures are the real ones but for their holes."""
     if pictures.shape[-1] != SIZE:
         return False

@@ -6,7 +6,7 @@ import math
 from PIL import Image
 
 from tests.helpers.training.small_run import small_recipe
-from training.monitors import Action, Finding, record
+from training.monitors import Action, Finding, record_findings
 from training.runs.run_dir import RunDir
 
 MAGENTA = (200, 30, 160)
@@ -29,7 +29,7 @@ def write_run(folder, *overrides):
         for step in range(1, 101)
     ]
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    record(folder, [Finding(40, "greyness", f"grey fills {HOSTILE}", Action.WARN, 20)])
+    record_findings(folder, [Finding(40, "greyness", f"grey fills {HOSTILE}", Action.WARN, 20)])
     evaluation = {
         "rows": [
             {"method": "bundle", "hole_psnr": 16.512345, "kid": {"mean": 0.012, "spread": 0.001}},

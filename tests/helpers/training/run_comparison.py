@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from training.runs.checkpoint import load_checkpoint
-from training.trainer.trainer import WORKED
+from training.trainer.trainer import TIME_STATE
 
 
 def flat(state, path=""):
@@ -25,7 +25,7 @@ def assert_same_end(one: Path, other: Path, but: str = "/no part") -> None:
     step, state = load_checkpoint(one / "checkpoints")
     other_step, other_state = load_checkpoint(other / "checkpoints")
     for one_state in (state, other_state):
-        assert one_state.pop(WORKED) > 0  # time taken, which no two runs agree on
+        assert one_state.pop(TIME_STATE) > 0  # time taken, which no two runs agree on
     values, others = flat(state), flat(other_state)
     assert step == other_step
     assert values.keys() == others.keys()

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.training.processes import run_ranks
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import SMALL
-from training.common.distributed import join
+from training.common.distributed import init_process_group
 from training.common.errors import RunError
 from training.config.load import load_recipe
 from training.runs.checkpoint import load_checkpoint
@@ -145,4 +145,4 @@ def test_signal_to_one_rank_stops_all_and_resumes(pair, prepared, tmp_path):
 def test_batch_that_cannot_be_split_evenly_is_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(RunError, match=r"run\.batch_size 64 cannot be split evenly over 3 ranks"):
-        join("cpu", 64)
+        init_process_group("cpu", 64)

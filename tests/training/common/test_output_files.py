@@ -12,7 +12,7 @@ import pytest
 import training.cli
 from training.cli import main
 from training.common.errors import OutputError
-from training.common.output_files import check_output, check_output_folder, write_whole
+from training.common.output_files import check_output, check_output_folder, write_atomically
 from training.experiments import EXPERIMENTS
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_cannot_be_made_is_told(place, name):
 
 def test_file_is_replaced_whole_or_not_at_all(place):
     with pytest.raises(UnicodeEncodeError):
-        write_whole(place / "file", "half \ud800")
+        write_atomically(place / "file", "half \ud800")
     assert (place / "file").read_text() == "in the way"
     assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
 
@@ -54,7 +54,7 @@ def test_file_is_replaced_whole_or_not_at_all(place):
 def test_a_written_file_keeps_its_mode_and_links(place):
     (place / "file").chmod(0o640)
     (place / "link").symlink_to(place / "file")
-    write_whole(place / "link", b"new")
+    write_atomically(place / "link", b"new")
     assert (place / "file").read_text() == "new" and (place / "link").is_symlink()
     assert (place / "file").stat().st_mode & 0o777 == 0o640
 
@@ -64,7 +64,7 @@ def test_target_that_cannot_be_renamed_onto_is_overwritten(place, monkeypatch):
         raise OSError(errno.EBUSY, "Device or resource busy")
 
     monkeypatch.setattr(Path, "replace", busy)
-    write_whole(place / "file", "new")
+    write_atomically(place / "file", "new")
     assert (place / "file").read_text() == "new"
     assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
 
@@ -75,7 +75,7 @@ def test_a_full_disk_leaves_the_older_file(place, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(place / "file", "new")
+        write_atomically(place / "file", "new")
     assert (place / "file").read_text() == "in the way"
     assert sorted(p.name for p in place.iterdir()) == ["file", "folder"]
 
@@ -188,7 +188,7 @@ def test_a_pipe_behind_dev_stdout_is_an_output():
     reading, writing = os.pipe()
     place = Path(f"/dev/fd/{writing}")
     check_output(place)
-    write_whole(place, b"content")
+    write_atomically(place, b"content")
     assert os.read(reading, 100) == b"content"
     os.close(reading)
     os.close(writing)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.geometry import centre
-from training.config.image_spec import INPAINTING, ImageSpec
+from training.config.image_spec import INPAINT_SPEC, ImageSpec
 
 
 def test_centre_view_equals_the_centres_inpainting_fills():
@@ -23,7 +23,7 @@ def test_shrunk_view_is_the_mean_of_four_pixels():
 
 def test_a_hole_that_is_everything_covers_every_pixel():
     assert ImageSpec(size=32, hole="all").mask(2).sum() == 2 * 32 * 32
-    assert INPAINTING.mask(1).sum() == 32 * 32
+    assert INPAINT_SPEC.mask(1).sum() == 32 * 32
 
 
 def test_a_central_hole_in_another_size_is_refused():

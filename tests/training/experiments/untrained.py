@@ -15,8 +15,8 @@ def untrained(folder, prepared, name, *overrides):
     """Leave a run of a recipe made tiny, with a checkpoint."""
     recipe = load_recipe(name, [*RUN, *TINY[name], *overrides])
     run = RunDir.create(folder, recipe, {str(prepared): Manifest.load(prepared).digest})
-    players = build_train_state(recipe, DIM, torch.device("cpu"))
-    save_checkpoint(run.checkpoints, 0, players.state_dict())
+    state = build_train_state(recipe, DIM, torch.device("cpu"))
+    save_checkpoint(run.checkpoints, 0, state.state_dict())
     return folder
 
 

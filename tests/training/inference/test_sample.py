@@ -14,7 +14,7 @@ from training.config.load import load_recipe
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
 from training.inference.export import export
-from training.inference.sample import show
+from training.inference.sample import write_samples
 from training.inference.sample_grid import SampleGridWriter
 from training.runs.load_run import load_run
 from training.trainer.run import start
@@ -45,11 +45,11 @@ def run(prepared, tmp_path_factory):
 
 def test_a_run_that_makes_whole_pictures_shows_them(prepared, tmp_path):
     start(load_recipe("dcgan", WHOLE), [prepared], tmp_path / "run", quiet)
-    show(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
+    write_samples(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
     # Eight draws and a real picture of 32 pixels, twice as large.
     assert Image.open(tmp_path / "grid.png").width == 9 * (2 * 32 + 4) + 4
     with pytest.raises(RunError, match="makes whole pictures: it has no grid of temperatures"):
-        show(tmp_path / "run", [prepared], tmp_path / "t.png", split="train", rows=2,
+        write_samples(tmp_path / "run", [prepared], tmp_path / "t.png", split="train", rows=2,
              temperatures=[0.0])  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_temperature_grid_has_a_column_for_each(prepared, tmp_path):
 def test_run_samples_equal_those_of_its_bundle(run, prepared, tmp_path):
     export(run, tmp_path / "bundle")
     for place in (run, tmp_path / "bundle"):
-        show(place, [prepared], tmp_path / f"{place.name}.png", split="train", rows=2)
+        write_samples(place, [prepared], tmp_path / f"{place.name}.png", split="train", rows=2)
     tiles = [Image.open(tmp_path / f"{name}.png").convert("L") for name in ("run", "bundle")]
     # The bundle's weights are in half precision: a level or two.
     differences = [abs(a - b) for a, b in zip(*(t.tobytes() for t in tiles), strict=True)]
@@ -94,7 +94,9 @@ def test_best_checkpoint_can_be_exported_instead_of_newest(run, tmp_path):
 def test_a_run_without_a_best_checkpoint_says_so(prepared, tmp_path):
     start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
     with pytest.raises(RunError, match="best cannot be read"):
-        show(tmp_path / "run", [prepared], tmp_path / "x.png", split="train", rows=2, which="best")
+        write_samples(
+            tmp_path / "run", [prepared], tmp_path / "x.png", split="train", rows=2, which="best"
+        )
 
 
 def other_encoder(folder):
@@ -110,7 +112,7 @@ def test_captions_of_another_encoder_are_refused(run, kind, tmp_path):
     place = run if kind == "run" else tmp_path / "bundle"
     data = other_encoder(tmp_path / "data")
     with pytest.raises(PreparedDataError, match="embedded by another encoder"):
-        show(place, [data], tmp_path / "grid.png", split="train", rows=2)
+        write_samples(place, [data], tmp_path / "grid.png", split="train", rows=2)
     assert not (tmp_path / "grid.png").exists()
 
 

@@ -13,7 +13,7 @@ from training.monitors import (
     MonitorSettings,
     Observation,
     read_findings,
-    record,
+    record_findings,
 )
 
 STUCK = {"balance": {"warn_after": 100, "act_after": 300}}
@@ -105,8 +105,8 @@ def test_a_mistyped_guard_setting_is_refused():
 
 def test_findings_are_recorded_once_and_read_back(photos, tmp_path):
     found = looks(watch(**STUCK), photos, range(0, 350, 50), k=1.0)
-    assert record(tmp_path, found) == found
-    assert record(tmp_path, found) == []
+    assert record_findings(tmp_path, found) == found
+    assert record_findings(tmp_path, found) == []
     assert [tuple(line.values()) for line in read_findings(tmp_path)] == [
         astuple(finding) for finding in found
     ]

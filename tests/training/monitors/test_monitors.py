@@ -7,12 +7,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 from training.monitors import MonitorSettings, Observation
 from training.monitors.loss_spike import LossSpike
 
-GUARDS = MonitorSettings().on_duty()
+GUARDS = MonitorSettings().enabled_monitors()
 
 
 def says(guard, fills, reals, figures=None, past=None, **more):
     seen = Observation(1000, figures or {}, fills, reals, **more)
-    return GUARDS[guard].trouble(seen, past or {})
+    return GUARDS[guard].check(seen, past or {})
 
 
 def noise(shape, size):

@@ -29,7 +29,7 @@ def test_auto_precision_at_resume_is_resolved_too(prepared, tmp_path, monkeypatc
 
 def test_explicit_precision_is_used(monkeypatch):
     monkeypatch.setattr(precision, "has_bf16", lambda device: False)
-    assert [precision.chosen(name, "cpu") for name in ("bf16", "fp32")] == ["bf16", "fp32"]
+    assert [precision.pick_precision(name, "cpu") for name in ("bf16", "fp32")] == ["bf16", "fp32"]
     with precision.autocast("bf16", "cpu"):
         assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype == torch.bfloat16
     with precision.autocast("auto", "cpu"):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from training.reporting.image_grid import LABEL_WIDTH, picture_grid, stacked
+from training.reporting.image_grid import LABEL_WIDTH, picture_grid, stack_grids
 
 PICTURES = {"one": torch.full((2, 3, 8, 8), 200, dtype=torch.uint8)}
 
@@ -26,7 +26,7 @@ def test_ends_for_another_number_of_rows_are_refused():
 
 
 def test_grids_are_stacked_in_order_and_left_aligned():
-    sheet = stacked([Image.new("RGB", (4, 3), "red"), Image.new("RGB", (6, 2), "blue")])
+    sheet = stack_grids([Image.new("RGB", (4, 3), "red"), Image.new("RGB", (6, 2), "blue")])
     assert sheet.size == (6, 5)
     found = [sheet.getpixel(place) for place in ((0, 2), (5, 2), (5, 4))]
     assert found == [(255, 0, 0), (255, 255, 255), (0, 0, 255)]

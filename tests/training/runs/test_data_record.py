@@ -56,7 +56,7 @@ def test_export_needs_no_data(run, data, tmp_path):
 
 def test_older_runs_read_the_manifest(run, data):
     forget_record(run)
-    (record,) = RunDir.open(run).records()
+    (record,) = RunDir.open(run).data_records()
     assert record.digest == Manifest.load(data).digest
 
 

@@ -32,7 +32,7 @@ def bundle(prepared, tmp_path_factory):
 
 
 def test_the_generator_begins_with_the_bundle_s_weights(bundle, prepared, tmp_path):
-    start(small_recipe("run.steps=1", *STILL), [prepared], tmp_path, quiet, begin_with=bundle)
+    start(small_recipe("run.steps=1", *STILL), [prepared], tmp_path, quiet, init_from=bundle)
     begun = load_bundle(bundle).generator.state_dict()
     weights = load_run(tmp_path, "newest").generator.state_dict()
     trained = [name for name in begun if "running" not in name and "tracked" not in name]
@@ -41,9 +41,9 @@ def test_the_generator_begins_with_the_bundle_s_weights(bundle, prepared, tmp_pa
 
 def test_its_average_begins_there_too(bundle):
     recipe = small_recipe()
-    players = build_train_state(recipe, DIM, torch.device("cpu"))
-    init_weights(players, find_init_checkpoint(bundle, recipe, "sha256:test"))
-    average = players.average.module.state_dict()
+    state = build_train_state(recipe, DIM, torch.device("cpu"))
+    init_weights(state, find_init_checkpoint(bundle, recipe, "sha256:test"))
+    average = state.average.module.state_dict()
     begun = load_bundle(bundle).generator.state_dict()
     assert all(torch.equal(average[name], begun[name]) for name in begun)
 
@@ -51,9 +51,9 @@ def test_its_average_begins_there_too(bundle):
 def test_another_generator_or_no_bundle_is_an_error(bundle, prepared, tmp_path):
     wider = "generator.settings={ caption_code = 4, noise_dim = 4, width = 16, decoder_width = 4 }"
     with pytest.raises(RunError, match="width"):
-        start(small_recipe(wider), [prepared], tmp_path / "run", quiet, begin_with=bundle)
+        start(small_recipe(wider), [prepared], tmp_path / "run", quiet, init_from=bundle)
     with pytest.raises(RunError, match="no bundle at"):
-        start(small_recipe(), [prepared], tmp_path / "run", quiet, begin_with=tmp_path)
+        start(small_recipe(), [prepared], tmp_path / "run", quiet, init_from=tmp_path)
     assert not (tmp_path / "run").exists()
 
 
@@ -65,7 +65,7 @@ def test_settings_that_change_no_weight_may_differ(prepared, tmp_path):
     start(unet('upsample="nearest"'), [prepared], tmp_path / "run", quiet)
     export(tmp_path / "run", tmp_path / "bundle", guidance=1.5)
     changed = unet('upsample="bilinear", membrane=true')
-    start(changed, [prepared], tmp_path / "next", quiet, begin_with=tmp_path / "bundle")
+    start(changed, [prepared], tmp_path / "next", quiet, init_from=tmp_path / "bundle")
     settings = load_run(tmp_path / "next", "newest").generator.settings
     assert settings.upsample == "bilinear" and settings.membrane
 
@@ -74,14 +74,14 @@ def test_run_without_checkpoint_restarts_and_refuses_another_bundle(bundle, prep
     recipe, copied = small_recipe("run.steps=1", *STILL), tmp_path / "bundle"
     sound = load_bundle(bundle)
     save_bundle(copied, sound.generator, sound.config, "# copied")
-    start(recipe, [prepared], tmp_path / "run", quiet, begin_with=copied)
+    start(recipe, [prepared], tmp_path / "run", quiet, init_from=copied)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     resume(tmp_path / "run", [], quiet)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     with torch.no_grad():
         next(sound.generator.parameters()).add_(1)
     save_bundle(copied, sound.generator, sound.config, "# another")
-    with pytest.raises(RunError, match="is not the bundle that this run begins with"):
+    with pytest.raises(RunError, match="is not the bundle that this run began with"):
         resume(tmp_path / "run", [], quiet)
 
 
@@ -90,7 +90,7 @@ def orphan(bundle, prepared, tmp_path):
     """A run without a checkpoint whose bundle has moved to `new`."""
     shutil.copytree(bundle, tmp_path / "old")
     recipe = small_recipe("run.steps=1", *STILL)
-    start(recipe, [prepared], tmp_path / "run", quiet, begin_with=tmp_path / "old")
+    start(recipe, [prepared], tmp_path / "run", quiet, init_from=tmp_path / "old")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     (tmp_path / "old").rename(tmp_path / "new")
     return tmp_path
@@ -99,8 +99,8 @@ def orphan(bundle, prepared, tmp_path):
 def test_a_bundle_that_moved_is_found_by_from(orphan):
     with pytest.raises(RunError, match="say where with --from"):
         resume(orphan / "run", [], quiet)
-    resume(orphan / "run", [], quiet, begin_with=orphan / "new")
-    assert RunDir.open(orphan / "run").origin.place == str(orphan / "new")
+    resume(orphan / "run", [], quiet, init_from=orphan / "new")
+    assert RunDir.open(orphan / "run").init_checkpoint.place == str(orphan / "new")
 
 
 def test_from_refuses_another_bundle_before_changes(orphan):
@@ -109,19 +109,19 @@ def test_from_refuses_another_bundle_before_changes(orphan):
         next(sound.generator.parameters()).add_(1)
     save_bundle(orphan / "other", sound.generator, sound.config, "# other")
     before = (orphan / "run/run.json").read_text()
-    with pytest.raises(RunError, match="is not the bundle that this run begins with"):
-        resume(orphan / "run", [], quiet, begin_with=orphan / "other")
+    with pytest.raises(RunError, match="is not the bundle that this run began with"):
+        resume(orphan / "run", [], quiet, init_from=orphan / "other")
     assert (orphan / "run/run.json").read_text() == before
 
 
 def test_from_is_refused_where_no_bundle_was(bundle, prepared, tmp_path):
     start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
     with pytest.raises(RunError, match="did not begin with a bundle"):
-        resume(tmp_path / "run", [], quiet, begin_with=bundle)
+        resume(tmp_path / "run", [], quiet, init_from=bundle)
 
 
 def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path):
-    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet, begin_with=bundle)
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet, init_from=bundle)
     export(tmp_path / "run", tmp_path / "bundle")
     told = json.loads((tmp_path / "bundle" / "config.json").read_text())["training"]["begun_with"]
     assert told == {

@@ -15,7 +15,7 @@ from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoi
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
 from training.runs.train_state import build_train_state
-from training.trainer.monitor_callback import WATCH, MonitorCallback
+from training.trainer.monitor_callback import MONITOR_STATE, MonitorCallback
 from training.trainer.run import resume, start
 
 # Grids take longer than steps.
@@ -62,7 +62,7 @@ def test_guards_change_nothing_of_what_a_run_computes(guarded, prepared, tmp_pat
         load_checkpoint(folder / "checkpoints")[1] for folder in (guarded[0], tmp_path / "off")
     )
     assert not read_findings(tmp_path / "off")
-    assert watched.pop(WATCH) != alone.pop(WATCH)
+    assert watched.pop(MONITOR_STATE) != alone.pop(MONITOR_STATE)
     weights = [watched["generator"], alone["generator"]]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -117,7 +117,7 @@ def test_a_loss_jump_rolls_back_and_goes_on(prepared, tmp_path):
     assert [(f.step, f.action.value) for f in told] == [(6, "warn"), (7, "roll back")]
     assert seen == [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8]
     assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert load_checkpoint(folder / "checkpoints")[1][WATCH]["rollbacks"] == 1
+    assert load_checkpoint(folder / "checkpoints")[1][MONITOR_STATE]["rollbacks"] == 1
 
 
 def test_steps_repeated_after_rollback_draw_other_noise(prepared, tmp_path):
@@ -142,10 +142,10 @@ def test_config_change_at_resume_resets_loss_comparison(prepared, tmp_path):
     start(small_recipe(*JUMP, "run.steps=5"), [prepared], folder, quiet)
     resume(folder, ["run.steps=6", "objective.settings.l2=1000"], quiet)
     assert not read_findings(folder)
-    assert len(load_checkpoint(folder / "checkpoints")[1][WATCH]["past"]["generator"]) == 1
+    assert len(load_checkpoint(folder / "checkpoints")[1][MONITOR_STATE]["past"]["generator"]) == 1
 
 
-@pytest.mark.parametrize(("part", "welcome"), [(WATCH, True), ("objective", False)])
+@pytest.mark.parametrize(("part", "welcome"), [(MONITOR_STATE, True), ("objective", False)])
 def test_checkpoint_lacking_only_monitors_resumes(part, welcome, prepared, tmp_path):
     folder = tmp_path / "run"
     start(small_recipe(*JUMP, "run.steps=2"), [prepared], folder, quiet)
@@ -163,18 +163,18 @@ SIZES = [
 
 
 def lookout(recipe, pictures, folder):
-    players = build_train_state(recipe, 8, torch.device("cpu"))
+    state = build_train_state(recipe, 8, torch.device("cpu"))
     batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0, recipe.picture)
-    return MonitorCallback(RunDir.create(folder, recipe, {}), players, batches)
+    return MonitorCallback(RunDir.create(folder, recipe, {}), state, batches)
 
 
 def test_monitor_check_leaves_torch_rng_and_mode_unchanged(pictures, tmp_path):
     looking = lookout(small_recipe("run.ema=0"), pictures, tmp_path / "run")
-    looking.players.generator.train()
+    looking.state.generator.train()
     state = torch.get_rng_state()
     first, second = looking.fills(), looking.fills()
     assert torch.equal(torch.get_rng_state(), state)
-    assert all(module.training for module in looking.players.generator.modules())
+    assert all(module.training for module in looking.state.generator.modules())
     assert torch.equal(first, second)
 
 

@@ -53,7 +53,7 @@ def test_nonfinite_weights_never_replace_a_checkpoint(prepared, tmp_path, monkey
         figures = sound(self, step)
         if step == 3:
             with torch.no_grad():
-                next(self.players.generator.parameters()).fill_(torch.inf)
+                next(self.state.generator.parameters()).fill_(torch.inf)
         return figures
 
     monkeypatch.setattr(training.trainer.trainer.Trainer, "train_step", spoil)

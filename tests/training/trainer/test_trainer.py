@@ -131,14 +131,14 @@ def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
 def test_nonfinite_term_stops_run_before_the_step(prepared, pictures, tmp_path):
     recipe = small_recipe()
     run = RunDir.create(tmp_path / "run", recipe, {})
-    players = build_train_state(recipe, 8, torch.device("cpu"))
-    trainer = Trainer(run, players, BatchSource([pictures], 4, 0.5, recipe.augment, 0))
+    state = build_train_state(recipe, 8, torch.device("cpu"))
+    trainer = Trainer(run, state, BatchSource([pictures], 4, 0.5, recipe.augment, 0))
     with torch.no_grad():
-        players.discriminator.judge[0].bias.fill_(torch.nan)
-    before = {k: v.clone() for k, v in players.generator.named_parameters()}
+        state.discriminator.judge[0].bias.fill_(torch.nan)
+    before = {k: v.clone() for k, v in state.generator.named_parameters()}
     with pytest.raises(NonFiniteError, match="discriminator/real is nan at step 0"):
         trainer.train_step(0)
-    assert all(torch.equal(before[k], v) for k, v in players.generator.named_parameters())
+    assert all(torch.equal(before[k], v) for k, v in state.generator.named_parameters())
 
 
 def test_each_feature_of_first_system_can_be_disabled(prepared, tmp_path):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from training.experiments.began.correlation import RankCorrelation
 from training.experiments.drawing import tidy
-from training.reporting.curves import Log, bounds, series, thinned
+from training.reporting.curves import Log, axis_limits, series, thin
 
 MEASURE = "state/M"
 
@@ -24,12 +24,12 @@ def drawing(
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.3])
     against(left, rows, found)
     logged, values = series(MEASURE, log)
-    right.plot(*thinned(logged, values), color="C0", alpha=0.25, lw=0.8)
+    right.plot(*thin(logged, values), color="C0", alpha=0.25, lw=0.8)
     steps = [row["step"] for row in rows]
     right.plot(steps, [row["M"] for row in rows], "C0o-", ms=4)
     tidy(right, f"M (mean over {window} steps) and KID", "step")
     right.set_ylabel("M", color="C0", fontsize=9)
-    right.set_ylim(*bounds(values))
+    right.set_ylim(*axis_limits(values))
     other = right.twinx()
     kids, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
     other.errorbar(steps, kids, yerr=spreads, fmt="C1s-", ms=4, capsize=2)

@@ -6,7 +6,7 @@ from torch import Tensor
 from models.geometry import to_float
 from training.common.errors import RunError
 from training.data.batches import Batch
-from training.inference.generate import AT_ONCE
+from training.inference.generate import CHUNK
 from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.began import Began
 from training.runs.load_run import LoadedRun
@@ -19,7 +19,7 @@ def began_objective(loaded: LoadedRun) -> Began:
     Raises:
         RunError: it is not BEGAN's.
     """
-    objective = loaded.players.objective
+    objective = loaded.state.objective
     if not isinstance(objective, Began):
         kind = loaded.recipe.objective.kind
         raise RunError(f"{loaded.name} is no BEGAN: it was trained with the objective {kind!r}")
@@ -43,7 +43,7 @@ def reconstruction_losses(loaded: LoadedRun, batch: Batch, pictures: Tensor) -> 
     objective, layout = began_objective(loaded), memory_format(loaded.recipe.engine)
     device = next(loaded.discriminator.parameters()).device
     found = []
-    for rows in torch.arange(len(pictures)).split(AT_ONCE):
+    for rows in torch.arange(len(pictures)).split(CHUNK):
         part = Batch(to_float(pictures[rows]), batch.mask[rows], batch.caption[rows])
         scene = DiscriminatorInput(*part.to(device, layout))
         found.append(objective.loss(loaded.discriminator, scene).double().cpu())

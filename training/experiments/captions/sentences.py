@@ -41,7 +41,7 @@ def said(run: LoadedRun, sentence: str, count: int) -> Ends:
         EncoderError: the encoder is not to be had.
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
-    encoder = encoder_of(run.run.any_record())
+    encoder = encoder_of(run.run.any_data_record())
     return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
 
 

@@ -54,7 +54,7 @@ def filler(run: LoadedRun) -> Filler:
 
 def data_folder(runs: Sequence[LoadedRun], data: Path | None) -> Path:
     """Return where to take pictures from: the first data of the first run by default."""
-    return data or runs[0].run.first_data()
+    return data or runs[0].run.first_data_folder()
 
 
 def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> PreparedSplit:
@@ -64,7 +64,7 @@ def load_shared(runs: Sequence[LoadedRun], folder: Path, split: str | None) -> P
         RunError: the runs' captions were not all embedded by one encoder.
         PreparedDataError: no such split, or embedded by another encoder than the runs' captions.
     """
-    encoders = {run.run.any_record().encoder_fingerprint for run in runs}
+    encoders = {run.run.any_data_record().encoder_fingerprint for run in runs}
     if len(encoders) > 1:
         raise RunError("the runs were trained with different sentence encoders")
     split = split or Manifest.load(folder).held_out

@@ -15,7 +15,7 @@ from training.metrics.kid import Kid, kid
 from training.metrics.mobilenet import feature_distance
 from training.metrics.pixels import hole_psnr, hole_ssim, l1_levels
 from training.metrics.seam import seam_gradient, square_gradient
-from training.monitors.low_contrast import contrast
+from training.monitors.low_contrast import pixel_std
 
 # Figure -> whether more of it is better; None where it should be 1, as in the real pictures.
 FIGURES: dict[str, bool | None] = {
@@ -83,7 +83,7 @@ def measure(
         "feature_distance": feature_distance(features[0], reals),
         "seam_ratio": relative(seam_gradient, first, pictures.pixels),
         "square_ratio": relative(square_gradient, first, pictures.pixels),
-        "contrast": relative(contrast, fills[0], real),
+        "contrast": relative(pixel_std, fills[0], real),
         "draws_differ_levels": pairwise(l1_levels, fills),
         "draws_differ_features": pairwise(feature_distance, features),
     }

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from models.geometry import hide, to_float, to_uint8
 from training.common.console import stage_progress
-from training.common.output_files import write_whole
-from training.config.image_spec import INPAINTING
+from training.common.output_files import write_atomically
+from training.config.image_spec import INPAINT_SPEC
 from training.evaluation.run_quality import Generated, definitions, generate_for, measure
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
 from training.metrics.mobilenet import require_extractor
@@ -63,7 +63,7 @@ def systems(
     named = {name: text for whole in kinds for name, text in definitions(whole=whole).items()}
     results = {"rows": rows, "definitions": DEFINITIONS | named}
     leave(out, "systems", loaded, results, gallery(loaded, made))
-    write_whole(out.with_suffix(".md"), markdown(rows))
+    write_atomically(out.with_suffix(".md"), markdown(rows))
 
 
 def row(one: LoadedRun, found: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def gallery(loaded: list[LoadedRun], made: list[Generated]) -> Image.Image:
 def context(made: Generated) -> Tensor:
     """Return what the inpainting systems were shown."""
     reals = made.reals[:SHOWN]
-    return to_uint8(hide(to_float(reals), INPAINTING.mask(len(reals))))
+    return to_uint8(hide(to_float(reals), INPAINT_SPEC.mask(len(reals))))
 
 
 def enlarged(pictures: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from training.experiments.latents.contexts import enlargement
 from training.experiments.latents.latent_sums import TERMS, Sums
-from training.reporting.image_grid import picture_grid, stacked
+from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun
 
 SHOWN = 3  # rounds
@@ -16,7 +16,7 @@ WHITE = 255
 def drawing(run: LoadedRun, sums: Sums) -> Image.Image:
     """Draw the first rounds, each four rows: three samples and what the mean latent makes."""
     scale = enlargement(run)
-    return stacked(
+    return stack_grids(
         [
             picture_grid(columns(sums, row), labels(row), scale)
             for row in range(min(SHOWN, len(sums.means)))

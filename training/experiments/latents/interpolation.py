@@ -19,7 +19,7 @@ from training.experiments.latents.paths import spherical, straight, surface
 from training.experiments.latents.smoothness import MEANINGS, contrast, euclidean, evenness, levels
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
 from training.metrics.mobilenet import FeatureExtractor, load_extractor
-from training.reporting.image_grid import picture_grid, stacked
+from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 SHOWN = 3  # pairs
@@ -90,7 +90,7 @@ def drawing(
     corners = ["spherical between four: the ends of pair 1", *[""] * (len(square) - 2)]
     corners.append("the ends of pair 2")
     scale = enlargement(run)
-    return stacked(
+    return stack_grids(
         [
             picture_grid(columns, texts, scale)
             for columns, texts in (

@@ -8,7 +8,7 @@ from models.discriminator_outputs import Reconstruction
 from models.discriminators import DISCRIMINATORS
 from models.geometry import to_float
 from training.runs.load_run import LoadedRun
-from training.runs.train_state import network
+from training.runs.train_state import build_network
 
 GRID = 4
 AT_ONCE = 64
@@ -50,13 +50,13 @@ def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
 def anew(loaded: LoadedRun, seed: int) -> nn.Module:
     """Build a run's discriminator with freshly drawn weights."""
     torch.manual_seed(seed)
-    fresh = network(loaded.recipe.discriminator, DISCRIMINATORS, caption_dim(loaded))
+    fresh = build_network(loaded.recipe.discriminator, DISCRIMINATORS, caption_dim(loaded))
     return fresh.eval()
 
 
 def caption_dim(loaded: LoadedRun) -> int:
     """Return the length of the captions that a run was trained with."""
-    return loaded.run.any_record().caption_dim
+    return loaded.run.any_data_record().caption_dim
 
 
 def described(discriminator: nn.Module) -> str:

@@ -10,7 +10,7 @@ from matplotlib.ticker import SymmetricalLogLocator
 from torch import Tensor
 
 from training.experiments.drawing import over_strips, tidy
-from training.reporting.curves import series, smoothed, thinned
+from training.reporting.curves import series, smooth, thin
 
 
 def drawing(
@@ -80,7 +80,7 @@ def estimates(
     largest = []
     for row, log in zip(rows, logs, strict=True):
         steps, values = series("state/wasserstein", log)
-        axes.plot(*thinned(steps, smoothed(values)), label=f"{row['clip']:g}")
+        axes.plot(*thin(steps, smooth(values)), label=f"{row['clip']:g}")
         largest.append(float(np.abs(values).max()))
     linear = max(min(largest) / 10, 1e-12)
     axes.set_yscale("symlog", linthresh=linear)

@@ -4,7 +4,7 @@ import pytest
 
 from training.common.errors import RunError
 from training.experiments.comparison.run_state import end_of, equal_steps, steps_there
-from training.monitors import Action, Finding, record
+from training.monitors import Action, Finding, record_findings
 
 
 def write_log(folder, ms, **more):
@@ -33,7 +33,7 @@ def test_non_finite_figure_is_a_divergence(tmp_path):
 @pytest.mark.parametrize(("action", "diverged"), [(Action.STOP, True), (Action.WARN, False)])
 def test_monitor_stop_is_divergence_but_warning_is_not(tmp_path, action, diverged):
     folder = write_log(tmp_path, [0.3, 0.2])
-    record(folder, [Finding(1, "collapse", "all alike", action, 0)])
+    record_findings(folder, [Finding(1, "collapse", "all alike", action, 0)])
     assert end_of(folder, 1)["diverged"] is diverged
 
 

@@ -9,7 +9,7 @@ from tests.helpers.training.finished_run import write_run
 from tests.helpers.training.small_run import small_recipe
 from training.data.manifest import Manifest
 from training.experiments.comparison.systems import cell, markdown, systems
-from training.runs.cost import minutes, run_cost
+from training.runs.cost import run_cost, training_minutes
 from training.runs.run_dir import RunDir
 from training.trainer.run import start
 
@@ -27,7 +27,7 @@ def log(times, **figures):
 
 
 def test_minutes_exclude_the_time_a_run_was_stopped():
-    assert minutes(log([0, 60, 120, 10_000, 10_060])) == 3.0
+    assert training_minutes(log([0, 60, 120, 10_000, 10_060])) == 3.0
 
 
 def test_images_seen_count_every_critic_step(tmp_path):

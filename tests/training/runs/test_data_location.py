@@ -10,7 +10,7 @@ from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.experiments.comparison.filling import data_folder, load_filling, load_shared
 from training.inference.export import export
-from training.inference.sample import show
+from training.inference.sample import write_samples
 from training.runs.run_dir import RunDir
 from training.trainer.run import resume, start
 
@@ -49,7 +49,7 @@ def forget_records(run):
 def test_export_and_sample_do_not_need_the_data(moved):
     export(moved / "run", moved / "bundle")
     assert load_bundle(moved / "bundle").config.training["data"][0]["train"]["images"] == 24
-    show(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
+    write_samples(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
 
 
 def test_resume_says_how_to_name_data_that_moved(moved):
@@ -77,7 +77,7 @@ def test_run_of_older_version_accepts_given_data(moved):
     with pytest.raises(PreparedDataError, match="no prepared data"):
         export(moved / "run", moved / "bundle")
     export(moved / "run", moved / "bundle", data=[moved / "there"])
-    show(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
+    write_samples(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
     resume(moved / "run", ["run.steps=2"], quiet, data=[moved / "there"])
     assert RunDir.open(moved / "run").prepared[0].caption_dim == 8
 
@@ -110,4 +110,4 @@ def test_one_of_two_data_folders_gives_the_encoder(moved):
 
 def test_moved_first_data_says_how_to_name_it(moved):
     with pytest.raises(PreparedDataError, match="say where with --data"):
-        RunDir.open(moved / "run").first_data()
+        RunDir.open(moved / "run").first_data_folder()

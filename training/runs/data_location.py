@@ -7,7 +7,7 @@ from training.common.errors import PreparedDataError
 from training.data.manifest import Manifest
 
 
-def relocated(
+def relocate_data(
     data: Mapping[str, str], places: Sequence[Path], *, all_fit: bool = True
 ) -> dict[str, str]:
     """Return a run's data, digests by folder, with the folders that have moved replaced.
