@@ -56,7 +56,7 @@ class Pairing:
             self.name,
             self.pixels[rows],
             [self.captions[i] for i in kept],
-            [self.mismatched[i] for i in kept],
+            [self.others[i] for i in kept],
             self.vectors[rows],
             self.other_vectors[rows],
             [self.swaps[i] for i in kept] if self.swaps else [],
