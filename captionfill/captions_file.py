@@ -1,4 +1,4 @@
-"""Captions files as `datasets` lays out an imagefolder: metadata.jsonl or metadata.csv."""
+"""Captions files of an image folder, as `datasets` reads them: metadata.jsonl or metadata.csv."""
 
 import csv
 import io
@@ -8,33 +8,33 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-# Of the two, the first counts.
+# The first that exists is read.
 NAMES = ("metadata.jsonl", "metadata.csv")
-# The first that has something counts; the last is what `datasets` calls captions.
+# The first that is not empty is read; `text` is the name that `datasets` uses.
 COLUMNS = ("caption", "captions", "text")
 
 
 class CaptionRow(NamedTuple):
-    """A picture's name and its caption; the caption may be empty, and is checked later."""
+    """The name of an image file, and its caption, which may be empty."""
 
     name: str
     caption: str
 
 
-def by_form(names: Iterable[str]) -> dict[str, str]:
-    """Names by their composed form (Unicode NFC); macOS decomposes accents in names of files."""
+def by_composed_form(names: Iterable[str]) -> dict[str, str]:
+    """Index names by their composed form (Unicode NFC); macOS decomposes accents in file names."""
     return {unicodedata.normalize("NFC", name): name for name in names}
 
 
 def read_rows(text: str, name: str) -> list[CaptionRow]:
     """Read a captions file.
 
-    Each row has ``file_name`` and ``caption``, ``captions``, of which the first counts, or
-    ``text``, as `datasets` calls them.
+    Each row has ``file_name`` and one of ``caption``, ``captions`` (the first of them is used) and
+    ``text``.
 
     Args:
-        text: what is in the file; a byte order mark at its beginning is left out.
-        name: of the file, which says how it is written.
+        text: content of the file; a byte order mark is ignored.
+        name: of the file; its ending gives the format.
 
     Raises:
         ValueError: a row that cannot be read, has no ``file_name`` or more fields than columns, or
@@ -61,17 +61,17 @@ def _row(fields: Any, number: int) -> CaptionRow:
     name = fields.get("file_name") if isinstance(fields, Mapping) else None
     if not isinstance(name, str) or not name:
         raise ValueError(f"row {number} has no file_name")
-    if None in fields:  # where csv puts what is more than the header
+    if None in fields:  # csv puts surplus fields there
         raise ValueError(f"row {number} has more fields than columns: quote a text with commas")
     given = next((fields[column] for column in COLUMNS if fields.get(column)), "")
     try:
-        return CaptionRow(name, _first_text(given))
+        return CaptionRow(name, _first_caption(given))
     except ValueError as error:
         raise ValueError(f"row {number}: {error}") from error
 
 
-def _first_text(given: Any) -> str:
-    """The first of the captions in a field: a text, a number, or a list, in CSV as JSON."""
+def _first_caption(given: Any) -> str:
+    """Return the first caption of a field: a text, a number, or a list (in CSV as JSON)."""
     if isinstance(given, str) and given.startswith(('["', "['")):
         try:
             given = json.loads(given)

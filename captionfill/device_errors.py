@@ -1,8 +1,8 @@
-"""Which errors of a computation are the device's and not the input's: by kind, else by message.
+"""Classify errors of a computation: out of memory, a failed device, or the input's own.
 
-Most come as a plain RuntimeError, so that the message is all there is to go by. Sources: PyTorch's
-c10/cuda/CUDAException.cpp and c10/core/impl/alloc_cpu.cpp, the CUDA runtime's list of errors, the
-status codes of cuBLAS and cuDNN, and OpenCL's as OpenVINO's GPU plugin tells them.
+Most are a plain RuntimeError, so that only the message tells them apart. Sources: PyTorch's
+c10/cuda/CUDAException.cpp and c10/core/impl/alloc_cpu.cpp, the error list of the CUDA runtime, the
+status codes of cuBLAS and cuDNN, and the OpenCL codes in messages of OpenVINO's GPU plugin.
 """
 
 import re
@@ -12,7 +12,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|_STATUS_ALLOC_FAILED|CL_MEM_OBJECT_ALLOCATION_FAILURE|bad_alloc",
     re.IGNORECASE,
 )
-# All of these stay: whatever the process computes from then on fails with the same error.
+# None of these passes: every later computation of the process fails with the same error.
 _DEVICE = re.compile(
     r"\b(CUDA|HIP|cuBLAS|cuDNN|cuFFT|cuSPARSE|cuRAND|NVRTC|MPS|XPU|NCCL)( driver| runtime)? error"
     r"|\b(CUBLAS|CUDNN|CUFFT|CUSPARSE|CUSOLVER)_STATUS_|device-side assert"
@@ -20,7 +20,7 @@ _DEVICE = re.compile(
     r"|no CUDA(-capable device|\s+GPUs)|CL_(OUT_OF_RESOURCES|DEVICE_NOT_AVAILABLE|INVALID_CONTEXT)",
     re.IGNORECASE,
 )
-# By name, since the worker's own process, which reads this module too, does without torch.
+# By name: the worker's process imports this module without torch.
 _DEVICE_KINDS = {"AcceleratorError"}
 _MEMORY_KINDS = {"OutOfMemoryError", "MemoryError", "OutOfMemory"}
 

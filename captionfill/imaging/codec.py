@@ -1,4 +1,4 @@
-"""Bytes -> an upright picture, checked by content; and back to PNG."""
+"""Decode PNG, JPEG and WebP into upright 8-bit RGB, and encode PNG."""
 
 import logging
 from collections.abc import Callable
@@ -26,6 +26,7 @@ log = logging.getLogger("captionfill.pictures")
 Pixels = NDArray[np.uint8]
 
 MIN_SIDE = 64
+MAX_PIXELS = 40_000_000
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
 _GREY = {"1", "L", "LA"}
@@ -39,27 +40,27 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_BEHIND_HEADER = 33  # of a PNG: its signature and IHDR
+_HEADER_END = 33  # of a PNG: behind the signature and IHDR
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture.
+    """A decoded image, upright.
 
     Attributes:
-        rgb: `(H, W, 3)`.
-        alpha: `(H, W)`, if any.
+        rgb: uint8 `(H, W, 3)`.
+        alpha: uint8 `(H, W)`, if any.
         profile: the ICC profile, if any.
-        colour: PNG chunks that say what the levels mean, where there is no profile or besides it.
-        tone: the encoding of the levels, as far as the networks must know it.
-        notes: what of the upload is not in the answer, a sentence each.
+        colour: other colour information, as PNG chunks (`gAMA`, `cHRM`, `sRGB`, `cICP`, …).
+        transfer: how the levels are encoded.
+        notes: what of the file is not in the picture, a sentence each.
     """
 
     rgb: Pixels
     alpha: Pixels | None = None
     profile: bytes | None = None
     colour: bytes = b""
-    tone: TransferFunction = TransferFunction()  # noqa: RUF009 - it cannot change
+    transfer: TransferFunction = TransferFunction()  # noqa: RUF009 - it cannot change
     notes: tuple[str, ...] = ()
 
     @property
@@ -69,18 +70,18 @@ class Picture:
 
 
 def read_picture(data: bytes, max_pixels: int) -> Picture:
-    """Decode a still 8-bit PNG, JPEG or WebP, and turn it as its EXIF says.
+    """Decode a still 8-bit PNG, JPEG or WebP, and apply its EXIF orientation.
 
-    Grey and palette pictures come out as RGB, without loss. Metadata other than EXIF and colour
-    information, and what lies behind the picture's end, are skipped.
+    Grey and palette images are converted to RGB, without loss. Metadata other than EXIF and colour
+    information is skipped, and so are bytes behind the end of the image.
 
     Raises:
         UnsupportedPicture: another format, kind or depth, or broken data.
-        PictureTooLarge: more than ``max_pixels``; found in the header, before decoding.
+        PictureTooLarge: more than ``max_pixels``; read from the header, before decoding.
         PictureTooSmall: a side under 64 pixels.
     """
     try:
-        return _decode(_walk(data), max_pixels)
+        return _decode(_parse(data), max_pixels)
     except CaptionfillError:
         raise
     except Image.DecompressionBombError as error:
@@ -97,37 +98,58 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
 
 
 def strip_metadata(data: bytes) -> bytes:
-    """A picture's own bytes: what decodes to the same pixels, colours and orientation.
+    """Drop all bytes of a file that do not change its pixels, colours or orientation.
 
-    Whatever lies behind the picture's end is gone, and so is metadata other than EXIF and colour
-    information. Applied again, it changes nothing.
+    These are metadata other than EXIF and colour information, and bytes behind the end of the
+    image. Idempotent.
 
     Args:
-        data: of a picture that `read_picture` has taken.
+        data: a file that `read_picture` can decode.
     """
-    return _whole(_walk(data))
+    return _complete(_parse(data))
 
 
 def write_png(picture: Picture) -> bytes:
-    """Encode as PNG, losslessly, with the colour information and nothing else."""
+    """Encode as PNG, with the colour information and no other metadata."""
+    out = BytesIO()
+    to_image(picture).save(out, "PNG", compress_level=3)
+    written = out.getvalue()
+    return written[:_HEADER_END] + picture.colour + written[_HEADER_END:]
+
+
+def to_image(picture: Picture) -> Image.Image:
+    """Convert to a Pillow image, RGB or RGBA, with the ICC profile."""
     image = Image.fromarray(picture.rgb)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
-    out = BytesIO()
-    image.save(out, "PNG", compress_level=3, icc_profile=picture.profile)
-    if not picture.colour:
-        return out.getvalue()
-    written = out.getvalue()
-    return written[:_BEHIND_HEADER] + picture.colour + written[_BEHIND_HEADER:]
+    if picture.profile is not None:
+        image.info["icc_profile"] = picture.profile
+    return image
 
 
-def _walk(data: bytes) -> PictureFile:
+def convert_image(image: Image.Image, max_pixels: int) -> Picture:
+    """Convert a Pillow image. Its EXIF orientation is not applied.
+
+    Raises:
+        UnsupportedPicture: a mode of more than 8 bits, or its file is broken.
+        PictureTooLarge: more than ``max_pixels``.
+        PictureTooSmall: a side under 64 pixels.
+    """
+    _check(image, b"", max_pixels)
+    try:
+        image.load()
+    except Exception as error:
+        raise UnsupportedPicture("the picture's data is broken or cut short") from error
+    return _convert(image, PictureFile(b""))
+
+
+def _parse(data: bytes) -> PictureFile:
     parser = _parser(data)
     return parser(data) if parser else PictureFile(data)
 
 
 def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
-    """What walks a file that begins like this; None for other formats."""
+    """Return the parser of the file's format; None for an unknown format."""
     if data.startswith(png.SIGNATURE):
         return png.parse_png
     if data.startswith(jpeg.SIGNATURE):
@@ -135,19 +157,19 @@ def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
     return parse_webp if is_webp(data) else None
 
 
-def _whole(file: PictureFile) -> bytes:
+def _complete(file: PictureFile) -> bytes:
     return file.data if file.complete else file.data + jpeg.END
 
 
 def _decode(file: PictureFile, max_pixels: int) -> Picture:
-    data = _whole(file)
+    data = _complete(file)
     with Image.open(BytesIO(data), formats=_FORMATS) as image:
         _check(image, data, max_pixels)
         image.load()
         if not file.complete:
             check_ending(file.data, image)
         upright = _UPRIGHT.get(_orientation(image))
-        return _split(image if upright is None else image.transpose(upright), file)
+        return _convert(image if upright is None else image.transpose(upright), file)
 
 
 def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
@@ -165,7 +187,7 @@ def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
 
 
 def _is_deep_png(data: bytes) -> bool:
-    """Whether a PNG has 16 bits a channel, which Pillow would silently cut to 8."""
+    """Whether a PNG has 16 bits per channel, which Pillow would silently reduce to 8."""
     return data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
 
 
@@ -174,22 +196,22 @@ def _kind(image: Image.Image, data: bytes) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation that EXIF says; browsers and viewers turn for no other metadata."""
+    """The EXIF orientation, 1 to 8. Browsers and viewers read no other metadata for it."""
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))
         return int(exif.get(_ORIENTATION, 1))
-    except Exception:  # whatever Pillow raises on broken EXIF: the picture is taken as it lies
+    except Exception:  # Pillow raises many kinds on broken EXIF, which is ignored
         return 1
 
 
-def _split(image: Image.Image, file: PictureFile) -> Picture:
+def _convert(image: Image.Image, file: PictureFile) -> Picture:
     profile, note = None, None
     if found := image.info.get("icc_profile"):
-        profile, note = to_rgb_profile(found, image.mode in _GREY)
+        profile, note = to_rgb_profile(found, is_grey=image.mode in _GREY)
     notes = (*file.notes, note) if note else file.notes
-    about = profile, file.colour, TransferFunction(None if profile else file.gamma), notes
+    metadata = profile, file.colour, TransferFunction(None if profile else file.gamma), notes
     if "A" not in image.mode and "transparency" not in image.info:
-        return Picture(np.asarray(image.convert("RGB")), None, *about)
+        return Picture(np.asarray(image.convert("RGB")), None, *metadata)
     pixels = np.asarray(image.convert("RGBA"))
-    return Picture(pixels[..., :3], pixels[..., 3], *about)
+    return Picture(pixels[..., :3], pixels[..., 3], *metadata)

@@ -1,4 +1,4 @@
-"""What pixel values mean: profiles that fit an RGB answer, and the tone the networks know."""
+"""Colour information: ICC profiles for RGB output, and gamma conversion to and from sRGB."""
 
 import struct
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 Table = NDArray[np.uint8]
 
-# The exponent by which sRGB is encoded, nearly.
-_USUAL_GAMMA = 1 / 2.2
+# The exponent of sRGB's encoding, approximately.
+_SRGB_GAMMA = 1 / 2.2
 _GAMMA_RANGE = 0.2, 3.0
 _HEADER, _ENTRY = 128, 12
 # Adapted to D50: the primaries of sRGB (IEC 61966-2-1) as X, Y, Z.
@@ -25,20 +25,20 @@ _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 
 @dataclass(frozen=True)
 class TransferFunction:
-    """How 8-bit levels are encoded; the networks were trained on sRGB.
+    """How 8-bit levels are encoded. The networks were trained on sRGB.
 
     Attributes:
-        gamma: the exponent of the encoding, or None for that of sRGB.
+        gamma: exponent of the encoding; None for sRGB. Outside of 0.2 to 3 it is ignored.
     """
 
     gamma: float | None = None
 
-    def for_networks(self, levels: Table) -> Table:
-        """Levels as sRGB would encode them, any shape."""
+    def to_srgb(self, levels: Table) -> Table:
+        """Convert levels of any shape to sRGB."""
         return levels if self._exponent is None else _power(self._exponent)[levels]
 
-    def for_picture(self, levels: Table) -> Table:
-        """The way back."""
+    def from_srgb(self, levels: Table) -> Table:
+        """Convert levels of any shape from sRGB."""
         return levels if self._exponent is None else _power(1 / self._exponent)[levels]
 
     @cached_property
@@ -46,16 +46,16 @@ class TransferFunction:
         low, high = _GAMMA_RANGE
         if self.gamma is None or not low <= self.gamma <= high:
             return None
-        exponent = _USUAL_GAMMA / self.gamma
+        exponent = _SRGB_GAMMA / self.gamma
         return None if abs(exponent - 1) < 0.05 else exponent
 
 
-def to_rgb_profile(profile: bytes, is_grey: bool) -> tuple[bytes | None, str | None]:
-    """The profile to put into an RGB answer, and what is lost where there is none.
+def to_rgb_profile(profile: bytes, *, is_grey: bool) -> tuple[bytes | None, str | None]:
+    """Return the profile for the image converted to RGB, or None and a note why there is none.
 
     Args:
-        profile: ICC, as the picture has it.
-        is_grey: whether the picture has one channel beside alpha.
+        profile: ICC profile of the file.
+        is_grey: whether the file has one channel, beside alpha.
     """
     space = profile[16:20]
     if space == b"RGB ":
@@ -74,10 +74,10 @@ def _power(exponent: float) -> Table:
 
 
 def _from_grey(profile: bytes) -> bytes | None:
-    """A profile by which equal R, G and B look as the same level does by a profile for grey.
+    """Convert a grey profile to RGB: sRGB primaries, and the grey tone curve for each channel.
 
-    Its three tone curves are that of the grey one. Profiles that connect to Lab have none of this
-    kind.
+    Equal R, G and B then look as the grey level does. Profiles with a Lab connection space cannot
+    be converted this way.
     """
     tags = _tags(profile)
     curve = tags.get(b"kTRC")
@@ -90,7 +90,7 @@ def _from_grey(profile: bytes) -> bytes | None:
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
-    """The tags of a profile, as far as they lie within it."""
+    """The tags of a profile by name; tags that reach beyond its end are left out."""
     count = int.from_bytes(profile[_HEADER : _HEADER + 4], "big")
     found = {}
     for number in range(min(count, 100)):
@@ -103,7 +103,7 @@ def _tags(profile: bytes) -> dict[bytes, bytes]:
 
 
 def _profile(header: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Put a profile together (ICC.1, 7): header, table, tags, each at a multiple of four."""
+    """Build a profile (ICC.1, 7): header, tag table, and tags, each at a multiple of four bytes."""
     places: dict[bytes, int] = {}
     body = b""
     first = _HEADER + 4 + _ENTRY * len(tags)

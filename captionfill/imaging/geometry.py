@@ -1,7 +1,7 @@
-"""The window: the part of a picture that is scaled to 64×64, and the way back.
+"""The window: the square of an image that is scaled to 64×64, and pasting a fill back.
 
-Nothing here lets a pixel of the hole reach the context: scaling uses a triangle filter, whose
-weights are never negative, on the visible pixels alone, and divides by the weight it found.
+No pixel of the hole reaches the context: scaling applies a triangle filter to the visible pixels
+alone and divides by the sum of their weights, none of which is negative.
 """
 
 import re
@@ -15,7 +15,7 @@ from PIL import Image
 from captionfill.errors import InvalidRegion
 from captionfill.imaging.codec import Picture, Pixels
 
-# The networks' geometry; a test holds it to be that of `models.geometry`.
+# Equal to those of `models.geometry`, which needs torch; a test compares them.
 SIZE, HOLE, EDGE = 64, 32, 16
 MIN_REGION = 4
 
@@ -23,7 +23,7 @@ Weights = NDArray[np.float64]
 
 
 class Region(NamedTuple):
-    """The pixels to fill: left, top, width, height in the upright picture."""
+    """The pixels to fill: left, top, width and height in the upright image."""
 
     x: int
     y: int
@@ -36,7 +36,8 @@ class Window:
     """A square hole around a region, in the middle of a square twice its side.
 
     Attributes:
-        left: of the hole, in pixels; may lie beyond the picture's edge, as may `top`.
+        left: of the hole in pixels; may lie outside of the image, as may `top`.
+        top: of the hole.
         side: of the hole.
     """
 
@@ -46,19 +47,19 @@ class Window:
 
     @classmethod
     def around(cls, region: Region) -> "Window":
-        """The window whose hole is the smallest square centred on the region."""
+        """Return the window whose hole is the smallest square centred on the region."""
         side = max(region.width, region.height)
         left = region.x + (region.width - side) // 2
         return cls(left, region.y + (region.height - side) // 2, side)
 
     @property
     def corner(self) -> tuple[float, float]:
-        """Left and top of the window itself; in half pixels where the hole's side is odd."""
+        """Left and top of the window in pixels; half pixels where the side of the hole is odd."""
         return self.left - self.side / 2, self.top - self.side / 2
 
 
 def parse_region(text: str) -> Region:
-    """Read ``x,y,width,height``, whatever the picture.
+    """Read ``x,y,width,height``, for an image of any size.
 
     Raises:
         InvalidRegion: not four whole numbers.
@@ -69,7 +70,7 @@ def parse_region(text: str) -> Region:
 
 
 def resolve_region(text: str | None, size: tuple[int, int]) -> Region:
-    """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` picture.
+    """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` image.
 
     Raises:
         InvalidRegion: not four whole numbers, outside the picture, too small or too large.
@@ -90,17 +91,17 @@ def resolve_region(text: str | None, size: tuple[int, int]) -> Region:
 
 
 def extract_context(rgb: Pixels, window: Window) -> Pixels:
-    """Scale the window to 64×64, its hole to zeros; what lies in the hole is never read.
+    """Scale the window to 64×64 and set its hole to zero. The hole is never read.
 
-    A hole of 32×32 comes out pixel for pixel. Beyond the picture's edge stands the nearest
-    visible cell.
+    Where the hole is 32×32, every pixel keeps its value. Outside of the image the nearest visible
+    pixel is repeated.
 
     Args:
-        rgb: `(H, W, 3)`.
-        window: where to look.
+        rgb: uint8 `(H, W, 3)`.
+        window: in the image.
 
     Returns:
-        `(64, 64, 3)`.
+        uint8 `(64, 64, 3)`.
     """
     total, mass = _gather(rgb, window)
     known = mass > 1e-9
@@ -114,12 +115,12 @@ def extract_context(rgb: Pixels, window: Window) -> Pixels:
 
 
 def paste_fill(picture: Picture, region: Region, fill: Pixels) -> Picture:
-    """Scale a 32×32 fill to the hole and write the region, and nothing but the region.
+    """Scale a fill to the hole and write the part of it in the region, nothing else.
 
     Args:
-        picture: what was uploaded; not changed.
+        picture: the input; not changed.
         region: the pixels to write; they become opaque.
-        fill: `(32, 32, 3)`.
+        fill: uint8 `(32, 32, 3)`.
     """
     window = Window.around(region)
     x, y = region.x - window.left, region.y - window.top
@@ -136,9 +137,9 @@ def paste_fill(picture: Picture, region: Region, fill: Pixels) -> Picture:
 
 
 def _gather(rgb: Pixels, window: Window) -> tuple[Weights, Weights]:
-    """Weighted sums of visible pixels `(64, 64, 3)` and of their weights `(64, 64)`.
+    """Return weighted sums of visible pixels `(64, 64, 3)` and of their weights `(64, 64)`.
 
-    Row by row of the result, so that a large picture is never held as floating point.
+    Row by row of the result, so that a large image is never held as floating point.
     """
     height, width, _ = rgb.shape
     left, top = window.corner
@@ -160,12 +161,12 @@ def _gather(rgb: Pixels, window: Window) -> tuple[Weights, Weights]:
 
 
 def _weights(start: float, side: int, length: int) -> tuple[Weights, int]:
-    """Triangle-filter weights `(64, span)` of the picture's pixels near the window, along an axis.
+    """Return triangle-filter weights `(64, span)` of the pixels near the window, along one axis.
 
-    At scale 1 a cell's own pixel has weight 1 and its neighbours 0, exactly.
+    At scale 1 the pixel itself has weight 1 and its neighbours 0, exactly.
 
     Returns:
-        The weights, and the first pixel of the span.
+        The weights, and the index of the span's first pixel.
     """
     scale = 2 * side / SIZE
     reach = max(scale, 1.0)
@@ -181,10 +182,10 @@ def _within(start: int, side: int, length: int) -> slice:
 
 
 def _extend(cells: Pixels, known: NDArray[np.bool_], missing: NDArray[np.bool_]) -> None:
-    """Give every missing cell the nearest known one's colour."""
+    """Copy to every missing cell the colour of the nearest known one."""
     if not missing.any():
         return
-    # The nearest one always lies on the rim of the known cells.
+    # The nearest cell always lies on the edge of the known cells.
     around = np.pad(known, 1, constant_values=True)
     inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     sources, targets = np.argwhere(known & ~inner), np.argwhere(missing)

@@ -1,4 +1,4 @@
-"""Masks as image editors send them: the fully transparent part is what is to be filled."""
+"""Masks: the fully transparent part of an image is filled."""
 
 from dataclasses import dataclass, replace
 
@@ -6,28 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from captionfill.errors import CaptionfillError, InvalidMask, InvalidRegion, PictureTooLarge
-from captionfill.imaging.codec import Picture, Pixels, read_picture
+from captionfill.imaging.codec import Picture, Pixels
 from captionfill.imaging.geometry import MIN_REGION, Region, resolve_region
+from captionfill.imaging.sources import ImageSource, load_picture
 
 
 @dataclass(frozen=True)
 class Mask:
-    """What to fill of a picture.
+    """Which pixels of an image to fill.
 
     Attributes:
-        region: the smallest region the service can fill that holds the whole hole.
-        hole: `(region.height, region.width)`, true where the mask is fully transparent.
+        region: the bounding box of the hole, widened to the least size of a region.
+        hole: bool `(region.height, region.width)`, true where the mask is fully transparent.
     """
 
     region: Region
     hole: NDArray[np.bool_]
 
     def restore(self, picture: Picture, filled: Picture) -> Picture:
-        """A filled picture with all but the hole as it was, byte for byte.
+        """Return the filled image with every pixel outside of the hole restored.
 
         Args:
-            picture: as it was uploaded.
-            filled: the same with the whole region written.
+            picture: the input.
+            filled: the input with the whole region written.
         """
         x, y, width, height = self.region
         place = slice(y, y + height), slice(x, x + width)
@@ -40,22 +41,23 @@ class Mask:
         return replace(filled, rgb=rgb, alpha=alpha)
 
 
-def read_mask(data: bytes | None, picture: Picture, max_pixels: int) -> Mask:
-    """Find what a mask says to fill; where there is none, the picture's own alpha says it.
+def read_mask(source: ImageSource | None, picture: Picture, max_pixels: int) -> Mask:
+    """Read a mask.
 
-    Only a pixel whose alpha is zero is filled: a soft edge stays as it is. The window's hole is
-    the square around them all, so the parts must lie together.
+    Only pixels of alpha 0 are filled: a soft edge is left unchanged. They must all lie within one
+    square, since the hole of the window is the square around them.
 
     Args:
-        data: a picture of the same size with an alpha channel.
-        picture: what is to be filled.
-        max_pixels: as for any picture.
+        source: an image of the same size with an alpha channel; None for the picture's own.
+        picture: to fill.
+        max_pixels: limit for the mask.
 
     Raises:
-        InvalidMask: not such a picture, no transparent part, or one that is too large.
+        InvalidMask: not such an image, no transparent part, or one that is too large.
+        PictureTooLarge: more than ``max_pixels``.
     """
-    alpha = picture.alpha if data is None else _decode(data, picture.size, max_pixels)
-    what = "no mask was sent: the image" if data is None else "the mask"
+    alpha = picture.alpha if source is None else _decode(source, picture.size, max_pixels)
+    what = "no mask was sent: the image" if source is None else "the mask"
     if alpha is None:
         raise InvalidMask(f"{what} needs an alpha channel; its transparent pixels are filled")
     empty = alpha == 0
@@ -66,9 +68,9 @@ def read_mask(data: bytes | None, picture: Picture, max_pixels: int) -> Mask:
     return Mask(region, empty[y : y + height, x : x + width])
 
 
-def _decode(data: bytes, size: tuple[int, int], max_pixels: int) -> Pixels | None:
+def _decode(source: ImageSource, size: tuple[int, int], max_pixels: int) -> Pixels | None:
     try:
-        mask = read_picture(data, max_pixels)
+        mask = load_picture(source, max_pixels)
     except PictureTooLarge:
         raise
     except CaptionfillError as error:
@@ -83,7 +85,7 @@ def _decode(data: bytes, size: tuple[int, int], max_pixels: int) -> Pixels | Non
 
 
 def _surround(empty: NDArray[np.bool_], size: tuple[int, int]) -> Region:
-    """The bounding box of the true cells, as a region the service can fill."""
+    """Return the bounding box of the true cells as a region."""
     (x, width), (y, height) = (
         _span(np.flatnonzero(empty.any(axis)), length) for axis, length in enumerate(size)
     )
@@ -96,7 +98,7 @@ def _surround(empty: NDArray[np.bool_], size: tuple[int, int]) -> Region:
 
 
 def _span(cells: NDArray[np.intp], length: int) -> tuple[int, int]:
-    """Start and length from the first cell to the last, widened to what the service can fill."""
+    """Return start and length from the first cell to the last, widened to the least region."""
     start, extent = int(cells[0]), int(cells[-1] - cells[0]) + 1
     extent = max(extent, MIN_REGION)
     return min(start, length - extent), extent

@@ -111,7 +111,7 @@ class InpaintService:
         canvas, fingerprint = await self._in_thread(lambda: self._open(request))
         self._check_answer_size(canvas.picture, request)
         task = InferenceTask(
-            window=canvas.window,
+            window=canvas.window.tobytes(),
             caption=request.caption,
             seed=_seed(request.seed, key, fingerprint),
             count=request.count,
@@ -272,8 +272,8 @@ class InpaintService:
         if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
         fill = outcome.fill
-        images = await self._in_thread(lambda: canvas.complete(fill.fills))
-        others = await self._in_thread(lambda: canvas.complete(fill.others))
+        images = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.fills)))
+        others = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.others)))
         differences = _differences(fill.fills, fill.others) if others else []
         # The kept picture lacks what was dropped; a job that an older version queued has no notes.
         notes = list(meta.get("notes", []))

@@ -1,22 +1,22 @@
-"""Filling a folder: pictures with a captions file, as `datasets` lays out an imagefolder."""
+"""Read a folder of images with a captions file, in the layout of an imagefolder of `datasets`."""
 
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
+from captionfill.captions_file import NAMES, CaptionRow, by_composed_form, read_rows
 from captionfill.errors import StartError
 
 
 def read_metadata(folder: Path) -> list[tuple[Path, str]]:
-    """Pictures and captions of a folder's `metadata.jsonl` or `metadata.csv`.
+    """Read image paths and captions from a folder's `metadata.jsonl` or `metadata.csv`.
 
-    What a row has is told by `captionfill.captions_file.read_rows`. The caption is empty where the
-    row has none, and is refused when it is filled. A name is found whether it is composed or
-    decomposed Unicode (NFC, NFD), in the file and on disk.
+    `captionfill.captions_file.read_rows` describes the rows. The caption is empty where the row
+    has none. Names match in composed and decomposed Unicode (NFC, NFD), in the file and on disk.
 
     Raises:
-        StartError: no such file, a row that cannot be read, or a name that leads out of the folder.
+        StartError: no captions file, a row that cannot be read, or a name that leads out of the
+            folder.
     """
     rows, listings = _rows(folder), Listings()
     return [_entry(folder, row, number, listings) for number, row in enumerate(rows, 1)]
@@ -24,16 +24,16 @@ def read_metadata(folder: Path) -> list[tuple[Path, str]]:
 
 @dataclass
 class Listings:
-    """Names in folders by their composed form, each folder listed once.
+    """File names by their composed Unicode form; each folder is listed once.
 
     Attributes:
-        names: by folder, `{composed name: name on disk}`.
+        names: `{composed name: name on disk}` of each folder.
     """
 
     names: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def find(self, folder: Path, name: str) -> Path:
-        """Return the path of a name in a folder; as it is given where there is none such."""
+        """Return the path of a name in a folder; where there is no such file, as it is given."""
         place = folder
         for part in Path(name).parts:
             exact = place / part
@@ -44,7 +44,7 @@ class Listings:
     def _listed(self, folder: Path) -> dict[str, str]:
         if folder not in self.names:
             found = folder.iterdir() if folder.is_dir() else ()
-            self.names[folder] = by_form(place.name for place in found)
+            self.names[folder] = by_composed_form(place.name for place in found)
         return self.names[folder]
 
 

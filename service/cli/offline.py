@@ -1,6 +1,5 @@
-"""The main job without a server: `captionfill fill`."""
+"""`captionfill fill`: fill images in this process, without a server."""
 
-import secrets
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,19 +7,18 @@ from pathlib import Path
 
 import typer
 
+from captionfill import Inpainter
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, StartError
 from captionfill.imaging.canvas import Canvas
 from service.cli.folder import read_metadata
 from service.cli.output_files import check_no_input, check_output, output_places, write_whole
 from service.config.settings import Settings
-from service.queue.task import SEEDS, InferenceTask
-from service.worker.predictor import Predictor
 
 
 @dataclass
 class LocalFiller:
-    """Fills pictures in this process; region, seed and temperature are the same for each."""
+    """Fills image files; region, seed and temperature are the same for each."""
 
     settings: Settings
     region: str | None = None
@@ -28,49 +26,48 @@ class LocalFiller:
     temperature: float = 1.0
 
     @cached_property
-    def predictor(self) -> Predictor:
-        """Loaded when the first picture has been found good: it takes seconds."""
+    def inpainter(self) -> Inpainter:
+        """The networks. Loading takes seconds, so the first image is checked before."""
         settings = self.settings
-        return Predictor.load(settings.bundle, settings.device, settings.engine)
+        return Inpainter.load(settings.bundle, settings.device, settings.engine)
 
     def fill_photo(self, photo: Path, caption: str, output: Path) -> None:
-        """Fill one picture and write it as PNG.
+        """Fill one image and write it as PNG.
 
         Raises:
-            CaptionfillError: the picture, caption, region or bundle cannot be used, or the output
-                is the picture itself or cannot be written.
+            CaptionfillError: the image, caption, region or bundle cannot be used, or the output
+                is the image itself or cannot be written.
         """
         check_no_input(photo, output)
         check_output(output)
         words = check_caption(caption)
         try:
-            image = photo.read_bytes()
+            canvas = Canvas.open(photo, self.region, self.settings.max_pixels)
         except OSError as error:
             raise StartError(f"{photo}: {error.strerror}") from error
-        canvas = Canvas.open(image, self.region, self.settings.max_pixels)
-        seed = secrets.randbelow(SEEDS) if self.seed is None else self.seed
-        work = InferenceTask(canvas.window, words, seed, temperature=self.temperature)
         for note in canvas.picture.notes:
             print(f"{photo}: {note}", file=sys.stderr)
-        [fill] = self.predictor.predict([work])
-        if isinstance(fill, Exception):
-            raise StartError("the picture could not be filled") from fill
+        inpainter = self.inpainter
         try:
-            write_whole(output, canvas.complete(fill.fills)[0])
+            result = inpainter.fill(canvas, words, seed=self.seed, temperature=self.temperature)
+        except Exception as error:
+            raise StartError("the picture could not be filled") from error
+        try:
+            write_whole(output, result.candidates[0].png())
         except OSError as error:
             raise StartError(f"{output}: {error.strerror}") from error
 
     def fill_folder(self, folder: Path, output: Path) -> None:
-        """Fill every picture that a folder's captions file names, into ``output`` as PNG.
+        """Fill every image that a folder's captions file names; write them to ``output`` as PNG.
 
         Raises:
             StartError: no captions file, the output cannot be written or would replace an input
-                (`service.cli.output_files.output_places`), or not one picture could be filled.
+                (`service.cli.output_files.output_places`), or no image could be filled.
         """
         entries = read_metadata(folder)
         places = output_places(folder, [photo for photo, _ in entries], output)
         check_output(output, folder=True)
-        _ = self.predictor  # what is wrong with the bundle is not the first picture's fault
+        _ = self.inpainter  # so that an error of the bundle is not reported for the first image
         filled = 0
         work = [(*entry, place) for entry, place in zip(entries, places, strict=True)]
         with typer.progressbar(work, label="filling", file=sys.stderr) as progress:

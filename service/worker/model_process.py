@@ -212,10 +212,10 @@ def main(descriptor: int, device: str, engine: str, threads: int, folders: Seque
     """Hold bundles."""
     set_up_logs()
     # Imported here: the worker's own process, which reads this module too, does without torch.
-    from service.worker.predictor import Predictors  # noqa: PLC0415
+    from service.worker.predictor import Predictor  # noqa: PLC0415
 
     places = [Path(folder) for folder in folders]
-    answer(descriptor, lambda: Predictors.load(places, device, engine, threads))
+    answer(descriptor, lambda: Predictor.load(places, device, engine, threads))
     # Nothing is left to write, and the worker waits: taking torch apart would cost two seconds.
     logging.shutdown()
     os._exit(0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
-from captionfill.captions_file import NAMES, CaptionRow, by_form, read_rows
+from captionfill.captions_file import NAMES, CaptionRow, by_composed_form, read_rows
 from captionfill.errors import CaptionfillError
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
@@ -78,8 +78,8 @@ def open_archive(
             entries[info.orig_filename].append(info)
     root, rows = ("", captions) if captions is not None else _captions(archive, entries)
     named = [CaptionRow(root + row.name, row.caption) for row in rows]
-    missing = by_form({row.name for row in named} - entries.keys())
-    for form, found in by_form(entries).items():
+    missing = by_composed_form({row.name for row in named} - entries.keys())
+    for form, found in by_composed_form(entries).items():
         if form in missing:
             entries[missing[form]] = entries.pop(found)
     items = [_item(archive, entries, row, limits) for row in named]

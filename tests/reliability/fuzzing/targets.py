@@ -12,7 +12,7 @@ import numpy as np
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import CaptionfillError
-from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.canvas import Canvas, unpack_fills
 from captionfill.imaging.codec import Picture, read_picture, strip_metadata
 from captionfill.imaging.masks import read_mask
 from service.api.archives.zip_reader import ZipLimits, open_archive
@@ -33,7 +33,7 @@ def picture(data: bytes) -> str:
     width, height = found.size
     if width * height > _COMPOSED_PIXELS or zlib.crc32(data) % _COMPOSED_SHARE:
         return "taken"
-    [answer] = Canvas.open(data, None, MOST_PIXELS).complete(bytes(FILL_BYTES))
+    [answer] = Canvas.open(data, None, MOST_PIXELS).composite_pngs(unpack_fills(bytes(FILL_BYTES)))
     assert read_picture(answer, MOST_PIXELS).size == found.size
     assert np.array_equal(read_picture(strip_metadata(data), MOST_PIXELS).rgb, found.rgb)
     return "taken and answered"

@@ -10,7 +10,7 @@ from captionfill.errors import StartError
 from service.queue.task import InferenceResult, InferenceTask
 from service.worker.ipc import TaskError, pack_results, pack_tasks, unpack_results, unpack_tasks
 from service.worker.model_process import ModelCrashedError, ModelProcess
-from service.worker.predictor import Predictors
+from service.worker.predictor import Predictor
 from tests.reliability.painter_worker import StubModelProcess
 
 
@@ -44,7 +44,7 @@ def test_fills_and_failures_keep_their_place_in_frames():
 @pytest.mark.slow
 def test_the_process_fills_as_its_predictor_would(model, tiny_bundle):
     tasks = [task(1), task(2, count=3, other="two dogs")]
-    there, here = model.predict(tasks), Predictors.load([tiny_bundle]).predict(tasks)
+    there, here = model.predict(tasks), Predictor.load([tiny_bundle]).predict(tasks)
     assert [fill.fills + fill.others for fill in there] == [f.fills + f.others for f in here]
     assert (model.default, list(model.models)) == ("tiny", ["tiny"])
 

@@ -1,0 +1,289 @@
+"""`Inpainter`: the one way to fill, for the worker, the command line, evaluation and notebooks.
+
+`fill` takes an image in any form and returns whole images. `fill_windows` takes a batch of windows
+that are cut already, as the worker does. Both end in `fill_batch`, which takes tensors.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from itertools import chain
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from captionfill.captions import check_caption
+from captionfill.device_errors import is_out_of_memory
+from captionfill.errors import StartError
+from captionfill.imaging.canvas import Canvas, RegionSpec
+from captionfill.imaging.codec import Pixels
+from captionfill.imaging.sources import ImageSource
+from captionfill.result import Candidate, FillResult
+from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
+from models.captions import CaptionEncoder
+from models.errors import ModelsError
+from models.geometry import hole_mask, paste
+from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
+from models.runtime.engines import Engine, load_engine
+
+log = logging.getLogger("captionfill.inpainter")
+
+_CACHED_CAPTIONS = 4096
+
+
+class Inpainter:
+    """A bundle on an engine, with the bundle's sentence encoder.
+
+    On a CPU, one image, caption, seed, temperature and bundle give the same fill bit for bit,
+    alone or in any batch. On a GPU a fill may differ by one 8-bit level between batches.
+
+    Attributes:
+        engine: computes fills and scores.
+        name: of the bundle.
+        digest: of the bundle, `sha256:…`.
+    """
+
+    def __init__(self, engine: Engine, encoder: CaptionEncoder | None = None) -> None:
+        """Take an engine that is loaded.
+
+        Args:
+            engine: with its bundle.
+            encoder: of the bundle; loaded at the first caption where None.
+
+        Raises:
+            EncoderError: the encoder is not the one that the bundle was trained with.
+        """
+        self.engine = engine
+        self.name, self.digest = engine.bundle.config.name, engine.bundle.digest
+        self._lock = threading.Lock()
+        if encoder is not None:
+            engine.bundle.check_encoder(encoder)
+            self.encoder = encoder
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | PathLike[str] = "default",
+        device: str = "auto",
+        engine: str = "auto",
+        *,
+        threads: int = 1,
+    ) -> Self:
+        """Load a bundle and the sentence encoder that it was trained with.
+
+        Args:
+            bundle: a folder, or `default` for the bundle that is shipped.
+            device: torch device; `auto` for the GPU where there is one, else the CPU.
+            engine: `torch`, `openvino`, `openvino-f32`, or `auto` for OpenVINO on a CPU where it
+                can be used, else torch.
+            threads: how many images OpenVINO computes at the same time. It changes no bit.
+
+        Raises:
+            StartError: the bundle or the encoder cannot be used, or there is no such device or
+                engine.
+        """
+        folder = DEFAULT_BUNDLE if bundle == "default" else Path(bundle)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            with _one_thread(device):
+                loaded = load_bundle(folder, device)
+                encoder = _load_encoder(loaded.config.encoder, device)
+                return cls(load_engine(loaded, engine, threads), encoder)
+        except (ModelsError, RuntimeError, AssertionError) as error:
+            raise StartError(str(error).splitlines()[0]) from error
+
+    def fill(
+        self,
+        image: ImageSource | Canvas,
+        caption: str,
+        *,
+        region: RegionSpec = None,
+        mask: ImageSource | None = None,
+        seed: int | None = None,
+        n: int = 1,
+        temperature: float = 1.0,
+    ) -> FillResult:
+        """Fill a region of an image. No pixel outside the region changes.
+
+        Args:
+            image: path, encoded PNG, JPEG or WebP, or a Pillow image; at least 64×64 pixels, and
+                at most 40 million. Open a `Canvas` for another limit; it brings its own region.
+            caption: what the whole image shows, at most 1,000 characters.
+            region: left, top, width and height in pixels; the central half by default.
+            mask: in the place of a region, an image of the same size. Its fully transparent pixels
+                (alpha 0) are filled. It may be the image itself.
+            seed: of the first candidate, 0 to 2**32 - 1; random where None. The others count up.
+            n: number of candidates.
+            temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
+
+        Raises:
+            CaptionfillError: the image, region, mask or caption cannot be used (a subclass says
+                which), or a number is out of its range.
+            OSError: the file cannot be read.
+        """
+        canvas = image if isinstance(image, Canvas) else Canvas.open(image, region, mask=mask)
+        first = secrets.randbelow(SEEDS) if seed is None else seed
+        seeds = consecutive_seeds(first, n) if 0 <= first < SEEDS else [first]
+        words = check_caption(caption)
+        [made] = self.fill_windows(
+            [WindowRequest(canvas.window, words, seeds, temperature=temperature)]
+        )
+        scores = made.scores or [None] * len(seeds)
+        return FillResult(
+            candidates=[
+                Candidate(canvas.composite(fill), seed, score)
+                for fill, seed, score in zip(made.fills, made.seeds, scores, strict=True)
+            ],
+            region=canvas.region,
+            truncated=made.truncated,
+            unknown=made.unknown,
+            notes=canvas.picture.notes,
+            model=self.name,
+            digest=self.digest,
+            engine=self.engine.name,
+        )
+
+    def fill_windows(self, requests: Sequence[WindowRequest]) -> list[WindowFills]:
+        """Fill a batch of windows, in the order of the requests.
+
+        Captions are embedded one at a time, whatever batch they came in. A batch that does not fit
+        into the device's memory is halved.
+
+        Raises:
+            Exception: whatever the engine raises, for the batch as a whole. See
+                `captionfill.device_errors`.
+        """
+        with self._lock, _one_thread(self.engine.device):
+            fills = self.fill_batch(
+                torch.cat([_to_tensor(one.window).expand(one.images, -1, -1, -1)
+                           for one in requests]),
+                torch.cat([self._vectors(one) for one in requests]),
+                list(chain(*(list(one.seeds) * len(one.captions) for one in requests))),
+                [one.temperature for one in requests for _ in range(one.images)],
+            )  # fmt: skip
+            parts = torch.split(fills, [one.images for one in requests])
+            return [self._rank(one, part) for one, part in zip(requests, parts, strict=True)]
+
+    def fill_batch(
+        self,
+        windows: Tensor,
+        captions: Tensor,
+        seeds: Sequence[int],
+        temperatures: Sequence[float] | None = None,
+    ) -> Tensor:
+        """Fill windows by caption vectors. One caller at a time.
+
+        Args:
+            windows: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
+            captions: float `(N, caption_dim)`; zeros for no caption.
+            seeds: N integers.
+            temperatures: N scales of the noise; 1 by default.
+
+        Returns:
+            uint8 `(N, 3, 32, 32)` on the CPU.
+        """
+        scales = [1.0] * len(seeds) if temperatures is None else temperatures
+        return _in_parts(self.engine.fill, windows, captions, seeds, scales)
+
+    @cached_property
+    def encoder(self) -> CaptionEncoder:
+        """The bundle's sentence encoder."""
+        encoder = _load_encoder(self.engine.bundle.config.encoder, str(self.engine.device))
+        self.engine.bundle.check_encoder(encoder)
+        return encoder
+
+    @cached_property
+    def _embed(self) -> Callable[[str], Tensor]:
+        """Caption to vector `(1, caption_dim)`, cached."""
+        return lru_cache(_CACHED_CAPTIONS)(lambda caption: self.encoder.encode([caption]))
+
+    @cached_property
+    def _is_truncated(self) -> Callable[[str], bool]:
+        return lru_cache(_CACHED_CAPTIONS)(self.encoder.is_truncated)
+
+    @cached_property
+    def _is_unknown(self) -> Callable[[str], bool]:
+        return lru_cache(_CACHED_CAPTIONS)(self.encoder.is_unknown)
+
+    def _vectors(self, request: WindowRequest) -> Tensor:
+        """A vector for each image of the request `(images, caption_dim)`."""
+        count = len(request.seeds)
+        return torch.cat([self._embed(one).expand(count, -1) for one in request.captions])
+
+    def _rank(self, request: WindowRequest, fills: Tensor) -> WindowFills:
+        """Sort the candidates by score, the best first, where the bundle carries a scorer."""
+        count = len(request.seeds)
+        scores = self._scores(request, fills[:count])
+        order = sorted(range(count), key=lambda i: -scores[i]) if scores else list(range(count))
+        compared = [i + count for i in order] if request.compare is not None else []
+        return WindowFills(
+            fills=_to_array(fills[order]),
+            compared=_to_array(fills[compared]),
+            seeds=[request.seeds[i] for i in order],
+            scores=[round(scores[i], 6) for i in order] if scores else [],
+            truncated=any(map(self._is_truncated, request.captions)),
+            unknown=any(map(self._is_unknown, request.captions)),
+        )
+
+    def _scores(self, request: WindowRequest, fills: Tensor) -> list[float]:
+        if self.engine.bundle.scorer is None:
+            return []
+        captions = self._embed(request.caption).expand(len(fills), -1)
+        windows = _to_tensor(request.window).expand(len(fills), -1, -1, -1)
+        composites = paste(windows, hole_mask(), fills)
+        return [float(score) for score in _in_parts(self.engine.score, composites, captions)]
+
+
+@lru_cache
+def _load_encoder(name: str, device: str) -> CaptionEncoder:
+    """Load an encoder; the bundles of a process share it."""
+    return CaptionEncoder.load(name, device)
+
+
+@contextmanager
+def _one_thread(device: str | torch.device) -> Iterator[None]:
+    """Let torch use one thread on a CPU: sums in another order would change bits."""
+    threads = torch.get_num_threads()
+    if str(device) == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _in_parts(compute: Callable[..., Tensor], *columns: Sequence[Any] | Tensor) -> Tensor:
+    """Compute a batch; where it does not fit into the device's memory, halves of it.
+
+    Args:
+        compute: of a batch; returns one row for each row of the columns.
+        columns: of the same length, which can be sliced.
+    """
+    try:
+        return compute(*columns)
+    except Exception as error:
+        if not is_out_of_memory(error) or len(columns[0]) == 1:
+            raise
+        reason = f"{type(error).__name__}: {error}"[:200]
+        log.warning("out of memory", extra={"images": len(columns[0]), "error": reason})
+    # Outside of the handler, whose traceback would keep the tensors of the attempt alive.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(columns[0]) // 2
+    halves = ([one[:middle] for one in columns], [one[middle:] for one in columns])
+    return torch.cat([_in_parts(compute, *half) for half in halves])
+
+
+def _to_tensor(window: Pixels) -> Tensor:
+    return torch.from_numpy(window.copy()).permute(2, 0, 1)
+
+
+def _to_array(fills: Tensor) -> Pixels:
+    return fills.permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,0 +1,72 @@
+"""What `Inpainter.fill` returns."""
+
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+from PIL import Image
+
+from captionfill.imaging.codec import Picture, to_image, write_png
+from captionfill.imaging.geometry import Region
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One answer: the whole image with a fill in its region.
+
+    Attributes:
+        picture: all other pixels are those of the input, byte for byte.
+        seed: gives the same candidate again, alone or among others.
+        score: how well the fill fits the caption, -1 to 1; None where the bundle has no scorer.
+    """
+
+    picture: Picture = field(repr=False)
+    seed: int
+    score: float | None = None
+
+    @property
+    def image(self) -> Image.Image:
+        """The image for Pillow, RGB or RGBA, with the colour profile of the input."""
+        return to_image(self.picture)
+
+    def png(self) -> bytes:
+        """The image as PNG, with the colour information of the input and no other metadata."""
+        return write_png(self.picture)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the image as PNG, whatever the name ends in."""
+        Path(path).write_bytes(self.png())
+
+
+@dataclass(frozen=True)
+class FillResult:
+    """The candidates for one image, and what made them.
+
+    Attributes:
+        candidates: the best first where the bundle carries a scorer, else in order of seeds.
+        region: the pixels that were filled: left, top, width, height.
+        truncated: whether the caption is longer than the encoder reads.
+        unknown: whether the encoder knows no token of the caption, so that it has no effect.
+        notes: what of the input is not in the output (such as a colour profile), a sentence each.
+        model: name of the bundle.
+        digest: of the bundle, `sha256:…`.
+        engine: what computed the fills; another engine gives other bits.
+    """
+
+    candidates: list[Candidate]
+    region: Region
+    truncated: bool
+    unknown: bool
+    notes: tuple[str, ...]
+    model: str
+    digest: str
+    engine: str
+
+    @property
+    def image(self) -> Image.Image:
+        """The first candidate for Pillow."""
+        return self.candidates[0].image
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the first candidate as PNG."""
+        self.candidates[0].save(path)
