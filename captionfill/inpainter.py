@@ -135,7 +135,7 @@ class Inpainter:
         [made] = self.fill_windows(
             [WindowRequest(canvas.window, words, seeds, temperature=temperature)]
         )
-        scores = made.scores or [None] * len(seeds)
+        scores: Sequence[float | None] = made.scores or [None] * len(seeds)
         return FillResult(
             candidates=[
                 Candidate(canvas.composite(fill), seed, score)
