@@ -1,6 +1,5 @@
 """Fixtures for all tests: the real data, and a folder of five captioned pictures."""
 
-import io
 import json
 import os
 import signal
@@ -9,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.helpers.images import encode_image, noise_image
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -53,27 +54,14 @@ def draw_picture(path: Path, seed: int, width: int = 90, height: int = 72) -> Pa
 
 @pytest.fixture
 def noise():
-    """Make a picture of seeded noise."""
-
-    def make(width=64, height=64, mode="RGB", seed=0):
-        bands = Image.getmodebands(mode)
-        shape = (height, width) if bands == 1 else (height, width, bands)
-        pixels = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-        return Image.fromarray(pixels, mode)
-
-    return make
+    """Make an image of seeded noise."""
+    return noise_image
 
 
 @pytest.fixture
 def encode():
-    """Encode a picture to bytes."""
-
-    def make(image, kind="PNG", **options):
-        out = io.BytesIO()
-        image.save(out, kind, **options)
-        return out.getvalue()
-
-    return make
+    """Encode an image to bytes."""
+    return encode_image
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import functools
 import io
-import struct
 import zlib
 
 import httpx
@@ -10,40 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.image_files import png_chunk, png_file
+from tests.helpers.images import encode_image, noise_image
+
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
-RNG = np.random.default_rng(0)
 
-
-def noise(width=64, height=64, bands=3):
-    return Image.fromarray(RNG.integers(0, 256, (height, width, bands), np.uint8).squeeze())
-
-
-def encode(image, kind="PNG", **options):
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width, height, depth=8, colour=2, rows=b"", extra=b""):
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    data = chunk(b"IDAT", zlib.compress(rows, 9))
-    return b"\x89PNG\r\n\x1a\n" + head + extra + data + chunk(b"IEND", b"")
-
-
-GOOD = encode(noise())
-JPEG, WEBP = encode(noise(), "JPEG"), encode(noise(), "WEBP")
-FRAMES = {"save_all": True, "append_images": [noise()]}
+GOOD = encode_image(noise_image())
+JPEG, WEBP = encode_image(noise_image(), "JPEG"), encode_image(noise_image(), "WEBP")
+FRAMES = {"save_all": True, "append_images": [noise_image(seed=1)]}
 
 
 @functools.cache
 def just_too_large():
     """Made when asked for: it takes a second."""
-    return png(8000, 8000, rows=bytes(192_008_000))
+    return png_file(8000, 8000, rows=bytes(192_008_000))
 
 
 # Name -> (image or what makes it, other fields, status).
@@ -59,22 +39,22 @@ REFUSED = {
     "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>', {}, 415),
     "PDF": (b"%PDF-1.7\n" + bytes(500), {}, 415),
     "ZIP": (b"PK\x03\x04" + bytes(500), {}, 415),
-    "GIF": (encode(noise(), "GIF"), {}, 415),
-    "BMP": (encode(noise(), "BMP"), {}, 415),
-    "TIFF": (encode(noise(), "TIFF"), {}, 415),
-    "animated PNG": (encode(noise(), "PNG", **FRAMES), {}, 415),
-    "animated WebP": (encode(noise(), "WEBP", **FRAMES), {}, 415),
-    "animated GIF": (encode(noise(), "GIF", **FRAMES), {}, 415),
-    "CMYK JPEG": (encode(noise(bands=4).convert("CMYK"), "JPEG"), {}, 415),
-    "16-bit grey": (png(64, 64, 16, 0, (b"\0" + bytes(128)) * 64), {}, 415),
-    "16-bit RGB": (png(64, 64, 16, 2, (b"\0" + bytes(384)) * 64), {}, 415),
-    "bomb of pixels": (png(50_000, 50_000, rows=bytes(1_000_000)), {}, 413),
+    "GIF": (encode_image(noise_image(), "GIF"), {}, 415),
+    "BMP": (encode_image(noise_image(), "BMP"), {}, 415),
+    "TIFF": (encode_image(noise_image(), "TIFF"), {}, 415),
+    "animated PNG": (encode_image(noise_image(), "PNG", **FRAMES), {}, 415),
+    "animated WebP": (encode_image(noise_image(), "WEBP", **FRAMES), {}, 415),
+    "animated GIF": (encode_image(noise_image(), "GIF", **FRAMES), {}, 415),
+    "CMYK JPEG": (encode_image(noise_image(mode="CMYK"), "JPEG"), {}, 415),
+    "16-bit grey": (png_file(64, 64, 16, 0, (b"\0" + bytes(128)) * 64), {}, 415),
+    "16-bit RGB": (png_file(64, 64, 16, 2, (b"\0" + bytes(384)) * 64), {}, 415),
+    "bomb of pixels": (png_file(50_000, 50_000, rows=bytes(1_000_000)), {}, 413),
     "bomb just over the limit": (just_too_large, {}, 413),
-    "size of zero": (png(0, 0), {}, 415),
-    "size beyond 31 bits": (png(2**31 + 5, 64), {}, 413),
+    "size of zero": (png_file(0, 0, rows=b""), {}, 415),
+    "size beyond 31 bits": (png_file(2**31 + 5, 64, rows=b""), {}, 413),
     "huge file": (GOOD + bytes(11 * 2**20), {}, 413),
-    "one pixel": (encode(noise(1, 1)), {}, 422),
-    "a line": (encode(noise(5000, 1)), {}, 422),
+    "one pixel": (encode_image(noise_image(1, 1)), {}, 422),
+    "a line": (encode_image(noise_image(5000, 1)), {}, 422),
     "NUL in caption": (GOOD, {"caption": "a\0cat"}, 422),
     "escape in caption": (GOOD, {"caption": "\x1b[31mcat"}, 422),
     "blank caption": (GOOD, {"caption": " \n "}, 422),
@@ -91,16 +71,16 @@ REFUSED = {
     "unknown field": (GOOD, {"exec": "rm -rf"}, 422),
 }  # fmt: skip
 ANSWERED = {
-    "alpha": (encode(noise(bands=4)), {}),
-    "palette": (encode(noise().convert("P")), {}),
-    "palette with a clear colour": (encode(noise().convert("P"), transparency=0), {}),
-    "grey": (encode(noise(bands=1)), {}),
-    "grey with alpha": (encode(noise().convert("LA")), {}),
-    "one bit": (encode(noise().convert("1")), {}),
-    "all of one colour": (png(64, 64, rows=(b"\0" + bytes(192)) * 64), {}),
+    "alpha": (encode_image(noise_image(mode="RGBA")), {}),
+    "palette": (encode_image(noise_image().convert("P")), {}),
+    "palette with a clear colour": (encode_image(noise_image().convert("P"), transparency=0), {}),
+    "grey": (encode_image(noise_image(mode="L")), {}),
+    "grey with alpha": (encode_image(noise_image().convert("LA")), {}),
+    "one bit": (encode_image(noise_image().convert("1")), {}),
+    "all of one colour": (png_file(64, 64, rows=(b"\0" + bytes(192)) * 64), {}),
     "junk after the end": (GOOD + b"<?php evil(); ?>" * 100, {}),
     "a video behind the end": (JPEG + b"\xff\xda" * 1000, {}),
-    "very long and thin": (encode(noise(4000, 64)), {}),
+    "very long and thin": (encode_image(noise_image(4000, 64)), {}),
     "right-to-left and emoji": (GOOD, {"caption": "\u202eقطة 🐈\u200d⬛"}),
     "words like markup": (GOOD, {"caption": "'; DROP TABLE jobs; -- {{7*7}} ${x} %s"}),
 }
@@ -137,8 +117,8 @@ def test_a_strange_but_lawful_upload_is_answered_rightly(client, name):
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"], ids=["text", "profile"])
 def test_metadata_that_inflates_is_skipped(client, kind):
     """Of a chunk that inflates to 200 MB."""
-    extra = chunk(kind, b"bomb\0\0" + zlib.compress(bytes(200_000_000), 9))
-    answer = post(client, png(64, 64, rows=(b"\0" + bytes(192)) * 64, extra=extra), {})
+    extra = png_chunk(kind, b"bomb\0\0" + zlib.compress(bytes(200_000_000), 9))
+    answer = post(client, png_file(64, 64, rows=(b"\0" + bytes(192)) * 64, extra=extra), {})
     assert answer.status_code == 200, answer.text
     assert not np.asarray(Image.open(io.BytesIO(answer.content)))[:8].any()
 

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.helpers.images import encode_image
+
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 through_http = settings(
@@ -39,16 +41,15 @@ def cases(draw):
     return pixels[..., :bands].squeeze(), region
 
 
-def encode(pixels):
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
 def fill(client, pixels, region, caption, seed):
     fields = {"caption": caption, "seed": seed, "region": ",".join(map(str, region))}
     afresh = {"Cache-Control": "no-cache"}  # a kept answer would prove nothing
-    answer = client.post("/inpaint", files={"image": encode(pixels)}, data=fields, headers=afresh)
+    answer = client.post(
+        "/inpaint",
+        files={"image": encode_image(Image.fromarray(pixels))},
+        data=fields,
+        headers=afresh,
+    )
     assert answer.status_code == 200, answer.text
     return np.asarray(Image.open(io.BytesIO(answer.content))), answer
 

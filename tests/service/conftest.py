@@ -7,7 +7,9 @@ from itertools import count
 
 import pytest
 import redis
+from fastapi.testclient import TestClient
 
+from service.api.app import create_app
 from service.cli.main import main
 from service.config.settings import Settings
 from service.queue.consumer import Consumer
@@ -15,6 +17,7 @@ from service.queue.redis_keys import RedisKeys
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
+from tests.helpers.images import encode_image, noise_image
 from tests.helpers.service.stub_model import StubModel
 
 _spaces = count()
@@ -53,6 +56,19 @@ def consumer(settings):
     consumer = Consumer(settings)
     consumer.join()
     return consumer
+
+
+@pytest.fixture
+def client(settings):
+    """The API in this process, over a real Redis; an unexpected error is a response here too."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def picture():
+    """A 64×64 PNG of noise."""
+    return encode_image(noise_image())
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile
 from captionfill.errors import CaptionfillError, PictureTooLarge, UnsupportedPicture
 from captionfill.imaging.codec import read_picture, strip_metadata, write_png
 from tests.helpers.image_files import icc_profile, png_chunk
+from tests.helpers.images import smooth_image
 
 LIMIT = 2**18
 RAISED = [
@@ -90,8 +91,7 @@ def test_mutated_uploads_are_taken_or_refused(encode, kind):
 
 
 def _file(encode, kind):
-    cells = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    smooth = Image.fromarray(cells).resize((80, 64), Image.Resampling.BICUBIC)
+    image = smooth_image(80, 64)
     exif = Image.Exif()
     exif[0x0112] = 6
     named = {
@@ -101,8 +101,8 @@ def _file(encode, kind):
     }
     name, options = named.get(kind, (kind, {}))
     if kind == "P":
-        smooth = smooth.convert("P")
-    data = encode(smooth, name, exif=exif, icc_profile=icc_profile(), **options)
+        image = image.convert("P")
+    data = encode(image, name, exif=exif, icc_profile=icc_profile(), **options)
     if name == "PNG":
         data = data[:33] + png_chunk(b"gAMA", struct.pack(">I", 100_000)) + data[33:]
     return data

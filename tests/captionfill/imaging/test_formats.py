@@ -18,6 +18,7 @@ from tests.helpers.image_files import (
     with_segments,
     with_webp_chunks,
 )
+from tests.helpers.images import smooth_image
 
 LIMIT = 1_000_000
 TRAILERS = {
@@ -34,9 +35,7 @@ XMP = (
 
 @pytest.fixture
 def smooth():
-    """A picture with colours that compression leaves as they are, or nearly."""
-    cells = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    return Image.fromarray(cells).resize((120, 96), Image.Resampling.BICUBIC)
+    return smooth_image(120, 96)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "MPO"])

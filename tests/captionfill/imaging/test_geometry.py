@@ -8,12 +8,9 @@ from captionfill.errors import InvalidRegion
 from captionfill.imaging import geometry
 from captionfill.imaging.codec import Picture
 from captionfill.imaging.geometry import Region, Window, extract_context, paste_fill, resolve_region
+from tests.helpers.images import noise_pixels
 
 HOLE = slice(16, 48)
-
-
-def noise(height, width, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @st.composite
@@ -32,15 +29,15 @@ def test_the_geometry_is_that_of_the_networks():
 
 
 def test_64_by_64_image_is_its_own_context():
-    rgb = noise(64, 64)
+    rgb = noise_pixels(64, 64)
     cells = extract_context(rgb, Window.around(resolve_region(None, (64, 64))))
     rgb[HOLE, HOLE] = 0
     assert np.array_equal(cells, rgb)
 
 
 def test_32_by_32_fill_is_written_unchanged():
-    fill = noise(32, 32, 1)
-    filled = paste_fill(Picture(noise(64, 64)), Region(16, 16, 32, 32), fill)
+    fill = noise_pixels(32, 32, seed=1)
+    filled = paste_fill(Picture(noise_pixels(64, 64)), Region(16, 16, 32, 32), fill)
     assert np.array_equal(filled.rgb[HOLE, HOLE], fill)
 
 
@@ -52,10 +49,10 @@ def test_the_default_region_is_the_central_half():
 @given(pictures_with_regions())
 def test_nothing_in_the_hole_reaches_the_context(case):
     size, region = case
-    one, other = noise(*size), noise(*size)
+    one, other = noise_pixels(*size), noise_pixels(*size)
     hole = Window.around(region)
     rows = slice(max(0, hole.top), hole.top + hole.side)
-    other[rows, max(0, hole.left) : hole.left + hole.side] = noise(200, 200, 9)[0, 0]
+    other[rows, max(0, hole.left) : hole.left + hole.side] = noise_pixels(200, 200, seed=9)[0, 0]
     assert np.array_equal(extract_context(one, hole), extract_context(other, hole))
 
 
@@ -95,8 +92,8 @@ def test_a_larger_window_is_averaged_and_not_sampled():
 
 
 def test_the_written_region_becomes_opaque():
-    picture = Picture(noise(64, 64), np.zeros((64, 64), np.uint8))
-    alpha = paste_fill(picture, Region(16, 16, 32, 32), noise(32, 32)).alpha
+    picture = Picture(noise_pixels(64, 64), np.zeros((64, 64), np.uint8))
+    alpha = paste_fill(picture, Region(16, 16, 32, 32), noise_pixels(32, 32)).alpha
     assert (alpha[HOLE, HOLE] == 255).all() and alpha.sum() == 255 * 32 * 32
 
 

@@ -19,17 +19,6 @@ from tests.helpers.waiting import eventually
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        yield client
-
-
-@pytest.fixture
-def picture(noise, encode):
-    return encode(noise())
-
-
 def post(client, image, accept="*/*", **fields):
     fields = {"caption": "a cat", **fields}
     return client.post("/inpaint", files={"image": image}, data=fields, headers={"Accept": accept})

@@ -12,23 +12,10 @@ from PIL import Image
 from service.api.app import create_app
 from service.queue.jobs import Priority
 from service.queue.redis_keys import RedisKeys
+from tests.helpers.archives import zip_bytes
 from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
-
-
-@pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        yield client
-
-
-def pack(entries):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -39,7 +26,7 @@ def archive(noise, encode):
     }  # fmt: skip
     rows = [{"file_name": name, "caption": f"a {name}"} for name in pictures]
     lines = "\n".join(map(json.dumps, rows)).encode()
-    return pack({**pictures, "metadata.jsonl": lines}), pictures
+    return zip_bytes({**pictures, "metadata.jsonl": lines}), pictures
 
 
 def send(client, archive, **fields):
@@ -89,7 +76,7 @@ def test_a_bad_picture_is_told_with_its_problem(client, worker, archive):
 
 def test_a_job_that_fails_fails_alone(client, worker, noise, encode):
     captions = {"a.png": "good", "b.png": "bad"}
-    data = pack({"a.png": encode(noise()), "b.png": encode(noise(seed=1))})
+    data = zip_bytes({"a.png": encode(noise()), "b.png": encode(noise(seed=1))})
     place = send(client, data, captions=json.dumps(captions), seed="13").headers["location"]
     assert finish(client, place)["counts"] == {"failed": 2}
     _, lines = unzip(client.get(f"{place}/result"))
@@ -137,7 +124,7 @@ def test_batch_repeated_with_its_key_is_the_same(client, archive):
     one, other = send_with_key(archive[0]).json(), send_with_key(archive[0]).json()
     assert one == other
     fresh = json.dumps({"file_name": "in/a.png", "caption": "new"}).encode()
-    changed = pack({**archive[1], "metadata.jsonl": fresh})
+    changed = zip_bytes({**archive[1], "metadata.jsonl": fresh})
     assert send_with_key(changed).json()["type"] == "/problems/idempotency-key-reused"
 
 

@@ -1,6 +1,5 @@
 import io
 import json
-import zipfile
 
 import pytest
 
@@ -10,6 +9,7 @@ from service.api.forms.batch_form import check_common, read_batch, request_for
 from service.api.forms.multipart import FormPart
 from service.config.settings import Settings
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
+from tests.helpers.archives import zip_bytes
 
 LIMITS = ZipLimits(pictures=3, picture_bytes=1000, total_bytes=10_000)
 
@@ -21,14 +21,6 @@ def form(*fields):
         parts.append(FormPart(name, "".join(filename), spool.tell(), len(data), spool))
         spool.write(data)
     return parts
-
-
-def pack(*entries):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in entries:
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 def test_pictures_and_captions_pair_up_in_their_order():
@@ -53,7 +45,9 @@ def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
 
 def test_an_archive_may_have_its_captions_beside_it():
     captions = json.dumps({"a.png": "a cat"}).encode()
-    items, _ = read_batch(form(("captions", captions), ("archive", pack(("a.png", b"A")))), LIMITS)
+    items, _ = read_batch(
+        form(("captions", captions), ("archive", zip_bytes({"a.png": b"A"}))), LIMITS
+    )
     request = request_for(items[0], {"seed": b"7", "region": b"1,2,8,8"}, Settings())
     assert (request.image, request.caption, request.seed, request.region) == (
         b"A",

@@ -6,20 +6,11 @@ import json
 import time
 import zipfile
 
-import pytest
-from fastapi.testclient import TestClient
 from PIL import Image
 
-from service.api.app import create_app
 from tests.helpers.image_files import icc_profile
 
 CMYK = icc_profile(b"CMYK")
-
-
-@pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        yield client
 
 
 def test_json_and_headers_tell_what_was_dropped(client, worker, noise, encode):

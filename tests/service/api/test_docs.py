@@ -8,12 +8,6 @@ from service.api.app import create_app
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings)) as client:
-        yield client
-
-
 def test_page_loads_no_other_site_or_inline_script(client):
     page = client.get("/docs")
     policy = page.headers["content-security-policy"]

@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.api.app import create_app
-from service.queue.consumer import Consumer
 from service.queue.task import TaskFailure
 from tests.helpers.service.queueing import ALL
 from tests.helpers.waiting import eventually
@@ -27,18 +26,6 @@ def client(settings, monkeypatch):
         create_app(settings), base_url="http://localhost", raise_server_exceptions=False
     ) as client:
         yield client
-
-
-@pytest.fixture
-def picture(noise, encode):
-    return encode(noise())
-
-
-@pytest.fixture
-def consumer(settings):
-    consumer = Consumer(settings)
-    consumer.join()
-    return consumer
 
 
 def post(client, image, headers=None, **fields):

@@ -20,12 +20,6 @@ DOCKER = Path(__file__).parents[3] / "docker"
 
 
 @pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings)) as client:
-        yield client
-
-
-@pytest.fixture
 def prefix(settings):
     return f"{{{settings.namespace}}}:"
 

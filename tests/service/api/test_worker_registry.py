@@ -18,15 +18,9 @@ from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, outcomes, put, with_queue
 from tests.helpers.service.stub_model import StubModel
+from tests.helpers.waiting import eventually
 
 pytestmark = pytest.mark.server
-
-
-def eventually(true, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
 
 
 class Named(StubModel):

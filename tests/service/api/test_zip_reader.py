@@ -16,6 +16,7 @@ from captionfill.captions_file import CaptionRow
 from captionfill.errors import CaptionfillError
 from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
+from tests.helpers.archives import zip_bytes
 
 LIMITS = ZipLimits(pictures=10, picture_bytes=100_000, total_bytes=300_000)
 LINES = b'{"file_name": "a.png", "caption": "a cat"}\n{"file_name": "b.png", "captions": ["b"]}\n'
@@ -23,11 +24,7 @@ LINES = b'{"file_name": "a.png", "caption": "a cat"}\n{"file_name": "b.png", "ca
 
 def pack(*entries, method=zipfile.ZIP_STORED):
     """A zip of names (or ZipInfo) and contents."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, data in entries:
-            archive.writestr(name, data)
-    return out
+    return io.BytesIO(zip_bytes(entries, method))
 
 
 def contents(file, captions=None, limits=LIMITS):

@@ -1,6 +1,5 @@
 """`captionfill fill` loses no picture: neither an input nor a filled one."""
 
-import errno
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from PIL import Image
 
 from captionfill.errors import StartError
 from service.cli.output_files import check_no_input, check_output, output_places, write_whole
+from tests.helpers.errors import raise_disk_full
 
 
 def names(folder, *photos):
@@ -132,11 +132,8 @@ def test_fill_keeps_images_that_differ_only_in_suffix(captionfill, tiny_bundle, 
 
 
 def test_a_full_disk_leaves_the_older_picture(folder, monkeypatch):
-    def full(number):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     (folder / "a.png").write_bytes(b"older")
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_disk_full)
     with pytest.raises(OSError, match="No space"):
         write_whole(folder / "a.png", b"newer")
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a.png": b"older"}

@@ -6,7 +6,6 @@ import sys
 import pytest
 
 from service.errors.capacity import Draining
-from service.queue.consumer import Consumer
 from service.queue.jobs import Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state
@@ -18,13 +17,6 @@ pytestmark = pytest.mark.server
 def environment(settings, monkeypatch):
     monkeypatch.setenv("REDIS_URL", settings.redis_url)
     monkeypatch.setenv("CAPTIONFILL_NAMESPACE", settings.namespace)
-
-
-@pytest.fixture
-def consumer(settings):
-    consumer = Consumer(settings)
-    consumer.join()
-    return consumer
 
 
 @pytest.fixture

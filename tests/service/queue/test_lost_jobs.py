@@ -35,17 +35,6 @@ pytestmark = pytest.mark.server
 LATER = {"Prefer": "respond-async"}
 
 
-@pytest.fixture
-def client(settings):
-    with TestClient(create_app(settings)) as client:
-        yield client
-
-
-@pytest.fixture
-def picture(noise, encode):
-    return encode(noise())
-
-
 def post(client, image, seed=1):
     fields = {"caption": "a cat", "seed": seed}
     return client.post("/inpaint", files={"image": image}, data=fields, headers=LATER)

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.server
 LATER = {"Prefer": "respond-async"}
 
 
-@pytest.fixture
-def picture(noise, encode):
-    return encode(noise())
-
-
 def serving(settings, **changes):
     """A client of an API with some settings changed."""
     return TestClient(create_app(settings.model_copy(update=changes)))

@@ -1,7 +1,6 @@
 """Devices and bundles that fail, beside ones that do not."""
 
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,18 +16,12 @@ from service.worker.circuit_breaker import CircuitBreaker
 from service.worker.model_process import DeviceError, ModelCrashedError, ModelProcess
 from tests.helpers.service.queueing import new, outcome, outcomes, put
 from tests.helpers.service.stub_model import HANGING_SEED, StubModel
+from tests.helpers.waiting import eventually
 from tests.reliability.painter_worker import StubModelProcess
 
 pytestmark = pytest.mark.server
 
 CUDA = "CUDA error: device-side assert triggered"
-
-
-def eventually(true, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return true()
 
 
 class Sick(StubModel):

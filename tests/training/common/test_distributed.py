@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.processes import run_ranks
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import SMALL
@@ -42,10 +43,6 @@ def changes(name):
     return [*CURVE, *RECIPES[name]]
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 def curve(folder):
     """Logged figures but for times, by step."""
     entries = read_log(folder)
@@ -63,7 +60,7 @@ def assert_same_curve(one, other):
 
 
 def train(name, data, folder, more=()):
-    start(load_recipe(name, [*changes(name), *more]), [data], folder, quiet)
+    start(load_recipe(name, [*changes(name), *more]), [data], folder, no_progress)
 
 
 def train_and_signal(name, data, folder, number, rank):
@@ -77,7 +74,7 @@ def train_and_signal(name, data, folder, number, rank):
 
 
 def go_on(folder):
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +135,7 @@ def test_signal_to_one_rank_stops_all_and_resumes(pair, prepared, tmp_path):
     codes = run_ranks(train_and_signal, "inpaint-wgan-gp", prepared, cut, signal.SIGTERM, 1)
     assert 0 not in codes
     assert load_checkpoint(cut / "checkpoints")[0] == 3
-    resume(cut, [], quiet)
+    resume(cut, [], no_progress)
     assert_same_curve(pair, cut)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import pytest
 
 import training.cli
+from tests.helpers.errors import raise_disk_full
 from training.cli import main
 from training.common.errors import OutputError
 from training.common.output_files import check_output, check_output_folder, write_atomically
@@ -70,10 +71,7 @@ def test_target_that_cannot_be_renamed_onto_is_overwritten(place, monkeypatch):
 
 
 def test_a_full_disk_leaves_the_older_file(place, monkeypatch):
-    def full(number):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_disk_full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(place / "file", "new")
     assert (place / "file").read_text() == "in the way"

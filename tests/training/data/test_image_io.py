@@ -1,6 +1,5 @@
 """Whatever a decoder raises is a PictureError, and odd metadata does not spoil a picture."""
 
-import io
 import random
 import struct
 import warnings
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.images import encode_image, smooth_image
 from training.common.errors import PictureError
 from training.data.image_io import decode_png, square_png
 
@@ -24,14 +24,7 @@ _RAISED = [
 
 @pytest.fixture
 def smooth():
-    cells = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    return Image.fromarray(cells).resize((80, 64), Image.Resampling.BICUBIC)
-
-
-def encode(image, kind, **options):
-    out = io.BytesIO()
-    (image.convert("F") if kind == "SPIDER" else image).save(out, kind, **options)
-    return out.getvalue()
+    return smooth_image(80, 64)
 
 
 def exif(*entries):
@@ -49,13 +42,13 @@ TEXT_IN_NUMBER = exif(struct.pack(">HHI4s", 0x0128, 2, 4, b"two\0"))
 @pytest.mark.parametrize("odd", [NEGATIVE_RATIONAL, TEXT_IN_NUMBER, b"Exif\0\0MM\0*\xff\xff"])
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_odd_exif_does_not_spoil_a_picture(smooth, odd, kind):
-    assert decode_png(square_png(encode(smooth, kind, exif=odd), 64)).shape == (64, 64, 3)
+    assert decode_png(square_png(encode_image(smooth, kind, exif=odd), 64)).shape == (64, 64, 3)
 
 
 def test_orientation_beside_an_odd_rational_is_honoured():
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, :32] = 255
-    data = encode(Image.fromarray(pixels), "JPEG", exif=NEGATIVE_RATIONAL)
+    data = encode_image(Image.fromarray(pixels), "JPEG", exif=NEGATIVE_RATIONAL)
     upright = decode_png(square_png(data, 64))
     assert upright[:30].min() > 200 and upright[34:].max() < 50
 
@@ -64,12 +57,12 @@ def test_orientation_beside_an_odd_rational_is_honoured():
 def test_orientation_in_xmp_is_ignored(smooth, kind):
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     options = {"tiffinfo": {700: xmp}} if kind == "TIFF" else {"xmp": xmp}
-    data, plain = encode(smooth, kind, **options), encode(smooth, kind)
+    data, plain = encode_image(smooth, kind, **options), encode_image(smooth, kind)
     assert square_png(data, 64) == square_png(plain, 64)
 
 
 def test_damaged_avif_is_refused_with_the_reason(smooth):
-    damaged = encode(smooth, "AVIF").replace(b"pitm", b"\x8fitm")  # no primary item
+    damaged = encode_image(smooth, "AVIF").replace(b"pitm", b"\x8fitm")  # no primary item
     with pytest.raises(PictureError, match=r"cannot be decoded \(.+\)"):
         square_png(damaged, 64)
 
@@ -81,13 +74,14 @@ def test_whatever_a_decoder_raises_is_refused(smooth, monkeypatch, raised):
 
     monkeypatch.setattr(Image.Image, "convert", fail)
     with pytest.raises(PictureError, match="bad luck"):
-        square_png(encode(smooth, "PNG"), 64)
+        square_png(encode_image(smooth, "PNG"), 64)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_mutated_files_are_decoded_or_refused(smooth, monkeypatch, kind):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2**18)
-    chance, whole = random.Random(kind), encode(smooth, kind)
+    chance = random.Random(kind)
+    whole = encode_image(smooth.convert("F") if kind == "SPIDER" else smooth, kind)
     for _ in range(80):
         data = bytearray(whole)
         for _ in range(chance.randint(1, 8)):

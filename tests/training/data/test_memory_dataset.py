@@ -1,5 +1,4 @@
 import dataclasses
-import io
 
 import numpy as np
 import pytest
@@ -7,17 +6,12 @@ import torch
 from PIL import Image
 
 from models.captions import CaptionEncoder
+from tests.helpers.images import encode_image
 from training.common.errors import PictureError, PreparedDataError
 from training.data.image_io import decode_png, square_png
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
 from training.data.prepare import prepare
-
-
-def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -97,12 +91,12 @@ def test_a_manifest_reads_back_as_it_was_saved(prepared, tmp_path):
 def test_wide_picture_is_centre_cropped_not_squeezed():
     bands = np.zeros((80, 240, 3), np.uint8)
     bands[:, 80:160] = 255
-    assert decode_png(square_png(encode(Image.fromarray(bands)), 64))[:, 2:-2].min() > 250
+    assert decode_png(square_png(encode_image(Image.fromarray(bands)), 64))[:, 2:-2].min() > 250
 
 
 def test_picture_of_right_size_keeps_every_pixel():
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    assert np.array_equal(decode_png(square_png(encode(Image.fromarray(pixels)), 64)), pixels)
+    assert np.array_equal(decode_png(square_png(encode_image(Image.fromarray(pixels)), 64)), pixels)
 
 
 def test_exif_orientation_is_honoured():
@@ -110,14 +104,14 @@ def test_exif_orientation_is_honoured():
     pixels[:, :32] = 255
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned a quarter clockwise: left becomes top
-    upright = decode_png(square_png(encode(Image.fromarray(pixels), exif=exif), 64))
+    upright = decode_png(square_png(encode_image(Image.fromarray(pixels), exif=exif), 64))
     assert upright[:32].min() == 255
     assert upright[32:].max() == 0
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])
 def test_every_eight_bit_mode_becomes_rgb(mode):
-    data = encode(Image.new("RGB", (70, 70), "white").convert(mode), "TIFF")
+    data = encode_image(Image.new("RGB", (70, 70), "white").convert(mode), "TIFF")
     assert decode_png(square_png(data, 64)).shape == (64, 64, 3)
 
 
@@ -126,9 +120,9 @@ def test_every_eight_bit_mode_becomes_rgb(mode):
     [
         (b"", "not a known format"),
         (b"hello", "not a known format"),
-        (encode(Image.new("RGB", (99, 99)))[:-40], "cannot be decoded"),
-        (encode(Image.new("I;16", (99, 99))), "8 bits a channel"),
-        (encode(Image.new("1", (12_000, 12_000))), "too many pixels"),
+        (encode_image(Image.new("RGB", (99, 99)))[:-40], "cannot be decoded"),
+        (encode_image(Image.new("I;16", (99, 99))), "8 bits a channel"),
+        (encode_image(Image.new("1", (12_000, 12_000))), "too many pixels"),
     ],
 )
 def test_unusable_picture_file_is_refused_with_the_reason(data, reason):

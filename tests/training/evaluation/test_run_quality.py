@@ -3,16 +3,12 @@
 import pytest
 import torch
 
+from tests.helpers.training.tensors import noise_batch
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
 from training.evaluation.run_quality import Generated, measure, sample
 from training.metrics.diversity import diversity
 from training.runs.load_run import load_run
-
-
-def noise(*shape, seed=0):
-    draws = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draws)
 
 
 def rows(count, seed=0):
@@ -52,14 +48,16 @@ def test_diversity_needs_real_pictures_that_differ(reference):
 
 def test_whole_pictures_have_no_hole_to_be_measured():
     found = measure(
-        Generated(noise(8, 3, 32, 32), noise(8, 3, 32, 32, seed=1), whole=True), 0, pixels
+        Generated(noise_batch(8, 3, 32, 32), noise_batch(8, 3, 32, 32, seed=1), whole=True),
+        0,
+        pixels,
     )
     assert found.keys() == {"pictures", "kid", "diversity"}
     assert found["diversity"]["mean"] == pytest.approx(1, abs=0.1)
 
 
 def test_of_composites_the_fills_alone_count_for_diversity():
-    reals = noise(8, 3, 64, 64)
+    reals = noise_batch(8, 3, 64, 64)
     grey = reals.clone()
     grey[:, :, 16:48, 16:48] = 128
     found = measure(Generated(grey, reals, whole=False), 0, pixels)
@@ -68,7 +66,7 @@ def test_of_composites_the_fills_alone_count_for_diversity():
 
 
 def test_three_pictures_are_too_few():
-    few = noise(3, 3, 32, 32)
+    few = noise_batch(3, 3, 32, 32)
     with pytest.raises(RunError, match="KID needs 4 pictures"):
         measure(Generated(few, few, whole=True), 0, pixels)
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from models.runtime.bundle import load_bundle
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError, RunError
 from training.config.load import load_recipe
@@ -30,21 +31,17 @@ WHOLE = [
 ]
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def run(prepared, tmp_path_factory):
     """A run whose best checkpoint, of step 3, is not its newest."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     keep = ["keep.metric=hole_psnr", "keep.every=3", "run.steps=4", "keep.pictures=8"]
-    start(small_recipe(*keep), [prepared], folder, quiet)
+    start(small_recipe(*keep), [prepared], folder, no_progress)
     return folder
 
 
 def test_a_run_that_makes_whole_pictures_shows_them(prepared, tmp_path):
-    start(load_recipe("dcgan", WHOLE), [prepared], tmp_path / "run", quiet)
+    start(load_recipe("dcgan", WHOLE), [prepared], tmp_path / "run", no_progress)
     write_samples(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
     # Eight draws and a real picture of 32 pixels, twice as large.
     assert Image.open(tmp_path / "grid.png").width == 9 * (2 * 32 + 4) + 4
@@ -92,7 +89,7 @@ def test_best_checkpoint_can_be_exported_instead_of_newest(run, tmp_path):
 
 
 def test_a_run_without_a_best_checkpoint_says_so(prepared, tmp_path):
-    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", no_progress)
     with pytest.raises(RunError, match="best cannot be read"):
         write_samples(
             tmp_path / "run", [prepared], tmp_path / "x.png", split="train", rows=2, which="best"

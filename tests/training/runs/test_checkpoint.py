@@ -1,10 +1,9 @@
 """Checkpoints are whole, few, and give back what went in."""
 
-import errno
-
 import pytest
 import torch
 
+from tests.helpers.errors import raise_disk_full
 from training.common.errors import OutputError, RunError
 from training.runs.checkpoint import checkpoints, load_checkpoint, newest_step, save_checkpoint
 
@@ -63,10 +62,7 @@ def test_file_with_a_checkpoint_name_is_ignored(tmp_path):
 def test_full_disk_is_an_error_that_keeps_older(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, 1, STATE)
 
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("training.runs.checkpoint.save_file", full)
+    monkeypatch.setattr("training.runs.checkpoint.save_file", raise_disk_full)
     with pytest.raises(OutputError, match="step-00000001 cannot be written: No space left"):
         save_checkpoint(tmp_path, 1, {"a": torch.zeros(1)})
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from models.runtime.bundle import load_bundle
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.experiments.comparison.filling import data_folder, load_filling, load_shared
@@ -15,16 +16,12 @@ from training.runs.run_dir import RunDir
 from training.trainer.run import resume, start
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """A short run and its data, to be copied and moved about."""
     folder = tmp_path_factory.mktemp("moved")
     write_prepared(folder / "data")
-    start(small_recipe("run.steps=1"), [folder / "data"], folder / "run", quiet)
+    start(small_recipe("run.steps=1"), [folder / "data"], folder / "run", no_progress)
     return folder
 
 
@@ -54,21 +51,21 @@ def test_export_and_sample_do_not_need_the_data(moved):
 
 def test_resume_says_how_to_name_data_that_moved(moved):
     with pytest.raises(PreparedDataError, match="say where with --data"):
-        resume(moved / "run", ["run.steps=2"], quiet)
+        resume(moved / "run", ["run.steps=2"], no_progress)
     assert RunDir.open(moved / "run").recipe.run.steps == 1
 
 
 def test_resume_takes_moved_data_and_remembers_its_place(moved):
-    resume(moved / "run", ["run.steps=2"], quiet, data=[moved / "there"])
+    resume(moved / "run", ["run.steps=2"], no_progress, data=[moved / "there"])
     assert [*RunDir.open(moved / "run").data] == [str(moved / "there")]
-    resume(moved / "run", ["run.steps=3"], quiet)
+    resume(moved / "run", ["run.steps=3"], no_progress)
 
 
 def test_other_data_than_the_runs_is_refused(moved):
     write_prepared(moved / "other", captions=("a blue thing",))
     before = (moved / "run/run.json").read_text()
     with pytest.raises(PreparedDataError, match="is not data that this run was started on"):
-        resume(moved / "run", [], quiet, data=[moved / "other"])
+        resume(moved / "run", [], no_progress, data=[moved / "other"])
     assert (moved / "run/run.json").read_text() == before
 
 
@@ -78,7 +75,7 @@ def test_run_of_older_version_accepts_given_data(moved):
         export(moved / "run", moved / "bundle")
     export(moved / "run", moved / "bundle", data=[moved / "there"])
     write_samples(moved / "run", [moved / "there"], moved / "grid.png", split="train", rows=2)
-    resume(moved / "run", ["run.steps=2"], quiet, data=[moved / "there"])
+    resume(moved / "run", ["run.steps=2"], no_progress, data=[moved / "there"])
     assert RunDir.open(moved / "run").prepared[0].caption_dim == 8
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.runtime.bundle import load_bundle, save_bundle
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import DIM, small_recipe
 from training.common.errors import RunError
 from training.inference.export import export
@@ -19,20 +20,16 @@ from training.trainer.run import resume, start
 STILL = ("optimizers.generator.lr=1e-12", "run.ema=0")
 
 
-def quiet(step, figures):
-    pass
-
-
 @pytest.fixture(scope="module")
 def bundle(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("origin")
-    start(small_recipe("run.steps=3"), [prepared], folder / "run", quiet)
+    start(small_recipe("run.steps=3"), [prepared], folder / "run", no_progress)
     export(folder / "run", folder / "bundle")
     return folder / "bundle"
 
 
 def test_the_generator_begins_with_the_bundle_s_weights(bundle, prepared, tmp_path):
-    start(small_recipe("run.steps=1", *STILL), [prepared], tmp_path, quiet, init_from=bundle)
+    start(small_recipe("run.steps=1", *STILL), [prepared], tmp_path, no_progress, init_from=bundle)
     begun = load_bundle(bundle).generator.state_dict()
     weights = load_run(tmp_path, "newest").generator.state_dict()
     trained = [name for name in begun if "running" not in name and "tracked" not in name]
@@ -51,9 +48,9 @@ def test_its_average_begins_there_too(bundle):
 def test_another_generator_or_no_bundle_is_an_error(bundle, prepared, tmp_path):
     wider = "generator.settings={ caption_code = 4, noise_dim = 4, width = 16, decoder_width = 4 }"
     with pytest.raises(RunError, match="width"):
-        start(small_recipe(wider), [prepared], tmp_path / "run", quiet, init_from=bundle)
+        start(small_recipe(wider), [prepared], tmp_path / "run", no_progress, init_from=bundle)
     with pytest.raises(RunError, match="no bundle at"):
-        start(small_recipe(), [prepared], tmp_path / "run", quiet, init_from=tmp_path)
+        start(small_recipe(), [prepared], tmp_path / "run", no_progress, init_from=tmp_path)
     assert not (tmp_path / "run").exists()
 
 
@@ -62,10 +59,10 @@ def test_settings_that_change_no_weight_may_differ(prepared, tmp_path):
         settings = f"generator.settings={{caption_code=4, latent=4, style=8, width=8, {others}}}"
         return small_recipe("run.steps=1", "generator.kind=unet", settings)
 
-    start(unet('upsample="nearest"'), [prepared], tmp_path / "run", quiet)
+    start(unet('upsample="nearest"'), [prepared], tmp_path / "run", no_progress)
     export(tmp_path / "run", tmp_path / "bundle", guidance=1.5)
     changed = unet('upsample="bilinear", membrane=true')
-    start(changed, [prepared], tmp_path / "next", quiet, init_from=tmp_path / "bundle")
+    start(changed, [prepared], tmp_path / "next", no_progress, init_from=tmp_path / "bundle")
     settings = load_run(tmp_path / "next", "newest").generator.settings
     assert settings.upsample == "bilinear" and settings.membrane
 
@@ -74,15 +71,15 @@ def test_run_without_checkpoint_restarts_and_refuses_another_bundle(bundle, prep
     recipe, copied = small_recipe("run.steps=1", *STILL), tmp_path / "bundle"
     sound = load_bundle(bundle)
     save_bundle(copied, sound.generator, sound.config, "# copied")
-    start(recipe, [prepared], tmp_path / "run", quiet, init_from=copied)
+    start(recipe, [prepared], tmp_path / "run", no_progress, init_from=copied)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
-    resume(tmp_path / "run", [], quiet)
+    resume(tmp_path / "run", [], no_progress)
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     with torch.no_grad():
         next(sound.generator.parameters()).add_(1)
     save_bundle(copied, sound.generator, sound.config, "# another")
     with pytest.raises(RunError, match="is not the bundle that this run began with"):
-        resume(tmp_path / "run", [], quiet)
+        resume(tmp_path / "run", [], no_progress)
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ def orphan(bundle, prepared, tmp_path):
     """A run without a checkpoint whose bundle has moved to `new`."""
     shutil.copytree(bundle, tmp_path / "old")
     recipe = small_recipe("run.steps=1", *STILL)
-    start(recipe, [prepared], tmp_path / "run", quiet, init_from=tmp_path / "old")
+    start(recipe, [prepared], tmp_path / "run", no_progress, init_from=tmp_path / "old")
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     (tmp_path / "old").rename(tmp_path / "new")
     return tmp_path
@@ -98,8 +95,8 @@ def orphan(bundle, prepared, tmp_path):
 
 def test_a_bundle_that_moved_is_found_by_from(orphan):
     with pytest.raises(RunError, match="say where with --from"):
-        resume(orphan / "run", [], quiet)
-    resume(orphan / "run", [], quiet, init_from=orphan / "new")
+        resume(orphan / "run", [], no_progress)
+    resume(orphan / "run", [], no_progress, init_from=orphan / "new")
     assert RunDir.open(orphan / "run").init_checkpoint.place == str(orphan / "new")
 
 
@@ -110,18 +107,18 @@ def test_from_refuses_another_bundle_before_changes(orphan):
     save_bundle(orphan / "other", sound.generator, sound.config, "# other")
     before = (orphan / "run/run.json").read_text()
     with pytest.raises(RunError, match="is not the bundle that this run began with"):
-        resume(orphan / "run", [], quiet, init_from=orphan / "other")
+        resume(orphan / "run", [], no_progress, init_from=orphan / "other")
     assert (orphan / "run/run.json").read_text() == before
 
 
 def test_from_is_refused_where_no_bundle_was(bundle, prepared, tmp_path):
-    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet)
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", no_progress)
     with pytest.raises(RunError, match="did not begin with a bundle"):
-        resume(tmp_path / "run", [], quiet, init_from=bundle)
+        resume(tmp_path / "run", [], no_progress, init_from=bundle)
 
 
 def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path):
-    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", quiet, init_from=bundle)
+    start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", no_progress, init_from=bundle)
     export(tmp_path / "run", tmp_path / "bundle")
     told = json.loads((tmp_path / "bundle" / "config.json").read_text())["training"]["begun_with"]
     assert told == {

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
@@ -18,14 +19,10 @@ from training.trainer.run import resume, start
 KEEPING = ["keep.metric=hole_psnr", "keep.every=2", "keep.pictures=8", "run.snapshot_every=2"]
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def kept(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "kept"
-    start(small_recipe(*KEEPING), [prepared], folder, quiet)
+    start(small_recipe(*KEEPING), [prepared], folder, no_progress)
     return folder
 
 
@@ -43,21 +40,21 @@ def test_best_checkpoint_has_the_highest_logged_figure(kept):
 
 def test_keeping_changes_nothing_of_what_a_run_computes(kept, prepared, tmp_path):
     off = ["keep.every=0", "run.snapshot_every=0"]
-    start(small_recipe(*off), [prepared], tmp_path / "off", quiet)
+    start(small_recipe(*off), [prepared], tmp_path / "off", no_progress)
     assert_same_end(kept, tmp_path / "off", but=f"/{BEST_STATE}")
     assert not snapshots(tmp_path / "off")
 
 
 def test_a_resumed_run_remembers_what_its_best_was(kept, prepared, tmp_path):
     folder = tmp_path / "cut"
-    start(small_recipe(*KEEPING, "run.steps=4"), [prepared], folder, quiet)
-    resume(folder, ["run.steps=6"], quiet)
+    start(small_recipe(*KEEPING, "run.steps=4"), [prepared], folder, no_progress)
+    resume(folder, ["run.steps=6"], no_progress)
     best = [place / "checkpoints" / "best" / "best.json" for place in (kept, folder)]
     assert best[0].read_text() == best[1].read_text()
 
 
 def test_a_run_can_keep_its_best_by_kid(prepared, tmp_path):
-    start(small_recipe("keep.every=3", "run.steps=3"), [prepared], tmp_path / "kid", quiet)
+    start(small_recipe("keep.every=3", "run.steps=3"), [prepared], tmp_path / "kid", no_progress)
     best = json.loads((tmp_path / "kid" / "checkpoints" / "best" / "best.json").read_text())
     assert (best["metric"], best["step"]) == ("kid", 3)
 

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+from tests.helpers.training.callbacks import StopError, no_progress, stop_at_three
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
@@ -27,10 +28,6 @@ PIXELS = ("greyness", "collapse", "checkerboard", "saturation")
 JUMP = [*LOOK, *(f"guards.{name}.enabled=false" for name in PIXELS), "guards.jump.least_looks=3"]
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 def quiet_finding(finding):
     """Nobody listens."""
 
@@ -43,7 +40,7 @@ def ends(folder):
 def guarded(prepared, tmp_path_factory):
     """A whole run whose greyness guard warns, and what it was told."""
     folder, told = tmp_path_factory.mktemp("runs") / "guarded", []
-    start(small_recipe(*GREY), [prepared], folder, quiet, told.append)
+    start(small_recipe(*GREY), [prepared], folder, no_progress, told.append)
     return folder, told
 
 
@@ -57,7 +54,7 @@ def test_monitor_finding_is_recorded_and_reported_once(guarded):
 
 
 def test_guards_change_nothing_of_what_a_run_computes(guarded, prepared, tmp_path):
-    start(small_recipe(*LOOK, "guards.enabled=false"), [prepared], tmp_path / "off", quiet)
+    start(small_recipe(*LOOK, "guards.enabled=false"), [prepared], tmp_path / "off", no_progress)
     watched, alone = (
         load_checkpoint(folder / "checkpoints")[1] for folder in (guarded[0], tmp_path / "off")
     )
@@ -67,21 +64,12 @@ def test_guards_change_nothing_of_what_a_run_computes(guarded, prepared, tmp_pat
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-class StopError(Exception):
-    """Stands for whatever ends a process between two checkpoints."""
-
-
-def stop_at_three(step, figures):
-    if step == 3:
-        raise StopError
-
-
 def test_monitored_run_resumes_to_same_end_and_findings(guarded, prepared, tmp_path, capsys):
     folder = tmp_path / "cut"
     with pytest.raises(StopError):
         start(small_recipe(*GREY), [prepared], folder, stop_at_three)
     assert "step 1: guard greyness: grey fills" in capsys.readouterr().err
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
     assert_same_end(guarded[0], folder)
     assert read_findings(folder) == read_findings(guarded[0])
 
@@ -89,11 +77,11 @@ def test_monitored_run_resumes_to_same_end_and_findings(guarded, prepared, tmp_p
 def test_monitor_stops_run_with_line_and_checkpoint(prepared, tmp_path):
     folder, told = tmp_path / "run", []
     with pytest.raises(RunError, match=r"^step 4: guard greyness: grey fills.*\Z") as stopped:
-        start(small_recipe(*STOPPING), [prepared], folder, quiet, told.append)
+        start(small_recipe(*STOPPING), [prepared], folder, no_progress, told.append)
     assert "--set guards.greyness.act_after=0 only warns" in str(stopped.value)
     assert ends(folder)[-1] == "step-00000004"
     assert 4 not in [finding.step for finding in told]
-    resume(folder, ["guards.greyness.act_after=0"], quiet)
+    resume(folder, ["guards.greyness.act_after=0"], no_progress)
     assert ends(folder)[-1] == "step-00000006"
 
 
@@ -139,8 +127,8 @@ def test_jump_without_earlier_checkpoint_stops_the_run(prepared, tmp_path):
 
 def test_config_change_at_resume_resets_loss_comparison(prepared, tmp_path):
     folder = tmp_path / "run"
-    start(small_recipe(*JUMP, "run.steps=5"), [prepared], folder, quiet)
-    resume(folder, ["run.steps=6", "objective.settings.l2=1000"], quiet)
+    start(small_recipe(*JUMP, "run.steps=5"), [prepared], folder, no_progress)
+    resume(folder, ["run.steps=6", "objective.settings.l2=1000"], no_progress)
     assert not read_findings(folder)
     assert len(load_checkpoint(folder / "checkpoints")[1][MONITOR_STATE]["past"]["generator"]) == 1
 
@@ -148,12 +136,12 @@ def test_config_change_at_resume_resets_loss_comparison(prepared, tmp_path):
 @pytest.mark.parametrize(("part", "welcome"), [(MONITOR_STATE, True), ("objective", False)])
 def test_checkpoint_lacking_only_monitors_resumes(part, welcome, prepared, tmp_path):
     folder = tmp_path / "run"
-    start(small_recipe(*JUMP, "run.steps=2"), [prepared], folder, quiet)
+    start(small_recipe(*JUMP, "run.steps=2"), [prepared], folder, no_progress)
     step, state = load_checkpoint(folder / "checkpoints")
     del state[part]
     save_checkpoint(folder / "checkpoints", step, state)
     with nullcontext() if welcome else pytest.raises(RunError, match=f"{part} does not fit"):
-        resume(folder, ["run.steps=3"], quiet)
+        resume(folder, ["run.steps=3"], no_progress)
 
 
 PLAIN = ["engine.device=cpu", "picture.size=32", "picture.view=shrink"]

@@ -6,14 +6,11 @@ import pytest
 import torch
 
 import training.trainer.trainer
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import NonFiniteError
 from training.runs.checkpoint import load_checkpoint
 from training.trainer.run import resume, start
-
-
-def quiet(step, figures):
-    """No progress bar."""
 
 
 @pytest.fixture
@@ -33,11 +30,11 @@ def test_nan_is_reported_with_reproduction_and_advice(nan_at_three, prepared, tm
     run = tmp_path / "run"
     recipe = small_recipe("run.checkpoint_every=1", "engine.precision=bf16")
     with pytest.raises(NonFiniteError, match=r"is nan at step 3: .*lr=0\.0001") as first:
-        start(recipe, [prepared], run, quiet)
+        start(recipe, [prepared], run, no_progress)
     assert "as before" not in str(first.value)
     for time in (2, 3):
         with pytest.raises(NonFiniteError) as again:
-            resume(run, [], quiet)
+            resume(run, [], no_progress)
         text = str(again.value)
         assert f"the same as before, for the {time}. time" in text
         for hint in ("engine.precision=fp32", "step-00000003 away", "from step 3"):
@@ -58,5 +55,5 @@ def test_nonfinite_weights_never_replace_a_checkpoint(prepared, tmp_path, monkey
 
     monkeypatch.setattr(training.trainer.trainer.Trainer, "train_step", spoil)
     with pytest.raises(NonFiniteError, match=r"weight generator\..* after step 4: no checkpoint"):
-        start(small_recipe("run.checkpoint_every=2"), [prepared], tmp_path / "run", quiet)
+        start(small_recipe("run.checkpoint_every=2"), [prepared], tmp_path / "run", no_progress)
     assert load_checkpoint(tmp_path / "run/checkpoints")[0] == 2

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import OutputError, RecipeError, RunError, TrainingError
 from training.runs.load_run import load_run
@@ -12,14 +13,10 @@ from training.runs.run_dir import RunDir
 from training.trainer.run import resume, start
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def done(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
-    start(small_recipe("run.steps=2"), [prepared], folder, quiet)
+    start(small_recipe("run.steps=2"), [prepared], folder, no_progress)
     return folder
 
 
@@ -58,19 +55,19 @@ def contents(folder):
 def test_misfit_is_one_line_and_changes_nothing(run, changes, says):
     before = contents(run)
     with pytest.raises(TrainingError, match=says) as caught:
-        resume(run, ["run.steps=3", *changes], quiet)
+        resume(run, ["run.steps=3", *changes], no_progress)
     assert "\n" not in str(caught.value)
     after = contents(run)
     after.pop(next(path for path in after if path.name == "run.lock"), None)
     assert after == {path: data for path, data in before.items() if path.name != "run.lock"}
-    resume(run, ["run.steps=3"], quiet)
+    resume(run, ["run.steps=3"], no_progress)
     assert [entry["step"] for entry in read_log(run)] == [1, 2, 3]
 
 
 def test_a_moving_average_cannot_begin_in_the_middle(prepared, tmp_path):
-    start(small_recipe("run.steps=1", "run.ema=0"), [prepared], tmp_path / "run", quiet)
+    start(small_recipe("run.steps=1", "run.ema=0"), [prepared], tmp_path / "run", no_progress)
     with pytest.raises(RunError, match="average does not fit the recipe"):
-        resume(tmp_path / "run", ["run.ema=0.9", "run.steps=2"], quiet)
+        resume(tmp_path / "run", ["run.ema=0.9", "run.steps=2"], no_progress)
     assert RunDir.open(tmp_path / "run").recipe.run.ema == 0
 
 
@@ -79,17 +76,17 @@ def test_a_run_that_cannot_start_leaves_no_folder(prepared, tmp_path):
     recipe = small_recipe()
     (tmp_path / "data/train-00000-of-00001.parquet").write_bytes(b"damaged")
     with pytest.raises(TrainingError, match="digest differs"):
-        start(recipe, [small], tmp_path / "run", quiet)
+        start(recipe, [small], tmp_path / "run", no_progress)
     assert not (tmp_path / "run").exists()
     with pytest.raises(RecipeError):
-        start(small_recipe("run.stepz=1"), [prepared], tmp_path / "run", quiet)
+        start(small_recipe("run.stepz=1"), [prepared], tmp_path / "run", no_progress)
 
 
 def test_unwritable_run_folder_is_one_line(run):
     (run / "run.lock").unlink()
     (run / "run.lock").mkdir()  # even root cannot open it for writing
     with pytest.raises(OutputError, match="cannot be written: Is a directory"):
-        resume(run, ["run.steps=3"], quiet)
+        resume(run, ["run.steps=3"], no_progress)
     assert RunDir.open(run).recipe.run.steps == 2
 
 
@@ -118,11 +115,11 @@ def test_cuda_run_is_inspected_without_gpu(cuda_run):
 
 def test_resuming_cuda_run_without_gpu_is_one_line(cuda_run):
     with pytest.raises(RunError, match=r"finds no GPU here: --set engine\.device=cpu"):
-        resume(cuda_run, ["run.steps=3"], quiet)
-    resume(cuda_run, ["run.steps=3", "engine.device=cpu"], quiet)
+        resume(cuda_run, ["run.steps=3"], no_progress)
+    resume(cuda_run, ["run.steps=3", "engine.device=cpu"], no_progress)
 
 
 def test_starting_on_cuda_without_gpu_is_one_line(prepared, tmp_path):
     with pytest.raises(RunError, match="finds no GPU here"):
-        start(small_recipe("engine.device=cuda"), [prepared], tmp_path / "run", quiet)
+        start(small_recipe("engine.device=cuda"), [prepared], tmp_path / "run", no_progress)
     assert not (tmp_path / "run").exists()

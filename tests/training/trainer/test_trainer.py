@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import training.trainer.trainer
+from tests.helpers.training.callbacks import StopError, no_progress, stop_at_three
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import SMALL, small_recipe
 from training.common.errors import NonFiniteError, RunError
@@ -25,15 +26,11 @@ from training.trainer.timer import work_clock
 from training.trainer.trainer import Trainer
 
 
-def quiet(step, figures):
-    """No progress bar."""
-
-
 @pytest.fixture(scope="module")
 def whole(prepared, tmp_path_factory):
     """An uninterrupted run of six steps."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    start(small_recipe(), [prepared], folder, quiet)
+    start(small_recipe(), [prepared], folder, no_progress)
     return folder
 
 
@@ -48,30 +45,22 @@ def test_run_leaves_log_grids_checkpoint_and_record(whole):
 
 
 def test_same_recipe_seed_and_data_reproduce_a_run(whole, prepared, tmp_path):
-    start(small_recipe(), [prepared], tmp_path / "again", quiet)
+    start(small_recipe(), [prepared], tmp_path / "again", no_progress)
     assert_same_end(whole, tmp_path / "again")
 
 
 def test_another_seed_gives_another_run(whole, prepared, tmp_path):
-    start(small_recipe("run.seed=1"), [prepared], tmp_path / "other", quiet)
+    start(small_recipe("run.seed=1"), [prepared], tmp_path / "other", no_progress)
     with pytest.raises(AssertionError):
         assert_same_end(whole, tmp_path / "other")
 
 
-class StopError(Exception):
-    """Stands for whatever ends a process between two checkpoints."""
-
-
 def test_an_interrupted_run_resumes_to_the_same_weights(whole, prepared, tmp_path):
-    def stop_at_three(step, figures):
-        if step == 3:
-            raise StopError
-
     folder = tmp_path / "cut"
     with pytest.raises(StopError):
         start(small_recipe(), [prepared], folder, stop_at_three)
     assert load_checkpoint(folder / "checkpoints")[0] == 2  # so step 3 is done over again
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
     assert_same_end(whole, folder)
     assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6]
 
@@ -93,7 +82,7 @@ def test_run_killed_by_sigkill_resumes_to_same_weights(whole, prepared, tmp_path
     process.send_signal(signal.SIGKILL)
     process.communicate()
     torch.set_num_threads(1)
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
     assert_same_end(whole, folder)
 
 
@@ -108,16 +97,16 @@ def test_signal_during_a_step_leaves_exact_checkpoint(whole, prepared, tmp_path,
     monkeypatch.setattr(training.trainer.trainer, "update", update)
     folder = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
-        start(small_recipe(), [prepared], folder, quiet)
+        start(small_recipe(), [prepared], folder, no_progress)
     monkeypatch.undo()
     assert load_checkpoint(folder / "checkpoints")[0] == 4
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
     assert_same_end(whole, folder)
 
 
 def test_running_training_refuses_a_second_process(whole):
     with RunDir.open(whole).locked(), pytest.raises(RunError, match="by another process"):
-        resume(whole, ["run.steps=7"], quiet)
+        resume(whole, ["run.steps=7"], no_progress)
 
 
 def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
@@ -150,28 +139,28 @@ def test_each_feature_of_first_system_can_be_disabled(prepared, tmp_path):
         "objective.settings={ feature_matching = 0, l2 = 0, mismatch = 0 }",
         "generator.settings.noise_dim=0",
     )
-    start(plain, [prepared], tmp_path / "plain", quiet)
+    start(plain, [prepared], tmp_path / "plain", no_progress)
     terms = {k for k in read_log(tmp_path / "plain")[-1] if k.startswith("generator/")}
     assert terms == {"generator/adversarial"}
 
 
 def test_bf16_channels_last_stays_near_fp32(prepared, tmp_path):
-    start(small_recipe("run.steps=2"), [prepared], tmp_path / "fp32", quiet)
+    start(small_recipe("run.steps=2"), [prepared], tmp_path / "fp32", no_progress)
     bf16 = ["engine.precision=bf16", "engine.channels_last=true", "run.steps=2"]
-    start(small_recipe(*bf16), [prepared], tmp_path / "bf16", quiet)
+    start(small_recipe(*bf16), [prepared], tmp_path / "bf16", no_progress)
     exact, near = (read_log(tmp_path / name)[0] for name in ("fp32", "bf16"))
     assert near["discriminator/real"] == pytest.approx(exact["discriminator/real"], rel=0.05)
 
 
 def test_a_run_directory_is_not_overwritten(whole, prepared):
     with pytest.raises(RunError, match="holds a run already"):
-        start(small_recipe(), [prepared], whole, quiet)
+        start(small_recipe(), [prepared], whole, no_progress)
 
 
 def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
     folder = tmp_path / "longer"
-    start(small_recipe("run.steps=4", "dropout.start=0"), [prepared], folder, quiet)
-    resume(folder, ["run.steps=5"], quiet)
+    start(small_recipe("run.steps=4", "dropout.start=0"), [prepared], folder, no_progress)
+    resume(folder, ["run.steps=5"], no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 5
 
 
@@ -179,15 +168,15 @@ def test_run_stops_after_its_minutes_and_can_resume(prepared, tmp_path, monkeypa
     readings = itertools.count(step=20.0)  # each step seems to take 20 seconds
     monkeypatch.setattr(training.trainer.trainer, "work_clock", lambda device: next(readings))
     folder = tmp_path / "run"
-    start(small_recipe("run.minutes=1"), [prepared], folder, quiet)
+    start(small_recipe("run.minutes=1"), [prepared], folder, no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 3
     assert (folder / "samples" / "fresh-00000003.png").is_file()
     assert read_log(folder)[-1]["time/minutes"] == 1
-    resume(folder, [], quiet)
+    resume(folder, [], no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 3
-    resume(folder, ["run.minutes=1.3"], quiet)
+    resume(folder, ["run.minutes=1.3"], no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 4
-    resume(folder, ["run.minutes=0"], quiet)
+    resume(folder, ["run.minutes=0"], no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 6
 
 
@@ -204,8 +193,8 @@ def test_work_is_processor_time_and_waiting_is_none():
 
 def test_a_rate_changed_at_resume_is_heard(prepared, pictures, tmp_path):
     folder = tmp_path / "run"
-    start(small_recipe("run.steps=2"), [prepared], folder, quiet)
-    resume(folder, ["run.steps=3", "optimizers.generator.lr=0.5"], quiet)
+    start(small_recipe("run.steps=2"), [prepared], folder, no_progress)
+    resume(folder, ["run.steps=3", "optimizers.generator.lr=0.5"], no_progress)
     saved = load_checkpoint(folder / "checkpoints")[1]["generator_optimizer"]
     assert saved["param_groups"][0]["lr"] == 0.5
     changes = json.loads((folder / "run.json").read_text())["changes"]
@@ -216,13 +205,13 @@ def test_a_run_can_begin_with_the_pixels_alone(prepared, tmp_path):
     alone = small_recipe(
         "run.steps=2", "objective.settings.adversarial=0", "objective.settings.feature_matching=0"
     )
-    start(alone, [prepared], tmp_path / "run", quiet)
+    start(alone, [prepared], tmp_path / "run", no_progress)
     terms = [k for k in read_log(tmp_path / "run")[-1] if k.split("/")[0].endswith("tor")]
     assert terms == ["generator/l2"]
-    resume(tmp_path / "run", ["run.steps=3", "objective.settings.adversarial=1"], quiet)
+    resume(tmp_path / "run", ["run.steps=3", "objective.settings.adversarial=1"], no_progress)
     assert "discriminator/fake" in read_log(tmp_path / "run")[-1]
 
 
 def test_resume_without_a_run_is_one_clear_error(tmp_path):
     with pytest.raises(RunError, match="no run in"):
-        resume(tmp_path, [], quiet)
+        resume(tmp_path, [], no_progress)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.helpers.training.tensors import mean_colour
 from tests.training.experiments.conftest import COUNTS, encode
 from training.experiments.captions.caption_effect import caption_grid, effect_table, effects
 from training.experiments.captions.caption_moves import answer, colour_change
@@ -24,10 +25,6 @@ def deaf(pixels, vectors, seed):
 def contrary(pixels, vectors, seed):
     """Paints the negative."""
     return 255 - painter(pixels, vectors, seed)
-
-
-def mean_colour(some):
-    return some.float().mean((2, 3))
 
 
 @pytest.fixture(scope="module")

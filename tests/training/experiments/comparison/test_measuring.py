@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from models.geometry import hole_mask, paste
+from tests.helpers.training.tensors import mean_colour
 from training.evaluation.dataset import EvaluationSet
 from training.experiments.comparison.keywords import EVERYTHING, FEWEST, by_keyword, keyword_rows
 from training.experiments.comparison.measuring import FIGURES, measure
@@ -22,10 +23,6 @@ def pixels(seed=0):
 def pictures():
     texts = [f"picture {i}" for i in range(COUNT)]
     return EvaluationSet(pixels(), texts, torch.zeros(COUNT, 4), torch.arange(COUNT).roll(1))
-
-
-def mean_colour(some):
-    return some.float().mean((2, 3))
 
 
 def keep(shift=0):

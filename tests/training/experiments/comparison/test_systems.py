@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.finished_run import write_run
 from tests.helpers.training.small_run import small_recipe
 from training.data.manifest import Manifest
@@ -12,10 +13,6 @@ from training.experiments.comparison.systems import cell, markdown, systems
 from training.runs.cost import run_cost, training_minutes
 from training.runs.run_dir import RunDir
 from training.trainer.run import start
-
-
-def quiet(step, figures):
-    """No progress bar."""
 
 
 def log(times, **figures):
@@ -53,7 +50,7 @@ def test_missing_figure_is_dash_and_empty_column_dropped():
 @pytest.fixture(scope="module")
 def found(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("systems")
-    start(small_recipe("run.steps=2", "keep.every=0"), [prepared], folder / "run", quiet)
+    start(small_recipe("run.steps=2", "keep.every=0"), [prepared], folder / "run", no_progress)
     systems([folder / "run"], folder / "systems.json", count=8)
     return folder
 
