@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-fast check fix contract faults clean
+.PHONY: help serve demo test test-fast check docs fix contract faults clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -52,14 +52,18 @@ test: $(VENV)/.dev ## run every test on the CPU
 test-fast: override ARGS += -m "not slow" --durations=10 --durations-min=5
 test-fast: test ## run the tests that take under five seconds each
 
-check: $(VENV)/.dev ## lint, format, types, import rules, containers
+check: $(VENV)/.dev ## lint, format, types, import rules, documentation, containers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	sh docker/check.sh
 
-fix: $(VENV)/.dev ## mend what can be mended by itself
+docs: $(VENV)/.dev ## build the documentation as a site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+fix: $(VENV)/.dev ## apply automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python -m service.errors.docs > docs/problems.md

@@ -1,0 +1,51 @@
+"""MkDocs hook: fill the pages that hold a marker with text generated from the code.
+
+A marker is a line `<!-- generate: NAME -->`. The text is made at each build, so that it cannot
+differ from the code. Plain Markdown is generated here, and no plug-in is used for it: the plug-ins
+for OpenAPI and typer know neither our problem documents nor our settings.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import commands
+import http_api
+import recipe_keys
+import service_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKER = re.compile(r"^<!-- generate: ([\w-]+) -->$", re.MULTILINE)
+CARD = "models/weights/default/README.md"
+
+
+def readme() -> str:
+    """Return the README with its links made relative to the site's first page."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = text.replace(f"]({CARD})", "](results/model-card.md)")
+    text = re.sub(r"\[([^\]]+)\]\((?!docs/|results/|http|#)[^)]+\)", r"\1", text)
+    return text.replace("](docs/", "](")
+
+
+def model_card() -> str:
+    """Return the shipped bundle's card, one heading level down, without its picture."""
+    text = (ROOT / CARD).read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)
+    return re.sub(r"^#", "##", text, flags=re.MULTILINE)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "readme": readme,
+    "model-card": model_card,
+    "http-api": http_api.page,
+    "settings": service_settings.page,
+    "service-commands": commands.service,
+    "training-commands": commands.training,
+    "recipes": recipe_keys.page,
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the markers of a page (called by MkDocs for each page)."""
+    return MARKER.sub(lambda found: PAGES[found[1]](), markdown)
