@@ -11,8 +11,9 @@ from captionfill import Inpainter
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, StartError
 from captionfill.imaging.canvas import Canvas
+from captionfill.output_files import check_output, check_output_folder, write_atomically
 from service.cli.folder import read_metadata
-from service.cli.output_files import check_no_input, check_output, output_places, write_whole
+from service.cli.output_files import check_no_input, output_places
 from service.config.settings import Settings
 
 
@@ -39,7 +40,7 @@ class LocalFiller:
                 is the image itself or cannot be written.
         """
         check_no_input(photo, output)
-        check_output(output)
+        check_output(output, error=StartError)
         words = check_caption(caption)
         try:
             canvas = Canvas.open(photo, self.region, self.settings.max_pixels)
@@ -53,7 +54,7 @@ class LocalFiller:
         except Exception as error:
             raise StartError("the picture could not be filled") from error
         try:
-            write_whole(output, result.candidates[0].png())
+            write_atomically(output, result.candidates[0].png())
         except OSError as error:
             raise StartError(f"{output}: {error.strerror}") from error
 
@@ -66,7 +67,7 @@ class LocalFiller:
         """
         entries = read_metadata(folder)
         places = output_places(folder, [photo for photo, _ in entries], output)
-        check_output(output, folder=True)
+        check_output_folder(output, error=StartError)
         _ = self.inpainter  # so that an error of the bundle is not reported for the first image
         filled = 0
         work = [(*entry, place) for entry, place in zip(entries, places, strict=True)]

@@ -1,15 +1,12 @@
 """`captionfill fill` loses no picture: neither an input nor a filled one."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from captionfill.errors import StartError
-from service.cli.output_files import check_no_input, check_output, output_places, write_whole
-from tests.helpers.errors import raise_disk_full
+from service.cli.output_files import check_no_input, output_places
 
 
 def names(folder, *photos):
@@ -63,30 +60,6 @@ def test_a_picture_does_not_replace_itself(tmp_path, kind):
         check_no_input(photo, output)
 
 
-@pytest.mark.parametrize("name", ["folder", "file/x", "/proc/none/x", "n" * 300])
-def test_a_place_that_cannot_be_written_is_told(tmp_path, name):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StartError, match="cannot be written: "):
-        check_output(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["file", "file/x", "/proc/none/x"])
-def test_a_folder_that_cannot_be_made_is_told(tmp_path, name):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StartError, match="cannot be written: "):
-        check_output(tmp_path / name, folder=True)
-
-
-def test_a_check_changes_nothing(tmp_path):
-    (tmp_path / "file").write_text("mine")
-    for name in ("file", "new", "deep/down/new"):
-        check_output(tmp_path / name)
-        check_output(tmp_path / "deep" / name, folder=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_text() == "mine"
-
-
 @pytest.fixture
 def no_model(monkeypatch):
     """Fail where a model would be loaded: everything is checked before."""
@@ -129,29 +102,3 @@ def test_fill_keeps_images_that_differ_only_in_suffix(captionfill, tiny_bundle, 
     captionfill("fill", folder, "-o", out, "--bundle", tiny_bundle)
     sizes = {path.name: Image.open(path).width for path in out.iterdir()}
     assert sizes == {"a.png.png": 65, "a.webp.png": 67}  # BMP is no input of the service
-
-
-def test_a_full_disk_leaves_the_older_picture(folder, monkeypatch):
-    (folder / "a.png").write_bytes(b"older")
-    monkeypatch.setattr(os, "fsync", raise_disk_full)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(folder / "a.png", b"newer")
-    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {"a.png": b"older"}
-
-
-def test_a_pipe_is_written_as_it_is(folder):
-    os.mkfifo(folder / "pipe")
-    reading = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_whole(folder / "pipe", b"picture")
-    assert os.read(reading, 100) == b"picture"
-    os.close(reading)
-
-
-def test_a_pipe_behind_dev_stdout_is_an_output():
-    reading, writing = os.pipe()
-    place = Path(f"/dev/fd/{writing}")
-    check_output(place)
-    write_whole(place, b"content")
-    assert os.read(reading, 100) == b"content"
-    os.close(reading)
-    os.close(writing)
