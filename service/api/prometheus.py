@@ -77,13 +77,13 @@ class QueueCollector:
     def _gauges(self) -> Iterator[Metric]:
         state = self._state
         waiting = GaugeMetricFamily(
-            "captionfill_queue_depth", "Work that waits for a worker", labels=["lane"]
+            "captionfill_queue_depth", "Tasks waiting for a worker", labels=["lane"]
         )
         running = GaugeMetricFamily(
-            "captionfill_queue_running", "Work on lease to a worker", labels=["lane"]
+            "captionfill_queue_running", "Tasks leased to a worker", labels=["lane"]
         )
         oldest = GaugeMetricFamily(
-            "captionfill_queue_oldest_seconds", "Age of the oldest unfinished work", labels=["lane"]
+            "captionfill_queue_oldest_seconds", "Age of the oldest unfinished task", labels=["lane"]
         )
         for name, priority in state.priorities.items():
             waiting.add_metric([name], priority.waiting)
@@ -91,16 +91,16 @@ class QueueCollector:
             oldest.add_metric([name], priority.oldest_ms / 1000)
         yield from (waiting, running, oldest)
         yield GaugeMetricFamily(
-            "captionfill_queue_draining", "Whether no new job is taken", value=state.draining
+            "captionfill_queue_draining", "Whether new jobs are refused", value=state.draining
         )
         yield GaugeMetricFamily("captionfill_workers", "Live workers", value=state.workers)
         yield GaugeMetricFamily(
             "captionfill_workers_unhealthy",
-            "Live workers with a bundle that takes no work, since it failed",
+            "Live workers with a bundle that takes no tasks because it failed",
             value=state.unhealthy,
         )
         yield GaugeMetricFamily(
-            "captionfill_dead_letters_kept", "Dead letters to look at", value=state.dead
+            "captionfill_dead_letter_queue_depth", "Dead letters stored", value=state.dead_letters
         )
 
     def _counters(self) -> Iterator[Metric]:
@@ -131,24 +131,26 @@ def scrape(http: HttpMetrics, state: QueueStats) -> CollectorRegistry:
 
 # (family, help, label): the counter behind each value of the label.
 _COUNTERS: dict[tuple[str, str, str], dict[str, names.Counter]] = {
-    ("captionfill_jobs_accepted", "Jobs taken in", ""): {"": names.Counter.ACCEPTED},
-    ("captionfill_jobs", "Jobs by how they ended", "outcome"): {
+    ("captionfill_jobs_accepted", "Jobs accepted", ""): {"": names.Counter.ACCEPTED},
+    ("captionfill_jobs", "Jobs by final state", "outcome"): {
         "done": names.Counter.DONE,
         "failed": names.Counter.FAILED,
         "cancelled": names.Counter.CANCELLED,
         "expired": names.Counter.EXPIRED,
         "lost": names.Counter.LOST,
     },
-    ("captionfill_jobs_saved", "Jobs that cost the model nothing", "how"): {
+    ("captionfill_jobs_deduplicated", "Jobs served without inference", "reason"): {
         "coalesced": names.Counter.COALESCED,
         "cached": names.Counter.CACHED,
         "dropped": names.Counter.DROPPED,
     },
-    ("captionfill_leases", "Leases that changed hands", "why"): {
+    ("captionfill_lease_transfers", "Leases that passed to another worker", "reason"): {
         "reclaimed": names.Counter.RECLAIMED,
         "returned": names.Counter.RETURNED,
     },
-    ("captionfill_dead_letters", "Work given up", ""): {"": names.Counter.DEAD_LETTERS},
+    ("captionfill_dead_letters", "Tasks that became dead letters", ""): {
+        "": names.Counter.DEAD_LETTERS
+    },
     ("captionfill_webhooks", "Webhook deliveries", "outcome"): {
         "delivered": names.Counter.HOOKS_DELIVERED,
         "retried": names.Counter.HOOKS_RETRIED,
@@ -157,6 +159,10 @@ _COUNTERS: dict[tuple[str, str, str], dict[str, names.Counter]] = {
 }
 _HISTOGRAMS = (
     (names.Histogram.BATCH_SIZE, "captionfill_batch_images", "Images in a batch"),
-    (names.Histogram.QUEUE_SECONDS, "captionfill_queue_seconds", "From acceptance to the model"),
-    (names.Histogram.MODEL_SECONDS, "captionfill_model_seconds", "The model's time for a batch"),
+    (
+        names.Histogram.QUEUE_SECONDS,
+        "captionfill_queue_seconds",
+        "From acceptance of a job to inference",
+    ),
+    (names.Histogram.MODEL_SECONDS, "captionfill_model_seconds", "Inference time of a batch"),
 )

@@ -31,7 +31,9 @@ def status(as_json: AsJson = False) -> None:
     state = _state(_settings())
     if as_json:
         facts = asdict(state)
-        print(json.dumps({"lanes": facts.pop("priorities"), **facts}))
+        # Scripts read these names.
+        names = {"lanes": facts.pop("priorities"), "dead": facts.pop("dead_letters")}
+        print(json.dumps({**names, **facts}))
         return
     print(f"{'lane':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
     for name, priority in state.priorities.items():
@@ -40,7 +42,7 @@ def status(as_json: AsJson = False) -> None:
         )
         print(f"{name:12} {priority.waiting:8} {priority.running:8} {oldest:>10}")
     sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
-    print(f"workers {state.workers}{sick}, dead letters {state.dead}")
+    print(f"workers {state.workers}{sick}, dead letters {state.dead_letters}")
     print("draining: no new job is taken" if state.draining else "new jobs are taken")
     print(", ".join(f"{name} {n:g}" for name, n in sorted(state.counts.items()) if ":" not in name))
 

@@ -1,4 +1,7 @@
-"""Secrets that webhooks are signed with, as Standard Webhooks writes them (version 1.0.0)."""
+"""Parsing of webhook secrets (Standard Webhooks 1.0.0).
+
+The library `standardwebhooks` accepts any base64, so format and length are checked here.
+"""
 
 import base64
 import binascii
@@ -7,10 +10,10 @@ _PREFIX = "whsec_"
 
 
 def parse_secrets(text: str) -> list[bytes]:
-    """Read secrets, apart by spaces: the newest first, older ones until every receiver has it.
+    """Parse secrets separated by spaces, the newest first.
 
     Raises:
-        ValueError: not ``whsec_`` and 24 to 64 bytes in base64.
+        ValueError: a secret is not ``whsec_`` and 24 to 64 bytes in base64.
     """
     return [_parse(secret) for secret in text.split()]
 

@@ -36,7 +36,7 @@ class QueueStats:
         lanes: by name.
         workers: that were heard of lately.
         unhealthy: those of them that leave work to others, since a bundle of theirs failed.
-        dead: letters kept.
+        dead_letters: number of dead letters stored.
         counts: the fields of `service.queue.counters`.
         reason: why Redis does not answer, or empty.
     """
@@ -46,7 +46,7 @@ class QueueStats:
     priorities: Mapping[str, PriorityStats] = field(default_factory=dict)
     workers: int = 0
     unhealthy: int = 0
-    dead: int = 0
+    dead_letters: int = 0
     counts: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
 
@@ -63,7 +63,7 @@ async def read_stats(settings: Settings) -> QueueStats:
             pipe.time().hgetall(keys.metrics).hgetall(keys.workers)
             pipe.xlen(keys.dead_letters).exists(keys.draining).smembers(keys.models)
             found = await pipe.execute(raise_on_error=False)
-            time, counts, workers, dead, draining, models = found
+            time, counts, workers, dead_letters, draining, models = found
             if isinstance(time, Exception):  # the server is still loading its file
                 return _away(time)
             names = ["", *sorted(model.decode() for model in models)]
@@ -88,7 +88,7 @@ async def read_stats(settings: Settings) -> QueueStats:
         priorities={priority: _together(states) for priority, states in by_lane.items()},
         workers=len(alive),
         unhealthy=sum(bool(heartbeat.get("unhealthy")) for heartbeat in alive),
-        dead=dead,
+        dead_letters=dead_letters,
         counts={name.decode(): float(value) for name, value in counts.items()},
     )
 

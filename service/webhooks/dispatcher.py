@@ -1,16 +1,16 @@
-"""Delivering webhooks: a task in every API process."""
+"""Webhook delivery: a background task in every API process."""
 
 import asyncio
 import json
 import logging
 import random
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from redis.exceptions import RedisError
+from standardwebhooks import Webhook
 
 from service.config.addresses import AllowList
 from service.config.settings import Settings
@@ -19,29 +19,28 @@ from service.queue.redis_keys import RedisKeys
 from service.redis.errors import RedisErrorLog
 from service.webhooks.outbox import Outbox, PendingWebhook
 from service.webhooks.sender import DeliveryError, Sender
-from service.webhooks.signing import sign
 from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.webhooks")
 
-_AT_ONCE = 32
+_MAX_CONCURRENT = 32
 _POLL_SECONDS = 0.5
-_GROWTH = 4.0
+_BACKOFF_FACTOR = 4.0
 
 
 class Dispatcher:
-    """Takes what is due from the outbox and sends it, again and again until it arrives."""
+    """Claims webhooks that are due from the outbox and sends them, with retries."""
 
     def __init__(self, settings: Settings, outbox: Outbox, sender: Sender) -> None:
         self._settings, self._outbox, self._sender = settings, outbox, sender
         self._error_log = RedisErrorLog()
 
     async def run(self) -> None:
-        """Deliver until cancelled; wait out a server that is away."""
+        """Deliver until cancelled. Errors of Redis are logged and retried."""
         async with asyncio.TaskGroup() as group:
             running: set[asyncio.Task[None]] = set()
             while True:
-                hooks = await self._claim(_AT_ONCE - len(running))
+                hooks = await self._claim(_MAX_CONCURRENT - len(running))
                 for hook in hooks:
                     task = group.create_task(self._deliver(hook))
                     running.add(task)
@@ -53,12 +52,12 @@ class Dispatcher:
             return await self._outbox.claim(room) if room else []
         except (RedisError, OSError) as error:
             self._error_log.warn(error)
-        except Exception:  # whatever it is, those due later are still to be sent
-            log.exception("webhooks failed")
+        except Exception:  # later webhooks must still be sent
+            log.exception("webhook claim failed")
         return []
 
     async def _deliver(self, hook: PendingWebhook) -> None:
-        """Make one attempt. What goes wrong here is told and not raised: the lease remains."""
+        """Make one attempt. Errors are logged; the webhook is due again after its lease."""
         try:
             await self._settle(hook)
         except (RedisError, OSError) as error:
@@ -70,46 +69,44 @@ class Dispatcher:
         try:
             await self._attempt(hook)
         except DeliveryError as error:
-            await self._put_off(hook, error)
+            await self._retry(hook, error)
         else:
             log.info("webhook delivered", extra={"job": hook.job, "attempt": hook.attempt})
-            await self._outbox.deliver(hook.job)
+            await self._outbox.mark_delivered(hook.job)
 
     async def _attempt(self, hook: PendingWebhook) -> None:
         if hook.attempt > self._settings.webhook_max_attempts:
-            raise DeliveryError("the last attempt never ended", final=True)
+            raise DeliveryError("the last attempt did not end", final=True)
         try:
-            target = check_webhook_url(
-                hook.url, self._settings
-            )  # the settings may be others by now
+            # The settings may have changed since the job was accepted.
+            target = check_webhook_url(hook.url, self._settings)
         except InvalidWebhook as error:
             raise DeliveryError(str(error), final=True) from error
-        body = hook.body or await self._write(hook)
-        # One id for each end of a job: a dead letter may be put back, and end again.
-        name = f"msg_{hook.job}_{json.loads(body)['data']['status']}"
-        headers = sign(self._settings.webhook_secrets, name, int(time.time()), body)
+        body = hook.body or await self._write_body(hook)
+        # A job that is requeued from a dead letter ends twice: each end has its own id.
+        message_id = f"msg_{hook.job}_{json.loads(body)['data']['status']}"
+        headers = sign(self._settings.webhook_secrets, message_id, datetime.now(UTC), body)
         await self._sender.send(target, headers, body)
 
-    async def _write(self, hook: PendingWebhook) -> bytes:
+    async def _write_body(self, hook: PendingWebhook) -> bytes:
         if hook.state is None:
-            raise DeliveryError("the job is not known any more", final=True)
-        body = json.dumps(describe(hook.job, hook.state, self._settings.root_path)).encode()
-        return await self._outbox.keep(hook.job, body)
+            raise DeliveryError("the job is no longer known", final=True)
+        body = json.dumps(job_event(hook.job, hook.state, self._settings.root_path)).encode()
+        return await self._outbox.store_body(hook.job, body)
 
-    async def _put_off(self, hook: PendingWebhook, error: DeliveryError) -> None:
-        tries = self._settings.webhook_max_attempts
+    async def _retry(self, hook: PendingWebhook, error: DeliveryError) -> None:
         facts = {"job": hook.job, "attempt": hook.attempt, "reason": str(error)}
-        if error.final or hook.attempt >= tries:
-            log.warning("webhook given up", extra=facts)
-            await self._outbox.abandon(hook.job, str(error))
+        if error.final or hook.attempt >= self._settings.webhook_max_attempts:
+            log.warning("webhook abandoned", extra=facts)
+            await self._outbox.mark_abandoned(hook.job, str(error))
             return
-        log.info("webhook put off", extra=facts)
-        pause = backoff(hook.attempt, self._settings.webhook_backoff)
-        await self._outbox.retry(hook.job, pause, str(error))
+        log.info("webhook retry scheduled", extra=facts)
+        delay = backoff(hook.attempt, self._settings.webhook_backoff)
+        await self._outbox.retry(hook.job, delay, str(error))
 
 
-def describe(job: str, state: str, root: str = "") -> dict[str, object]:
-    """What a webhook says: enough to fetch the result with, and nothing of the picture."""
+def job_event(job: str, state: str, root: str = "") -> dict[str, object]:
+    """Return the body of a webhook: the job's state and where its result is, no image data."""
     return {
         "type": f"job.{state}",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -117,26 +114,45 @@ def describe(job: str, state: str, root: str = "") -> dict[str, object]:
     }
 
 
-def backoff(attempts: int, pause_seconds: float) -> float:
-    """Seconds to wait after a number of failed attempts: four times as long each time, ±20%.
+def sign(
+    secrets: Sequence[bytes], message_id: str, timestamp: datetime, body: bytes
+) -> dict[str, str]:
+    """Return the headers of one attempt (Standard Webhooks 1.0.0).
 
-    The jitter keeps the webhooks of a batch from coming all at once again and again.
+    Args:
+        secrets: from `parse_secrets`; each gives a signature, so that secrets can be rotated.
+        message_id: the same for every attempt, so that a receiver can drop repeated ones.
+        timestamp: of the attempt.
+        body: the exact bytes that are sent.
     """
-    return pause_seconds * _GROWTH ** (attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    signatures = [Webhook(key).sign(message_id, timestamp, body.decode()) for key in secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(timestamp.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def backoff(attempts: int, first_seconds: float) -> float:
+    """Return the delay before the next attempt [s]: exponential by a factor of 4, ±20% jitter.
+
+    The jitter spreads the webhooks of a batch.
+    """
+    return first_seconds * _BACKOFF_FACTOR ** (attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311
 
 
 @asynccontextmanager
 async def run_dispatcher(settings: Settings, redis: Any) -> AsyncIterator[None]:
-    """Deliver webhooks in the background for as long as the context lasts.
+    """Deliver webhooks in the background while the context is open.
 
     Args:
-        settings: without a ``webhook_secret`` nothing is sent.
+        settings: no webhook is sent without a ``webhook_secret``.
         redis: a client of redis.asyncio.
     """
     if not settings.webhook_secrets:
         yield
         return
-    # An attempt is over before its lease is, the time for Redis included.
+    # The lease is longer than an attempt and its Redis calls.
     outbox = Outbox(redis, RedisKeys(settings.namespace), 2 * settings.webhook_timeout + 1)
     sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_timeout)
     task = asyncio.create_task(Dispatcher(settings, outbox, sender).run())

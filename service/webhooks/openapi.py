@@ -1,4 +1,4 @@
-"""What a webhook looks like to its receiver: the ``webhooks`` of the OpenAPI document."""
+"""The ``webhooks`` section of the OpenAPI document."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,9 +1,9 @@
-"""Webhooks that are due, in Redis: several API processes share them, and none is lost with one.
+"""The outbox: webhooks that are due, in Redis, shared by all API processes.
 
-A job's id is in a sorted set by the time its next attempt is due; the queue puts it there, in the
-script that ends the job. Its hash holds what outlives the job: the url, the attempts so far, the
-body once it is made, and the last error. Whoever takes a webhook moves it a lease into the future:
-if they die, it is due again. So a webhook arrives at least once.
+A sorted set holds job ids by the time of the next attempt. The script that ends a job adds it. A
+hash for each job, which outlives the job, holds the URL, the number of attempts, the body and the
+last error. Claiming a webhook moves its time a lease into the future: if the process dies, the
+webhook is due again. Delivery is at least once.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from typing import Any
 from service.queue.redis_keys import RedisKeys
 from service.queue.scripts import script
 
-_KEPT_MS = 24 * 3_600_000
+_TTL_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True)
 class PendingWebhook:
-    """A webhook to send now.
+    """A claimed webhook.
 
     Attributes:
         attempt: counted from 1.
         body: of an earlier attempt, or None.
-        state: how the job ended, or None where it is not known any more.
+        state: final state of the job, or None where the job is no longer known.
     """
 
     job: str
@@ -33,7 +33,7 @@ class PendingWebhook:
 
 
 class Outbox:
-    """What is due, and what became of it. Methods raise redis-py's own errors."""
+    """Claims and settles webhooks. Methods raise redis-py's errors."""
 
     def __init__(self, redis: Any, keys: RedisKeys, lease_seconds: float) -> None:
         self._redis, self._keys = redis, keys
@@ -44,28 +44,28 @@ class Outbox:
         )
 
     async def claim(self, limit: int) -> list[PendingWebhook]:
-        """Take webhooks that are due, for the time of a lease."""
-        found = await self._claim(args=[self._keys.prefix, limit, self._lease_ms, _KEPT_MS])
+        """Claim up to ``limit`` webhooks that are due, for a lease."""
+        found = await self._claim(args=[self._keys.prefix, limit, self._lease_ms, _TTL_MS])
         return [
             PendingWebhook(job.decode(), url.decode(), attempt, body, state and state.decode())
             for job, url, attempt, body, state in found
         ]
 
-    async def keep(self, job: str, body: bytes) -> bytes:
-        """Keep the body for every attempt, whatever becomes of the job; return the one kept."""
+    async def store_body(self, job: str, body: bytes) -> bytes:
+        """Store the body for all attempts. Returns the stored one, which may be an earlier one."""
         hook = self._keys.hook(job)
         await self._redis.hsetnx(hook, "body", body)
-        kept: bytes | None = await self._redis.hget(hook, "body")
-        return kept or body
+        stored: bytes | None = await self._redis.hget(hook, "body")
+        return stored or body
 
     async def retry(self, job: str, seconds: float, reason: str) -> None:
-        """Make the webhook due again in some seconds."""
+        """Schedule the next attempt in ``seconds``."""
         await self._retry(args=[self._keys.prefix, job, int(seconds * 1000), reason])
 
-    async def deliver(self, job: str) -> None:
-        """Note that it arrived. That is known for a day."""
-        await self._settle(args=[self._keys.prefix, job, "delivered", "", _KEPT_MS])
+    async def mark_delivered(self, job: str) -> None:
+        """Record that it was delivered; the record is kept for 24 hours."""
+        await self._settle(args=[self._keys.prefix, job, "delivered", "", _TTL_MS])
 
-    async def abandon(self, job: str, reason: str) -> None:
-        """Note that it will not arrive. That is known for a day."""
-        await self._settle(args=[self._keys.prefix, job, "abandoned", reason, _KEPT_MS])
+    async def mark_abandoned(self, job: str, reason: str) -> None:
+        """Record that it was given up; the record is kept for 24 hours."""
+        await self._settle(args=[self._keys.prefix, job, "abandoned", reason, _TTL_MS])

@@ -1,4 +1,4 @@
-"""Sending one webhook: to the very address that was checked, and nowhere else."""
+"""HTTP client for webhooks. It connects only to the addresses that were checked (no SSRF)."""
 
 import asyncio
 import socket
@@ -12,14 +12,14 @@ from service.config.addresses import Address, AllowList
 from service.webhooks.url_check import WebhookUrl
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
-_MOST_ADDRESSES = 4
+_MAX_ADDRESSES = 4
 
 
 class DeliveryError(Exception):
-    """A webhook did not arrive. Says why, in words for the log.
+    """A delivery failed.
 
     Attributes:
-        final: another attempt is of no use.
+        final: no further attempt is made.
     """
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
@@ -28,14 +28,17 @@ class DeliveryError(Exception):
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """Every address of a host, as the system's resolver orders them."""
+    """Return every address of a host, in the order of the system's resolver."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [ip_address(place[0]) for *_, place in found]
 
 
 class GuardedBackend(httpcore2.AnyIOBackend):
-    """Resolves a host once, checks what comes out, and connects to that: no second look-up."""
+    """Network backend that resolves a host once and connects only to permitted addresses.
+
+    A second look-up could give another address (DNS rebinding).
+    """
 
     def __init__(self, allowed: AllowList, resolve: Resolve = resolve) -> None:
         self._allowed, self._resolve = allowed, resolve
@@ -48,11 +51,11 @@ class GuardedBackend(httpcore2.AnyIOBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first of the host's permitted addresses that answers."""
+        """Connect to the first permitted address that accepts the connection."""
         permitted = self._allowed.permits(host, await self._resolve(host, port))
         if not permitted:
             raise DeliveryError(f"{host} has no public address")
-        for address in permitted[:_MOST_ADDRESSES]:
+        for address in permitted[:_MAX_ADDRESSES]:
             try:
                 return await super().connect_tcp(
                     str(address), port, timeout, local_address, socket_options
@@ -63,17 +66,17 @@ class GuardedBackend(httpcore2.AnyIOBackend):
 
 
 class Sender:
-    """Posts a body to a target. Follows no redirect, uses no proxy, reads no answer's body."""
+    """Posts webhooks. It follows no redirects, uses no proxy and reads no response body."""
 
     def __init__(
         self,
         allowed: AllowList,
-        seconds: float,
+        timeout: float,
         resolve: Resolve = resolve,
         context: ssl.SSLContext | None = None,
     ) -> None:
-        self._seconds = seconds
-        # A connection that is kept would be one whose address was checked some time ago.
+        self._timeout = timeout
+        # No keep-alive: the address is checked for each connection.
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=context,
             max_connections=32,
@@ -85,20 +88,20 @@ class Sender:
         """Post once.
 
         Raises:
-            Undelivered: no connection, no answer in time, or an answer other than 2xx.
+            DeliveryError: no connection, no response in time, or a status other than 2xx.
         """
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._timeout):
                 status = await self._post(target, headers, body)
         except TimeoutError as error:
-            raise DeliveryError(f"no answer in {self._seconds:g} s") from error
+            raise DeliveryError(f"no response in {self._timeout:g} s") from error
         except (OSError, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
             raise DeliveryError(f"no connection ({type(error).__name__})") from error
         except httpcore2.ProtocolError as error:
-            raise DeliveryError("the answer is not HTTP") from error
+            raise DeliveryError("the response is not HTTP") from error
         if not 200 <= status < 300:
-            # 410 is how a receiver says, by Standard Webhooks, that it wants no more.
-            raise DeliveryError(f"answered {status}", final=status == 410)
+            # 410: the receiver wants no more webhooks (Standard Webhooks).
+            raise DeliveryError(f"status {status}", final=status == 410)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -108,12 +111,12 @@ class Sender:
         url = httpcore2.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.path
         )
-        own = {
+        base = {
             "Host": target.authority,
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             "User-Agent": "captionfill-webhook",
         }
-        lines = list({**own, **headers}.items())
+        lines = list({**base, **headers}.items())
         async with self._pool.stream("POST", url, headers=lines, content=body) as response:
             return int(response.status)

@@ -1,4 +1,4 @@
-"""The address a client gives for its webhook, checked before anything is queued."""
+"""Checks of webhook URLs, before a job is queued."""
 
 import re
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from service.config.settings import Settings
 
 MAX_URL = 2048
-# What a URL is made of (RFC 3986), and what of it is kept where the rest is encoded.
-_PLAIN = re.compile(r"[!-~]+")
-_KEPT = "!#$%&'()*+,/:;=?@[]~"
+# Characters of a URL (RFC 3986), and those that are not percent-encoded.
+_ASCII = re.compile(r"[!-~]+")
+_SAFE = "!#$%&'()*+,/:;=?@[]~"
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 @dataclass(frozen=True)
 class WebhookUrl:
-    """Where a webhook goes. A request is made from these parts; the text is not read again."""
+    """A checked URL in parts. Requests are made from these; the text is not parsed again."""
 
     scheme: str
     host: str
@@ -32,19 +32,19 @@ class WebhookUrl:
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """Value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         standard = {"https": 443, "http": 80}[self.scheme]
         return host if self.port == standard else f"{host}:{self.port}"
 
 
 def check_webhook_url(url: str, settings: "Settings") -> WebhookUrl:
-    """Check a webhook's address as far as that goes without asking the DNS.
+    """Check a webhook URL without DNS look-ups.
 
-    Names are resolved, and what they resolve to is checked, when the webhook is sent.
+    `service.webhooks.sender` resolves names and checks the addresses when the webhook is sent.
 
     Raises:
-        InvalidWebhook: no webhooks here, not a plain https address, or not a public one.
+        InvalidWebhook: webhooks are disabled, or the URL is invalid, not https, or not public.
     """
     if not settings.webhook_secrets:
         raise InvalidWebhook("this service sends no webhooks: CAPTIONFILL_WEBHOOK_SECRET is unset")
@@ -71,7 +71,7 @@ def _parse(url: str) -> WebhookUrl:
     if "@" in parts.netloc or parts.fragment or port == 0:
         raise InvalidWebhook("a webhook's address must have no user, password, fragment or port 0")
     # An IRI's characters become those of a URI (RFC 3987, 3.1).
-    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _KEPT)
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), _SAFE)
     default = 443 if parts.scheme == "https" else 80
     return WebhookUrl(parts.scheme, _check_host(host), port or default, path)
 
@@ -92,19 +92,19 @@ def _check_characters(url: str) -> None:
 def _check_host(host: str) -> str:
     if ":" in host:
         return _check_address(host)
-    if not _PLAIN.fullmatch(host):
+    if not _ASCII.fullmatch(host):
         host = _to_ascii(host)
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise InvalidWebhook(f"the webhook's host {host[:100]!r} is no valid host name")
-    # 127.1, 0x7f.0.0.1 and 2130706433 are addresses to a resolver, too.
+    # Resolvers also accept 127.1, 0x7f.0.0.1 and 2130706433 as addresses.
     if re.fullmatch(r"\d+|0x[0-9a-f]*", labels[-1]):
         return _check_address(host)
     return host
 
 
 def _to_ascii(host: str) -> str:
-    """An internationalised name as the DNS knows it (IDNA 2008 with the mapping of UTS 46)."""
+    """Return the ASCII form of an internationalised name (IDNA 2008, UTS 46 mapping)."""
     try:
         return idna.encode(host, uts46=True).decode().lower()
     except idna.IDNAError as error:
@@ -126,7 +126,7 @@ def _check_address(host: str) -> str:
 def _check_public(host: str, allowed: AllowList) -> None:
     try:
         public = bool(allowed.permits(host, [ip_address(host)]))
-    except ValueError:  # a name; what it stands for is found out when the webhook is sent
+    except ValueError:  # a name: resolved when the webhook is sent
         inner = "." not in host or host.endswith((".localhost", ".local", ".internal"))
         public = bool(allowed.networks) or not inner
     if not public:

@@ -113,7 +113,7 @@ def result_log_fields(answer: InpaintResult) -> dict[str, object]:
 def job_log_fields(submitted: SubmittedJob) -> dict[str, object]:
     """What the log may know of a job that goes on by itself."""
     job = submitted.job
-    return {"job": submitted.id, "lane": str(job.priority), "candidates": job.task.count}
+    return {"job": submitted.id, "priority": str(job.priority), "candidates": job.task.count}
 
 
 def caption_headers(answer: InpaintResult) -> dict[str, str]:

@@ -43,7 +43,7 @@ def test_the_queue_is_told_lane_by_lane(client, server, prefix):
     assert samples["captionfill_queue_running", "interactive"] == 1
     assert 5 <= samples["captionfill_queue_oldest_seconds", "interactive"] < 60
     assert samples["captionfill_queue_depth", "batch"] == 1
-    assert samples["captionfill_dead_letters_kept",] == 1
+    assert samples["captionfill_dead_letter_queue_depth",] == 1
 
 
 def test_workers_that_are_long_silent_do_not_count(client, server, prefix):

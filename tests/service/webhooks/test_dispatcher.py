@@ -111,7 +111,7 @@ def test_after_the_last_attempt_webhook_fails_with_reason(settings, receiver):
     async def script(box, client, url):
         await post(box, client, url)
         assert await state(box, client) == "abandoned"
-        assert await client.hget(box.keys.hook("j1"), "error") == b"answered 500"
+        assert await client.hget(box.keys.hook("j1"), "error") == b"status 500"
         assert await client.zcard(box.keys.hooks) == 0
 
     run(settings, one, script)

@@ -104,7 +104,7 @@ def test_only_gone_is_final(receiver, status, final):
 
 
 def test_a_silent_receiver_is_left_in_time(receiver):
-    with pytest.raises(DeliveryError, match="no answer"):
+    with pytest.raises(DeliveryError, match="no response"):
         send(receiver(silent=True), seconds=0.2)
 
 
