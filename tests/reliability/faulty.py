@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+from captionfill.imaging import canvas
 from captionfill.imaging.codec import Picture
-from service.api import inpaint_service as inpainting
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
@@ -28,14 +28,14 @@ _turns = count(1)
 
 def wrong_pixel() -> None:
     """Now and then, one pixel of an answer is one level off."""
-    write = inpainting.write_png
+    write = canvas.write_png
 
     def written(picture: Picture) -> bytes:
         rgb = picture.rgb.copy()
         rgb[0, 0, 0] ^= next(_turns) % EVERY == 0
         return write(replace(picture, rgb=rgb))
 
-    inpainting.write_png = written
+    canvas.write_png = written
 
 
 def error() -> None:

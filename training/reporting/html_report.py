@@ -47,7 +47,7 @@ def label_runs(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
 def render(runs: Mapping[str, RunSummary]) -> str:
     """Return the page's HTML; whatever comes from a run's files is escaped."""
     environment = Environment(
-        loader=PackageLoader("training"),
+        loader=PackageLoader("training.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
