@@ -84,4 +84,4 @@ if __name__ == "__main__":
         painter_worker.main(0.0)
     else:
         sys.argv = ["captionfill", "api"]
-        main.main()
+        main()
