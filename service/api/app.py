@@ -1,4 +1,4 @@
-"""The API process: routes, one mapping of errors, and the life of the queue's connection."""
+"""Builds the application: routes, error handlers, middleware, and the lifespan of its services."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -15,7 +16,6 @@ from service.api.inpaint_service import InpaintService
 from service.api.prometheus import HttpMetrics
 from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
 from service.api.schemas import openapi
-from service.api.schemas.inpaint import REQUEST_HEADERS
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors import responses
@@ -26,11 +26,23 @@ from service.queue.redis_check import RedisMonitor
 from service.webhooks.dispatcher import run_dispatcher
 from service.webhooks.openapi import describe_webhooks
 
-_PARTS = (inpaint, jobs, batches, openai, models, health, docs, metrics)
+_ROUTES = (inpaint, jobs, batches, openai, models, health, docs, metrics)
+# Every header that a route reads; scripts of other origins may send only these.
+REQUEST_HEADERS = tuple(
+    sorted(
+        {
+            field.alias
+            for module in _ROUTES
+            for route in module.router.routes
+            if isinstance(route, APIRoute)
+            for field in route.dependant.header_params
+        }
+    )
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The ASGI application. It connects when it starts, and starts without a queue, too."""
+    """The ASGI application. It connects to Redis when it starts; Redis may be down then."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,53 +63,52 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # links name operations
         docs_url=None,
         redoc_url=None,
-        # Its own spans would tell queries and addresses; ours are in
-        # service/observability/tracing.py.
+        # FastAPI's spans contain queries and addresses; service/observability/tracing.py has ours.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for part in _PARTS:
-        app.include_router(part.router)
+    for module in _ROUTES:
+        app.include_router(module.router)
     app.state.metrics = HttpMetrics()
     for kind in (CaptionfillError, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _problem)
+        app.add_exception_handler(kind, _handle_error)
     describe_webhooks(app)
     _check_root_path(settings.root_path)
     install_middleware(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
-    app.openapi = lambda: _describe(app, settings)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
 
 
 def _check_root_path(root: str) -> None:
-    """Refuse a root path whose first part is that of a route: requests could mean either."""
+    """Refuse a root path whose first part is that of a route, which would be ambiguous."""
     first = root.split("/")[1:2]
-    taken = {route.path.split("/")[1] for part in _PARTS for route in part.router.routes
+    taken = {route.path.split("/")[1] for module in _ROUTES for route in module.router.routes
              if isinstance(route, Route)} | {"openapi.json"}  # fmt: skip
     if taken.intersection(first):
         raise StartError(
-            f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is that of a "
-            "route of this service; choose another"
+            f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is also "
+            "a route of this service; choose another"
         )
 
 
-async def _problem(request: Request, error: Exception) -> Response:
+async def _handle_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == 405:
         error.headers = {"Allow": ", ".join(_methods(request))}
     return responses.respond(request.scope, error)
 
 
 def _methods(request: Request) -> list[str]:
-    """Every method of an address: Starlette names those of the first of its routes alone."""
+    """Every method of an address; Starlette lists only those of its first matching route."""
     methods = {
         method
-        for part in _PARTS
-        for route in part.router.routes
+        for module in _ROUTES
+        for route in module.router.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-def _describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
+def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
     if app.openapi_schema is None:
         app.openapi_schema = openapi.build(app, settings)
     return app.openapi_schema

@@ -1,7 +1,6 @@
-"""One request through the service: decode, queue, wait, compose."""
+"""Runs requests: decodes the picture, queues a task, waits for its result, composites it."""
 
 import asyncio
-import hashlib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,71 +11,40 @@ from typing import Any, TypeVar
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 
-from captionfill.errors import PictureTooLarge
+from captionfill.errors import PictureTooLarge, UnsupportedPicture
 from captionfill.imaging.canvas import Canvas, unpack_fills
 from captionfill.imaging.codec import Picture, strip_metadata
 from captionfill.imaging.geometry import Region
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
+from service.api.prepared_request import JobOrigin, PreparedRequest, choose_seed, compute_digest
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors.capacity import QueueFull
-from service.errors.jobs import JobFailed, JobGone, NoSuchJob, ResultNotReady
-from service.errors.requests import BadRequest
-from service.queue.client import EnqueueResult, IdempotencyKey, Queue
+from service.errors.jobs import AnswerTimeout, JobFailed, JobGone, NoSuchJob, ResultNotReady
+from service.errors.requests import BadRequest, BodyTooLarge
+from service.queue.client import EnqueueResult, Queue
 from service.queue.job_ids import make_job_id
 from service.queue.jobs import Job, Priority, Status
-from service.queue.task import SEEDS, InferenceTask, TaskFailure, TaskResult, TaskSuccess
+from service.queue.task import InferenceTask, TaskFailure, TaskResult, TaskSuccess
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class PreparedRequest:
-    """A request that has been looked at in full, and what it asks of the model.
-
-    Attributes:
-        name: SHA-256 over picture, region, captions, seed, count and temperature; with a bundle's
-            model_version it names the answer.
-        fingerprint: SHA-256 over the request as it was sent.
-    """
-
-    canvas: Canvas
-    task: InferenceTask
-    image: bytes
-    name: str
-    fingerprint: str
-    webhook: str = ""
-
-
-@dataclass(frozen=True)
-class SubmittedJob:
-    """A request's place in the queue; its job may be an older one, of the same Idempotency-Key."""
-
-    prepared: PreparedRequest
-    job: Job
-    admitted: EnqueueResult
-
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return self.admitted.job
+Disconnected = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class InpaintResult:
-    """What goes back to the client: pictures, and those by the second caption where there is one.
+    """Composited pictures, and those for the second caption if there is one.
 
     Attributes:
         name: as of `PreparedRequest`.
-        differences: of each pair of fills by the two captions, mean absolute difference in 8-bit
-            levels.
-        notes: what of the upload is not in the pictures, a sentence each.
+        differences: mean absolute difference of each pair of fills, in 8-bit levels.
+        notes: what was dropped from the upload, a sentence each.
     """
 
     job: str
     name: str
-    result: TaskSuccess
+    task: TaskSuccess
     region: Region
     images: list[bytes]
     others: list[bytes]
@@ -85,7 +53,7 @@ class InpaintResult:
 
 
 class InpaintService:
-    """Carries requests through the queue, without ever blocking the event loop."""
+    """Runs requests through the queue without blocking the event loop."""
 
     def __init__(self, settings: Settings, queue: Queue, registry: WorkerRegistry) -> None:
         self._settings = settings
@@ -95,43 +63,83 @@ class InpaintService:
         self._held_pixels = 0
 
     async def prepare(
-        self, request: InpaintRequest, key: str = "", *, no_cache: bool = False
+        self,
+        request: InpaintRequest,
+        origin: JobOrigin,
+        key: str = "",
+        *,
+        mask: bytes | None = None,
+        no_cache: bool = False,
     ) -> PreparedRequest:
-        """Decode and check everything about a request that can be checked.
+        """Decode the picture and check everything that can be checked before queueing.
 
         Args:
             request: with its picture.
-            key: what a random seed is made of, so that a retry asks for the same.
-            no_cache: the client wants it computed, whether or not the answer is kept.
+            origin: of its job.
+            key: the Idempotency-Key; a random seed is derived from it, so that a retry gets the
+                same one.
+            mask: replaces the region: a picture whose transparent pixels are filled; empty for
+                the picture's own transparency.
+            no_cache: compute the result even if a cached one exists.
 
         Raises:
-            CaptionfillError: whatever is wrong with picture, region or model.
+            CaptionfillError: the picture, region, mask or model is invalid.
         """
+        if len(request.image) > self._settings.max_bytes:
+            raise BodyTooLarge(f"the picture has more than {self._settings.max_bytes:,} bytes")
         model, model_version = await self._registry.resolve(request.model)
-        canvas, fingerprint = await self._in_thread(lambda: self._open(request))
-        self._check_answer_size(canvas.picture, request)
+        canvas, digest = await self._in_thread(lambda: self._open(request, mask))
+        self._check_result_size(canvas.picture, request)
         task = InferenceTask(
             window=canvas.window.tobytes(),
             caption=request.caption,
-            seed=_seed(request.seed, key, fingerprint),
-            count=request.count,
-            other=request.other,
+            seed=choose_seed(request.seed, key, digest),
+            count=request.n,
+            other=request.compare,
             model=model,
             model_version=model_version,
             nonce=secrets.token_hex(8) if no_cache else "",
             temperature=request.temperature,
         )
-        name = _name_of(request, canvas.region, task)
-        return PreparedRequest(canvas, task, request.image, name, fingerprint, request.webhook)
+        return PreparedRequest(request, origin, key, canvas, task, digest)
+
+    async def fill(
+        self,
+        prepared: PreparedRequest,
+        disconnected: Disconnected,
+        wait: float | None = None,
+    ) -> InpaintResult:
+        """Queue a request and wait for its result while the client stays connected.
+
+        Args:
+            prepared: the request.
+            disconnected: returns when the client has disconnected.
+            wait: how long the client wants to wait at most, in seconds.
+
+        Raises:
+            CaptionfillError: of `submit` and `wait`.
+        """
+        limit = self._settings.request_timeout
+        seconds = limit if wait is None else min(wait, limit)
+        with self.reserve(prepared) as completion:
+            job = await self.submit(prepared)
+            try:
+                return await self.wait(prepared, job, completion, disconnected, seconds)
+            except (AnswerTimeout, BadRequest):
+                # With a key the client may come back for it, and others may be waiting for it.
+                if not prepared.key:
+                    await self.cancel(job.job)
+                raise
 
     @contextmanager
     def reserve(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
-        """Keep a picture in memory until its answer, and listen for it.
+        """Count a picture against the limit of pixels in memory, and subscribe to its task.
 
-        Pictures are counted by their pixels: the queue's depth does not bound them.
+        Yields:
+            An event that is set when the task has ended.
 
         Raises:
-            QueueFull: too many wait already.
+            QueueFull: the waiting pictures have too many pixels.
         """
         width, height = prepared.canvas.picture.size
         pixels = width * height
@@ -147,126 +155,110 @@ class InpaintService:
     async def submit(
         self,
         prepared: PreparedRequest,
-        owner: str,
         *,
-        account: str = "local",
-        key: str = "",
         background: bool = False,
         priority: Priority = Priority.INTERACTIVE,
         batch: str = "",
-        request_id: str = "",
-        traceparent: str = "",
-    ) -> SubmittedJob:
-        """Put a prepared request into the queue.
+    ) -> EnqueueResult:
+        """Queue a prepared request.
 
         Args:
             prepared: the request.
-            owner: name of the caller.
-            account: whose quota of stored bytes it is charged to, if it is a background job.
-            key: the client's Idempotency-Key, or empty.
-            background: the client comes back for the result, so its picture is kept.
-            priority: its priority.
-            batch: the batch it belongs to, or empty.
-            request_id: of the HTTP request.
-            traceparent: of the HTTP request, or empty.
+            background: the client fetches the result later, so its picture is stored.
+            priority: in the queue.
+            batch: id of the batch it belongs to, or empty.
 
         Raises:
             QueueFull, QuotaExceeded, Draining, KeyReused, QueueUnavailable: nothing was queued.
         """
-        limits = self._settings
+        limits, request, origin = self._settings, prepared.request, prepared.origin
         job = Job(
             prepared.task,
-            owner=owner,
-            account=account,
-            id=make_job_id(limits.namespace, owner),
+            id=make_job_id(limits.namespace, origin.owner),
             priority=priority,
             seconds=limits.job_timeout if background else limits.request_timeout,
             background=background,
-            meta=json.dumps(_meta(prepared)),
-            webhook=prepared.webhook,
+            meta=json.dumps(prepared.meta),
+            webhook=request.webhook,
             batch=batch,
-            request_id=request_id,
-            traceparent=traceparent,
+            **origin._asdict(),
         )
-        named = None
-        if key:
-            scoped = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-            named = IdempotencyKey(scoped, prepared.fingerprint)
-        upload = (
-            await self._in_thread(lambda: strip_metadata(prepared.image)) if background else None
-        )
-        return SubmittedJob(prepared, job, await self._queue.put(job, upload, named))
+        upload = None
+        if background:
+            upload = await self._in_thread(lambda: strip_metadata(request.image))
+        return await self._queue.put(job, upload, prepared.idempotency)
 
     async def wait(
         self,
-        job: SubmittedJob,
+        prepared: PreparedRequest,
+        job: EnqueueResult,
         completion: asyncio.Event,
-        gone: Callable[[], Awaitable[None]],
+        disconnected: Disconnected,
         seconds: float,
     ) -> InpaintResult:
-        """Wait for a job, and compose its answer.
+        """Wait for a job and composite its result.
 
         Args:
+            prepared: the request.
             job: from `submit`.
-            completion: from `reserve`, entered before the job was put in.
-            gone: returns when the client has left, which ends a job that is this client's alone.
+            completion: from `reserve`, entered before the job was submitted.
+            disconnected: returns when the client has disconnected.
             seconds: how long to wait.
 
         Raises:
             JobFailed, JobGone, AnswerTimeout, QueueUnavailable.
+            BadRequest: the client disconnected.
         """
-        prepared, admitted = job.prepared, job.admitted
-        if admitted.answered or not admitted.is_new:
+        if job.answered or not job.is_new:
             completion.set()
-        waiting = asyncio.ensure_future(
-            self._queue.wait(job.id, seconds, completion, job.job.owner)
-        )
-        leaving = asyncio.ensure_future(gone())
+        owner = prepared.origin.owner
+        waiting = asyncio.ensure_future(self._queue.wait(job.job, seconds, completion, owner))
+        leaving = asyncio.ensure_future(disconnected())
         try:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
-                outcome = waiting.result()
-                return await self._compose(job.id, _meta(prepared), prepared.canvas, outcome)
-            raise BadRequest("the client left before the answer")
+                result = waiting.result()
+                return await self._composite(job.job, prepared.meta, prepared.canvas, result)
+            raise BadRequest("the client disconnected before the response")
         finally:
             waiting.cancel()
             leaving.cancel()
 
-    async def cancel(self, name: str) -> None:
-        """Forget a job nobody waits for: a worker drops it before the model sees it."""
+    async def cancel(self, job: str) -> None:
+        """Cancel and delete a job; a queued one never reaches the model."""
         with suppress(NoSuchJob):
-            await self._queue.cancel(name, forget=True)
+            await self._queue.cancel(job, forget=True)
 
-    async def result(self, name: str, owner: str) -> InpaintResult:
-        """The answer of a job that a client comes back for.
+    async def result(self, job: str, owner: str) -> InpaintResult:
+        """The result of a background job.
 
         Raises:
-            NoSuchJob: it is not known, or another's.
+            NoSuchJob: it is unknown, or another client's.
             ResultNotReady, JobFailed, JobGone.
         """
-        status = await self.status(name, owner)
+        status = await self.status(job, owner)
         outcome = await self._queue.outcome(status)
         if outcome is None:
             raise ResultNotReady(f"the job is {status.state}")
         if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
-        image = await self._queue.upload(name)
+        image = await self._queue.upload(job)
         if image is None:
-            raise JobGone("the picture is not kept: the result went out at once, or has expired")
+            raise JobGone("the picture is not stored: the job was synchronous, or has expired")
         meta = json.loads(status.meta)
         region = ",".join(map(str, meta["region"]))
         limit = self._settings.max_pixels
         canvas = await self._in_thread(lambda: Canvas.open(image, region, limit))
-        return await self._compose(name, meta, canvas, outcome)
+        return await self._composite(job, meta, canvas, outcome)
 
-    async def status(self, name: str, owner: str) -> Status:
-        """What is known of a client's job; `NoSuchJob` for another's, too."""
-        status = await self._queue.status(name, owner)
+    async def status(self, job: str, owner: str) -> Status:
+        """The status of a client's job; raises `NoSuchJob` for another client's, too."""
+        status = await self._queue.status(job, owner)
         if status.owner != owner:
             raise NoSuchJob("no job of yours has this id, or it has expired")
         return status
 
-    async def _compose(
+    async def _composite(
         self, job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskResult
     ) -> InpaintResult:
         if isinstance(outcome, TaskFailure):
@@ -274,58 +266,43 @@ class InpaintService:
         fill = outcome.fill
         images = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.fills)))
         others = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.others)))
-        differences = _differences(fill.fills, fill.others) if others else []
-        # The kept picture lacks what was dropped; a job that an older version queued has no notes.
-        notes = list(meta.get("notes", []))
         return InpaintResult(
-            job, meta["name"], outcome, canvas.region, images, others, differences, notes
+            job=job,
+            name=meta["name"],
+            task=outcome,
+            region=canvas.region,
+            images=images,
+            others=others,
+            differences=_differences(fill.fills, fill.others) if others else [],
+            # Not the canvas's: a stored picture no longer has what was dropped.
+            notes=list(meta.get("notes", [])),
         )
 
-    def _open(self, request: InpaintRequest) -> tuple[Canvas, str]:
-        check_picture("image", request.image)
-        canvas = Canvas.open(request.image, request.region, self._settings.max_pixels, request.mask)
-        return canvas, request.fingerprint()
+    def _open(self, request: InpaintRequest, mask: bytes | None) -> tuple[Canvas, str]:
+        """Decode the picture, and hash the request."""
+        limit = self._settings.max_pixels
+        try:
+            canvas = Canvas.open(request.image, request.region, limit, mask)
+        except UnsupportedPicture:
+            check_picture("image", request.image)  # it may know what the client did wrong
+            raise
+        return canvas, compute_digest(request, canvas.region, mask)
 
-    def _check_answer_size(self, picture: Picture, request: InpaintRequest) -> None:
-        """Bound the answer as the upload is bounded: eight candidates are eight pictures."""
+    def _check_result_size(self, picture: Picture, request: InpaintRequest) -> None:
+        """Limit the pixels of the result as those of the upload are limited."""
         width, height = picture.size
         limit = self._settings.max_pixels
-        compared, each = ("", 1) if request.other is None else (" with compare", 2)
+        compared, each = ("", 1) if request.compare is None else (" with compare", 2)
         most = limit // (each * width * height)
-        if request.count > most:
+        if request.n > most:
             what = f"n is at most {most}{compared}" if most else "compare is not possible"
             raise PictureTooLarge(
-                f"{what} for a picture of {width}×{height}: the pictures of an answer have at most "
-                f"{limit:,} pixels together"
+                f"{what} for a picture of {width}×{height}: the pictures of a response have at "
+                f"most {limit:,} pixels together"
             )
 
-    async def _in_thread(self, task: Callable[[], T]) -> T:
-        return await to_thread.run_sync(task, limiter=self._threads)
-
-
-def _meta(prepared: PreparedRequest) -> dict[str, Any]:
-    """What composes an answer later, beside the picture."""
-    notes = prepared.canvas.picture.notes
-    told: dict[str, Any] = {"notes": notes} if notes else {}
-    return {"region": prepared.canvas.region, "name": prepared.name, **told}
-
-
-def _seed(given: int | None, key: str, fingerprint: str) -> int:
-    if given is not None:
-        return given
-    if not key:
-        return secrets.randbelow(SEEDS)
-    named = hashlib.sha256(f"{key}\n{fingerprint}".encode()).digest()
-    return int.from_bytes(named[:4], "big")
-
-
-def _name_of(request: InpaintRequest, region: Region, task: InferenceTask) -> str:
-    image, mask = (
-        hashlib.sha256(part or b"").hexdigest() for part in (request.image, request.mask)
-    )
-    facts: list[Any] = [image, mask, region, task.caption, task.other, task.seed, task.count]
-    facts += [] if task.temperature == 1 else [task.temperature]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await to_thread.run_sync(function, limiter=self._threads)
 
 
 def _differences(fills: bytes, others: bytes) -> list[float]:

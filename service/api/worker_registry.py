@@ -1,4 +1,4 @@
-"""Which bundles the live workers have, asked for once a second at the most."""
+"""The bundles that live workers have loaded, read from Redis at most once per second."""
 
 import time
 from collections import Counter
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from service.errors.requests import UnknownModel
 from service.queue.client import Heartbeat, Queue
 
-_FRESH_SECONDS = 1.0
+_MAX_AGE_SECONDS = 1.0
 
 
 class WorkerRegistry:
-    """The workers as the API knows them."""
+    """Caches the heartbeats of live workers."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
@@ -20,7 +20,7 @@ class WorkerRegistry:
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:
         """What every live worker says of itself, a second old at the most."""
-        if time.monotonic() - self._asked > _FRESH_SECONDS:
+        if time.monotonic() - self._asked > _MAX_AGE_SECONDS:
             self._beats = await self._queue.workers()
             self._asked = time.monotonic()
         return self._beats

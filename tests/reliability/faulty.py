@@ -13,7 +13,6 @@ from typing import Any
 
 from captionfill.imaging import canvas
 from captionfill.imaging.codec import Picture
-from service.api.forms.inpaint_form import InpaintRequest
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
 from tests.helpers.service.stub_model import StubModel
@@ -51,7 +50,7 @@ def log() -> None:
 
 def leak_api() -> None:
     """Something of every request stays in the API's memory."""
-    _before(InpaintRequest, "fingerprint", lambda *_: _kept.append(_bulk()))
+    _before(InpaintService, "submit", lambda *_: _kept.append(_bulk()))
 
 
 def leak_worker() -> None:

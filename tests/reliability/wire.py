@@ -14,7 +14,7 @@ from urllib.parse import quote
 BOUNDARY = "a-boundary-of-the-suite"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 # What a connection that said nothing for so long might be closed after: it is not used again.
-_FRESH_SECONDS = 1.0
+_MAX_AGE_SECONDS = 1.0
 
 
 class ClosedError(Exception):
@@ -98,7 +98,7 @@ class Line:
 
     @property
     def is_fresh(self) -> bool:
-        return time.monotonic() - self.used < _FRESH_SECONDS
+        return time.monotonic() - self.used < _MAX_AGE_SECONDS
 
     async def _read(self, bodiless: bool) -> Reply:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")

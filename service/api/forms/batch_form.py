@@ -1,7 +1,10 @@
-"""The form of POST /batches: an archive, or pairs of pictures and captions."""
+"""The form of `POST /batches`: an archive, or pairs of pictures and captions."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import InvalidCaption, InvalidField
@@ -14,70 +17,102 @@ from service.api.archives.zip_reader import (
     check_size,
     open_archive,
 )
+from service.api.forms.fields import ModelName, Picture, RegionText, Seed, Temperature
+from service.api.forms.form import File, Form
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
-from service.config.settings import Settings
 from service.errors.requests import InvalidArchive
 
-COMMON = ("seed", "temperature", "region", "model")
 _ARCHIVE, _PAIRS = {"archive", "captions"}, {"image", "caption"}
-_BEGINNING = 4096
-FIELDS = _ARCHIVE | _PAIRS | set(COMMON)
+# Bytes of an archive that are enough to recognize what is not one.
+_PREFIX_BYTES = 4096
 
 
-def read_batch(
-    parts: Sequence[FormPart], limits: ZipLimits
-) -> tuple[list[ZipItem], dict[str, bytes]]:
-    """Find the pictures of a form with their captions, and the fields that hold for all of them.
+class BatchForm(Form):
+    """The fields of a batch. Files and captions are described here and read by `read_batch`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["archive"]}, {"required": ["image"]}],
+            "dependentRequired": {
+                "captions": ["archive"],
+                "image": ["caption"],
+                "caption": ["image"],
+            },
+        }
+    )
+
+    archive: Annotated[bytes, File("application/zip")] = Field(
+        b"",
+        description="A zip of pictures with metadata.jsonl or metadata.csv: `file_name` and "
+        "`caption` for each. Alternatively send `image` and `caption`.",
+    )
+    captions: str = Field(
+        "",
+        description="A JSON object of captions by file name; replaces the archive's own file.",
+        examples=['{"dog.jpg": "a dog runs through the grass"}'],
+        json_schema_extra={"contentMediaType": "application/json"},
+    )
+    image: Annotated[list[Picture], File("image/png, image/jpeg, image/webp")] = Field(
+        [], description="Pictures; the field is repeated."
+    )
+    caption: list[str] = Field(
+        [],
+        description="A caption for each picture, in the same order, as for POST /inpaint. An "
+        "invalid one is refused together with its picture; the others are filled.",
+        examples=[["a dog runs through the grass"]],
+    )
+    seed: Seed = None
+    temperature: Temperature = 1.0
+    region: RegionText = None
+    model: ModelName = ""
+
+    def request_for(self, item: ZipItem) -> InpaintRequest:
+        """The request for one picture.
+
+        Raises:
+            InvalidEntry, InvalidCaption: of this picture only.
+        """
+        return InpaintRequest(
+            image=item.read(),
+            # pydantic takes no lone surrogates, which JSON can hold.
+            caption=item.caption.encode("utf-8", "replace").decode(),
+            seed=self.seed,
+            temperature=self.temperature,
+            region=self.region,
+            model=self.model,
+        )
+
+
+def read_batch(parts: Sequence[FormPart], limits: ZipLimits) -> tuple[list[ZipItem], BatchForm]:
+    """Return the pictures of a form with their captions, and the fields that apply to all.
 
     Raises:
         InvalidField, InvalidArchive, BatchTooLarge: nothing of the batch can be used.
     """
     names = {part.name for part in parts}
-    for name in names - FIELDS:
-        raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(FIELDS))}")
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
-    common = fields_by_name([part for part in parts if part.name in COMMON])
-    if names & _PAIRS:
-        return _pair(parts, limits), common
-    return _unpack([part for part in parts if part.name in _ARCHIVE], limits), common
-
-
-def check_common(common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
-    """What is form for with every picture alike; it has no picture yet.
-
-    Raises:
-        InvalidField, InvalidRegion: a field that is bad for every one.
-    """
-    form = InpaintRequest.from_form({**common, "image": b"", "caption": b"any"}, settings)
+    common = fields_by_name([part for part in parts if part.name not in _ARCHIVE | _PAIRS])
+    form = BatchForm.check(common)
     if form.region is not None:
         parse_region(form.region)
-    return form
-
-
-def request_for(item: ZipItem, common: Mapping[str, bytes], settings: Settings) -> InpaintRequest:
-    """What a client asks for with one picture of a batch.
-
-    Raises:
-        InvalidEntry, InvalidField: of this picture alone.
-    """
-    form = {**common, "image": item.read(), "caption": item.caption.encode("utf-8", "replace")}
-    return InpaintRequest.from_form(form, settings)
+    if names & _PAIRS:
+        return _pair(parts, limits), form
+    return _unpack([part for part in parts if part.name in _ARCHIVE], limits), form
 
 
 def _unpack(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:
     by_name = {part.name: part for part in parts}
     if len(by_name) < len(parts):
-        raise InvalidField("one archive is taken at once")
+        raise InvalidField("the form has more than one archive")
     if "archive" not in by_name:
         raise InvalidField("the field 'archive' is missing, or pairs of 'image' and 'caption'")
     archive = by_name["archive"]
     captions = by_name.get("captions")
     rows = None if captions is None else _rows(captions.read())
-    # What is no file is short, or told by its beginning.
-    if reason := explain_mistake("archive", archive.open().read(_BEGINNING)):
+    if reason := explain_mistake("archive", archive.open().read(_PREFIX_BYTES)):
         raise InvalidArchive(reason)
     return open_archive(archive.open(), rows, limits)
 
@@ -86,9 +121,9 @@ def _rows(text: bytes) -> list[CaptionRow]:
     try:
         captions = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidArchive("captions is no JSON") from error
+        raise InvalidArchive("captions is not JSON") from error
     if not isinstance(captions, dict) or not all(isinstance(c, str) for c in captions.values()):
-        raise InvalidArchive("captions must be a JSON object: a caption by each picture's name")
+        raise InvalidArchive("captions must be a JSON object of captions by picture name")
     return [CaptionRow(name, caption) for name, caption in captions.items()]
 
 
@@ -96,7 +131,9 @@ def _pair(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:
     images = [part for part in parts if part.name == "image"]
     captions = [part for part in parts if part.name == "caption"]
     if len(images) != len(captions):
-        raise InvalidField(f"{len(images)} pictures and {len(captions)} captions: one for each")
+        raise InvalidField(
+            f"{len(images)} pictures and {len(captions)} captions: send one caption per picture"
+        )
     check_count(len(images), limits)
     return [_item(*pair, limits) for pair in zip(images, captions, strict=True)]
 

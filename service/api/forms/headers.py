@@ -1,17 +1,76 @@
-"""What the headers of a request ask for besides its body: Prefer, Idempotency-Key, ETags."""
+"""Request headers that routes read: Prefer, Accept, Idempotency-Key, Cache-Control, ETags.
+
+The aliases declare them as FastAPI parameters, for OpenAPI. Their values are checked here, as an
+invalid header is another problem than FastAPI's validation error.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from service.errors.requests import InvalidHeader
+from fastapi import Header
+from pydantic.json_schema import SkipJsonSchema
 
+from captionfill.errors import InvalidField
+from service.errors.requests import InvalidHeader, NotAcceptable
+
+PNG, JSON = "image/png", "application/json"
+EVENT_ID = r"^[0-9]{1,19}-[0-9]{1,19}$"
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+
+_Text = str | SkipJsonSchema[None]
+Prefer = Annotated[
+    _Text,
+    Header(
+        alias="Prefer",
+        description="`respond-async` for a job; `wait=5` to wait at most 5 seconds.",
+        examples=["respond-async"],
+    ),
+]
+IdempotencyKey = Annotated[
+    _Text,
+    Header(
+        alias="Idempotency-Key",
+        description="A name for this request: a repeated request with it gives the same job.",
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+        json_schema_extra={
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": "^[!-~]([ -~]*[!-~])?$",
+        },
+    ),
+]
+CacheControl = Annotated[
+    _Text,
+    Header(
+        alias="Cache-Control",
+        description="`no-cache` to compute the result even if a cached one exists.",
+        examples=["no-cache"],
+    ),
+]
+IfNoneMatch = Annotated[
+    _Text,
+    Header(
+        alias="If-None-Match",
+        description="ETags of responses that the client has; `*` for any.",
+        examples=[f'"{"0" * 64}"', "*"],
+    ),
+]
+LastEventId = Annotated[
+    _Text,
+    Header(
+        alias="Last-Event-ID",
+        description="Continue after this event.",
+        examples=["1700000000000-0"],
+        json_schema_extra={"pattern": EVENT_ID},
+    ),
+]
 
 
 @dataclass(frozen=True)
 class PreferHeader:
-    """The Prefer header (RFC 7240), as far as it is understood here.
+    """The preferences of a Prefer header (RFC 7240) that this service supports.
 
     Attributes:
         background: ``respond-async``.
@@ -23,49 +82,90 @@ class PreferHeader:
 
     @classmethod
     def parse(cls, header: str | None) -> "PreferHeader":
-        """Read the header; what is not understood is passed over, as the RFC wants it.
+        """Parse the header. Unknown preferences are ignored, as the RFC requires.
 
         Raises:
             InvalidHeader: ``wait`` is not a number of seconds.
         """
-        wishes: dict[str, str] = {}
+        preferences: dict[str, str] = {}
         for part in re.split(r"[,;]", header or ""):
             name, _, value = part.strip().partition("=")
-            wishes.setdefault(name.strip().lower(), value.strip().strip('"'))
-        wait = wishes.get("wait")
+            preferences.setdefault(name.strip().lower(), value.strip().strip('"'))
+        wait = preferences.get("wait")
         if wait is not None and not re.fullmatch(r"\d{1,5}", wait, re.ASCII):
             raise InvalidHeader("Prefer: wait is a whole number of seconds")
-        return cls("respond-async" in wishes, None if wait is None else float(wait))
+        return cls("respond-async" in preferences, None if wait is None else float(wait))
 
     @property
     def applied(self) -> dict[str, str]:
-        """What to tell the client of it."""
+        """Response headers that name the applied preferences."""
         return {"Preference-Applied": "respond-async"} if self.background else {}
 
 
-def idempotency_key(headers: Mapping[str, str]) -> str:
+def check_idempotency_key(header: str | None) -> str:
     """The Idempotency-Key, or empty (draft-ietf-httpapi-idempotency-key-header).
 
     Raises:
         InvalidHeader: empty, over 255 characters, or not printable ASCII.
     """
-    key = headers.get("idempotency-key")
-    if key is None:
+    if header is None:
         return ""
-    if not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(header):
         raise InvalidHeader("an Idempotency-Key has 1 to 255 printable ASCII characters")
-    return key
+    return header
 
 
-def wants_no_cache(headers: Mapping[str, str]) -> bool:
-    """Whether the client wants no kept answer: `Cache-Control: no-cache` (RFC 9111, 5.2.1.4)."""
-    directives = headers.get("cache-control", "").lower().split(",")
+def wants_no_cache(header: str | None) -> bool:
+    """Whether Cache-Control forbids a cached response (RFC 9111, 5.2.1.4)."""
+    directives = (header or "").lower().split(",")
     return any(one.strip() in ("no-cache", "no-store") for one in directives)
 
 
 def etag_matches(header: str | None, tag: str) -> bool:
-    """Whether an If-None-Match header names the tag, by the weak comparison (RFC 9110, 13.1.2)."""
+    """Whether If-None-Match lists the tag, by weak comparison (RFC 9110, 13.1.2)."""
     if header is None:
         return False
     bare = tag.removeprefix("W/")
     return header.strip() == "*" or bare in re.findall(r'"[^"]*"', header)
+
+
+def choose_media_type(accept: str | None, several: bool) -> str:
+    """Choose PNG or JSON by the Accept header; PNG for one picture if both are equally accepted.
+
+    Args:
+        accept: the header.
+        several: whether the response has more than one picture, which a PNG cannot hold.
+
+    Raises:
+        NotAcceptable: the header allows neither.
+        InvalidField: the header allows only PNG for several pictures.
+    """
+    accepted = _parse_accept(accept or "*/*")
+    quality = {kind: _quality(accepted, kind) for kind in (PNG, JSON)}
+    if not any(quality.values()):
+        raise NotAcceptable(f"the response is {PNG} or {JSON}")
+    if several and not quality[JSON]:
+        raise InvalidField(f"n and compare need 'Accept: {JSON}': a PNG holds one picture")
+    return JSON if several else max(quality, key=lambda kind: quality[kind])
+
+
+def _parse_accept(accept: str) -> dict[str, float]:
+    """The quality of each media range of an Accept header."""
+    found = {}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        weights = [p[2:] for p in parameters if p.startswith("q=")]
+        found[kind] = _weight(weights[0]) if weights else 1.0
+    return found
+
+
+def _weight(text: str) -> float:
+    return float(text) if re.fullmatch(r"[01](\.\d{0,3})?", text, re.ASCII) else 0.0
+
+
+def _quality(accepted: Mapping[str, float], kind: str) -> float:
+    family, _ = kind.split("/")
+    for pattern in (kind, f"{family}/*", "*/*"):
+        if pattern in accepted:
+            return accepted[pattern]
+    return 0.0

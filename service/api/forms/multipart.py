@@ -1,7 +1,11 @@
-"""Request bodies: a multipart form, spooled to disk. `gate/bodies.py` limits its size and time."""
+"""Multipart form bodies, streamed to a temporary file. `BodyLimit` bounds their size and time.
+
+Starlette's own form parser is not used: it spools each part to a file of its own in the system's
+folder, limits neither the number of parts nor the disk, and keeps no order.
+"""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -15,7 +19,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from captionfill.errors import InvalidField
 from service.api.forms.file_slice import FileSlice
-from service.api.forms.preamble import Preamble
 from service.config.settings import Settings
 from service.errors.capacity import StorageFull
 from service.errors.requests import BadRequest, UnsupportedBody, UnsupportedEncoding
@@ -25,15 +28,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("captionfill.api")
 
-_IN_MEMORY = 2**20
-_FEW_PARTS = 32
+_MEMORY_BYTES = 2**20
+_DEFAULT_PARTS = 32
 
 
 @dataclass(frozen=True)
 class FormPart:
-    """A part of a form; ``filename`` is what the client calls it, and nothing but a label.
+    """A part of a form. Its bytes are a section of a file that exists while the form is open.
 
-    Its bytes lie in a file that all parts share and that is gone when the form is.
+    Attributes:
+        filename: as the client sent it; never used as a path.
     """
 
     name: str
@@ -43,83 +47,80 @@ class FormPart:
     _spool: IO[bytes]
 
     def open(self) -> IO[bytes]:
-        """The part as a file to read and to seek in."""
+        """The part as a seekable file."""
         return BufferedReader(FileSlice(self._spool, self.start, self.size))
 
     def read(self) -> bytes:
-        """The part's bytes, all of them."""
-        return self.open().read()
-
-
-async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
-    """Read a multipart form as raw bytes by field name, whatever its parts call themselves.
-
-    Raises:
-        UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
-    """
-    async with open_form(request, settings, _FEW_PARTS) as parts:
-        return fields_by_name(parts)
+        """All bytes of the part."""
+        self._spool.seek(self.start)
+        return self._spool.read(self.size)
 
 
 @asynccontextmanager
 async def open_form(
-    request: Request, settings: Settings, most_parts: int
+    request: Request, settings: Settings, max_parts: int = _DEFAULT_PARTS
 ) -> AsyncIterator[list[FormPart]]:
-    """Read a multipart form whose fields may come again, in their order.
+    """Read a multipart form; its parts are in the order of the body, names may repeat.
 
-    From 1 MB on it lies in a nameless temporary file, which no end of the process leaves behind.
+    From 1 MB on the body lies in an unnamed temporary file, which no crash leaves behind.
 
     Args:
         request: its body is read.
-        settings: where that file is to be.
-        most_parts: there may be.
+        settings: for the folder of that file.
+        max_parts: of the form.
 
     Raises:
         UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
     """
     boundary = _boundary(request)
     with _spool(settings) as spool:
-        parts = _Parts(spool, most_parts)
-        await _feed(request, parts, boundary)
+        parts = _PartCollector(spool, max_parts)
+        await _read_body(request, parts, boundary)
         yield parts.found
+
+
+async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
+    """The bytes of each part of a multipart form by its name; raises as the two functions do."""
+    async with open_form(request, settings) as parts:
+        return fields_by_name(parts)
+
+
+def fields_by_name(parts: Sequence[FormPart]) -> dict[str, bytes]:
+    """The bytes of each part by its name.
+
+    Raises:
+        InvalidField: a name occurs twice.
+    """
+    fields: dict[str, bytes] = {}
+    for part in parts:
+        if part.name in fields:
+            raise InvalidField(f"the field {part.name[:40]!r} was sent twice")
+        fields[part.name] = part.read()
+    return fields
 
 
 @contextmanager
 def _spool(settings: Settings) -> Iterator[IO[bytes]]:
     folder = None if settings.temp_folder is None else str(settings.temp_folder)
-    spool = SpooledTemporaryFile(_IN_MEMORY, dir=folder)  # noqa: SIM115
+    spool = SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
     try:
         yield spool
     finally:
-        with suppress(OSError):  # what could not be written is not wanted any more
+        with suppress(OSError):  # closing flushes; a full disk no longer matters
             spool.close()
 
 
-def fields_by_name(parts: list[FormPart]) -> dict[str, bytes]:
-    """The bytes of each part by its name.
-
-    Raises:
-        InvalidField: a name is there twice.
-    """
-    fields: dict[str, bytes] = {}
-    for part in parts:
-        if part.name in fields:
-            raise InvalidField(f"the field {part.name[:40]!r} is there twice")
-        fields[part.name] = part.read()
-    return fields
-
-
-async def _feed(request: Request, parts: "_Parts", boundary: bytes) -> None:
+async def _read_body(request: Request, parts: "_PartCollector", boundary: bytes) -> None:
     parser, preamble = MultipartParser(boundary, callbacks=parts.callbacks()), Preamble(boundary)
     try:
         async for chunk in request.stream():
             if body := preamble.skip(chunk):
-                await _write(parser, body, parts)
+                await _parse(parser, body, parts)
         parts.spool.flush()
     except ParseError as error:
         raise BadRequest("the multipart form is malformed") from error
     except ClientDisconnect as error:
-        raise BadRequest("the client left before the end of the form") from error
+        raise BadRequest("the client disconnected before the end of the form") from error
     except OSError as error:
         log.warning("upload not written", extra={"reason": error.strerror or str(error)})
         raise StorageFull("the upload could not be written to disk; nothing was queued") from error
@@ -129,9 +130,9 @@ async def _feed(request: Request, parts: "_Parts", boundary: bytes) -> None:
         raise BadRequest("the multipart form ends before its last boundary")
 
 
-async def _write(parser: MultipartParser, body: bytes, parts: "_Parts") -> None:
-    """Parse a piece; in a thread where that may write to the disk, which others must not await."""
-    if parts.size + len(body) > _IN_MEMORY:
+async def _parse(parser: MultipartParser, body: bytes, parts: "_PartCollector") -> None:
+    """Parse a chunk, in a thread if that may write to the disk and block the event loop."""
+    if parts.size + len(body) > _MEMORY_BYTES:
         await to_thread.run_sync(parser.write, body)
     else:
         parser.write(body)
@@ -141,7 +142,7 @@ def _boundary(request: Request) -> bytes:
     encoding = request.headers.get("content-encoding", "")
     if encoding.strip().lower() not in ("", "identity"):
         raise UnsupportedEncoding(
-            f"Content-Encoding {encoding[:40]!r} is not taken; send the body without one"
+            f"Content-Encoding {encoding[:40]!r} is not supported; send the body without one"
         )
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
@@ -150,12 +151,38 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
+class Preamble:
+    """Skips the preamble of a chunked multipart body (RFC 2046), buffering at most a boundary.
+
+    Args:
+        boundary: of the body, without its two hyphens.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\n--" + boundary
+        # The first boundary must begin a line; so does the body itself.
+        self._buffer = b"\n"
+        self.is_over = False
+
+    def skip(self, chunk: bytes) -> bytes:
+        """The chunk without what belongs to the preamble."""
+        if self.is_over:
+            return chunk
+        buffer = self._buffer + chunk
+        start = buffer.find(self._delimiter)
+        if start == -1:
+            self._buffer = buffer[-len(self._delimiter) + 1 :]
+            return b""
+        self.is_over, self._buffer = True, b""
+        return buffer[start + 1 :]
+
+
 @dataclass
-class _Parts:
-    """Collects the parts of a form as the parser meets them."""
+class _PartCollector:
+    """Collects the parts of a form from the parser's callbacks."""
 
     spool: IO[bytes]
-    most: int
+    max_parts: int
     found: list[FormPart] = field(default_factory=list)
     complete: bool = False
     _header: bytearray = field(default_factory=bytearray)
@@ -165,20 +192,24 @@ class _Parts:
     _start: int = 0
 
     def callbacks(self) -> "MultipartCallbacks":
-        """What the parser calls."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
-            "on_part_data": self._write,
+            "on_part_data": lambda data, start, end: self._write(data[start:end]),
             "on_part_end": self._end,
             "on_end": self._finish,
         }
 
+    @property
+    def size(self) -> int:
+        """Bytes in the spool."""
+        return self.spool.tell()
+
     def _begin(self) -> None:
-        if len(self.found) == self.most:
-            raise InvalidField(f"the form has more than {self.most} parts")
+        if len(self.found) == self.max_parts:
+            raise InvalidField(f"the form has more than {self.max_parts} parts")
         self._name, self._filename, self._start = "", "", self.spool.tell()
 
     def _end_header(self) -> None:
@@ -188,13 +219,8 @@ class _Parts:
             self._filename = options.get(b"filename", b"").decode("utf-8", "replace")
         self._header, self._value = bytearray(), bytearray()
 
-    @property
-    def size(self) -> int:
-        """Bytes in the spool."""
-        return self.spool.tell()
-
-    def _write(self, data: bytes, start: int, end: int) -> None:
-        self.spool.write(data[start:end])
+    def _write(self, data: bytes) -> None:
+        self.spool.write(data)
 
     def _end(self) -> None:
         if not self._name:

@@ -1,77 +1,103 @@
-"""The form of OpenAI's image-edit API, read as a request of ours."""
+"""The form of OpenAI's image-edit API, converted to a request of this service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
 
 from captionfill.errors import InvalidField, InvalidMask
+from service.api.forms.fields import Caption, Count, ModelName, Picture, Seed, Temperature
+from service.api.forms.form import Form
 from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
-from service.config.settings import Settings
 
-# Ours by theirs. The last two are none of theirs: clients send them as extra fields.
-_RENAMED = {
-    "prompt": "caption", "n": "n", "model": "model", "seed": "seed", "temperature": "temperature"
-}  # fmt: skip
-# What a client may send that changes nothing here.
-_IGNORED = {"user", "quality", "input_fidelity", "moderation", "safety_identifier"}
-# What a client may send with these values alone.
-_FIXED = {
-    "response_format": ("b64_json",),
-    "output_format": ("png",),
-    "background": ("auto", "opaque"),
-    "stream": ("false", "False"),
-    "partial_images": ("0",),
-    "output_compression": ("100",),
-}
-_PICTURE = ("image", "image[]")
-FIELDS = {*_PICTURE, "mask", "size", *_RENAMED, *_IGNORED, *_FIXED}
+_Ignored = Annotated[str, Field(description="Ignored.")]
+
+
+class EditForm(Form):
+    """The fields of OpenAI's API; `seed` and `temperature` are additions of this service."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["image[]"]}]}
+    )
+
+    image: Picture = Field(b"", description="PNG, JPEG or WebP; one.")
+    image_list: Picture = Field(b"", alias="image[]", description="The same as `image`.")
+    mask: Picture = Field(
+        b"",
+        description="A picture of the same size; its fully transparent pixels are filled. They "
+        "must lie in a square of at most three quarters of the picture's shorter side. Default: "
+        "the picture's own transparency.",
+    )
+    prompt: Caption
+    model: ModelName = ""
+    n: Count = 1
+    size: str = Field(
+        "auto",
+        description="auto, or the picture's own size.",
+        examples=["auto"],
+        json_schema_extra={"pattern": "^(auto|[0-9]{1,5}x[0-9]{1,5})$"},
+    )
+    seed: Seed = None
+    temperature: Temperature = 1.0
+    # These are accepted with the listed values only.
+    response_format: Literal["b64_json"] = Field("b64_json", examples=["b64_json"])
+    output_format: Literal["png"] = Field("png", examples=["png"])
+    background: Literal["auto", "opaque"] = Field("auto", examples=["auto"])
+    stream: Literal["false", "False"] = Field("false", examples=["false"])
+    partial_images: Literal["0"] = Field("0", examples=["0"])
+    output_compression: Literal["100"] = Field("100", examples=["100"])
+    user: _Ignored = Field("", examples=["somebody"])
+    quality: _Ignored = Field("", examples=["auto"])
+    input_fidelity: _Ignored = Field("", examples=["high"])
+    moderation: _Ignored = Field("", examples=["auto"])
+    safety_identifier: _Ignored = Field("", examples=["somebody"])
 
 
 @dataclass(frozen=True)
 class EditRequest:
-    """A checked request, and the size the client expects: ``auto`` or WIDTHxHEIGHT."""
+    """A checked edit.
+
+    Attributes:
+        request: the picture, its caption and the options.
+        mask: a picture whose transparent pixels are filled; empty for the picture's own.
+        size: the size that the client expects: ``auto`` or WIDTHxHEIGHT.
+    """
 
     request: InpaintRequest
+    mask: bytes
     size: str
 
 
-def read_edit(parts: Sequence[FormPart], settings: Settings) -> EditRequest:
+def read_edit(parts: Sequence[FormPart]) -> EditRequest:
     """Check every field of a form.
-
-    Where there is no mask, the picture's own transparency says what to fill.
 
     Raises:
         InvalidField, InvalidCaption: a field is missing, unknown or out of range.
-        InvalidMask: the mask is no file.
-        BodyTooLarge: the picture has too many bytes.
+        InvalidMask: the mask is not a file.
     """
-    pictures = [part for part in parts if part.name in _PICTURE]
-    if len(pictures) != 1:
-        raise InvalidField(f"image: {len(pictures)} pictures were sent; one is filled at a time")
-    fields = fields_by_name([part for part in parts if part.name not in _PICTURE])
+    pictures = sum(part.name in ("image", "image[]") for part in parts)
+    if pictures != 1:
+        raise InvalidField(f"image: {pictures} pictures were sent; exactly one is accepted")
+    fields = fields_by_name(parts)
     if "mask" in fields and (reason := explain_mistake("mask", fields["mask"])):
         raise InvalidMask(reason)
-    mask, size = fields.pop("mask", b""), fields.pop("size", b"auto")
-    for name in fields.keys() - _RENAMED.keys() - _IGNORED:
-        _check_fixed(name, fields[name])
-    if "prompt" not in fields:
-        raise InvalidField("prompt is missing")
-    form = {ours: fields[name] for name, ours in _RENAMED.items() if name in fields}
-    request = InpaintRequest.from_form({**form, "image": pictures[0].read()}, settings)
-    return EditRequest(replace(request, mask=mask), size.decode("utf-8", "replace"))
+    form = EditForm.check(fields)
+    request = InpaintRequest(
+        image=form.image or form.image_list,
+        caption=form.prompt,
+        seed=form.seed,
+        temperature=form.temperature,
+        n=form.n,
+        model=form.model,
+    )
+    return EditRequest(request, form.mask, form.size)
 
 
 def check_size(size: str, real: tuple[int, int]) -> None:
-    """Raise `InvalidField` where the client expects another size than the picture's own."""
+    """Raise `InvalidField` if the client expects another size than the picture's own."""
     own = f"{real[0]}x{real[1]}"
     if size not in ("auto", own):
-        raise InvalidField(f"size: a filled picture keeps its own; send 'auto' or {own!r}")
-
-
-def _check_fixed(name: str, value: bytes) -> None:
-    if name not in _FIXED:
-        known = ", ".join(sorted(FIELDS - {"image[]"}))
-        raise InvalidField(f"unknown field {name[:40]!r}; known: {known}")
-    if value.decode("utf-8", "replace") not in _FIXED[name]:
-        raise InvalidField(f"{name} can only be {' or '.join(map(repr, _FIXED[name]))} here")
+        raise InvalidField(f"size: the result has the picture's size; send 'auto' or {own!r}")

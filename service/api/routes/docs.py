@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI from this very server. No other site is asked, and no inline script runs."""
+"""`/docs`: Swagger UI, served from this process only and without inline scripts."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
-# Swagger UI writes style attributes, and draws its icons from data URLs.
+# Swagger UI uses style attributes, and data URLs for icons.
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -39,19 +39,19 @@ _START = """SwaggerUIBundle({
 
 @router.get("/docs", response_class=HTMLResponse)
 async def docs() -> HTMLResponse:
-    """Show the API, for a person to try."""
+    """Show the API interactively."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
-    """Start Swagger UI: apart from the page, so that the page may forbid inline scripts."""
+    """Start Swagger UI; a file of its own, as the page forbids inline scripts."""
     return Response(_START, media_type="text/javascript", headers=_DAY)
 
 
 @router.get("/docs/{name}")
 async def asset(name: str) -> FileResponse:
-    """Hand out Swagger UI's own files."""
+    """Serve Swagger UI's files."""
     if name not in _ASSETS:
         raise NoSuchPage("there is no such page")
     return FileResponse(_FILES / name, media_type=_ASSETS[name], headers=_DAY)

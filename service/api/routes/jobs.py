@@ -1,4 +1,4 @@
-"""Jobs that a client comes back for: their state, their result, their events, their end."""
+"""`/jobs`: the status, the result, the events and the cancellation of jobs."""
 
 import re
 from collections.abc import AsyncIterator
@@ -10,13 +10,19 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
-from service.api.forms.inpaint_form import choose_media_type
-from service.api.inpaint_service import InpaintService
+from service.api.forms.headers import (
+    EVENT_ID,
+    IfNoneMatch,
+    LastEventId,
+    choose_media_type,
+    etag_matches,
+)
 from service.api.routes import responses
-from service.api.routes.dependencies import root_path
-from service.api.schemas import inpaint
+from service.api.routes.dependencies import Owner, UsedInpaintService, UsedQueue, root_path
+from service.api.schemas.inpaint import JOB_ID, JobStatus
 from service.api.schemas.problems import JOB, RESULT, problems
-from service.auth.principal import Principal
+from service.api.schemas.responses import EVENT_STREAM, EVENTS, NO_EVENTS, NOT_MODIFIED
+from service.api.schemas.responses import RESULT as RESULT_RESPONSE
 from service.errors.jobs import JobLost, NoSuchJob
 from service.errors.requests import InvalidHeader
 from service.queue.client import Queue
@@ -24,139 +30,129 @@ from service.queue.jobs import State, Status
 
 router = APIRouter()
 
-JobId = Annotated[
-    str, Path(description="from Location or X-Job-Id", json_schema_extra=inpaint.JOB_ID)
-]
+JobId = Annotated[str, Path(description="from Location or X-Job-Id", json_schema_extra=JOB_ID)]
+# The event id of an end that left no event; greater than the ids of all events.
+_END_ID = "9999999999999999999-0"
 
 
 @router.get("/jobs/{job}", responses=problems(*JOB))
-async def job_status(request: Request, job: JobId) -> inpaint.JobStatus:
-    """Tell how far a job is: its state, its place in the queue, and how long that may take."""
-    return responses.status_body(await _status(request, job), root_path(request))
+async def job_status(
+    request: Request, job: JobId, service: UsedInpaintService, owner: Owner
+) -> JobStatus:
+    """Return the state of a job, its place in the queue, and an estimate of the time left."""
+    return responses.status_body(await service.status(job, owner), root_path(request))
 
 
 @router.get(
     "/jobs/{job}/result",
     response_class=Response,
-    responses={
-        200: inpaint.ANSWER,
-        304: inpaint.NOT_MODIFIED,
-        **problems(*JOB, *RESULT),
-    },
-    openapi_extra={"parameters": [inpaint.IF_NONE_MATCH]},
+    responses={200: RESULT_RESPONSE, 304: NOT_MODIFIED, **problems(*JOB, *RESULT)},
 )
-async def job_result(request: Request, job: JobId) -> Response:
-    """Fetch the result of an asynchronous job, as PNG or JSON, for as long as it is kept."""
-    service: InpaintService = request.app.state.inpaint_service
-    caller: Principal = request.state.caller
-    answer = await service.result(job, caller.name)
+async def job_result(
+    request: Request,
+    job: JobId,
+    service: UsedInpaintService,
+    owner: Owner,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Fetch the result of an asynchronous job, as PNG or JSON, until it expires."""
+    result = await service.result(job, owner)
     media_type = choose_media_type(
-        request.headers.get("accept"), len(answer.images) + len(answer.others) > 1
+        request.headers.get("accept"), len(result.images) + len(result.others) > 1
     )
-    tag = responses.etag(answer.name, answer.result.fill.model_version, media_type)
-    return responses.not_modified(request, tag) or responses.result_response(answer, media_type)
+    tag = responses.etag(result.name, result.task.fill.model_version, media_type)
+    if etag_matches(if_none_match, tag):
+        return responses.not_modified(tag)
+    return responses.result_response(result, media_type)
 
 
-@router.delete(
-    "/jobs/{job}",
-    status_code=204,
-    response_class=Response,
-    responses=problems(*JOB),
-)
-async def cancel_job(request: Request, job: JobId) -> Response:
-    """Cancel a job, before the model sees it where it is queued; forget one that has ended."""
-    queue: Queue = request.app.state.queue
-    await _status(request, job)
+@router.delete("/jobs/{job}", status_code=204, response_class=Response, responses=problems(*JOB))
+async def cancel_job(
+    job: JobId, service: UsedInpaintService, queue: UsedQueue, owner: Owner
+) -> Response:
+    """Cancel a job; a queued one never reaches the model. Delete a job that has ended."""
+    await service.status(job, owner)
     await queue.cancel(job)
     return Response(status_code=204)
-
-
-# The id of an end that left no event: beyond those of all events, so that nothing follows it.
-_END_ID = "9999999999999999999-0"
 
 
 @router.get(
     "/jobs/{job}/events",
     response_class=StreamingResponse,
-    responses={
-        200: inpaint.EVENTS,
-        204: inpaint.NO_EVENTS,
-        **problems(*JOB, InvalidHeader),
-    },
-    openapi_extra={"parameters": [inpaint.LAST_EVENT_ID]},
+    responses={200: EVENTS, 204: NO_EVENTS, **problems(*JOB, InvalidHeader)},
 )
-async def job_events(request: Request, job: JobId) -> Response:
-    """Follow a job by server-sent events up to its end.
+async def job_events(
+    request: Request,
+    job: JobId,
+    *,
+    service: UsedInpaintService,
+    queue: UsedQueue,
+    owner: Owner,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Stream the events of a job (server-sent events) until it ends.
 
-    Each event is named for the state it tells of. Those with an id can be replayed:
-    `Last-Event-ID` goes on after one; after the last one of a job that has ended, 204 tells an
-    `EventSource` not to connect again. `progress` events, without id, tell the place in the queue.
+    Each event is named after the job's new state. Events with an id can be replayed: with
+    `Last-Event-ID` the stream continues after that event. After the last event of an ended job,
+    204 tells an `EventSource` not to reconnect. `progress` events have no id and report the place
+    in the queue.
     """
-    last_event_id = request.headers.get("last-event-id")
-    if last_event_id and not re.fullmatch(r"\d{1,19}-\d{1,19}", last_event_id, re.ASCII):
-        raise InvalidHeader("Last-Event-ID is not one of this stream")
-    status = await _status(request, job)
-    if last_event_id and status.state.is_end and await _has_seen_end(request, job, last_event_id):
+    if last_event_id and not re.fullmatch(EVENT_ID, last_event_id):
+        raise InvalidHeader("Last-Event-ID is not an id of this stream")
+    status = await service.status(job, owner)
+    if last_event_id and status.state.is_end and await _has_seen_end(queue, job, last_event_id):
         return Response(status_code=204)
-    stream = _stream(request, status, last_event_id or "0-0")
+    stream = _stream(queue, status, last_event_id or "0-0", root_path(request))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)
 
 
-async def _stream(request: Request, status: Status, after: str) -> AsyncIterator[bytes]:
-    """Events as they come; a comment now and then, so that nobody takes the silence for death."""
-    queue: Queue = request.app.state.queue
-    event_of = partial(_event, root_path(request))
+async def _stream(queue: Queue, status: Status, after: str, root: str) -> AsyncIterator[bytes]:
+    """Events as they occur; comments in between keep the connection open."""
+    event_of = partial(_event, root)
     position = None
     async for event in queue.events(status.id, status.task_id, after):
         if event is not None:
             after = event.id
-            yield event_of(event.state, event.id, await _look(queue, status))
+            yield event_of(event.state, event.id, await _fetch_status(queue, status))
             continue
-        now = await _look(queue, status)
+        now = await _fetch_status(queue, status)
         if now.state.is_end:
-            # It may have ended between the two looks, which left an event that can be replayed.
+            # It may have ended since `events` last read; that event can be replayed.
             rest = await queue.events_since(status.id, after)
             for last in rest:
                 yield event_of(last.state, last.id, now)
-            if not rest:  # an end that left no event: the deadline, or an answer at once
+            if not rest:  # expired, or answered from the cache: there is no event
                 yield event_of(now.state, _END_ID, now)
             return
         if now.position != position:
             position = now.position
             yield event_of("progress", None, now)
         else:
-            yield format_sse_event(comment="still here")
+            yield format_sse_event(comment="keep-alive")
 
 
-async def _has_seen_end(request: Request, job: str, seen: str) -> bool:
-    """Whether the event that a client saw last is the end of a job that has ended."""
-    queue: Queue = request.app.state.queue
+async def _has_seen_end(queue: Queue, job: str, seen: str) -> bool:
+    """Whether an event id is that of an ended job's last event."""
     events = await queue.events_since(job)
     end = events[-1].id if events and events[-1].state.is_end else _END_ID
     return _order(seen) >= _order(end)
 
 
-def _order(number: str) -> tuple[int, ...]:
-    return tuple(map(int, number.split("-")))
+def _order(event_id: str) -> tuple[int, ...]:
+    return tuple(map(int, event_id.split("-")))
 
 
-def _event(root: str, name: str, number: str | None, status: Status) -> bytes:
+def _event(root: str, name: str, event_id: str | None, status: Status) -> bytes:
     text = responses.status_body(status, root).model_dump_json()
-    return format_sse_event(data_str=text, event=str(name), id=number)
+    return format_sse_event(data_str=text, event=str(name), id=event_id)
 
 
-async def _look(queue: Queue, status: Status) -> Status:
-    """The status as it is now, or the end of a job that is known no longer."""
+async def _fetch_status(queue: Queue, status: Status) -> Status:
+    """The current status, or an end state for a job that Redis no longer knows."""
     try:
         return await queue.status(status.id, status.owner)
     except NoSuchJob:
         return replace(status, state=State.EXPIRED)
     except JobLost:
         return replace(status, state=State.LOST)
-
-
-async def _status(request: Request, job: str) -> Status:
-    service: InpaintService = request.app.state.inpaint_service
-    caller: Principal = request.state.caller
-    return await service.status(job, caller.name)

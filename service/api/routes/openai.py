@@ -1,56 +1,68 @@
-"""`POST /v1/images/edits`: image editing as OpenAI's clients ask for it."""
+"""`POST /v1/images/edits`: OpenAI's image-edit API."""
 
 import base64
+import logging
 import time
 
 from fastapi import APIRouter, Request, Response
 
 from service.api.forms import openai_form
-from service.api.forms.headers import idempotency_key
+from service.api.forms.form import request_body
+from service.api.forms.headers import IdempotencyKey, check_idempotency_key
 from service.api.forms.multipart import open_form
-from service.api.inpaint_service import InpaintService
 from service.api.routes import responses
-from service.api.routes.inpaint import submit_and_wait
-from service.api.routes.query_parameters import no_query
-from service.api.schemas import inpaint, openai
+from service.api.routes.dependencies import (
+    Origin,
+    UsedInpaintService,
+    UsedSettings,
+    no_query,
+    wait_disconnect,
+)
+from service.api.schemas.openai import EditedImage, ImagesResponse
 from service.api.schemas.problems import EDIT, problems
-from service.config.settings import Settings
+from service.api.schemas.responses import IMAGES
 
+log = logging.getLogger("captionfill.api")
 router = APIRouter()
 
-# Their clients have about twenty fields.
-_MOST_PARTS = 64
+# OpenAI's clients send about twenty fields.
+_MAX_PARTS = 64
 
 
 @router.post(
     "/v1/images/edits",
-    dependencies=[no_query(openai_form.FIELDS)],
-    responses={200: openai.ANSWER, **problems(*EDIT)},
-    openapi_extra={"requestBody": openai.FORM, "parameters": [inpaint.IDEMPOTENCY_KEY]},
+    dependencies=[no_query(openai_form.EditForm.names())],
+    responses={200: IMAGES, **problems(*EDIT)},
+    openapi_extra={"requestBody": request_body(openai_form.EditForm)},
 )
-async def edit_image(request: Request, response: Response) -> openai.ImagesResponse:
-    """Fill the transparent part of a mask, in the shape of OpenAI's image-edit API.
+async def edit_image(
+    request: Request,
+    response: Response,
+    *,
+    settings: UsedSettings,
+    service: UsedInpaintService,
+    origin: Origin,
+    idempotency_key: IdempotencyKey = None,
+) -> ImagesResponse:
+    """Fill the transparent part of a mask; the request and the response are those of OpenAI's API.
 
-    Only fully transparent pixels are written. An error is a problem document that has, besides,
-    the member `error` which OpenAI's clients look for.
+    Only fully transparent pixels are changed. An error is a problem document with the additional
+    member `error`, which OpenAI's clients read.
 
     `OpenAI(base_url="http://…/v1").images.edit(image=…, mask=…, prompt=…)`
     """
-    settings: Settings = request.app.state.settings
-    service: InpaintService = request.app.state.inpaint_service
-    key = idempotency_key(request.headers)
-    async with open_form(request, settings, _MOST_PARTS) as parts:
-        edit = openai_form.read_edit(parts, settings)
-    prepared = await service.prepare(edit.request, key)
+    key = check_idempotency_key(idempotency_key)
+    async with open_form(request, settings, _MAX_PARTS) as parts:
+        edit = openai_form.read_edit(parts)
+    prepared = await service.prepare(edit.request, origin, key, mask=edit.mask)
     width, height = prepared.canvas.picture.size
     openai_form.check_size(edit.size, (width, height))
-    answer = await submit_and_wait(request, prepared, key)
-    response.headers.update(responses.caption_headers(answer))
-    return openai.ImagesResponse(
+    result = await service.fill(prepared, lambda: wait_disconnect(request))
+    log.info("filled", extra=responses.log_fields(result))
+    response.headers.update(responses.caption_headers(result))
+    return ImagesResponse(
         created=int(time.time()),
-        data=[
-            openai.EditedImage(b64_json=base64.b64encode(image).decode()) for image in answer.images
-        ],
+        data=[EditedImage(b64_json=base64.b64encode(image).decode()) for image in result.images],
         size=f"{width}x{height}",
-        notes=answer.notes,
+        notes=result.notes,
     )

@@ -1,17 +1,17 @@
-"""An example of every JSON answer, by the name of its shape, and made of it, so that it fits."""
+"""An example of every JSON body, by the name of its model."""
 
 import base64
 
 from pydantic import BaseModel
 
 from captionfill.errors import UnsupportedPicture
-from service.api.schemas import batch, inpaint, openai
+from service.api.schemas import batch, inpaint, models, openai
 from service.errors.catalogue import example
 from service.queue.jobs import State
 
 _JOB, _BATCH = "0" * 32, "1" * 32
 _DIGEST = f"sha256:{'5e' * 32}"
-# The first bytes of a PNG: a whole one would fill the page.
+# The first bytes of a PNG; a whole one would fill the page.
 _PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
 _STATUS = inpaint.JobStatus(
@@ -62,16 +62,16 @@ _BATCH_STATUS = batch.BatchStatus(
     ],
     links=batch.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
 )
-_MODEL = inpaint.Model(
+_MODEL = models.Model(
     id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
 )
-_MODELS = inpaint.ModelList(data=[_MODEL])
-_RELOAD = inpaint.Reload(
+_MODELS = models.ModelList(data=[_MODEL])
+_RELOAD = models.Reload(
     generation=3,
     state="done",
     done=True,
     workers=[
-        inpaint.ReloadedWorker(
+        models.ReloadedWorker(
             worker="host-1", generation=3, error=None, models={"default": _DIGEST}
         )
     ],
@@ -92,8 +92,8 @@ EXAMPLES: dict[str, BaseModel] = {
         _MODELS,
         _RELOAD,
         _IMAGES,
-        inpaint.Health(),
-        inpaint.Readiness(
+        models.Health(),
+        models.Readiness(
             bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[], warnings=[]
         ),
     )

@@ -1,7 +1,7 @@
 """The OpenAPI document of the application; `service.cli.openapi` prints it.
 
-FastAPI describes the routes. What it cannot know is added here: what the gate answers before any
-route, the shapes that only hand-written responses name, and an example of every answer.
+FastAPI describes the routes. Added here: the errors of the middleware, API keys, models that no
+route returns as a model, and examples of all JSON bodies.
 """
 
 from typing import Any
@@ -11,10 +11,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from captionfill.errors import CaptionfillError
-from service.api.schemas import examples, inpaint
 from service.api.schemas.batch import ResultLine
+from service.api.schemas.examples import EXAMPLES
 from service.api.schemas.openai import OpenAIProblem
 from service.api.schemas.problems import MIDDLEWARE, problems
+from service.api.schemas.responses import EVENT_STREAM
 from service.auth.authentication import is_open
 from service.auth.principal import auth_enabled
 from service.config.settings import Settings
@@ -23,25 +24,24 @@ from service.errors.access import KeyRequired
 from service.errors.capacity import TooManyRequests
 from service.errors.catalogue import MEDIA_TYPE, catalogue
 
-# Shapes that FastAPI does not meet, as the routes that answer with them write bytes.
-_MORE = (inpaint.Problem, OpenAIProblem, inpaint.InpaintAnswer, inpaint.JobStatus, ResultLine)
+_MORE_MODELS = (OpenAIProblem, ResultLine)
 _OPENAI = "/v1/"
 
 
 def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    """The document of an application; with API keys, it says so."""
+    """The document of an application; with API keys, it declares them."""
     document = get_openapi(
         title=app.title,
         version=app.version,
-        description="Fill a hidden part of a picture from what surrounds it and from a caption. "
-        "HEAD is answered wherever GET is.",
+        description="Fill a hidden part of a picture from its surroundings and a caption. "
+        "Every GET operation also answers HEAD.",
         routes=app.routes,
         webhooks=app.webhooks.routes,
     )
     components = document.setdefault("components", {})
-    known = components.setdefault("schemas", {})
-    for model in _MORE:
-        known.update(_schemas(model))
+    schemas = components.setdefault("schemas", {})
+    for model in _MORE_MODELS:
+        schemas.update(_schemas(model))
     keys = auth_enabled(settings)
     if keys:
         components["securitySchemes"] = {
@@ -50,12 +50,12 @@ def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
         }
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _describe(path, operation, keys=keys)
+            _complete(path, operation, keys=keys)
     for operations in document.get("webhooks", {}).values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
     for unused in ("HTTPValidationError", "ValidationError"):
-        known.pop(unused, None)
+        schemas.pop(unused, None)
     return document
 
 
@@ -64,37 +64,37 @@ def _schemas(model: type[BaseModel]) -> dict[str, Any]:
     return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
-def _describe(path: str, operation: dict[str, Any], *, keys: bool) -> None:
-    """Add to an operation what the gate may answer, and examples."""
+def _complete(path: str, operation: dict[str, Any], *, keys: bool) -> None:
+    """Add the errors of the middleware and examples to an operation."""
     responses = operation["responses"]
-    kinds = [*_kinds(responses), *_gate(path, keys=keys)]
+    kinds = [*_kinds(responses), *_middleware_errors(path, keys=keys)]
     if keys and not is_open(path):
         operation["security"] = [{"bearer": []}, {"header": []}]
     schema = "OpenAIProblem" if path.startswith(_OPENAI) else "Problem"
-    answers = {
+    complete = {
         **{status: response for status, response in responses.items() if status < "400"},
-        **{str(status): told for status, told in problems(*kinds, schema=schema).items()},
+        **{str(status): one for status, one in problems(*kinds, schema=schema).items()},
     }
-    operation["responses"] = dict(sorted(answers.items()))
-    for response in answers.values():
+    operation["responses"] = dict(sorted(complete.items()))
+    for response in complete.values():
         for kind, content in response.get("content", {}).items():
-            _illustrate(kind, content)
+            _add_examples(kind, content)
 
 
-def _gate(path: str, *, keys: bool) -> list[type[CaptionfillError]]:
-    """What an address may be answered with before its route. Probes are always let through."""
+def _middleware_errors(path: str, *, keys: bool) -> list[type[CaptionfillError]]:
+    """The errors that a path can be answered with before its route."""
     if path in ("/healthz", "/readyz"):
         return []
-    unless = {*(() if keys else (KeyRequired,))}
+    impossible: set[type[CaptionfillError]] = set() if keys else {KeyRequired}
     if is_open(path):
-        unless |= {KeyRequired, TooManyRequests}
-    return [kind for kind in MIDDLEWARE if kind not in unless]
+        impossible |= {KeyRequired, TooManyRequests}
+    return [kind for kind in MIDDLEWARE if kind not in impossible]
 
 
 def _kinds(responses: dict[str, Any]) -> list[type[CaptionfillError]]:
     """The kinds of error that an operation has examples of.
 
-    What FastAPI says of a parameter that does not fit has none: it is no answer of this service.
+    FastAPI's own validation error has none; this service never sends it.
     """
     known = catalogue()
     return [
@@ -104,14 +104,14 @@ def _kinds(responses: dict[str, Any]) -> list[type[CaptionfillError]]:
     ]
 
 
-def _illustrate(kind: str, content: dict[str, Any]) -> None:
-    if kind == inpaint.EVENT_STREAM:
-        status = examples.EXAMPLES["JobStatus"].model_dump_json()
+def _add_examples(kind: str, content: dict[str, Any]) -> None:
+    if kind == EVENT_STREAM:
+        status = EXAMPLES["JobStatus"].model_dump_json()
         content["example"] = f"id: 1700000000000-0\nevent: queued\ndata: {status}\n\n"
     name = content.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name == "OpenAIProblem":
         for slug, example in content["examples"].items():
             error = catalogue()[slug](example["value"]["detail"])
             example["value"] = {**example["value"], "error": openai.explain(error)}
-    elif name in examples.EXAMPLES:
-        content["example"] = examples.EXAMPLES[name].model_dump(mode="json")
+    elif name in EXAMPLES:
+        content["example"] = EXAMPLES[name].model_dump(mode="json")

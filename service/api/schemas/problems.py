@@ -12,7 +12,7 @@ from captionfill.errors import (
     PictureTooSmall,
     UnsupportedPicture,
 )
-from service.api.schemas.inpaint import header
+from service.api.schemas.responses import header
 from service.errors.access import CrossOrigin, KeyRequired, WrongHost
 from service.errors.capacity import (
     Busy,
@@ -49,58 +49,63 @@ from service.errors.requests import (
     UploadTooSlow,
 )
 
-MIDDLEWARE: tuple[type[CaptionfillError], ...] = (
+Kinds = tuple[type[CaptionfillError], ...]
+
+# Raised before any route.
+MIDDLEWARE: Kinds = (
     KeyRequired, CrossOrigin, WrongHost, TooManyRequests, TooManyAtOnce, Busy, BodyTooLarge,
     UploadTooSlow, UploadsFull,
 )  # fmt: skip
-COMMON: tuple[type[CaptionfillError], ...] = (QueueUnavailable, CaptionfillError)
-JOB: tuple[type[CaptionfillError], ...] = (NoSuchJob, JobLost, *COMMON)
-RESULT: tuple[type[CaptionfillError], ...] = (
+# Raised by every route that uses the queue.
+COMMON: Kinds = (QueueUnavailable, CaptionfillError)
+JOB: Kinds = (NoSuchJob, JobLost, *COMMON)
+RESULT: Kinds = (
     ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,
 )  # fmt: skip
-PICTURE: tuple[type[CaptionfillError], ...] = (
+# A picture or an option of its form is wrong.
+PICTURE: Kinds = (
     BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidCaption,
     InvalidRegion, UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
 )  # fmt: skip
-QUEUEING: tuple[type[CaptionfillError], ...] = (
+QUEUEING: Kinds = (
     InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone, JobLost,
 )  # fmt: skip
-INPAINT: tuple[type[CaptionfillError], ...] = (
+INPAINT: Kinds = (
     *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, QuotaExceeded, *COMMON,
 )  # fmt: skip
-BATCH: tuple[type[CaptionfillError], ...] = (
+BATCH: Kinds = (
     BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidArchive,
     InvalidCaption, InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull,
     Draining, QuotaExceeded, *COMMON,
 )  # fmt: skip
-EDIT: tuple[type[CaptionfillError], ...] = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
+EDIT: Kinds = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
 
 
 def problems(
     *kinds: type[CaptionfillError], schema: str = "Problem"
 ) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for some kinds of error, an example each, together by status.
+    """OpenAPI responses for kinds of error: one per status, with an example of each kind.
 
     Args:
         kinds: of error.
-        schema: of the documents.
+        schema: name of the documents' schema.
     """
-    together: dict[int, dict[str, type[CaptionfillError]]] = {}
+    by_status: dict[int, dict[str, type[CaptionfillError]]] = {}
     for kind in kinds:
-        together.setdefault(kind.status, {})[kind.slug] = kind
-    return {status: _problem(list(named.values()), schema) for status, named in together.items()}
+        by_status.setdefault(kind.status, {})[kind.slug] = kind
+    return {status: _response(list(named.values()), schema) for status, named in by_status.items()}
 
 
-def _problem(kinds: list[type[CaptionfillError]], schema: str) -> dict[str, Any]:
+def _response(kinds: list[type[CaptionfillError]], schema: str) -> dict[str, Any]:
     content = {
         "schema": {"$ref": f"#/components/schemas/{schema}"},
         "examples": {kind.slug: {"value": example(kind)} for kind in kinds},
     }
     response = {"description": kinds[0].title, "content": {MEDIA_TYPE: content}}
-    told = [kind("").headers for kind in kinds]
+    found = [kind("").headers for kind in kinds]
     headers = {
-        name: header("see the problem", value, always=all(name in one for one in told))
-        for one in told
+        name: header("see the problem", value, always=all(name in one for one in found))
+        for one in found
         for name, value in one.items()
     }
     return {**response, "headers": headers} if headers else response

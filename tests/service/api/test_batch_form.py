@@ -1,13 +1,13 @@
 import io
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from captionfill.errors import InvalidCaption, InvalidField, InvalidRegion
 from service.api.archives.zip_reader import ZipLimits
-from service.api.forms.batch_form import check_common, read_batch, request_for
+from service.api.forms.batch_form import BatchForm, read_batch
 from service.api.forms.multipart import FormPart
-from service.config.settings import Settings
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 from tests.helpers.archives import zip_bytes
 
@@ -32,7 +32,7 @@ def test_pictures_and_captions_pair_up_in_their_order():
     assert [(item.name, item.caption, item.read()) for item in items] == [
         ("a.png", "a cat", b"A"), ("", "two", b"B"),
     ]  # fmt: skip
-    assert common == {"seed": b"7"}
+    assert common == BatchForm(seed=7)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,14 @@ def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
 
 def test_an_archive_may_have_its_captions_beside_it():
     captions = json.dumps({"a.png": "a cat"}).encode()
-    items, _ = read_batch(
-        form(("captions", captions), ("archive", zip_bytes({"a.png": b"A"}))), LIMITS
+    parts = form(
+        ("captions", captions),
+        ("archive", zip_bytes({"a.png": b"A"})),
+        ("seed", b"7"),
+        ("region", b"1,2,8,8"),
     )
-    request = request_for(items[0], {"seed": b"7", "region": b"1,2,8,8"}, Settings())
+    [item], common = read_batch(parts, LIMITS)
+    request = common.request_for(item)
     assert (request.image, request.caption, request.seed, request.region) == (
         b"A",
         "a cat",
@@ -81,17 +85,19 @@ def test_unusable_form_is_refused_with_the_reason(fields, kind, words):
 
 @pytest.mark.parametrize(("name", "data"), [("a.png", b"x" * 1001), ("../a.png", b"x")])
 def test_bad_image_of_a_pair_is_refused_alone(name, data):
-    items, _ = read_batch(form(("image", data, name), ("caption", b"a")), LIMITS)
+    items, common = read_batch(form(("image", data, name), ("caption", b"a")), LIMITS)
     with pytest.raises(InvalidEntry):
-        request_for(items[0], {}, Settings())
+        common.request_for(items[0])
 
 
 def test_problem_of_every_image_is_reported_once():
+    parts = form(("image", b"A"), ("caption", b"a"), ("seed", b"x"))
     with pytest.raises(InvalidField, match="seed"):
-        check_common({"seed": b"x"}, Settings())
+        read_batch(parts, LIMITS)
 
 
-def test_region_that_fits_no_image_is_refused():
-    with pytest.raises(InvalidRegion):
-        check_common({"region": b"left"}, Settings())
-    assert check_common({"region": b"0,0,900,900"}, Settings()).region == "0,0,900,900"
+@pytest.mark.parametrize(("region", "is_valid"), [(b"left", False), (b"0,0,900,900", True)])
+def test_region_that_fits_no_image_is_refused(region, is_valid):
+    parts = form(("image", b"A"), ("caption", b"a"), ("region", region))
+    with nullcontext() if is_valid else pytest.raises(InvalidRegion):
+        assert read_batch(parts, LIMITS)[1].region == "0,0,900,900"

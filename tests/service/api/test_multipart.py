@@ -76,7 +76,7 @@ def test_the_encoding_identity_is_none():
 
 
 def test_disconnect_midway_is_a_bad_request():
-    with pytest.raises(BadRequest, match="left"):
+    with pytest.raises(BadRequest, match="disconnected"):
         Client([PART], leaves=True).read()
 
 

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 
 from captionfill.errors import CaptionfillError
-from service.api.schemas.inpaint import REQUEST_HEADERS
+from service.api.app import REQUEST_HEADERS
 from service.errors.responses import respond
 from service.middleware.admission import caller_of
 from service.middleware.install import install_middleware

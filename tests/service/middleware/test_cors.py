@@ -2,8 +2,7 @@
 
 import pytest
 
-from service.api.app import create_app
-from service.api.schemas.inpaint import REQUEST_HEADERS
+from service.api.app import REQUEST_HEADERS, create_app
 from service.config.settings import Settings
 from service.middleware.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 
