@@ -99,6 +99,20 @@ class LoaderConfig:
     workers: int = Field(default=0, ge=0)
 
 
+# The trackers of `accelerate.tracking`.
+Tracker = Literal[
+    "tensorboard",
+    "wandb",
+    "mlflow",
+    "trackio",
+    "comet_ml",
+    "aim",
+    "clearml",
+    "dvclive",
+    "swanlab",
+]
+
+
 @dataclass(frozen=True, config=STRICT)
 class RunConfig:
     """Length, seed, and how often a run leaves something behind.
@@ -119,6 +133,7 @@ class RunConfig:
         checkpoint_minutes: minutes between two checkpoints, whichever comes first.
         snapshot_every: steps between two snapshots of the generator, which are kept for good; 0
             takes none.
+        trackers: where metrics go besides `log.jsonl`.
     """
 
     steps: int = Field(default=20_000, ge=1)
@@ -132,6 +147,7 @@ class RunConfig:
     checkpoint_every: int = Field(default=5000, ge=1)
     checkpoint_minutes: float = Field(default=5.0, gt=0)
     snapshot_every: int = Field(default=1000, ge=0)
+    trackers: tuple[Tracker, ...] = ("tensorboard",)
 
 
 @dataclass(frozen=True, config=STRICT)

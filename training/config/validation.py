@@ -58,12 +58,7 @@ def check_components(
         ValueError: one line that says what does not go with what.
     """
     check_output_type(recipe, discriminator, objective)
-    objective.check(discriminator)
-    if objective.num_samples and not hasattr(generator, "draw"):
-        raise ValueError(
-            f"objective {recipe.objective.kind!r} wants fills with their margin, and generator "
-            f"{recipe.generator.kind!r} draws none"
-        )
+    objective.check(generator, discriminator)
     if recipe.optimizers.plateau and objective.plateau_metric is None:
         raise ValueError(
             "optimizers.plateau watches a figure that falls as training gets on, and objective "

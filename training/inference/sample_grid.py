@@ -36,8 +36,8 @@ class SampleGridWriter:
     device: torch.device
     picture: ImageSpec = INPAINT_SPEC
 
-    def leave(self, step: int, generator: nn.Module) -> dict[str, Path]:
-        """Draw both grids for the generator as it is; it is left in the mode it was in.
+    def write(self, step: int, generator: nn.Module) -> dict[str, Path]:
+        """Write both grids; the generator is left in the mode it was in.
 
         Returns:
             The paths of the two pictures, by name.

@@ -102,6 +102,12 @@ def build_network(part: ComponentConfig, registry: dict[str, Any], caption_dim: 
     return built
 
 
+def noise_dim(generator: nn.Module) -> int:
+    """Return the length of a generator's noise vector."""
+    settings: Any = generator.settings
+    return int(settings.noise_dim)
+
+
 def memory_format(engine: EngineConfig) -> torch.memory_format:
     """Return the recipe's layout of pictures and convolutions."""
     return torch.channels_last if engine.channels_last else torch.contiguous_format

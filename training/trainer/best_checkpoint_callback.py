@@ -1,11 +1,11 @@
-"""Measures a run on held-out pictures now and then, and keeps its best checkpoint."""
+"""Measures a run on held-out images now and then, and keeps its best checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from models.geometry import to_uint8
 from models.runtime.sampling import seeded_noise
-from training.common.console import is_main_process, print_stderr
+from training.common.console import print_stderr
 from training.data.batches import fixed_batch
 from training.data.memory_dataset import PictureSet
 from training.data.sampling import mix
@@ -13,61 +13,64 @@ from training.inference.generate import generate
 from training.losses.objectives.base import Metrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
 from training.runs.best_checkpoint import BestRecord, save_best
-from training.runs.run_dir import RunDir
-from training.runs.train_state import TrainState, memory_format, pick_device
+from training.runs.train_state import TrainState, memory_format, noise_dim, pick_device
+from training.trainer.callback import Callback
+from training.trainer.checkpointer import Checkpointer
 from training.trainer.validation import validation_metrics
 
-# The best's place in a checkpoint, beside the state's.
-BEST_STATE = "best"
-# Neither the pictures and noise of the sample grids nor those of the guards.
+BEST_STATE = "best"  # key of the record in a checkpoint
+# Random stream of the measured images and their noise; samples and monitors have others.
 VALIDATION_STREAM = 4
 
 
-class BestCheckpointCallback:
-    """Measures every `keep.every` steps, on rank 0; what it does changes nothing of the run.
+class BestCheckpointCallback(Callback):
+    """Measures every `keep.every` steps, on rank 0; it changes nothing of what the run computes.
 
     Args:
-        run: whose recipe says what is best.
-        state: whose generator for inference is measured.
-        held_out: pictures that are not trained on.
+        checkpointer: of the run that is measured; saves the checkpoint that becomes the best.
+        record: the best so far.
+        held_out: images that are not trained on.
+        log: takes the step and its metrics, as `validation/…`.
     """
 
-    def __init__(self, run: RunDir, state: TrainState, held_out: Sequence[PictureSet]) -> None:
-        self.run, self.state, self.settings = run, state, run.recipe.keep
-        self.best = BestRecord(self.settings.metric)
-        self.on = bool(self.settings.every) and is_main_process()
-        if not self.on:
-            return
+    def __init__(
+        self,
+        checkpointer: Checkpointer,
+        record: BestRecord,
+        held_out: Sequence[PictureSet],
+        log: Callable[[int, Metrics], None],
+    ) -> None:
+        self.checkpointer, self.record, self.log = checkpointer, record, log
+        self.run = run = checkpointer.run
+        self.every, count = run.recipe.keep.every, run.recipe.keep.pictures
         self.device = pick_device(run.recipe.engine)
+        if not self.every:
+            return
         seed = mix(run.recipe.run.seed, VALIDATION_STREAM)
-        self.batch = fixed_batch(held_out, run.recipe.picture, seed, self.settings.pictures)
-        noise_dim = int(state.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-        self.noise = seeded_noise([mix(seed, i) for i in range(len(self.batch.images))], noise_dim)
-        if weights_path() is None and self.settings.metric == "kid":
+        self.batch = fixed_batch(held_out, run.recipe.picture, seed, count)
+        seeds = [mix(seed, row) for row in range(len(self.batch.images))]
+        self.noise = seeded_noise(seeds, noise_dim(checkpointer.state.generator))
+        if weights_path() is None and record.metric == "kid":
             print_stderr(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")
-            self.on = False
+            self.every = 0
 
-    def due(self, step: int) -> bool:
-        """Say whether this step is one to measure at."""
-        return self.on and step % self.settings.every == 0
+    def on_step_end(self, step: int, state: TrainState, metrics: Metrics, *, last: bool) -> None:
+        """Measure where it is due; copy a checkpoint of the best step to `checkpoints/best`."""
+        if not self.every or step % self.every:
+            return
+        measured = self.measure(state)
+        self.log(step, {f"validation/{name}": value for name, value in measured.items()})
+        if self.record.update(step, measured):
+            self.checkpointer.save(step)
+            save_best(self.run.checkpoints, self.record)
 
-    def measure(self) -> Metrics:
-        """Return what the generator is worth now, under `validation/…`."""
+    def measure(self, state: TrainState) -> Metrics:
+        """Return the metrics of the generator for inference, by name."""
         layout = memory_format(self.run.recipe.engine)
-        pictures = generate(self.state.inference_generator, self.batch, self.noise, layout)
-        figures = validation_metrics(pictures, to_uint8(self.batch.images), self.extractor)
-        return {f"validation/{name}": value for name, value in figures.items()}
+        images = generate(state.inference_generator, self.batch, self.noise, layout)
+        return validation_metrics(images, to_uint8(self.batch.images), self.extractor)
 
     @cached_property
     def extractor(self) -> FeatureExtractor | None:
         """The features of KID, loaded when they are first needed."""
         return load_extractor(str(self.device))
-
-    def update(self, step: int, figures: Metrics) -> bool:
-        """Take figures of `measure`, and say whether this step is the best so far."""
-        named = {name.removeprefix("validation/"): value for name, value in figures.items()}
-        return self.best.update(step, named)
-
-    def keep(self) -> None:
-        """Copy the newest checkpoint, which must be of the best step, to `checkpoints/best`."""
-        save_best(self.run.checkpoints, self.best)

@@ -1,6 +1,6 @@
-"""Shows a run's watch what it must see: the state' work on a fixed batch, now and then."""
+"""Runs the monitors on a fixed batch every `guards.every` steps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,85 +10,130 @@ from torch import Tensor
 from models.geometry import centre, hide
 from models.runtime.sampling import seeded_noise
 from training.common import distributed
+from training.common.console import is_main_process
+from training.common.errors import RunError
 from training.data.batches import BatchSource, fixed_batch
 from training.data.sampling import mix
 from training.losses.objectives.base import Metrics
-from training.monitors import Action, Finding, MonitorSet, Observation
-from training.runs.run_dir import RunDir
-from training.runs.train_state import TrainState, evaluating, memory_format, pick_device
+from training.monitors import Action, Finding, MonitorSet, Observation, record_findings
+from training.runs.train_state import (
+    TrainState,
+    evaluating,
+    memory_format,
+    noise_dim,
+    pick_device,
+)
+from training.trainer.callback import Callback
+from training.trainer.checkpointer import Checkpointer
 
-# The watch's place in a checkpoint, beside the state'.
-MONITOR_STATE = "watch"
-PICTURES = 64
-# The fixed batch must not be the one of the sample grids, nor any of the training's.
+MONITOR_STATE = "watch"  # key of the monitors' state in a checkpoint
+FIXED_IMAGES = 64
+# Random stream of the fixed batch; samples, validation and training have others.
 MONITOR_STREAM = 3
 
+OnFinding = Callable[[Finding], None]
 
-class MonitorCallback:
-    """Looks at a run every `guards.every` steps.
 
-    Looking changes nothing of the run: no number is drawn from torch's own generator, and the
-    generator is left in the mode it was in.
+class RollBackError(Exception):
+    """A monitor asks for a roll-back; `Trainer.do_step` carries it out."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+class MonitorCallback(Callback):
+    """Runs the monitors; it changes nothing of what the run computes.
+
+    No number is sampled from torch's own generator, and the networks keep their mode.
+
+    Args:
+        checkpointer: of the run that is observed; saves a checkpoint where a monitor stops it.
+        monitor_set: the monitors and their state.
+        batches: whose sets the fixed batch is taken from.
+        on_finding: takes each new warning and roll-back.
     """
 
-    def __init__(self, run: RunDir, state: TrainState, batches: BatchSource) -> None:
-        self.run, self.state = run, state
-        self.settings = run.recipe.guards
-        self.monitor_set = MonitorSet(self.settings)
-        engine, seed = run.recipe.engine, mix(run.recipe.run.seed, MONITOR_STREAM)
+    def __init__(
+        self,
+        checkpointer: Checkpointer,
+        monitor_set: MonitorSet,
+        batches: BatchSource,
+        on_finding: OnFinding,
+    ) -> None:
+        self.checkpointer, self.run, self.state = checkpointer, checkpointer.run, checkpointer.state
+        self.monitor_set, self.on_finding = monitor_set, on_finding
+        self.settings = self.run.recipe.guards
+        engine, seed = self.run.recipe.engine, mix(self.run.recipe.run.seed, MONITOR_STREAM)
         device = pick_device(engine)
-        batch = fixed_batch(batches.sets, batches.picture, seed, PICTURES)
+        batch = fixed_batch(batches.sets, batches.picture, seed, FIXED_IMAGES)
         self.batch = batch.to(device, memory_format(engine))
-        noise_dim = int(state.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         seeds = [mix(seed, row) for row in range(len(batch.images))]
-        self.noise = seeded_noise(seeds, noise_dim).to(device)
+        self.noise = seeded_noise(seeds, noise_dim(self.state.generator)).to(device)
 
-    def look(self, step: int, figures: Metrics) -> list[Finding]:
-        """Return what the guards find; nothing where they are off or this is not their step.
+    @property
+    def rollbacks(self) -> int:
+        """How often the run was rolled back."""
+        return self.monitor_set.rollbacks
 
-        Rank 0 looks for all, so that all do the same.
+    def on_train_start(self, step: int, state: TrainState) -> None:
+        """Forget the losses of other recipes."""
+        self.forget_other_recipes(step)
+
+    def on_step_end(self, step: int, state: TrainState, metrics: Metrics, *, last: bool) -> None:
+        """Run the monitors where they are due, record their findings and act on them.
+
+        Raises:
+            RunError: a monitor stops the run; a checkpoint is saved.
+            RollBackError: a monitor asks for a roll-back.
         """
-        # A single picture has no other to be unlike.
-        alone = len(self.batch.images) < 2
-        if not self.settings.enabled or alone or step % self.settings.every:
+        findings = self.find(step, metrics)
+        new = record_findings(self.run.folder, findings) if is_main_process() else []
+        for finding in findings:
+            if finding.action is Action.STOP:
+                self.checkpointer.save(step)
+                raise RunError(f"{finding} (--set guards.{finding.guard}.act_after=0 only warns)")
+        for finding in new:
+            self.on_finding(finding)
+        for finding in findings:
+            if finding.action is Action.ROLL_BACK:
+                raise RollBackError(finding)
+
+    def find(self, step: int, metrics: Metrics) -> list[Finding]:
+        """Return the monitors' findings at this step; rank 0 observes for all ranks."""
+        # Collapse compares images of a batch.
+        too_few = len(self.batch.images) < 2
+        if not self.settings.enabled or too_few or step % self.settings.every:
             return []
         found = distributed.run_on_rank0(
-            lambda: list(map(asdict, self.monitor_set.look(self.observe(step, figures))))
+            lambda: list(map(asdict, self.monitor_set.look(self.observe(step, metrics))))
         )
         return [Finding(**{**finding, "action": Action(finding["action"])}) for finding in found]
 
-    def observe(self, step: int, figures: Metrics) -> Observation:
-        """Fill the fixed batch with the generator that is sampled from."""
-        hole_alone = self.run.recipe.picture.hole == "centre"
-        reals = centre(self.batch.images) if hole_alone else self.batch.images
+    def observe(self, step: int, metrics: Metrics) -> Observation:
+        """Return what the monitors look at: metrics, fills of the fixed batch, critic weights."""
+        inpaints = self.run.recipe.picture.hole == "centre"
+        reals = centre(self.batch.images) if inpaints else self.batch.images
         weights: Iterable[Tensor] = self.state.discriminator.parameters()
-        return Observation(
-            step, figures, self.fills(), reals, weights, self.state.objective.weight_clip
-        )
+        clip = self.state.objective.weight_clip
+        return Observation(step, metrics, self.fills(), reals, weights, clip)
 
     @torch.inference_mode()
     def fills(self) -> Tensor:
-        """Return what the generator makes of the fixed batch, float32."""
+        """Return the generator's fills of the fixed batch, float32."""
         images, mask, caption = self.batch
         with evaluating(self.state.inference_generator) as generator:
             fills: Tensor = generator(hide(images, mask), mask, caption, self.noise)
         return fills.float()
 
-    def load_state(self, step: int, saved: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint's state."""
-        self.monitor_set.load_state_dict(self.monitor_state(saved))
+    def on_roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
+        """Load the monitors' state, and count the roll-back."""
+        # Checkpoints of older versions have no monitors' state.
+        fresh = MonitorSet(self.settings).state_dict()
+        self.monitor_set.roll_back(dict(saved.get(MONITOR_STATE, fresh)))
         self.forget_other_recipes(step)
-
-    def roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
-        """Go back to a checkpoint's state, but count that."""
-        self.monitor_set.roll_back(self.monitor_state(saved))
-        self.forget_other_recipes(step)
-
-    def monitor_state(self, saved: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the watch's part of a checkpoint; checkpoints from before guards have none."""
-        return dict(saved.get(MONITOR_STATE) or MonitorSet(self.settings).state_dict())
 
     def forget_other_recipes(self, step: int) -> None:
-        """Compare losses anew where the recipe was changed since a checkpoint was written."""
+        """Compare losses anew where the recipe was changed since the checkpoint of `step`."""
         if any(change["step"] >= step for change in self.run.changes):
             self.monitor_set.forget_losses()

@@ -1,31 +1,28 @@
 """Start and resume runs: data, state, trainer and sampler put together."""
 
-import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from training.common import distributed
-from training.common.console import is_main_process, print_stderr
+from training.common.console import print_stderr
 from training.common.output_files import check_output_folder
 from training.config.config import Config
-from training.data.batches import BatchSource, load_held_out, load_sets
+from training.data.batches import load_sets
 from training.data.memory_dataset import PictureSet
-from training.inference.sample_grid import SampleGridWriter
 from training.optim.precision import pick_precision
 from training.runs.checkpoint import newest_step
 from training.runs.data_location import check_data
 from training.runs.data_record import DataRecord
-from training.runs.pretrained import find_init_checkpoint, init_weights, relocate_init_checkpoint
+from training.runs.pretrained import find_init_checkpoint, relocate_init_checkpoint
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_train_state, pick_device
-from training.trainer.trainer import OnFinding, OnStep, Trainer
-
-# Blocks of a streamed set that stay in memory beside those in use.
-SPARE_BLOCKS = 4
+from training.runs.train_state import pick_device
+from training.trainer.build import build_trainer, cached_blocks
+from training.trainer.callbacks import (
+    OnStep,
+)
+from training.trainer.monitor_callback import OnFinding
 
 
 def start(
@@ -69,7 +66,7 @@ def start(
     digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
     prepared = tuple(DataRecord.of(one.manifest) for one in sets)
     run = RunDir(folder, recipe, digests, init_checkpoint=init_checkpoint, prepared=prepared)
-    training = build_training(run, sets)
+    trainer = build_trainer(run, sets, progress, on_finding)
     with ExitStack() as stack:
 
         def make() -> None:
@@ -77,7 +74,7 @@ def start(
             stack.enter_context(run.locked())
 
         distributed.run_on_rank0(make)
-        training.go(progress, on_finding)
+        trainer.train()
     return run
 
 
@@ -134,10 +131,10 @@ def resume(
             changed = replace(changed, recipe=resolve_precision(changed.recipe))
         sets = load_resumed(changed)
         changed = replace(changed, prepared=tuple(DataRecord.of(one.manifest) for one in sets))
-        training = build_training(changed, sets)
+        trainer = build_trainer(changed, sets, progress, on_finding)
         if changed != run:
             distributed.run_on_rank0(changed.write)
-        training.go(progress, on_finding)
+        trainer.train()
     return changed
 
 
@@ -159,66 +156,3 @@ def resolve_precision(recipe: Config) -> Config:
     if precision == engine.precision:
         return recipe
     return replace(recipe, engine=replace(engine, precision=precision))
-
-
-def cached_blocks(recipe: Config) -> int:
-    """Return how many blocks of each set a process keeps in memory; 0 has the sets there whole.
-
-    As many as its lanes, and some room for those that go on to their next one.
-    """
-    loading, processes = recipe.loading, distributed.world_size() * max(recipe.loading.workers, 1)
-    return math.ceil(loading.lanes / processes) + SPARE_BLOCKS if loading.stream else 0
-
-
-@dataclass(frozen=True)
-class Training:
-    """A run that is ready to go on: networks built, the newest checkpoint loaded."""
-
-    trainer: Trainer
-    sampler: SampleGridWriter
-
-    def go(self, progress: OnStep, on_finding: OnFinding) -> None:
-        """Train from wherever the run stands to its end."""
-
-        def samples(step: int) -> None:
-            if is_main_process():
-                self.sampler.leave(step, self.trainer.state.inference_generator)
-
-        self.trainer.train(progress, samples, on_finding)
-
-
-def build_training(run: RunDir, sets: Sequence[PictureSet]) -> Training:
-    """Build a run's networks and load where it stands into them; the run directory is not changed.
-
-    Raises:
-        RunError: the checkpoint is damaged or does not fit the recipe, the bundle that the run
-            begins with is gone, or its device is not there.
-        PreparedDataError: the held-out data is damaged.
-    """
-    recipe = run.recipe
-    if recipe.engine.threads:
-        torch.set_num_threads(recipe.engine.threads)
-    # Deterministic kernels cost nothing on a CPU and are what makes a resume exact on a GPU.
-    torch.backends.cudnn.deterministic = True
-    device = pick_device(recipe.engine)
-    state = build_train_state(recipe, sets[0].manifest.caption_dim, device)
-    settings = recipe.run
-    batches = BatchSource(
-        sets,
-        settings.batch_size,
-        settings.balance,
-        recipe.augment,
-        settings.seed,
-        recipe.picture,
-        recipe.loading.lanes if recipe.loading.stream else 1,
-    )
-    places = [Path(place) for place in run.data]
-    held_out = load_held_out(places, sets, SPARE_BLOCKS if recipe.loading.stream else 0)
-    trainer = Trainer(run, state, batches, held_out)
-    if distributed.run_on_rank0(lambda: newest_step(run.checkpoints)):
-        trainer.resume()
-    elif run.init_checkpoint is not None:
-        init_weights(state, run.init_checkpoint)
-    return Training(
-        trainer, SampleGridWriter(sets, run.samples, settings.seed, device, recipe.picture)
-    )

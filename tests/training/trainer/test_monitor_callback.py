@@ -11,11 +11,12 @@ from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
 from training.config.load import load_recipe
 from training.data.batches import BatchSource
-from training.monitors import read_findings
+from training.monitors import MonitorSet, read_findings
 from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
 from training.runs.train_state import build_train_state
+from training.trainer.checkpointer import Checkpointer
 from training.trainer.monitor_callback import MONITOR_STATE, MonitorCallback
 from training.trainer.run import resume, start
 
@@ -28,7 +29,7 @@ PIXELS = ("greyness", "collapse", "checkerboard", "saturation")
 JUMP = [*LOOK, *(f"guards.{name}.enabled=false" for name in PIXELS), "guards.jump.least_looks=3"]
 
 
-def quiet_finding(finding):
+def no_finding(finding):
     """Nobody listens."""
 
 
@@ -112,7 +113,7 @@ def test_steps_repeated_after_rollback_draw_other_noise(prepared, tmp_path):
     losses = []
     for name, jumps in (("smooth", ()), ("jumped", (3, 4))):
         recipe = small_recipe(*JUMP, "run.steps=4", "guards.jump.least_looks=2")
-        start(recipe, [prepared], tmp_path / name, spike(*jumps)[0], quiet_finding)
+        start(recipe, [prepared], tmp_path / name, spike(*jumps)[0], no_finding)
         losses.append([entry["generator/l2"] for entry in read_log(tmp_path / name)])
     smooth, jumped = losses
     assert smooth[:2] == jumped[:2]
@@ -122,7 +123,7 @@ def test_steps_repeated_after_rollback_draw_other_noise(prepared, tmp_path):
 def test_jump_without_earlier_checkpoint_stops_the_run(prepared, tmp_path):
     recipe = small_recipe(*JUMP, "run.checkpoint_every=100")
     with pytest.raises(RunError, match=r"guard jump: .*; no checkpoint from before step 4"):
-        start(recipe, [prepared], tmp_path / "run", spike(4, 5)[0], quiet_finding)
+        start(recipe, [prepared], tmp_path / "run", spike(4, 5)[0], no_finding)
 
 
 def test_config_change_at_resume_resets_loss_comparison(prepared, tmp_path):
@@ -153,7 +154,8 @@ SIZES = [
 def lookout(recipe, pictures, folder):
     state = build_train_state(recipe, 8, torch.device("cpu"))
     batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0, recipe.picture)
-    return MonitorCallback(RunDir.create(folder, recipe, {}), state, batches)
+    checkpointer = Checkpointer(RunDir.create(folder, recipe, {}), state, {})
+    return MonitorCallback(checkpointer, MonitorSet(recipe.guards), batches, no_finding)
 
 
 def test_monitor_check_leaves_torch_rng_and_mode_unchanged(pictures, tmp_path):

@@ -11,19 +11,19 @@ import time
 import pytest
 import torch
 
+import training.trainer.timer
 import training.trainer.trainer
 from tests.helpers.training.callbacks import StopError, no_progress, stop_at_three
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import SMALL, small_recipe
 from training.common.errors import NonFiniteError, RunError
-from training.data.batches import BatchSource
 from training.runs.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_train_state
+from training.trainer.build import build_trainer
+from training.trainer.callbacks import dropout_at
 from training.trainer.run import resume, start
 from training.trainer.timer import work_clock
-from training.trainer.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +109,16 @@ def test_running_training_refuses_a_second_process(whole):
         resume(whole, ["run.steps=7"], no_progress)
 
 
-def test_dropout_switches_on_in_the_middle(prepared, pictures, tmp_path):
+def test_dropout_switches_on_in_the_middle():
     recipe = small_recipe("dropout.start=0.5", "dropout.probability=0.3")
-    run = RunDir.create(tmp_path / "run", recipe, {})
-    batches = BatchSource([pictures], 4, 0.5, recipe.augment, 0)
-    trainer = Trainer(run, build_train_state(recipe, 8, torch.device("cpu")), batches)
-    assert [trainer.dropout_at(step) for step in (0, 2, 3, 5)] == [0.0, 0.0, 0.3, 0.3]
+    assert [dropout_at(recipe, step) for step in (0, 2, 3, 5)] == [0.0, 0.0, 0.3, 0.3]
 
 
 def test_nonfinite_term_stops_run_before_the_step(prepared, pictures, tmp_path):
     recipe = small_recipe()
-    run = RunDir.create(tmp_path / "run", recipe, {})
-    state = build_train_state(recipe, 8, torch.device("cpu"))
-    trainer = Trainer(run, state, BatchSource([pictures], 4, 0.5, recipe.augment, 0))
+    run = RunDir.create(tmp_path / "run", recipe, {str(prepared): pictures.manifest.digest})
+    trainer = build_trainer(run, [pictures], no_progress, no_progress)
+    state = trainer.state
     with torch.no_grad():
         state.discriminator.judge[0].bias.fill_(torch.nan)
     before = {k: v.clone() for k, v in state.generator.named_parameters()}
@@ -166,7 +163,7 @@ def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
 
 def test_run_stops_after_its_minutes_and_can_resume(prepared, tmp_path, monkeypatch):
     readings = itertools.count(step=20.0)  # each step seems to take 20 seconds
-    monkeypatch.setattr(training.trainer.trainer, "work_clock", lambda device: next(readings))
+    monkeypatch.setattr(training.trainer.timer, "work_clock", lambda device: next(readings))
     folder = tmp_path / "run"
     start(small_recipe("run.minutes=1"), [prepared], folder, no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 3

@@ -1,34 +1,35 @@
-"""The one signature that every objective has.
+"""The interface of an objective: it generates fills and returns named losses per sample.
 
-An objective turns what a discriminator says into named, per-sample terms. It holds no loop and
-calls no optimizer; what state it needs from step to step is plain numbers that the trainer
-checkpoints.
+An objective has no loop and calls no optimizer. State that it keeps between steps, such as BEGAN's
+k, is plain numbers, which the trainer saves with each checkpoint.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Logits
+from models.geometry import hide, paste
+from training.common import distributed
 
-# A term's name and its weighted value for each picture, `(N,)`; a player's loss is the sum of the
-# means. Weighted, so that what is logged is what was minimised.
+# Weighted losses by name, each `(N,)`; a network minimises the sum of their means.
 Terms = dict[str, Tensor]
-# Figures of a whole step, by name.
+# Numbers to log for a step, by name.
 Metrics = dict[str, float]
 
 
 class DiscriminatorInput(NamedTuple):
-    """A batch as a discriminator sees it; H×W is the recipe's picture size.
+    """Images as a discriminator gets them; H×W is the recipe's picture size.
 
     Attributes:
-        images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a fill.
+        images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a generated hole.
         mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
-        caption: `(N, caption_dim)`; of fills what they were asked for.
+        caption: `(N, caption_dim)`: of the pictures; of composites those given to the generator.
         samples: where the objective uses several fills a hole, with their margin: those in the
             composites, `(N, 3, F, F)`, then further ones of the first M holes, `(M, 3, F, F)`.
-        features: what `prepare` keeps of the images for both players; it has a `detach`.
+        features: frozen features of `images`, where the objective uses them; has a `detach`.
         zero_noise_fills: fills of the first M holes at zero noise, `(M, 3, F, F)`, where the
             objective uses them.
     """
@@ -54,7 +55,7 @@ class DiscriminatorInput(NamedTuple):
 
 
 class Objective(Protocol):
-    """What the trainer needs of an objective. `real` and `fake` are the same pictures, filled.
+    """The losses of a generator and a discriminator; `real` and `fake` have the same rows.
 
     Attributes:
         settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
@@ -62,9 +63,6 @@ class Objective(Protocol):
         needs_double_backward: whether a term holds a gradient, which torch.compile cannot do.
         plateau_metric: the metric that `optimizers.plateau` watches; it falls during training.
         weight_clip: bound on the absolute value of the discriminator's weights; None for none.
-        num_samples: fills a hole, with the generator's margin; 0 for one fill without a margin.
-        resample_fraction: fraction of the batch, its first rows, with more than one fill a hole.
-        zero_noise_fills: whether these holes are filled at zero noise as well.
     """
 
     settings_type: ClassVar[type]
@@ -72,98 +70,107 @@ class Objective(Protocol):
     needs_double_backward: ClassVar[bool]
     plateau_metric: ClassVar[str | None]
     weight_clip: float | None
-    num_samples: int
-    resample_fraction: float
-    zero_noise_fills: bool
 
-    def check(self, discriminator: nn.Module) -> None:
-        """Raise `ValueError` with the reason where the objective and a network do not go together.
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Check that the networks fit the objective; called when a recipe is loaded.
 
-        Called when a recipe is loaded, with a network that has shapes but no numbers.
+        Args:
+            generator: on the meta device: shapes without numbers.
+            discriminator: the same.
+
+        Raises:
+            ValueError: the reason why they do not.
         """
         ...
 
-    def condition(self, caption: Tensor) -> Tensor:
-        """Return the captions `(N, caption_dim)` that fills are asked for, given the pictures'."""
-        ...
-
-    def prepare(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    def generate(
+        self, generator: nn.Module, discriminator: nn.Module, real: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
-        """Do once what both players need of a batch; `fake` carries the generator's gradient."""
+        """Fill the holes of a batch.
+
+        Returns:
+            `real` and `fake`, as the methods below take them; `fake` has the generator's graph.
+        """
         ...
 
     def discriminator_terms(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
-        """Return the terms the discriminator minimises; `fake` carries no gradient."""
+        """Return the discriminator's losses; `fake` is detached from the generator."""
         ...
 
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
-        """Do to the weights what follows each of the discriminator's steps."""
+        """Change the discriminator's weights after its optimizer has stepped."""
         ...
 
     def generator_terms(
         self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
-        """Return the terms the generator minimises, through `fake`."""
+        """Return the generator's losses."""
         ...
 
-    def after_step(self, figures: Mapping[str, float]) -> Metrics:
-        """Let the state follow a whole step, and return what to log of it.
+    def after_step(self, metrics: Mapping[str, float]) -> Metrics:
+        """Update the objective's state at the end of a step.
 
         Args:
-            figures: the mean of each term over the whole batch, as `discriminator/…` and
-                `generator/…`; the same numbers on every rank, so the state is too.
+            metrics: the mean of each term over the whole batch, as `discriminator/…` and
+                `generator/…`; equal on all ranks, so the state is equal too.
+
+        Returns:
+            Numbers to log, under `state/…`.
         """
         ...
 
     def state_dict(self) -> dict[str, float]:
-        """Return the numbers that must survive a resume; empty where there are none."""
+        """Return the numbers that a checkpoint must hold; empty where there are none."""
         ...
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take back what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         ...
 
 
 class BaseObjective:
-    """What most objectives are: they need scores, change no weights and keep no state."""
+    """Defaults: scores, one fill per hole, free weights and no state."""
 
     output_type: ClassVar[type] = Logits
     needs_double_backward: ClassVar[bool] = False
     plateau_metric: ClassVar[str | None] = None
     weight_clip: float | None = None
-    num_samples: int = 0
-    resample_fraction: float = 1.0
-    zero_noise_fills: bool = False
 
-    def check(self, discriminator: nn.Module) -> None:
-        """Take any discriminator that gives the right verdict."""
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Accept all networks."""
 
-    def condition(self, caption: Tensor) -> Tensor:
-        """Ask for what the pictures show."""
-        return caption
-
-    def prepare(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    def generate(
+        self, generator: nn.Module, discriminator: nn.Module, real: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
-        """Prepare nothing."""
-        return real, fake
+        """Fill each hole once."""
+        noise = sample_noise(generator, real)
+        context = hide(real.images, real.mask)
+        fill: Tensor = generator(context, real.mask, real.caption, noise)
+        return real, real._replace(images=paste(context, real.mask, fill.float()))
 
     def after_discriminator_step(self, discriminator: nn.Module) -> None:
-        """Leave the weights as the optimizer left them."""
+        """Do nothing."""
 
-    def after_step(self, figures: Mapping[str, float]) -> Metrics:
+    def after_step(self, metrics: Mapping[str, float]) -> Metrics:
         """Log nothing but the terms."""
         return {}
 
     def state_dict(self) -> dict[str, float]:
-        """Return nothing."""
+        """Return an empty state."""
         return {}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take nothing back."""
+        """Ignore the empty state."""
+
+
+def sample_noise(generator: Any, real: DiscriminatorInput, samples: int = 1) -> Tensor:
+    """Sample standard normal noise for a batch, `(N, samples · noise_dim)`."""
+    length = samples * generator.settings.noise_dim
+    return distributed.shard_rows(
+        lambda rows: torch.randn(rows, length, device=real.images.device), len(real.images)
+    )
 
 
 # Every objective by the name a recipe calls it by; `register` fills it.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import EllipsisType
+from typing import Any
 
 import torch
 from pydantic import ConfigDict, Field
@@ -13,6 +14,7 @@ from models.discriminators.projected import FrozenFeatures
 from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.frozen.efficientnet import PACKAGE, weights_path
 from models.frozen.scorers import Scorer
+from models.geometry import hide, paste
 from training.common import distributed
 from training.losses.frozen.augmented_views import RESOLUTIONS, sample_view
 from training.losses.frozen.contrastive import SAME_CAPTION, contrastive_loss, has_caption
@@ -23,6 +25,7 @@ from training.losses.objectives.base import (
     Metrics,
     Terms,
     register,
+    sample_noise,
 )
 from training.losses.objectives.gradient_balancing import GradientBalancer
 from training.losses.objectives.terms import hole_mean
@@ -101,12 +104,14 @@ class Flagship(BaseObjective):
         shares = {name: getattr(settings, name) for name in names}
         self.balancer = GradientBalancer("pixels", shares, content=frozenset({"caption", "hole"}))
 
-    def check(self, discriminator: nn.Module) -> None:
-        """Refuse a discriminator that cannot look once for both players, or looks beyond the edge.
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        """Check that the generator gives fills with a margin, and that the discriminator fits.
 
         Raises:
             ValueError: the reason.
         """
+        if not hasattr(generator, "draw"):
+            raise ValueError("objective 'steered' needs a generator that fills with a margin: unet")
         if not hasattr(discriminator, "look"):
             raise ValueError("objective 'steered' needs the discriminator 'projected'")
         if self.settings.caption and discriminator.meaning is None:
@@ -123,18 +128,13 @@ class Flagship(BaseObjective):
             raise ValueError(f"objective 'steered' needs the package {PACKAGE}")
 
     @property
-    def num_samples(self) -> int:  # type: ignore[override]
-        """One fill of each hole until there is something to spread for."""
+    def num_samples(self) -> int:
+        """Fills per hole: one until the adversarial terms are active."""
         return NUM_SAMPLES if self.adversarial_active and not self.generator_frozen else 1
 
     @property
-    def resample_fraction(self) -> float:  # type: ignore[override]
-        """The share of the holes that are filled twice."""
-        return self.settings.redrawn
-
-    @property
-    def zero_noise_fills(self) -> bool:  # type: ignore[override]
-        """Whether holes are filled without noise as well."""
+    def zero_noise_fills(self) -> bool:
+        """Whether holes are filled at zero noise as well."""
         s = self.settings
         return (
             s.mean > 0 and self.num_samples == NUM_SAMPLES and self.steps >= s.warmup + s.mean_after
@@ -149,6 +149,27 @@ class Flagship(BaseObjective):
     def generator_frozen(self) -> bool:
         """Whether the generator stands still, for the discriminator to get to know its fills."""
         return self.adversarial_active and self.steps < self.settings.warmup + self.settings.ahead
+
+    def generate(
+        self, generator: nn.Module, discriminator: nn.Module, real: DiscriminatorInput
+    ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
+        """Fill each hole, the first holes of the batch several times, with their margin."""
+        noise = sample_noise(generator, real, self.num_samples)
+        caption = self.condition(real.caption)
+        rows = max(1, round(self.settings.redrawn * len(noise)))
+        first, *others = noise.chunk(self.num_samples, dim=1)
+        noises = [first, *(other[:rows] for other in others)]
+        if self.zero_noise_fills:
+            noises.append(torch.zeros_like(first[:rows]))
+        network: Any = generator
+        context = hide(real.images, real.mask)
+        fills = [fill.float() for fill in network.draw(context, real.mask, caption, noises)]
+        zero = fills.pop() if self.zero_noise_fills else None
+        composite = paste(context, real.mask, network.crop_margin(fills[0]).float())
+        fake = DiscriminatorInput(
+            composite, real.mask, caption, tuple(fills), zero_noise_fills=zero
+        )
+        return self.prepare(discriminator, real, fake)
 
     def condition(self, caption: Tensor) -> Tensor:
         """Ask for another picture's caption in a share of the rows, and without one in another."""

@@ -48,7 +48,7 @@ class Gan(BaseObjective):
     def __init__(self, settings: GanSettings) -> None:
         self.settings = settings
 
-    def check(self, discriminator: nn.Module) -> None:
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Refuse wrong captions where the discriminator does not read captions."""
         check_mismatch(self.settings.mismatch, discriminator)
 

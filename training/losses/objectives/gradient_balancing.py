@@ -55,7 +55,7 @@ class GradientBalancer:
         for name, term in terms.items():
             (slope,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
             now[name] = float(slope.norm())
-        for name, length in distributed.mean(now).items():
+        for name, length in distributed.mean_over_ranks(now).items():
             before = self.gradient_norms.get(name, length)
             after = DECAY * before + (1 - DECAY) * length
             self.gradient_norms[name] = max(after, before) if name in self.content else after

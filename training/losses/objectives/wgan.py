@@ -47,7 +47,7 @@ class Wasserstein(BaseObjective):
     def __init__(self, settings: WassersteinSettings) -> None:
         self.weights = settings
 
-    def check(self, discriminator: nn.Module) -> None:
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Refuse wrong captions where the critic does not read captions."""
         check_mismatch(self.weights.mismatch, discriminator)
 

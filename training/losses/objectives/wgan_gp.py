@@ -35,9 +35,9 @@ class WganGp(Wasserstein):
         super().__init__(settings)
         self.settings = settings
 
-    def check(self, discriminator: nn.Module) -> None:
+    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
         """Refuse batch norm in the critic (§4, "No critic batch normalization")."""
-        super().check(discriminator)
+        super().check(generator, discriminator)
         if any(isinstance(module, BATCH_NORM) for module in discriminator.modules()):
             raise ValueError(
                 "the gradient penalty is on each picture's own gradient, and batch norm makes a "

@@ -7,6 +7,7 @@ import torch
 
 from models.discriminators import DISCRIMINATORS
 from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
+from models.generators import GENERATORS
 from models.geometry import hole_mask, paste
 from training.losses.frozen.contrastive import contrastive_loss
 from training.losses.objectives.base import DiscriminatorInput
@@ -282,4 +283,4 @@ def test_nearly_satisfied_term_pushes_less():
 def test_caption_loss_needs_a_conditional_discriminator():
     plain = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4})
     with pytest.raises(ValueError, match="meaning"):
-        Flagship(FlagshipSettings()).check(plain)
+        Flagship(FlagshipSettings()).check(GENERATORS["unet"]({}), plain)
