@@ -1,5 +1,7 @@
 """The suite of faults, shortened: each promise under its fault, and a control that must fail."""
 
+import json
+
 import pytest
 
 from tests.reliability.faults import broken, parse, run
@@ -24,7 +26,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_is_lost_by_the_fault(case):
     figures, faults = run(parse([*SHORT, "--only", case]))
-    assert faults == [], figures
+    assert faults == [], json.dumps(figures)
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ log = logging.getLogger("captionfill.api")
 
 _LINGER_SECONDS = 1.0
 # What a client that has just connected has to begin its request when the server ends.
-_FIRST_WORDS_SECONDS = 0.5
+_FIRST_WORDS_SECONDS = 3.0
 # Empty lines that are skipped before a request line (RFC 9112, 2.2: at least one).
 _MAX_EMPTY_LINES = 16
 _CUT_SHORT = "the connection ended in the middle of the request"
@@ -45,7 +45,7 @@ def guarded_protocol(
     limits = {
         "header_timeout": settings.header_timeout,
         "header_bytes": settings.max_header_bytes,
-        "request_timeout": settings.upload_timeout,
+        "write_timeout": settings.upload_timeout,
         "observe": staticmethod(observe),
     }
     return type("Protocol", (GuardedProtocol,), limits)
