@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-fast check docs fix contract faults clean
+.PHONY: help serve demo test test-fast check docs fix contract faults dist clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -77,6 +77,10 @@ SUITES := faults abuse fuzz memory
 faults: $(VENV)/.dev ## kill, abuse, fuzz and wear out the service
 	@for suite in $(SUITES); do \
 		$(BIN)/python -m tests.reliability.$$suite --json docs/reliability/$$suite.json || exit 1; done
+
+# Built from the source distribution, so that no file of an earlier build gets in.
+dist: $(VENV)/.dev ## build a wheel and a source distribution in dist/
+	$(BIN)/python -m build --no-isolation
 
 clean: ## remove the set-up
 	rm -rf $(VENV)

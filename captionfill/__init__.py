@@ -19,6 +19,9 @@ __all__ = ["Inpainter"]
 
 def __getattr__(name: str) -> Any:
     if name == "Inpainter":
+        from captionfill.shadowing import check_packages  # noqa: PLC0415
+
+        check_packages()
         from captionfill.inpainter import Inpainter  # noqa: PLC0415
 
         return Inpainter
