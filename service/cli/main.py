@@ -3,6 +3,7 @@
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -156,6 +157,8 @@ def main() -> None:
 
     A traceback is printed for what nobody foresaw, and for nothing else. No line has a secret.
     """
+    # Pillow warns of odd metadata in uploads, which concerns nobody here.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except CaptionfillError as error:

@@ -4,10 +4,10 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from captionfill import Inpainter
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, StartError
 from captionfill.imaging.canvas import Canvas
@@ -15,6 +15,9 @@ from captionfill.output_files import check_output, check_output_folder, write_at
 from service.cli.folder import read_metadata
 from service.cli.output_files import check_no_input, output_places
 from service.config.settings import Settings
+
+if TYPE_CHECKING:
+    from captionfill import Inpainter
 
 
 @dataclass
@@ -27,8 +30,10 @@ class LocalFiller:
     temperature: float = 1.0
 
     @cached_property
-    def inpainter(self) -> Inpainter:
+    def inpainter(self) -> "Inpainter":
         """The networks. Loading takes seconds, so the first image is checked before."""
+        from captionfill import Inpainter
+
         settings = self.settings
         return Inpainter.load(settings.bundle, settings.device, settings.engine)
 

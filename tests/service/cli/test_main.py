@@ -1,5 +1,8 @@
 import io
 import socket
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -95,3 +98,13 @@ def test_the_example_is_a_picture_with_a_caption(tmp_path):
 
     path, caption = write_example(tmp_path)
     assert Image.open(io.BytesIO(path.read_bytes())).size == (256, 256) and caption
+
+
+def test_odd_metadata_of_an_image_prints_nothing(noise, encode, tmp_path):
+    entry = struct.pack(">HHII", 0x0112, 10, 1, 100)  # lies behind the end of the data
+    odd = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 1) + entry
+    (tmp_path / "photo.jpg").write_bytes(encode(noise(80, 64), "JPEG", exif=odd))
+    command = [sys.executable, "-m", "service.cli.main", "fill", str(tmp_path / "photo.jpg"), "cat"]
+    options = ["-o", str(tmp_path / "filled.png"), "--bundle", str(tmp_path)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("captionfill: no bundle at ") and done.stderr.count("\n") == 1
