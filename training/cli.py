@@ -200,10 +200,18 @@ def export(
     from training.runs.run_dir import RunDir
 
     RunDir.open(run).with_data_at(data or ())
-    at_will = {"guidance": guidance, "temperature": temperature}
-    more = {"scorer": scorer, "notes": notes}
-    which = checkpoint.value
-    digest = write(run, bundle, name, evaluation or [], which, **at_will, **more, data=data or ())
+    digest = write(
+        run,
+        bundle,
+        name,
+        evaluation or [],
+        checkpoint.value,
+        scorer=scorer,
+        guidance=guidance,
+        temperature=temperature,
+        notes=notes,
+        data=data or (),
+    )
     typer.echo(f"{bundle}: {digest}")
 
 

@@ -86,7 +86,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     with translate_dist_errors():
         dist.all_reduce(flat)
-    parts = (flat / world_size()).split([gradient.numel() for gradient in gradients])
+    parts = torch.split(flat / world_size(), [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
 
@@ -154,7 +154,8 @@ def convert_sync_bn(network: nn.Module, device: torch.device) -> nn.Module:
     if world_size() == 1 or not normed:
         return network
     if device.type == "cuda":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+        return convert(network)
     if is_main_process():
         print_stderr(
             f"{type(network).__name__}: on a CPU each rank's batch norm sees its own rows alone"

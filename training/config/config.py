@@ -10,6 +10,7 @@ from training.config.image_spec import ImageSpec
 from training.losses.objectives import find_objective
 from training.monitors import MonitorSettings
 from training.optim.optimizers import STRICT, OptimizersConfig
+from training.optim.precision import Precision
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -75,7 +76,7 @@ class EngineConfig:
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    precision: Precision = "fp32"
     channels_last: bool = False
     compile: bool = False
     threads: int = Field(default=0, ge=0)

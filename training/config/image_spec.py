@@ -22,7 +22,7 @@ class ImageSpec:
             inpainting fills), `shrink` averages such a window 2×2.
     """
 
-    size: Literal[32, 64, 128] = SIZE
+    size: Literal[32, 64, 128] = 64
     hole: Literal["centre", "all"] = "centre"
     view: Literal["crop", "centre", "shrink"] = "crop"
 

@@ -31,7 +31,7 @@ def generate(
     device = next(generator.parameters()).device
     made = []
     with evaluating(generator):
-        for rows in torch.arange(len(noise)).split(CHUNK):
+        for rows in torch.split(torch.arange(len(noise)), CHUNK):
             images, mask, caption = Batch(*(field[rows] for field in batch)).to(device, layout)
             context = hide(images, mask)
             fill = generator(context, mask, caption, noise[rows].to(device))

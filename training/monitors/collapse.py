@@ -1,5 +1,7 @@
 """Mode collapse: the fills of a fixed batch are all but the same picture."""
 
+import math
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -38,4 +40,4 @@ def nearest_distance(pictures: Tensor) -> float:
     flat = pictures.flatten(1).double()
     distance = torch.cdist(flat, flat).fill_diagonal_(float("inf"))
     nearest = distance.min(dim=1).values.median()
-    return float(nearest) / flat.shape[1] ** 0.5
+    return float(nearest) / math.sqrt(flat.shape[1])

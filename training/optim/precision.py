@@ -1,10 +1,11 @@
 """Which arithmetic is fast here: bfloat16 where there is hardware for it, else single precision."""
 
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import torch
 
-FP32, BF16, AUTO = "fp32", "bf16", "auto"
+Precision = Literal["fp32", "bf16", "auto"]
 
 
 def has_bf16(device: str) -> bool:
@@ -18,15 +19,15 @@ def has_bf16(device: str) -> bool:
     return device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def pick_precision(precision: str, device: str) -> str:
-    """Return `fp32` or `bf16`; `auto` is the latter where it is fast."""
-    if precision != AUTO:
+def pick_precision(precision: Precision, device: str) -> Literal["fp32", "bf16"]:
+    """Return `fp32` or `bf16`; `auto` is `bf16` where the device computes it itself."""
+    if precision != "auto":
         return precision
-    return BF16 if has_bf16(device) else FP32
+    return "bf16" if has_bf16(device) else "fp32"
 
 
-def autocast(precision: str, device: str) -> AbstractContextManager[None]:
+def autocast(precision: Precision, device: str) -> AbstractContextManager[None]:
     """Return a precision as a context."""
-    enabled = pick_precision(precision, device) == BF16
+    enabled = pick_precision(precision, device) == "bf16"
     context: AbstractContextManager[None] = torch.autocast(device, torch.bfloat16, enabled=enabled)
     return context

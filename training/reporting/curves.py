@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -47,7 +48,7 @@ def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
         steps, values = series(name, log)
         if len(steps):
             seen.append(values)
-            style = {"color": f"C{place}", "marker": "." if len(steps) == 1 else ""}
+            style: dict[str, Any] = {"color": f"C{place}", "marker": "." if len(steps) == 1 else ""}
             axes.plot(*thin(steps, values), **style, alpha=0.3, linewidth=0.8)
             strong = thin(steps, smooth(values))
             axes.plot(*strong, **style, linewidth=1.4, label=label)

@@ -30,13 +30,10 @@ class InitCheckpoint:
     training: dict[str, Any]
 
     def provenance(self) -> dict[str, Any]:
-        """Return what a bundle made of the run is to say of it: no path of this machine."""
-        earlier = {
-            key: self.training[key]
-            for key in ("steps", "pictures_seen", "changes", "begun_with")
-            if key in self.training
-        }
-        return {"digest": self.digest, **earlier}
+        """Return the record for a bundle's config: digest and earlier training, without paths."""
+        keys = ("steps", "pictures_seen", "changes", "begun_with")
+        earlier = {key: self.training[key] for key in keys if key in self.training}
+        return {"digest": self.digest} | earlier
 
 
 def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str) -> InitCheckpoint:

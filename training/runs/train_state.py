@@ -73,18 +73,16 @@ def load_component(part: Any, saved: dict[str, Any]) -> None:
 
 
 def build_train_state(recipe: Config, caption_dim: int, device: torch.device) -> TrainState:
-    """Build both networks (seeded), their optimizers, the average and the objective."""
+    """Build both networks from the seed, their optimizers, the average and the objective."""
     torch.manual_seed(recipe.run.seed)
     layout = memory_format(recipe.engine)
-    generator, discriminator = (
-        distributed.convert_sync_bn(build_network(part, registry, caption_dim), device).to(
-            device, memory_format=layout
-        )
-        for part, registry in (
-            (recipe.generator, GENERATORS),
-            (recipe.discriminator, DISCRIMINATORS),
-        )
-    )
+
+    def build(part: ComponentConfig, registry: dict[str, Any]) -> nn.Module:
+        network = build_network(part, registry, caption_dim)
+        return distributed.convert_sync_bn(network, device).to(device).to(memory_format=layout)
+
+    generator = build(recipe.generator, GENERATORS)
+    discriminator = build(recipe.discriminator, DISCRIMINATORS)
     return TrainState(
         generator,
         discriminator,

@@ -32,7 +32,7 @@ from training.losses.frozen.augmented_views import RESOLUTIONS, View, sample_vie
 from training.losses.frozen.contrastive import contrastive_loss
 from training.losses.frozen.hole_scorer import HoleView, sample_hole_view
 from training.metrics.mobilenet import require_extractor
-from training.optim.precision import AUTO, autocast
+from training.optim.precision import autocast
 
 JITTER = 4  # pixels a window is moved, either way
 MAX_NOISE = 0.1  # standard deviation, in units of -1 to 1
@@ -255,7 +255,7 @@ def extract_all(kind: ScorerKind, pictures: PictureSet, looking: StageProgress) 
 
 def symmetric_loss(scorer: Scorer, visible: Tensor, caption: Tensor) -> Tensor:
     """The contrastive loss both ways (Radford et al. 2021, Fig. 3), a scalar."""
-    with autocast(AUTO, visible.device.type):
+    with autocast("auto", visible.device.type):
         seen, read = scorer.encode_images(visible), scorer.encode_captions(caption)
     return (
         contrastive_loss(seen, read, caption) + contrastive_loss(read, seen, caption)

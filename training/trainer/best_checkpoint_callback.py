@@ -14,7 +14,7 @@ from training.losses.objectives.base import Metrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
 from training.runs.best_checkpoint import BestRecord, save_best
 from training.runs.train_state import TrainState, memory_format, noise_dim, pick_device
-from training.trainer.callback import Callback
+from training.trainer.callbacks import Callback
 from training.trainer.checkpointer import Checkpointer
 from training.trainer.validation import validation_metrics
 

@@ -21,8 +21,8 @@ from training.runs.pretrained import init_weights
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState, build_train_state, pick_device
 from training.trainer.best_checkpoint_callback import BEST_STATE, BestCheckpointCallback
-from training.trainer.callback import Callback
 from training.trainer.callbacks import (
+    Callback,
     DropoutSchedule,
     MetricLog,
     MovingAverage,

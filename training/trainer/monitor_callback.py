@@ -23,7 +23,7 @@ from training.runs.train_state import (
     noise_dim,
     pick_device,
 )
-from training.trainer.callback import Callback
+from training.trainer.callbacks import Callback
 from training.trainer.checkpointer import Checkpointer
 
 MONITOR_STATE = "watch"  # key of the monitors' state in a checkpoint

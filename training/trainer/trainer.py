@@ -1,7 +1,7 @@
 """The training loop of all systems: it reduces losses, steps the optimizers and calls callbacks."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,7 @@ from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
 from training.monitors import Finding
 from training.optim.precision import autocast
 from training.runs.train_state import memory_format, pick_device
-from training.trainer.callback import Callback
-from training.trainer.callbacks import dropout_at
+from training.trainer.callbacks import Callback, dropout_at
 from training.trainer.checkpointer import Checkpointer
 from training.trainer.monitor_callback import MonitorCallback, RollBackError
 from training.trainer.nonfinite import explain
@@ -58,7 +57,8 @@ class Trainer:
         self.recipe = self.run.recipe
         self.device = pick_device(self.recipe.engine)
         self.layout = memory_format(self.recipe.engine)
-        self.step = 0
+        self.autocast = autocast(self.recipe.engine.precision, self.device.type)
+        self.step = self.rollbacks = 0
 
     def resume(self) -> None:
         """Load the newest checkpoint.
@@ -67,6 +67,7 @@ class Trainer:
             RunError: there is none, or it is damaged or does not fit the recipe.
         """
         self.step = self.checkpointer.load()
+        self.rollbacks = self.monitors.rollbacks
 
     def train(self) -> None:
         """Train to the recipe's last step.
@@ -125,6 +126,7 @@ class Trainer:
             raise RunError(f"{finding}; {error}") from error
         for callback in self.callbacks:
             callback.on_roll_back(self.step, saved)
+        self.rollbacks = self.monitors.rollbacks
 
     def train_step(self, step: int) -> Metrics:
         """Update the discriminator `critic_steps` times, then the generator once.
@@ -145,13 +147,13 @@ class Trainer:
         for turn in range(critic_steps):
             batch = self.load_batch(step * critic_steps + turn)
             # The last fills serve both networks, so they alone keep the generator's graph.
-            with self.autocast(), torch.set_grad_enabled(turn == critic_steps - 1):
+            with self.autocast, torch.set_grad_enabled(turn == critic_steps - 1):
                 real, fake = objective.generate(generator, discriminator, batch)
-            with self.autocast():
+            with self.autocast:
                 terms = objective.discriminator_terms(discriminator, real, fake.detach())
             metrics |= update(state.discriminator_optimizer, "discriminator", terms, step)
             objective.after_discriminator_step(discriminator)
-        with self.autocast(), frozen(discriminator):
+        with self.autocast, frozen(discriminator):
             terms = objective.generator_terms(discriminator, real, fake)
             metrics |= update(state.generator_optimizer, "generator", terms, step)
         metrics |= {f"state/{k}": value for k, value in objective.after_step(metrics).items()}
@@ -166,15 +168,11 @@ class Trainer:
 
     def seed_at(self, step: int) -> int:
         """Return a step's seed; after a roll-back it differs, or the same problem would return."""
-        seed, rollbacks = mix(self.recipe.run.seed, STEP_STREAM), self.monitors.rollbacks
-        seed = mix(mix(seed, rollbacks) if rollbacks else seed, step)
+        seed = mix(self.recipe.run.seed, STEP_STREAM)
+        seed = mix(mix(seed, self.rollbacks) if self.rollbacks else seed, step)
         # Networks sample dropout for the rows they have: it must not be the same on every rank.
         rank = distributed.rank() if dropout_at(self.recipe, step) else 0
         return mix(seed, rank) if rank else seed
-
-    def autocast(self) -> AbstractContextManager[None]:
-        """Return the recipe's precision as a context."""
-        return autocast(self.recipe.engine.precision, self.device.type)
 
 
 def update(optimizer: torch.optim.Optimizer, network: str, terms: Terms, step: int) -> Metrics:
