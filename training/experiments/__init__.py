@@ -1,28 +1,28 @@
-"""Experiments on runs: one small file each, found by itself, a command of its own name."""
+"""Experiments on runs. Each module registers its commands when it is imported here."""
 
 import importlib
 import pkgutil
 
 import typer
 
-from training.experiments.registry import EXPERIMENTS
+from training.experiments.registry import EXPERIMENTS, HIDDEN
 
 for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
     importlib.import_module(_module.name)
 
 
 def app() -> typer.Typer:
-    """Return the command line of all experiments, in the order of their names."""
+    """Return the command line of all experiments, sorted by name."""
     group = typer.Typer(
-        help="Look into runs: every experiment leaves a JSON and a PNG beside it.",
-        # A callback keeps it a group even of a single command.
+        help="Analyse runs: every experiment writes a JSON and a PNG beside it.",
+        # With a callback, it stays a group even with a single command.
         callback=lambda: None,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
     )
     for name in sorted(EXPERIMENTS):
-        group.command(name)(EXPERIMENTS[name])
+        group.command(name, hidden=name in HIDDEN)(EXPERIMENTS[name])
     return group
 
 

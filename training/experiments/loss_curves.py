@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from training.common.errors import RunError
-from training.experiments.registry import Out, Runs, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Out, Runs, experiment
 from training.reporting.curves import Log, plot, series
 from training.reporting.html_report import label_runs
 from training.reporting.run_summary import read_run
@@ -35,31 +36,33 @@ MEANINGS = {
 @experiment("losses")
 def losses(runs: Runs, out: Out) -> None:
     """Draw losses, BEGAN's M_global, k and g, and the Wasserstein estimate, runs overlaid."""
-    facts = label_runs([read_run(folder) for folder in runs])
-    logs = {label: run.log for label, run in facts.items()}
-    names = logged(logs)
+    summary = label_runs([read_run(folder) for folder in runs])
+    logs = {label: run.log for label, run in summary.items()}
+    names = logged_names(logs)
     if not names:
         raise RunError(f"{', '.join(map(str, runs))}: nothing is logged yet")
     results = {
-        "figures": {label: ends(log, names) for label, log in logs.items()},
+        "figures": {label: summaries(log, names) for label, log in logs.items()},
         "meanings": MEANINGS,
     }
-    leave(out, "losses", [RunDir.open(folder) for folder in runs], results, panels(names, logs))
+    write_result(
+        out, "losses", [RunDir.open(folder) for folder in runs], results, draw_losses(names, logs)
+    )
 
 
-def logged(logs: Mapping[str, Log]) -> list[str]:
+def logged_names(logs: Mapping[str, Log]) -> list[str]:
     """Return the names of the figures that any run logged, group by group."""
     names = dict.fromkeys(name for log in logs.values() for entry in log for name in entry)
     return [name for group in GROUPS for name in names if name.startswith(group)]
 
 
-def ends(log: Log, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def summaries(log: Log, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return each figure's first, last and least value, and where it ends when smoothed."""
     found = {name: series(name, log) for name in names}
-    return {name: facts(*pair) for name, pair in found.items() if len(pair[0])}
+    return {name: summary(*pair) for name, pair in found.items() if len(pair[0])}
 
 
-def facts(steps: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+def summary(steps: np.ndarray, values: np.ndarray) -> dict[str, Any]:
     """Return what one figure did."""
     least = int(values.argmin())
     return {
@@ -71,7 +74,7 @@ def facts(steps: np.ndarray, values: np.ndarray) -> dict[str, Any]:
     }
 
 
-def panels(names: Sequence[str], logs: Mapping[str, Log]) -> Figure:
+def draw_losses(names: Sequence[str], logs: Mapping[str, Log]) -> Figure:
     """Draw a panel for each figure, with a line for every run that logged it."""
     columns = min(COLUMNS, len(names))
     rows = ceil(len(names) / columns)
@@ -79,14 +82,14 @@ def panels(names: Sequence[str], logs: Mapping[str, Log]) -> Figure:
     places = drawing.subplots(rows, columns, squeeze=False).flatten()
     for place, name in zip(places, names, strict=False):
         plot(place, name, logs)
-        if disparate([series(name, log)[1] for log in logs.values()]):
+        if ranges_differ([series(name, log)[1] for log in logs.values()]):
             place.set_yscale("symlog", linthresh=1.0)
     for place in places[len(names) :]:
         place.set_visible(False)
     return drawing
 
 
-def disparate(runs: Sequence[np.ndarray]) -> bool:
+def ranges_differ(runs: Sequence[np.ndarray]) -> bool:
     """Say whether the runs' values lie in ranges of very different width."""
     widths = [float(np.ptp(np.percentile(v, [1, 99]))) for v in runs if len(v) > 1]
     return len(widths) > 1 and max(widths) > max(1.0, DISPARATE * min(widths))

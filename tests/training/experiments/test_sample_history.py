@@ -9,10 +9,9 @@ from PIL import Image
 
 from tests.helpers.training.finished_run import write_run
 from training.common.errors import RunError
-from training.experiments import animation
-from training.experiments.animation import SIDE, STRIP, animate
+from training.experiments import sample_history
 from training.experiments.loss_curves import losses
-from training.experiments.sample_history import progress
+from training.experiments.sample_history import SIDE, STRIP, animate, progress
 from training.reporting.image_grid import BACKGROUND
 
 STEPS = [0, 5, 10, 15, 20, 25]
@@ -70,7 +69,7 @@ def test_animation_is_bounded_in_frames_side_and_bytes(tmp_path, monkeypatch):
         Image.fromarray(noise.integers(0, 256, (900, 60, 3), np.uint8)).save(path)
     whole, steps = animate(paths, "noise", most=12)
     assert len(steps) == 12
-    monkeypatch.setattr(animation, "MOST_BYTES", len(whole) - 1)
+    monkeypatch.setattr(sample_history, "MAX_BYTES", len(whole) - 1)
     content, steps = animate(paths, "noise", most=12)
     assert len(content) < len(whole) and len(steps) == 6
     assert (steps[0], steps[-1]) == (0, 13)

@@ -9,7 +9,7 @@ from models.runtime.bundle import load_bundle
 from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
-from training.experiments.comparison.filling import data_folder, load_filling, load_shared
+from training.experiments.comparison.runs import data_folder, load_inpainting_run, load_shared_split
 from training.inference.export import export
 from training.inference.sample import write_samples
 from training.runs.run_dir import RunDir
@@ -89,9 +89,9 @@ def test_older_run_does_not_claim_newly_prepared_data(moved):
 def test_experiments_find_moved_data_of_older_runs(moved):
     forget_records(moved / "run")
     with pytest.raises(PreparedDataError, match="say where with --data"):
-        load_filling(moved / "run", "newest")
-    run = load_filling(moved / "run", "newest", moved / "there")
-    pictures = load_shared([run], data_folder([run], moved / "there"), "train")
+        load_inpainting_run(moved / "run", "newest")
+    run = load_inpainting_run(moved / "run", "newest", moved / "there")
+    pictures = load_shared_split([run], data_folder([run], moved / "there"), "train")
     assert len(pictures) == 24 and run.encoder_fingerprint == "sha256:test"
 
 
@@ -100,7 +100,7 @@ def test_one_of_two_data_folders_gives_the_encoder(moved):
     record = json.loads((moved / "run/run.json").read_text())
     record["data"][str(moved / "gone too")] = "sha256:another"
     (moved / "run/run.json").write_text(json.dumps(record))
-    assert load_filling(moved / "run", "newest", moved / "there").encoder_fingerprint
+    assert load_inpainting_run(moved / "run", "newest", moved / "there").encoder_fingerprint
     with pytest.raises(PreparedDataError, match="no prepared data"):
         export(moved / "run", moved / "bundle", data=[moved / "there"])
 

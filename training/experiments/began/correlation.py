@@ -9,7 +9,7 @@ from scipy.stats import permutation_test, rankdata
 from training.common.errors import RunError
 
 RESAMPLES = 5000
-LEAST_FOR_INTERVAL = 5
+MIN_FOR_INTERVAL = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> 
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(seed),
     )
-    few = len(x) < LEAST_FOR_INTERVAL
+    few = len(x) < MIN_FOR_INTERVAL
     low, high = (None, None) if few else interval(x, y, np.random.default_rng(seed))
     return RankCorrelation(float(found.statistic), float(found.pvalue), low, high, len(x))
 

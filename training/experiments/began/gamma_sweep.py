@@ -12,9 +12,10 @@ from torch import Tensor
 from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.began.correlation import spearman
 from training.experiments.began.reconstructions import reconstruction_losses
-from training.experiments.drawing import over_strips, tidy
-from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
-from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
+from training.experiments.drawing import panels_over_strips, style_axes
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment
+from training.experiments.sweeps.sweep import SweepPoint, load_sweep, sweep_strips
 from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import require_extractor
 
@@ -48,17 +49,17 @@ def gamma_sweep(
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
     sweep = load_sweep(runs, "began", "gamma", draw, data)
     extractor = require_extractor()
-    rows = [measured(swept, extractor, seed) for swept in sweep]
+    rows = [measure_point(swept, extractor, seed) for swept in sweep]
     results = {
         "rows": rows,
-        "spearman": rising(rows, seed),
+        "spearman": correlations(rows, seed),
         "definitions": definitions(whole=sweep[0].made.whole) | {"loss": LOSSES, "rising": RISING},
     }
-    picture = drawing(rows, strips_of(sweep, "γ"))
-    leave(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
+    picture = draw_gamma_sweep(rows, sweep_strips(sweep, "γ"))
+    write_result(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
 
 
-def measured(swept: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[str, Any]:
+def measure_point(swept: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[str, Any]:
     """Return a run's row."""
     loaded = swept.loaded
     real, fake = (
@@ -74,7 +75,7 @@ def measured(swept: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[s
     }
 
 
-def rising(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
+def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
     """Correlate γ with diversity, KID and L(x); None of two runs, which are always in order.
 
     Returns:
@@ -97,18 +98,20 @@ def rising(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | Non
     }
 
 
-def drawing(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Tensor]) -> Figure:
+def draw_gamma_sweep(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Tensor]) -> Figure:
     """Draw quality against diversity, both against γ, and the pictures under them."""
-    figure, (against, left, right) = over_strips(strips, 3)
+    figure, (against, left, right) = panels_over_strips(strips, 3)
     gammas = [row["gamma"] for row in rows]
     kids, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
     values, errors = intervals(rows)
     against.errorbar(values, kids, xerr=errors, yerr=spreads, fmt="o", capsize=2)
     for row, x, y in zip(rows, values, kids, strict=True):
         against.annotate(f"γ {row['gamma']:g}", (x, y), (5, 5), textcoords="offset points")
-    tidy(against, "quality against diversity", "diversity (1 = real)", "KID (lower is better)")
+    style_axes(
+        against, "quality against diversity", "diversity (1 = real)", "KID (lower is better)"
+    )
     left.errorbar(gammas, values, yerr=errors, fmt="o-", capsize=2)
-    tidy(left, "diversity", "γ", "diversity (1 = real), 95%")
+    style_axes(left, "diversity", "γ", "diversity (1 = real), 95%")
     losses(right, gammas, rows)
     return figure
 
@@ -126,4 +129,4 @@ def losses(axes: Axes, gammas: Sequence[float], rows: Sequence[Mapping[str, Any]
     for key, name in (("real", "L(x), held out"), ("generated", "L(G(z))")):
         axes.plot(gammas, [row["loss"][key] for row in rows], "o-", label=name)
     axes.legend(fontsize=8, frameon=False)
-    tidy(axes, "reconstruction loss", "γ")
+    style_axes(axes, "reconstruction loss", "γ")

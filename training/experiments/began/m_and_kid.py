@@ -7,20 +7,24 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from training.common.errors import RunError
 from training.evaluation.run_quality import definitions, generate_for, measure
 from training.experiments.began.correlation import RankCorrelation, spearman
-from training.experiments.began.m_and_kid_figure import MEASURE, drawing
-from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.drawing import style_axes
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import require_extractor
-from training.reporting.curves import Log, series
+from training.reporting.curves import Log, axis_limits, series, thin
 from training.runs.load_run import LoadedRun, load_run, moved_to
 from training.runs.metric_logger import read_log
 from training.runs.snapshots import load_snapshot, snapshots
 
-LEAST = 4  # snapshots: a rank correlation of fewer says nothing
+MEASURE = "state/M"
+MIN_SNAPSHOTS = 4  # snapshots: a rank correlation of fewer says nothing
 
 Window = Annotated[
     int, typer.Option(min=1, help="Steps around a snapshot that M is averaged over.")
@@ -46,19 +50,21 @@ def m_and_kid(
     """
     loaded = load_run(run, data=moved_to(data))
     log = read_log(run)
-    means = smooth_measure(log, [*snapshots(run)], window, loaded.name)
-    rows = followed(loaded, means, require_extractor(), count, seed, data=data, split=split)
+    means = smooth_m(log, [*snapshots(run)], window, loaded.name)
+    rows = measure_snapshots(
+        loaded, means, require_extractor(), count, seed, data=data, split=split
+    )
     found = correlations(rows, seed)
     results = {
         "window_steps": window,
         "rows": rows,
         "spearman": {name: asdict(correlation) for name, correlation in found.items()},
-        "definitions": definitions(whole=loaded.unconditional) | meanings(window),
+        "definitions": definitions(whole=loaded.unconditional) | describe(window),
     }
-    leave(out, "m-and-kid", [loaded], results, drawing(rows, log, found, window))
+    write_result(out, "m-and-kid", [loaded], results, draw_m_and_kid(rows, log, found, window))
 
 
-def smooth_measure(log: Log, steps: Sequence[int], window: int, name: str) -> dict[int, float]:
+def smooth_m(log: Log, steps: Sequence[int], window: int, name: str) -> dict[int, float]:
     """Return the mean of M as logged within half a window of each step.
 
     Args:
@@ -73,9 +79,9 @@ def smooth_measure(log: Log, steps: Sequence[int], window: int, name: str) -> di
     logged, values = series(MEASURE, log)
     if not len(logged):
         raise RunError(f"{name} logs no M: M_global is BEGAN's, and this is no BEGAN run")
-    if len(steps) < LEAST:
+    if len(steps) < MIN_SNAPSHOTS:
         raise RunError(
-            f"{name} has {len(steps)} snapshots and {LEAST} are needed (run.snapshot_every)"
+            f"{name} has {len(steps)} snapshots and {MIN_SNAPSHOTS} are needed (run.snapshot_every)"
         )
     means = {}
     for step in steps:
@@ -86,7 +92,7 @@ def smooth_measure(log: Log, steps: Sequence[int], window: int, name: str) -> di
     return means
 
 
-def followed(
+def measure_snapshots(
     loaded: LoadedRun,
     means: Mapping[int, float],
     extractor: ExtractFeatures,
@@ -122,7 +128,7 @@ def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Rank
     }
 
 
-def meanings(window: int) -> dict[str, str]:
+def describe(window: int) -> dict[str, str]:
     """Return what the figures mean, by name."""
     return {
         "M": f"mean of M_global as logged within {window / 2:g} steps either side of the snapshot",
@@ -131,3 +137,43 @@ def meanings(window: int) -> dict[str, str]:
         "their changes": "ρ of the differences from each snapshot to the next, which a trend that "
         "M and KID share does not raise",
     }
+
+
+def draw_m_and_kid(
+    rows: Sequence[Mapping[str, Any]],
+    log: Log,
+    found: Mapping[str, RankCorrelation],
+    window: int,
+) -> Figure:
+    """Draw KID against M, and both against the step."""
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.3])
+    draw_kid_against_m(left, rows, found)
+    logged, values = series(MEASURE, log)
+    right.plot(*thin(logged, values), color="C0", alpha=0.25, lw=0.8)
+    steps = [row["step"] for row in rows]
+    right.plot(steps, [row["M"] for row in rows], "C0o-", ms=4)
+    style_axes(right, f"M (mean over {window} steps) and KID", "step")
+    right.set_ylabel("M", color="C0", fontsize=9)
+    right.set_ylim(*axis_limits(values))
+    other = right.twinx()
+    kids, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
+    other.errorbar(steps, kids, yerr=spreads, fmt="C1s-", ms=4, capsize=2)
+    other.set_ylabel("KID", color="C1", fontsize=9)
+    other.spines["top"].set_visible(False)
+    return figure
+
+
+def draw_kid_against_m(
+    axes: Axes, rows: Sequence[Mapping[str, Any]], found: Mapping[str, RankCorrelation]
+) -> None:
+    """Draw KID against M, coloured by the step."""
+    kids = [row["kid"]["mean"] for row in rows]
+    steps = [row["step"] for row in rows]
+    points = axes.scatter([row["M"] for row in rows], kids, c=steps, cmap="viridis")
+    axes.figure.colorbar(points, ax=axes, label="step")
+    whole, changes = found["M and KID"], found["their changes"]
+    ends = "" if whole.low is None else f" [{whole.low:.2f}, {whole.high:.2f}]"
+    p = "p < 0.001" if whole.p < 0.001 else f"p {whole.p:.3f}"
+    title = f"ρ {whole.rho:.2f}{ends}, {p}"
+    style_axes(axes, f"{title}; of changes ρ {changes.rho:.2f}", "M", "KID (lower is better)")

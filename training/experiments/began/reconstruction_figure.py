@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from training.experiments.began.gaussian_bound import Pair
-from training.experiments.drawing import tidy
+from training.experiments.drawing import style_axes
 
 NAMES = {"real": "L(x), held out", "generated": "L(G(z))"}
 
 
-def drawing(
+def draw_reconstruction_losses(
     losses: Mapping[str, np.ndarray],
     pair: Pair,
     own: Mapping[str, Any],
@@ -38,7 +38,7 @@ def density(axes: Axes, values: np.ndarray, name: str, color: str) -> None:
     at = np.linspace(values.min(), values.max(), 200)
     axes.plot(at, stats.norm.pdf(at, values.mean(), values.std(ddof=1)), color=color)
     told = f"skewness {stats.skew(values):.2f}, excess kurtosis {stats.kurtosis(values):.2f}"
-    tidy(axes, f"{name}: {told}", "loss a picture", "density")
+    style_axes(axes, f"{name}: {told}", "loss a picture", "density")
 
 
 def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
@@ -50,7 +50,7 @@ def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
         ends += [at.min(), at.max()]
     axes.plot([min(ends), max(ends)], [min(ends), max(ends)], "k-", lw=0.8)
     axes.legend(fontsize=8, frameon=False)
-    tidy(axes, "Q–Q", "normal quantile", "loss, standardised")
+    style_axes(axes, "Q–Q", "normal quantile", "loss, standardised")
 
 
 def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], own: Mapping[str, Any]) -> None:
@@ -59,12 +59,12 @@ def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], own: Mapping[str, A
     both = [
         np.searchsorted(np.sort(values), at, "right") / len(values) for values in losses.values()
     ]
-    axes.fill_between(at, *both, step="post", color="0.85")
+    axes.fill_between(at, both[0], both[1], step="post", color="0.85")
     for color, (name, share) in enumerate(zip(losses, both, strict=True)):
         axes.step(at, share, where="post", color=f"C{color}", label=NAMES[name])
     axes.legend(fontsize=8, frameon=False)
     told = f"W₁ {own['w1']:.4f} (the area), |m₁ - m₂| {own['bound']:.4f}"
-    tidy(axes, told, "loss a picture", "share below")
+    style_axes(axes, told, "loss a picture", "share below")
 
 
 def tightness(
@@ -83,7 +83,7 @@ def tightness(
     axes.set_xscale("log")
     axes.set_ylim(0, 1.05)
     axes.legend(fontsize=8, frameon=False)
-    tidy(axes, "how tight", "(c₁ + c₂ - 2√(c₁c₂)) / (m₁ - m₂)²", "|m₁ - m₂| / W₁")
+    style_axes(axes, "how tight", "(c₁ + c₂ - 2√(c₁c₂)) / (m₁ - m₂)²", "|m₁ - m₂| / W₁")
 
 
 def against(axes: Axes, gaussians: Sequence[Mapping[str, Any]]) -> None:
@@ -96,4 +96,4 @@ def against(axes: Axes, gaussians: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.legend(fontsize=8, frameon=False)
-    tidy(axes, "normal distributions", "|m₁ - m₂|", "distance")
+    style_axes(axes, "normal distributions", "|m₁ - m₂|", "distance")

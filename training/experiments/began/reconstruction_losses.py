@@ -10,9 +10,10 @@ from scipy.stats import wasserstein_distance
 from training.evaluation.run_quality import sample
 from training.experiments.began.gaussian_bound import PAIRS, SAMPLES, Pair, check
 from training.experiments.began.normality import NORMALITY, normality
-from training.experiments.began.reconstruction_figure import drawing
+from training.experiments.began.reconstruction_figure import draw_reconstruction_losses
 from training.experiments.began.reconstructions import began_objective, reconstruction_losses
-from training.experiments.registry import Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Data, Out, Run, Seed, Split, experiment
 from training.runs.load_run import load_run, moved_to
 
 LossesOf = Annotated[int, typer.Option("--count", min=20, max=5000, help="Pictures of each kind.")]
@@ -31,7 +32,7 @@ MEANINGS = NORMALITY | {
 
 
 @experiment("reconstruction-losses")
-def losses(
+def reconstruction_losses_command(
     run: Run,
     *,
     out: Out,
@@ -52,7 +53,7 @@ def losses(
         "real": reconstruction_losses(loaded, batch, made.reals).numpy(),
         "generated": reconstruction_losses(loaded, batch, made.pictures).numpy(),
     }
-    pair, own = between(found)
+    pair, own = compare_losses(found)
     gaussians = [check(pair, seed) for pair in PAIRS]
     results = {
         "losses": {name: normality(values) for name, values in found.items()},
@@ -60,10 +61,16 @@ def losses(
         "gaussians": gaussians,
         "definitions": MEANINGS,
     }
-    leave(out, "reconstruction-losses", [loaded], results, drawing(found, pair, own, gaussians))
+    write_result(
+        out,
+        "reconstruction-losses",
+        [loaded],
+        results,
+        draw_reconstruction_losses(found, pair, own, gaussians),
+    )
 
 
-def between(losses: Mapping[str, np.ndarray]) -> tuple[Pair, dict[str, Any]]:
+def compare_losses(losses: Mapping[str, np.ndarray]) -> tuple[Pair, dict[str, Any]]:
     """Fit normals to both losses, and set the bound beside W₁ of the losses as they are.
 
     Returns:

@@ -14,19 +14,20 @@ from training.common.errors import RunError
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.table import markdown_table
-from training.experiments.captions.caption_interpolation import AMPLIFIED, change
+from training.experiments.captions.caption_interpolation import AMPLIFIED
+from training.experiments.captions.caption_interpolation import amplified_difference as change
 from training.experiments.captions.caption_moves import (
     DEFINITIONS,
     Extract,
-    answer,
     colour_change,
     direction_figures,
     feature_change,
-    moves,
+    measure_response,
+    respond,
 )
 from training.experiments.captions.caption_pairs import (
     COLOUR,
-    NONE,
+    NO_CAPTION,
     OBJECT,
     SHUFFLED,
     Pairing,
@@ -35,16 +36,16 @@ from training.experiments.captions.caption_pairs import (
 from training.experiments.captions.feature_directions import directions
 from training.experiments.captions.sentences import encoder_of
 from training.experiments.captions.word_swaps import COLOURS, OBJECTS
-from training.experiments.comparison.filling import (
-    Filler,
+from training.experiments.comparison.runs import (
+    FillRun,
     Which,
     data_folder,
-    filler,
-    load_filling,
-    load_shared,
+    fill_function,
+    load_inpainting_run,
+    load_shared_split,
 )
-from training.experiments.output import leave_table, span
-from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.output import format_interval, write_result, write_table
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import require_extractor
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import NEWEST
@@ -84,12 +85,12 @@ def caption_effect(
 
     How far the fill moves, beside how far other noise moves it, and whether it moves the right way.
     """
-    loaded = load_filling(run, which, data)
+    loaded = load_inpainting_run(run, which, data)
     folder = data_folder([loaded], data)
     if (split or Manifest.load(folder).held_out) == TRAIN:
         raise RunError("the directions of words come from the train split: evaluate on another")
-    held_out, train = (load_shared([loaded], folder, name) for name in (split, TRAIN))
-    extract, fill = require_extractor(), filler(loaded)
+    held_out, train = (load_shared_split([loaded], folder, name) for name in (split, TRAIN))
+    extract, fill = require_extractor(), fill_function(loaded)
     pairs = pairings(held_out, count, seed, encoder_of(held_out.manifest).encode)
     results = effects(pairs, train, fill, extract, seed)
     about = {
@@ -101,12 +102,12 @@ def caption_effect(
         "definitions": DEFINITIONS,
     }
     picture = caption_grid(pairs, fill, seed, rows)
-    leave(out, "caption-effect", [loaded], {"captions": results, **about}, picture)
-    leave_table(out, effect_table(results))
+    write_result(out, "caption-effect", [loaded], {"captions": results, **about}, picture)
+    write_table(out, effect_table(results))
 
 
 def effects(
-    pairs: Sequence[Pairing], train: PreparedSplit, fill: Filler, extract: Extract, seed: int
+    pairs: Sequence[Pairing], train: PreparedSplit, fill: FillRun, extract: Extract, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Measure what each kind of other caption does, by its name.
 
@@ -125,8 +126,8 @@ def effects(
     found = {}
     for pairing in pairs:
         print_stderr(f"{pairing.name}: {len(pairing)} pictures")
-        given = answer(pairing, fill, seed)
-        found[pairing.name] = moves(given, extract, seed)
+        given = respond(pairing, fill, seed)
+        found[pairing.name] = measure_response(given, extract, seed)
         if pairing.name == COLOUR:
             figures = direction_figures(colour_change(given), pairing.swaps, seed)
             found[pairing.name]["colour"] = figures
@@ -145,15 +146,19 @@ def effect_cells(name: str, told: Mapping[str, Any]) -> list[str]:
     """Return the cells of one kind of other caption."""
     cells = [name, str(told["pictures"])]
     for unit in ("levels", "features"):
-        cells += [span(told[which][unit]) for which in ("fill_moves", "noise_moves")]
-    cells += [span(told["gain"][unit], 3) for unit in ("levels", "features")]
+        cells += [format_interval(told[which][unit]) for which in ("fill_moves", "noise_moves")]
+    cells += [format_interval(told["gain"][unit], 3) for unit in ("levels", "features")]
     for way in ("colour", "direction"):
         figures = told.get(way)
-        cells += [span(figures["right"]), span(figures["change"], 3)] if figures else ["–", "–"]
+        cells += (
+            [format_interval(figures["right"]), format_interval(figures["change"], 3)]
+            if figures
+            else ["–", "–"]
+        )
     return cells
 
 
-def caption_grid(pairs: Sequence[Pairing], fill: Filler, seed: int, rows: int) -> Image.Image:
+def caption_grid(pairs: Sequence[Pairing], fill: FillRun, seed: int, rows: int) -> Image.Image:
     """Show each kind of near miss, evenly spaced and unpicked, with its words at the left.
 
     Where no caption has a word of the tables, another picture's whole caption is the change.
@@ -172,14 +177,14 @@ def caption_grid(pairs: Sequence[Pairing], fill: Filler, seed: int, rows: int) -
     )
 
 
-def caption_columns(pairing: Pairing, fill: Filler, seed: int) -> dict[str, Tensor]:
+def caption_columns(pairing: Pairing, fill: FillRun, seed: int) -> dict[str, Tensor]:
     """Fill the holes of some pictures for every column of the picture, `(N, 3, 64, 64)` each."""
     pixels, vectors = pairing.pixels, pairing.vectors
     hole = hole_mask()
     asked = {
         "true caption": (vectors, seed),
         "other noise": (vectors, seed + 1),
-        NONE: (torch.zeros_like(vectors), seed),
+        NO_CAPTION: (torch.zeros_like(vectors), seed),
         SHUFFLED: (vectors.roll(1, dims=0), seed),
         CHANGED: (pairing.other_vectors, seed),
     }

@@ -11,11 +11,22 @@ from torch import Tensor
 
 from training.common.errors import RunError
 from training.data.batches import Batch
-from training.experiments.captions.sentences import Ends, anothers, own, said
-from training.experiments.latents.contexts import along_noise, enlargement, made_part, surroundings
+from training.experiments.captions.sentences import (
+    Sentences,
+    next_captions,
+    own_captions,
+    same_sentence,
+)
+from training.experiments.latents.contexts import (
+    display_scale,
+    generate_rows,
+    generated_part,
+    held_out_contexts,
+)
 from training.experiments.latents.paths import spherical
 from training.experiments.latents.smoothness import evenness, levels
-from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.confidence import bootstrap_interval
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import LoadedRun, load_run, moved_to
@@ -64,37 +75,41 @@ def caption_path(
     loaded = load_run(run, data=moved_to(data))
     if loaded.unconditional:
         raise RunError(f"{loaded.name}: it makes whole pictures and reads no caption")
-    batch, captions = surroundings(loaded, count, data, split, seed)
-    start = said(loaded, first, count) if first else own(captions, batch.caption)
-    end = said(loaded, last, count) if last else anothers(captions, batch.caption)
+    batch, captions = held_out_contexts(loaded, count, data, split, seed)
+    start = same_sentence(loaded, first, count) if first else own_captions(captions, batch.caption)
+    end = same_sentence(loaded, last, count) if last else next_captions(captions, batch.caption)
     arcs = spherical(start.vectors, end.vectors, torch.linspace(0, 1, steps))
-    made = along_captions(loaded, batch, arcs, loaded.noise(count, seed))
+    made = generate_along_captions(loaded, batch, arcs, loaded.noise(count, seed))
     noises = loaded.noise(count * DRAWS, seed).unflatten(0, (count, DRAWS))
-    other = along_noise(loaded, batch._replace(caption=start.vectors), noises)
+    other = generate_rows(loaded, batch._replace(caption=start.vectors), noises)
     results = {
         "contexts": count,
         "from": start.texts[:SHOWN],
         "to": end.texts[:SHOWN],
-        **moved(made_part(loaded, made), made_part(loaded, other)),
+        **measure_moves(generated_part(loaded, made), generated_part(loaded, other)),
         "meanings": MEANINGS,
     }
-    leave(out, "caption-path", [loaded], results, drawing(loaded, made, start, end))
+    write_result(
+        out, "caption-path", [loaded], results, draw_caption_path(loaded, made, start, end)
+    )
 
 
-def along_captions(run: LoadedRun, batch: Batch, captions: Tensor, noise: Tensor) -> Tensor:
+def generate_along_captions(
+    run: LoadedRun, batch: Batch, captions: Tensor, noise: Tensor
+) -> Tensor:
     """Fill each scene with a row of captions `(N, T, caption_dim)`, noise `(N, D)` fixed.
 
     Returns:
         uint8 `(N, T, 3, S, S)`.
     """
     columns = [
-        along_noise(run, batch._replace(caption=caption), noise[:, None])
+        generate_rows(run, batch._replace(caption=caption), noise[:, None])
         for caption in captions.unbind(1)
     ]
     return torch.cat(columns, dim=1)
 
 
-def moved(along: Tensor, noises: Tensor) -> dict[str, Any]:
+def measure_moves(along: Tensor, noises: Tensor) -> dict[str, Any]:
     """Measure how far captions move fills `(N, T, 3, H, W)`, and how far noise does."""
     fills, draws = along.unbind(1), noises.unbind(1)
     by_noise = torch.stack([levels(one, next_one) for one, next_one in pairwise(draws)]).mean(0)
@@ -107,15 +122,19 @@ def moved(along: Tensor, noises: Tensor) -> dict[str, Any]:
     }
 
 
-def drawing(run: LoadedRun, made: Tensor, start: Ends, end: Ends) -> Image.Image:
+def draw_caption_path(
+    run: LoadedRun, made: Tensor, start: Sentences, end: Sentences
+) -> Image.Image:
     """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, made.shape[1]).tolist()]
     columns = dict(zip(headings, made[:SHOWN].unbind(1), strict=True))
-    columns[f"last - first, {AMPLIFIED} times"] = change(made[:SHOWN, 0], made[:SHOWN, -1])
-    return picture_grid(columns, start.texts[:SHOWN], enlargement(run), end.texts[:SHOWN])
+    columns[f"last - first, {AMPLIFIED} times"] = amplified_difference(
+        made[:SHOWN, 0], made[:SHOWN, -1]
+    )
+    return picture_grid(columns, start.texts[:SHOWN], display_scale(run), end.texts[:SHOWN])
 
 
-def change(first: Tensor, last: Tensor) -> Tensor:
+def amplified_difference(first: Tensor, last: Tensor) -> Tensor:
     """Show the difference of pictures, uint8 `(N, 3, S, S)`, amplified around mid-grey."""
     difference = last.float() - first.float()
     return (128 + AMPLIFIED * difference).clamp(0, 255).to(torch.uint8)

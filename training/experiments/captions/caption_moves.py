@@ -14,7 +14,7 @@ from models.geometry import centre, hole_mask, paste
 from training.experiments.captions.caption_pairs import Pairing
 from training.experiments.captions.feature_directions import Direction
 from training.experiments.captions.word_swaps import RGB
-from training.experiments.comparison.filling import Filler
+from training.experiments.comparison.runs import FillRun
 from training.metrics.confidence import bootstrap_interval
 from training.metrics.mobilenet import feature_distance
 from training.metrics.pixels import l1_levels
@@ -63,7 +63,7 @@ class CaptionResponse:
     reseeded: Tensor
 
 
-def answer(pairing: Pairing, fill: Filler, seed: int) -> CaptionResponse:
+def respond(pairing: Pairing, fill: FillRun, seed: int) -> CaptionResponse:
     """Fill a pairing's holes with both captions, and once more with other noise."""
     pixels, vectors = pairing.pixels, pairing.vectors
     return CaptionResponse(
@@ -74,7 +74,7 @@ def answer(pairing: Pairing, fill: Filler, seed: int) -> CaptionResponse:
     )
 
 
-def moves(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]:
+def measure_response(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]:
     """Measure how far the other caption moves the fill, and which one is nearer to the real."""
     pixels = given.pairing.pixels
     real = centre(pixels)
@@ -101,8 +101,8 @@ def moves(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]
         },
         "gain": {"levels": interval(l1, seed), "features": interval(features, seed)},
         "nearer": {
-            "levels": interval(right(l1), seed),
-            "features": interval(right(features), seed),
+            "levels": interval(sign_score(l1), seed),
+            "features": interval(sign_score(features), seed),
         },
     }
 
@@ -110,7 +110,7 @@ def moves(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]
 def colour_change(given: CaptionResponse) -> Tensor:
     """Project the change of each fill's mean Lab colour on old → new, `(N,)` in ΔE units."""
     change = mean_lab(given.other) - mean_lab(given.true)
-    ways = torch.stack([lab(new) - lab(old) for old, new in given.pairing.swaps])
+    ways = torch.stack([word_lab(new) - word_lab(old) for old, new in given.pairing.swaps])
     return (change * ways / ways.norm(dim=1, keepdim=True)).sum(1)
 
 
@@ -141,21 +141,21 @@ def direction_figures(
     by_words = {
         words: {
             "pictures": len(rows),
-            "right": float(right(change[rows]).mean()),
+            "right": float(sign_score(change[rows]).mean()),
             "change": float(change[rows].mean()),
         }
         for words, rows in sorted(groups.items(), key=lambda group: -len(group[1]))
     }
     return {
         "pictures": len(change),
-        "right": interval(right(change), seed),
+        "right": interval(sign_score(change), seed),
         "change": interval(change, seed),
         "unmoved": int((change == 0).sum()),
         "by_words": by_words,
     }
 
 
-def right(change: Tensor) -> Tensor:
+def sign_score(change: Tensor) -> Tensor:
     """Return 1 where a change is above 0, 0 where below, a half where there is none."""
     return (change.double().sign() + 1) / 2
 
@@ -171,6 +171,6 @@ def mean_lab(fills: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(colours, np.float64)).mean((1, 2))
 
 
-def lab(word: str) -> Tensor:
+def word_lab(word: str) -> Tensor:
     """CIE Lab of a colour word, float64 `(3,)`."""
     return torch.from_numpy(rgb2lab(np.array(RGB[word]) / 255.0))

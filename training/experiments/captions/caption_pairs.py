@@ -11,7 +11,7 @@ from training.data.memory_dataset import PreparedSplit
 from training.evaluation.dataset import evenly_spaced, select_pictures
 from training.experiments.captions.word_swaps import COLOURS, OBJECTS, NearMiss, near_miss
 
-NONE, SHUFFLED, COLOUR, OBJECT = "no caption", "shuffled", "colour changed", "object changed"
+NO_CAPTION, SHUFFLED, COLOUR, OBJECT = "no caption", "shuffled", "colour changed", "object changed"
 TABLES = {COLOUR: COLOURS, OBJECT: OBJECTS}
 
 Encode = Callable[[Sequence[str]], Tensor]
@@ -83,7 +83,7 @@ def pairings(held_out: PreparedSplit, limit: int, seed: int, encode: Encode) -> 
     shuffled = [texts[i] for i in pictures.mismatched.tolist()]
     without, mixed = torch.zeros_like(vectors), vectors[pictures.mismatched]
     found = [
-        Pairing(NONE, pictures.pixels, texts, [""] * len(texts), vectors, without, []),
+        Pairing(NO_CAPTION, pictures.pixels, texts, [""] * len(texts), vectors, without, []),
         Pairing(SHUFFLED, pictures.pixels, texts, shuffled, vectors, mixed, []),
     ]
     rows = evenly_spaced(len(held_out), limit).tolist()

@@ -13,7 +13,7 @@ from training.data.memory_dataset import PreparedSplit
 from training.experiments.captions.word_swaps import words_of
 
 # Fewer pictures than this do not tell where a word is.
-FEWEST = 20
+MIN_PICTURES = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def directions(
     train: PreparedSplit,
     swaps: Collection[tuple[str, str]],
     extract: Callable[[Tensor], Tensor],
-    fewest: int = FEWEST,
+    fewest: int = MIN_PICTURES,
 ) -> dict[tuple[str, str], Direction]:
     """Find the direction of each pair of words.
 

@@ -12,7 +12,7 @@ from training.runs.load_run import LoadedRun
 
 
 @dataclass(frozen=True)
-class Ends:
+class Sentences:
     """One end of the way of each of N contexts.
 
     Attributes:
@@ -24,17 +24,17 @@ class Ends:
     vectors: Tensor
 
 
-def own(captions: list[str], vectors: Tensor) -> Ends:
+def own_captions(captions: list[str], vectors: Tensor) -> Sentences:
     """Return each picture's own caption."""
-    return Ends(captions, vectors)
+    return Sentences(captions, vectors)
 
 
-def anothers(captions: list[str], vectors: Tensor) -> Ends:
+def next_captions(captions: list[str], vectors: Tensor) -> Sentences:
     """Return for each picture the next one's caption."""
-    return Ends(captions[1:] + captions[:1], vectors.roll(-1, dims=0))
+    return Sentences(captions[1:] + captions[:1], vectors.roll(-1, dims=0))
 
 
-def said(run: LoadedRun, sentence: str, count: int) -> Ends:
+def same_sentence(run: LoadedRun, sentence: str, count: int) -> Sentences:
     """Return one sentence for all, embedded as the run's captions were.
 
     Raises:
@@ -42,7 +42,7 @@ def said(run: LoadedRun, sentence: str, count: int) -> Ends:
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
     encoder = encoder_of(run.run.any_data_record())
-    return Ends([sentence] * count, encoder.encode([sentence]).expand(count, -1))
+    return Sentences([sentence] * count, encoder.encode([sentence]).expand(count, -1))
 
 
 def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:

@@ -1,59 +1,71 @@
-"""Inpainting systems on the same held-out pictures, with the same captions and noise."""
+"""The command `compare`: runs side by side, by one of four kinds of figures."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
-from torch import Tensor
 
-from training.data.batches import captions_of
-from training.data.memory_dataset import PreparedSplit
-from training.evaluation.dataset import evenly_spaced, select_pictures
-from training.experiments.comparison.filling import Which, data_folder, load_filling, load_shared
-from training.experiments.comparison.keyword_table import KEYWORDS
-from training.experiments.comparison.keywords import by_keyword, keyword_drawing, keyword_rows
-from training.experiments.comparison.measuring import FIGURES, Measured
-from training.experiments.comparison.side_by_side import (
-    Draws,
-    Rows,
-    by_name,
-    figures_table,
-    fills_grid,
-    measure_all,
-    side_by_side,
-)
-from training.experiments.output import beside, leave_table
-from training.experiments.registry import (
-    Count,
-    Data,
-    Out,
-    Runs,
-    Seed,
-    Split,
-    draw,
-    experiment,
-    leave,
-)
-from training.metrics.definitions import COMPARISON_DEFINITIONS
-from training.metrics.mobilenet import require_extractor
+from training.experiments.comparison.benchmark import METRIC_NAMES
+from training.experiments.comparison.equal_time import compare_equal_time
+from training.experiments.comparison.inpainting import compare_ablation, compare_fills
+from training.experiments.comparison.quality import compare_systems
+from training.experiments.comparison.request import Comparison, RankBy, Request
+from training.experiments.comparison.runs import Which
+from training.experiments.output import picture_path, save_picture, write_result, write_table
+from training.experiments.registry import Out, Runs, Seed, Split, experiment
 from training.runs.load_run import NEWEST
 
-KEYWORD_FIGURES = {"hole_psnr": "hole-PSNR, dB", "feature_distance": "feature distance to real"}
+
+class Kind(StrEnum):
+    """What runs are compared by."""
+
+    FILLS = "fills"
+    ABLATION = "ablation"
+    EQUAL_TIME = "equal-time"
+    SYSTEMS = "systems"
 
 
-class RankBy(StrEnum):
-    """A figure that says how good a single picture is."""
+@dataclass(frozen=True)
+class KindRow:
+    """A kind of comparison.
 
-    FEATURE_DISTANCE = "feature_distance"
-    HOLE_PSNR = "hole_psnr"
-    L1 = "l1"
-    SSIM = "ssim"
+    Attributes:
+        compare: does it.
+        count: pictures by default.
+        experiment: its name in the JSON.
+    """
+
+    compare: Callable[[Request], Comparison]
+    count: int
+    experiment: str
 
 
+KINDS = {
+    Kind.FILLS: KindRow(compare_fills, 500, "compare"),
+    Kind.ABLATION: KindRow(compare_ablation, 500, "ablation"),
+    Kind.EQUAL_TIME: KindRow(compare_equal_time, 200, "equal-time"),
+    Kind.SYSTEMS: KindRow(compare_systems, 1000, "systems"),
+}
+
+KindOption = Annotated[Kind, typer.Option("--kind", help="What runs are compared by.")]
+DataFolders = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="A folder that prepare wrote; repeat for several."),
+]
+CountOption = Annotated[
+    int | None, typer.Option("--count", min=4, help="How many pictures; each kind has a default.")
+]
+Draws = Annotated[int, typer.Option(min=2, help="Fills a picture, to see how they differ.")]
 Rank = Annotated[
     RankBy, typer.Option(help="What best and worst pictures are found by, the mean over the runs.")
+]
+GridRows = Annotated[int, typer.Option(min=1, help="Rows of every grid.")]
+SortBy = Annotated[
+    str, typer.Option("--by", help=f"Order of equal-time runs: {', '.join(METRIC_NAMES)}.")
 ]
 
 
@@ -61,75 +73,56 @@ Rank = Annotated[
 def compare(
     runs: Runs,
     out: Out,
-    data: Data = None,
+    kind: KindOption = Kind.FILLS,
+    data: DataFolders = None,
     split: Split = None,
-    count: Count = 500,
+    count: CountOption = None,
     seed: Seed = 0,
     which: Which = NEWEST,
     draws: Draws = 3,
     rank_by: Rank = RankBy.FEATURE_DISTANCE,
-    rows: Rows = 10,
+    rows: GridRows = 10,
+    by: SortBy = "kid_ratio",
 ) -> None:
-    """Set runs side by side: figures paired with the first run's, keywords, best and worst.
+    """Compare runs; the first one is the base.
 
-    Beside OUT.json: OUT.md, OUT.png (the first pictures, unpicked), OUT-best.png, OUT-worst.png
-    and OUT-keywords.png.
+    --kind fills: metrics of each fill, paired with the base's, keywords, best and worst pictures.
+    --kind ablation: each run's changed recipe keys and what they did, at equal steps if possible.
+    --kind equal-time: changed recipe keys, ordered by the measures of a bundle (run.minutes).
+    --kind systems: cost, KID, diversity, M or Wasserstein estimate, of whole pictures too.
+
+    Beside OUT.json: OUT.md, OUT.png, and further pictures as OUT-NAME.png.
     """
-    named = by_name(load_filling(folder, which, data) for folder in runs)
-    loaded = [*named.values()]
-    prepared = load_shared(loaded, data_folder(loaded, data), split)
-    pictures = select_pictures(prepared, count, seed)
-    measured = measure_all(named, pictures, require_extractor(), draws, seed)
-    keywords = by_keyword(
-        keyword_rows(all_captions(prepared, count)),
-        {run: {f: one.figures[f] for f in KEYWORD_FIGURES} for run, one in measured.items()},
-        seed,
+    row = KINDS[kind]
+    found = row.compare(
+        Request(
+            folders=runs,
+            data=data or [],
+            split=split,
+            count=count or row.count,
+            seed=seed,
+            which=which,
+            draws=draws,
+            rank_by=rank_by,
+            rows=rows,
+            sort_by=by,
+        )
     )
-    order, values = ranked(measured, rank_by)
-    told = side_by_side(measured, seed)
-    results = told | {
-        "data": f"{prepared.manifest.source}, {prepared.digest}",
-        "pictures": f"{len(pictures)}, evenly spaced through {len(prepared)}",
-        "seed": seed,
-        "draws": draws,
-        "keywords": keywords,
-        "ranked": ranking(order[:rows], order.flip(0)[:rows], values, pictures.captions)
-        | {"by": rank_by.value},
-        "keyword_table": KEYWORDS,
-        "definitions": COMPARISON_DEFINITIONS,
-    }
-    fills = {name: one.fills for name, one in measured.items()}
-    first = fills_grid(pictures, fills, range(rows), pictures.captions)
-    leave(out, "compare", loaded, results, first)
-    by = rank_by.replace("_", " ")
-    texts = [f"{by} {v:.2f}: {c}" for v, c in zip(values, pictures.captions, strict=True)]
-    for name, places in {"best": order, "worst": order.flip(0)}.items():
-        draw(fills_grid(pictures, fills, places[:rows].tolist(), texts), beside(out, name))
-    if keywords:
-        draw(keyword_drawing(keywords, KEYWORD_FIGURES), beside(out, "keywords"))
-    leave_table(out, figures_table(told))
+    write_result(out, row.experiment, found.runs, found.results, found.picture)
+    for name, picture in found.pictures.items():
+        save_picture(picture, picture_path(out, name))
+    write_table(out, found.table)
 
 
-def all_captions(prepared: PreparedSplit, limit: int) -> list[list[str]]:
-    """Return all captions of each picture that `select_pictures` takes."""
-    return [captions_of(prepared, row) for row in evenly_spaced(len(prepared), limit).tolist()]
+def former_command(kind: Kind) -> Callable[..., None]:
+    """Return `compare` with its kind fixed, for the command of that name in earlier versions."""
+
+    @functools.wraps(compare)
+    def command(*args: Any, **options: Any) -> None:
+        compare(*args, **{**options, "kind": kind})
+
+    return command
 
 
-def ranked(measured: Mapping[str, Measured], by: str) -> tuple[Tensor, Tensor]:
-    """Rank pictures by a figure's mean over the runs.
-
-    Returns:
-        Rows of the pictures `(N,)`, the best first, and each picture's mean `(N,)`.
-    """
-    values = torch.stack([one.figures[by] for one in measured.values()]).mean(0)
-    return values.argsort(descending=bool(FIGURES[by]), stable=True), values
-
-
-def ranking(
-    best: Tensor, worst: Tensor, values: Tensor, captions: list[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the best and the worst pictures' captions and values as plain values."""
-    return {
-        name: [{"caption": captions[row], "value": float(values[row])} for row in rows.tolist()]
-        for name, rows in {"best": best, "worst": worst}.items()
-    }
+for _kind in (Kind.ABLATION, Kind.EQUAL_TIME, Kind.SYSTEMS):
+    experiment(_kind.value, hidden=True)(former_command(_kind))

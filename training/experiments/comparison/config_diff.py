@@ -1,16 +1,19 @@
-"""What one recipe changes of another, defaults told apart from what is only written out."""
+"""The keys that one recipe changes of another, defaults included."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
+from training.common.console import print_stderr
+from training.common.errors import RunError
 from training.config.config import Config
 from training.config.load import to_table
 from training.config.validation import build_meta
+from training.runs.run_dir import RunDir
 
-# What a run is called, how long it is, and what it leaves behind: none of it is another system.
+# Name, length and output of a run: they do not change what is trained.
 BOOKKEEPING = (
     "name",
     "description",
@@ -28,52 +31,82 @@ BOOKKEEPING = (
 Change = tuple[Any, Any]
 
 
-def recipe_changes(base: Config, other: Config) -> dict[str, Change]:
-    """Return what another recipe changes: dotted key -> value of the base and of the other.
+def recipe_changes(
+    base: Config, other: Config, ignored: Sequence[str] = BOOKKEEPING
+) -> dict[str, Change]:
+    """Return the keys that another recipe changes, with the value of the base and of the other.
 
-    Settings that are not written down count with their defaults; a key that only one of them has,
-    as where the kinds of network differ, is None in the other.
+    Settings that are not written down count with their defaults. A key that only one recipe has,
+    because the kinds of network differ, is None in the other.
+
+    Args:
+        base: the base recipe.
+        other: the other one.
+        ignored: dotted keys, and tables with all that is in them, that do not count.
     """
-    before, after = flat(resolved(base)), flat(resolved(other))
+    before, after = flatten(resolve(base)), flatten(resolve(other))
     return {
         key: (before.get(key), after.get(key))
         for key in {**before, **after}
-        if before.get(key) != after.get(key) and not kept_aside(key)
+        if before.get(key) != after.get(key) and not is_below(key, ignored)
     }
 
 
-def resolved(recipe: Config) -> dict[str, Any]:
+def resolve(recipe: Config) -> dict[str, Any]:
     """Return a recipe as tables with the defaults of its networks and objective filled in."""
     table = to_table(recipe)
-    for name, part, registry in (
+    for name, component, registry in (
         ("generator", recipe.generator, GENERATORS),
         ("discriminator", recipe.discriminator, DISCRIMINATORS),
     ):
-        table[name]["settings"] |= plain(build_meta(name, part, registry))
-    table["objective"]["settings"] |= plain(recipe.build_objective())
+        table[name]["settings"] |= settings_of(build_meta(name, component, registry))
+    table["objective"]["settings"] |= settings_of(recipe.build_objective())
     return table
 
 
-def plain(part: Any) -> dict[str, Any]:
-    """Return the settings a network or objective was built with, where it keeps them."""
-    settings = getattr(part, "settings", None)
+def settings_of(component: Any) -> dict[str, Any]:
+    """Return the settings that a network or objective was built with, if it has any."""
+    settings = getattr(component, "settings", None)
     return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else {}
 
 
-def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested tables as one, with dotted keys."""
-    return dict(leaves(table, above))
+
+    def leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for key, value in table.items():
+            if isinstance(value, Mapping):
+                yield from leaves(value, f"{prefix}{key}.")
+            else:
+                yield f"{prefix}{key}", value
+
+    return dict(leaves(table, ""))
 
 
-def leaves(table: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
-    """Go through nested tables, giving each value with its dotted key."""
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
+def is_below(key: str, tables: Sequence[str]) -> bool:
+    """Return whether a key is one of some keys, or is in one of these tables."""
+    return any(key == table or key.startswith(f"{table}.") for table in tables)
 
 
-def kept_aside(key: str) -> bool:
-    """Say whether a key has no part in what is trained."""
-    return any(key == one or key.startswith(f"{one}.") for one in BOOKKEEPING)
+def changes_of_runs(runs: Sequence[RunDir]) -> list[dict[str, Change]]:
+    """Return and print what each run's recipe changes of the first run's.
+
+    Raises:
+        RunError: one changes nothing, or was trained on other data.
+    """
+    base, *others = runs
+    found: list[dict[str, Change]] = [{}]
+    for run in others:
+        name = run.folder.resolve().name
+        if sorted(run.data.values()) != sorted(base.data.values()):
+            raise RunError(f"{name} was trained on other data than {base.folder.resolve().name}")
+        found.append(recipe_changes(base.recipe, run.recipe))
+        if not found[-1]:
+            raise RunError(f"{name}: its recipe changes nothing of the base's")
+        print_stderr(f"{name}: {in_words(found[-1])}")
+    return found
+
+
+def in_words(changes: Mapping[str, Change]) -> str:
+    """Return changes in a line: `generator.settings.output: clip → tanh`."""
+    return "; ".join(f"{key}: {old} → {new}" for key, (old, new) in changes.items()) or "–"

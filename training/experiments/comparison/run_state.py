@@ -1,4 +1,4 @@
-"""How a run stood at a step, by its log and its guards' findings."""
+"""The state of a run at a step, from its log and its monitors' findings."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from training.runs.checkpoint import newest_step
 from training.runs.metric_logger import read_log
 from training.runs.snapshots import snapshots
 
-# M is as noisy as a batch: its ends are means over this share of the logged steps.
+# M is as noisy as a batch: its start and end are means over this share of the logged steps.
 END = 0.05
 
 Log = Sequence[Mapping[str, float]]
 
 
-def steps_there(folder: Path) -> list[int]:
-    """Return the steps that a run's generator can be loaded at, in order.
+def available_steps(folder: Path) -> list[int]:
+    """Return the steps at which a run's generator can be loaded, in order.
 
     Raises:
         RunError: there is no checkpoint.
@@ -32,17 +32,17 @@ def steps_there(folder: Path) -> list[int]:
     return sorted({*snapshots(folder), newest})
 
 
-def equal_steps(there: Sequence[Sequence[int]]) -> list[int]:
-    """Choose a step for each run: the last one that all have, else each run's own last."""
+def common_steps(there: Sequence[Sequence[int]]) -> list[int]:
+    """Return a step for each run: the last one that all have, else each run's own last."""
     common = set(there[0]).intersection(*there[1:])
     return [max(common)] * len(there) if common else [steps[-1] for steps in there]
 
 
-def end_of(folder: Path, step: int) -> dict[str, Any]:
-    """Return how a run stood at a step.
+def final_state(folder: Path, step: int) -> dict[str, Any]:
+    """Return the state of a run at a step.
 
     Returns:
-        `M` and `k` of BEGAN (None of other objectives; M smoothed), `M_start`, the guards'
+        `M` (smoothed), `M_start` and `k` of BEGAN, None for other objectives; the monitors'
         `findings` by name, whether it `diverged`, and `why`.
     """
     log = [entry for entry in read_log(folder) if entry["step"] <= step]
@@ -62,7 +62,7 @@ def end_of(folder: Path, step: int) -> dict[str, Any]:
 
 
 def ends(log: Log, name: str) -> tuple[float | None, float | None]:
-    """Return the means of a figure over the first and the last few logged steps."""
+    """Return the means of a metric over the first and the last few logged steps."""
     values = [entry[name] for entry in log if name in entry and math.isfinite(entry[name])]
     if not values:
         return None, None
@@ -73,7 +73,7 @@ def ends(log: Log, name: str) -> tuple[float | None, float | None]:
 def divergence(
     log: Log, found: Sequence[Mapping[str, Any]], start: float | None, end: float | None
 ) -> str:
-    """Say why a run counts as diverged; empty where it does not."""
+    """Return why a run counts as diverged; empty where it does not."""
     stops = [one["message"] for one in found if one["action"] == Action.STOP]
     if stops:
         return f"a guard stopped it: {stops[-1]}"

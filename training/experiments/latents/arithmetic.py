@@ -7,23 +7,24 @@ import typer
 from torch import Tensor
 
 from training.common.errors import RunError
-from training.experiments.latents.arithmetic_figure import drawing
-from training.experiments.latents.attributes import Scale, Signs, attributes, belongs
+from training.experiments.latents.arithmetic_figure import draw_arithmetic
+from training.experiments.latents.attributes import Scale, Signs, attributes, has_signs
 from training.experiments.latents.contexts import (
-    along_noise,
-    made_part,
+    generate_rows,
+    generated_part,
+    held_out_contexts,
     noise_dim,
     noise_kind,
-    surroundings,
 )
 from training.experiments.latents.latent_sums import TERMS, THREE, Sums, add_up, jitter, triples
 from training.experiments.latents.smoothness import euclidean
-from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import load_extractor
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 EXPECTED = Signs(1, -1)
-WORLD = 512  # pictures of the draw whose features are looked at
+MAX_NEIGHBOURS = 512  # pictures of the draw whose features are looked at
 RULE = (
     "of a large draw, the three groups are the pictures that are most clearly bright and warm,"
     " dark and warm, dark and cold: brightness is mean luma, warmth mean red less mean blue, both"
@@ -66,14 +67,14 @@ def arithmetic(
         raise RunError(f"{rounds} rounds need a draw of at least {4 * THREE * rounds}, not {count}")
     loaded = load_run(run, data=moved_to(data))
     length, kind = noise_dim(loaded), noise_kind(loaded)
-    scene, _ = surroundings(loaded, 1, data, split, seed)
+    scene, _ = held_out_contexts(loaded, 1, data, split, seed)
 
     def make(noise: Tensor) -> Tensor:
-        return along_noise(loaded, scene, noise[None])[0]
+        return generate_rows(loaded, scene, noise[None])[0]
 
     noise = loaded.noise(count, seed)
     pictures = make(noise)
-    measured = attributes(made_part(loaded, pictures))
+    measured = attributes(generated_part(loaded, pictures))
     scale = Scale.of(measured)
     standard = scale.standard(measured)
     chosen = triples(standard, rounds)
@@ -85,35 +86,38 @@ def arithmetic(
         "noise": kind,
         "jitter": jittered,
         "rule": RULE,
-        "met_by_chance": float(belongs(standard, EXPECTED).double().mean()),
+        "met_by_chance": float(has_signs(standard, EXPECTED).double().mean()),
         "groups": {
             term.name: standard[chosen[:, i].flatten()].mean(0).tolist()
             for i, term in enumerate(TERMS)
         },
-        **found(loaded, sums, pictures, scale),
+        **measure_sums(loaded, sums, pictures, scale),
         "meanings": MEANINGS,
     }
-    leave(out, "arithmetic", [loaded], results, drawing(loaded, sums))
+    write_result(out, "arithmetic", [loaded], results, draw_arithmetic(loaded, sums))
 
 
-def found(run: LoadedRun, sums: Sums, drawn: Tensor, scale: Scale) -> dict[str, Any]:
+def measure_sums(run: LoadedRun, sums: Sums, drawn: Tensor, scale: Scale) -> dict[str, Any]:
     """Measure results, their neighbours, and what pixels give instead."""
     kinds = {"latents": sums.middles, "jittered": sums.jittered, "pixels": sums.pixels}
-    facts = {name: judged(made_part(run, pictures), scale) for name, pictures in kinds.items()}
+    facts = {
+        name: measure_attributes(generated_part(run, pictures), scale)
+        for name, pictures in kinds.items()
+    }
     extractor = load_extractor()
     if extractor is not None:
-        own, world = extractor(drawn[:WORLD]).chunk(2)
+        own, world = extractor(drawn[:MAX_NEIGHBOURS]).chunk(2)
         for name, pictures in kinds.items():
             facts[name]["nearest"] = nearest(extractor(pictures), world)
         facts["draw"] = {"nearest": nearest(own, world)}
     return facts
 
 
-def judged(part: Tensor, scale: Scale) -> dict[str, Any]:
+def measure_attributes(part: Tensor, scale: Scale) -> dict[str, Any]:
     """Say how many of what was made `(N, 3, H, W)` are as expected, and how they are."""
     standard = scale.standard(attributes(part))
     return {
-        "met": float(belongs(standard, EXPECTED).double().mean()),
+        "met": float(has_signs(standard, EXPECTED).double().mean()),
         "attributes": standard.mean(0).tolist(),
         "clipped": float(((part == 0) | (part == 255)).double().mean()),
     }

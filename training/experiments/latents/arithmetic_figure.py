@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training.experiments.latents.contexts import enlargement
+from training.experiments.latents.contexts import display_scale
 from training.experiments.latents.latent_sums import TERMS, Sums
 from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun
@@ -13,9 +13,9 @@ SHOWN = 3  # rounds
 WHITE = 255
 
 
-def drawing(run: LoadedRun, sums: Sums) -> Image.Image:
+def draw_arithmetic(run: LoadedRun, sums: Sums) -> Image.Image:
     """Draw the first rounds, each four rows: three samples and what the mean latent makes."""
-    scale = enlargement(run)
+    scale = display_scale(run)
     return stack_grids(
         [
             picture_grid(columns(sums, row), labels(row), scale)

@@ -55,7 +55,7 @@ class Scale(NamedTuple):
         return (measured - self.median) / self.deviation
 
 
-def most(standard: Tensor, signs: Signs, count: int) -> Tensor:
+def strongest(standard: Tensor, signs: Signs, count: int) -> Tensor:
     """Return the rows that belong to a group most clearly.
 
     Args:
@@ -66,6 +66,6 @@ def most(standard: Tensor, signs: Signs, count: int) -> Tensor:
     return (standard * standard.new_tensor(signs)).amin(1).topk(count).indices
 
 
-def belongs(standard: Tensor, signs: Signs) -> Tensor:
+def has_signs(standard: Tensor, signs: Signs) -> Tensor:
     """Say of each row whether both of its attributes have the group's signs, bool `(N,)`."""
     return (standard * standard.new_tensor(signs) > 0).all(1)

@@ -11,10 +11,10 @@ from training.data.batches import Batch, first_captions, plain_batch
 from training.inference.generate import generate
 from training.runs.load_run import LoadedRun
 
-SHOWN_AT = 128  # pixels a side, to which small pictures are enlarged
+DISPLAY_SIZE = 128  # pixels a side, to which small pictures are enlarged
 
 
-def surroundings(
+def held_out_contexts(
     run: LoadedRun, count: int, data: Path | None, split: str | None, seed: int
 ) -> tuple[Batch, list[str]]:
     """Draw held-out contexts with their captions; nothing but a shape where nothing is seen.
@@ -37,7 +37,7 @@ def surroundings(
     return plain_batch(pictures, rows, picture), first_captions(pictures, rows)
 
 
-def along_noise(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
+def generate_rows(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
     """Make a row of pictures of each scene.
 
     Args:
@@ -54,7 +54,7 @@ def along_noise(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
     return made.unflatten(0, noise.shape[:2])
 
 
-def made_part(run: LoadedRun, pictures: Tensor) -> Tensor:
+def generated_part(run: LoadedRun, pictures: Tensor) -> Tensor:
     """Return what the generator made of pictures `(…, 3, S, S)`: the hole, or all of them."""
     return (
         pictures
@@ -80,6 +80,6 @@ def noise_kind(run: LoadedRun) -> str:
     return str(getattr(run.generator.settings, "noise", "normal"))
 
 
-def enlargement(run: LoadedRun) -> int:
+def display_scale(run: LoadedRun) -> int:
     """Return how much to enlarge a run's pictures to look at them."""
-    return max(1, SHOWN_AT // run.recipe.picture.size)
+    return max(1, DISPLAY_SIZE // run.recipe.picture.size)

@@ -8,16 +8,17 @@ from PIL import Image
 from torch import Tensor
 
 from training.experiments.latents.contexts import (
-    along_noise,
-    enlargement,
-    made_part,
+    display_scale,
+    generate_rows,
+    generated_part,
+    held_out_contexts,
     noise_dim,
     noise_kind,
-    surroundings,
 )
 from training.experiments.latents.paths import spherical, straight, surface
 from training.experiments.latents.smoothness import MEANINGS, contrast, euclidean, evenness, levels
-from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import FeatureExtractor, load_extractor
 from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
@@ -45,12 +46,12 @@ def interpolation(
     """
     loaded = load_run(run, data=moved_to(data))
     noise_dim(loaded)
-    batch, captions = surroundings(loaded, count, data, split, seed)
+    batch, captions = held_out_contexts(loaded, count, data, split, seed)
     start, end = loaded.noise(2 * count, seed).chunk(2)
     along = torch.linspace(0, 1, steps)
     kind = noise_kind(loaded)
     ways = {"linear": straight(start, end, along, kind), "spherical": spherical(start, end, along)}
-    made = {name: along_noise(loaded, batch, way) for name, way in ways.items()}
+    made = {name: generate_rows(loaded, batch, way) for name, way in ways.items()}
     extractor = load_extractor()
     results = {
         "pairs": count,
@@ -62,13 +63,15 @@ def interpolation(
     }
     corners = torch.stack([start[0], end[0], start[1], end[1]])
     one = type(batch)(*(field[:1].expand(steps, *field.shape[1:]) for field in batch))
-    square = along_noise(loaded, one, surface(corners, along))
-    leave(out, "interpolation", [loaded], results, drawing(loaded, made, square, captions))
+    square = generate_rows(loaded, one, surface(corners, along))
+    write_result(
+        out, "interpolation", [loaded], results, draw_interpolation(loaded, made, square, captions)
+    )
 
 
 def smoothness(run: LoadedRun, made: Tensor, extractor: FeatureExtractor | None) -> dict[str, Any]:
     """Measure ways of pictures `(N, T, 3, S, S)` in levels and in features."""
-    part = made_part(run, made)
+    part = generated_part(run, made)
     facts = {"levels": evenness(part, levels), "contrast": contrast(part)}
     if extractor is not None:
         points = extractor(made.flatten(0, 1)).unflatten(0, made.shape[:2])
@@ -76,7 +79,7 @@ def smoothness(run: LoadedRun, made: Tensor, extractor: FeatureExtractor | None)
     return facts
 
 
-def drawing(
+def draw_interpolation(
     run: LoadedRun, made: dict[str, Tensor], square: Tensor, captions: list[str]
 ) -> Image.Image:
     """Draw a few pairs, linear above spherical, and under them the square between four."""
@@ -89,7 +92,7 @@ def drawing(
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, shown.shape[1]).tolist()]
     corners = ["spherical between four: the ends of pair 1", *[""] * (len(square) - 2)]
     corners.append("the ends of pair 2")
-    scale = enlargement(run)
+    scale = display_scale(run)
     return stack_grids(
         [
             picture_grid(columns, texts, scale)

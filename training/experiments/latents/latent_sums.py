@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.layers.noise import from_normal, to_normal
-from training.experiments.latents.attributes import Signs, most
+from training.experiments.latents.attributes import Signs, strongest
 
 THREE = 3  # samples a group: single ones are unstable, their means are not
 SQUARE = 9  # the result and eight jittered around it
@@ -47,7 +47,7 @@ class Sums:
 
 def triples(standard: Tensor, rounds: int) -> Tensor:
     """Choose rows `(R, 3, 3)`, round by group by sample, of a draw's attributes `(N, 2)`."""
-    ranked = [most(standard, term, THREE * rounds).view(rounds, THREE) for term in TERMS]
+    ranked = [strongest(standard, term, THREE * rounds).view(rounds, THREE) for term in TERMS]
     return torch.stack(ranked, dim=1)
 
 

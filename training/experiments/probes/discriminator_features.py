@@ -11,11 +11,17 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from models.geometry import to_float
-from training.experiments.drawing import tidy
+from training.experiments.drawing import style_axes
+from training.experiments.output import write_result
 from training.experiments.probes.labelled import Labelled, draw_cifar10
-from training.experiments.probes.learnt_features import anew, caption_dim, described, features
-from training.experiments.probes.linear_probe import PROBE, Probed, probe
-from training.experiments.registry import Out, Run, Seed, experiment, leave
+from training.experiments.probes.learnt_features import (
+    caption_dim,
+    describe,
+    extract_features,
+    fresh_discriminator,
+)
+from training.experiments.probes.linear_probe import PROBE, ProbeResult, probe
+from training.experiments.registry import Out, Run, Seed, experiment
 from training.metrics.confidence import bootstrap_interval
 from training.runs.load_run import LoadedRun, load_run
 
@@ -51,7 +57,7 @@ def discriminator_features(
     loaded = load_run(run)
     size = loaded.recipe.picture.size
     sets = draw_cifar10(cifar10, {"train": train, "test": test}, size, seed)
-    fresh = anew(loaded, seed)
+    fresh = fresh_discriminator(loaded, seed)
     probed = {
         LEARNT: probed_features(sets, loaded, loaded.discriminator, seed),
         RANDOM: probed_features(sets, loaded, fresh, seed),
@@ -63,23 +69,24 @@ def discriminator_features(
         "chance": chance(sets["test"]),
         "rows": {name: found.told() for name, found in probed.items()},
         "gain": {other: gain(probed[LEARNT], probed[other], seed) for other in (RANDOM, PIXELS)},
-        "definitions": {LEARNT: described(loaded.discriminator), **MEANINGS},
+        "definitions": {LEARNT: describe(loaded.discriminator), **MEANINGS},
     }
-    leave(out, "discriminator-features", [loaded], results, drawing(results))
+    write_result(out, "discriminator-features", [loaded], results, draw_accuracies(results))
 
 
 def probed_features(
     sets: dict[str, Labelled], loaded: LoadedRun, discriminator: nn.Module, seed: int
-) -> Probed:
+) -> ProbeResult:
     """Probe a discriminator's features of the pictures of both splits."""
     dim = caption_dim(loaded)
     train, test = (
-        features(discriminator, sets[split].pixels, dim).numpy() for split in ("train", "test")
+        extract_features(discriminator, sets[split].pixels, dim).numpy()
+        for split in ("train", "test")
     )
     return probe(train, sets["train"].labels, test, sets["test"].labels, seed)
 
 
-def probed_pixels(sets: dict[str, Labelled], seed: int) -> Probed:
+def probed_pixels(sets: dict[str, Labelled], seed: int) -> ProbeResult:
     """Probe the pixels themselves."""
     train, test = (to_float(sets[s].pixels).flatten(1).numpy() for s in ("train", "test"))
     return probe(train, sets["train"].labels, test, sets["test"].labels, seed)
@@ -90,13 +97,13 @@ def chance(test: Labelled) -> float:
     return float(np.unique(test.labels, return_counts=True)[1].max() / len(test.labels))
 
 
-def gain(first: Probed, second: Probed, seed: int) -> dict[str, float]:
+def gain(first: ProbeResult, second: ProbeResult, seed: int) -> dict[str, float]:
     """Return how much more accurate the first is, with its interval."""
     difference = first.right.astype(float) - second.right.astype(float)
     return asdict(bootstrap_interval(torch.from_numpy(difference), seed))
 
 
-def drawing(results: dict[str, Any]) -> Figure:
+def draw_accuracies(results: dict[str, Any]) -> Figure:
     """Draw the accuracies with their intervals, and chance."""
     figure = Figure(figsize=(6, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -112,5 +119,5 @@ def drawing(results: dict[str, Any]) -> Figure:
     axes.axvline(results["chance"], color="k", lw=0.8, ls=":")
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25 * max(values))
-    tidy(axes, "CIFAR-10 by a linear SVM (features, dotted: chance)", "test accuracy, 95%")
+    style_axes(axes, "CIFAR-10 by a linear SVM (features, dotted: chance)", "test accuracy, 95%")
     return figure

@@ -44,10 +44,12 @@ def draw_cifar10(place: Path, counts: dict[str, int], size: int, seed: int) -> d
     for item in read_cifar10(place):
         if isinstance(item, Example) and item.split in found:
             found[item.split].append((item.read(), item.label))
-    return {split: drawn(found[split], split, counts[split], size, seed) for split in counts}
+    return {split: draw_split(found[split], split, counts[split], size, seed) for split in counts}
 
 
-def drawn(files: list[tuple[bytes, str]], split: str, count: int, size: int, seed: int) -> Labelled:
+def draw_split(
+    files: list[tuple[bytes, str]], split: str, count: int, size: int, seed: int
+) -> Labelled:
     """Draw so many of a split's files, and decode them."""
     if len(files) < count:
         raise SourceError(f"the split {split!r} has {len(files)} pictures, not {count}")

@@ -11,7 +11,7 @@ from training.runs.load_run import LoadedRun
 from training.runs.train_state import build_network
 
 GRID = 4
-AT_ONCE = 64
+BATCH_SIZE = 64
 
 FEATURES = (
     "every level's activations, max-pooled to a 4×4 grid, flattened and concatenated (Radford et "
@@ -21,7 +21,7 @@ CODE = "the code of the autoencoder, which is what a BEGAN's discriminator has f
 
 
 @torch.inference_mode()
-def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
+def extract_features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
     """Return what a discriminator makes of pictures, with no caption.
 
     Args:
@@ -35,7 +35,7 @@ def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
     """
     device = next(discriminator.parameters()).device
     found = []
-    for part in pixels.split(AT_ONCE):
+    for part in pixels.split(BATCH_SIZE):
         verdict = discriminator(
             to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
         )
@@ -47,7 +47,7 @@ def features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
     return torch.cat(found)
 
 
-def anew(loaded: LoadedRun, seed: int) -> nn.Module:
+def fresh_discriminator(loaded: LoadedRun, seed: int) -> nn.Module:
     """Build a run's discriminator with freshly drawn weights."""
     torch.manual_seed(seed)
     fresh = build_network(loaded.recipe.discriminator, DISCRIMINATORS, caption_dim(loaded))
@@ -59,6 +59,6 @@ def caption_dim(loaded: LoadedRun) -> int:
     return loaded.run.any_data_record().caption_dim
 
 
-def described(discriminator: nn.Module) -> str:
+def describe(discriminator: nn.Module) -> str:
     """Say what is taken for a discriminator's features."""
     return CODE if discriminator.output_type is Reconstruction else FEATURES

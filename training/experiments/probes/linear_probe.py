@@ -26,7 +26,7 @@ PROBE = (
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """How well features tell the classes apart.
 
     Attributes:
@@ -69,7 +69,7 @@ def probe(
     test: np.ndarray,
     test_labels: np.ndarray,
     seed: int = 0,
-) -> Probed:
+) -> ProbeResult:
     """Fit a linear SVM and test it.
 
     Args:
@@ -82,15 +82,15 @@ def probe(
     fit, held, fit_labels, held_labels = train_test_split(
         train, train_labels, test_size=HELD_OUT, stratify=train_labels, random_state=seed
     )
-    accuracies = {c: fitted(c, seed, fit, fit_labels).score(held, held_labels) for c in GRID}
+    accuracies = {c: fit_svm(c, seed, fit, fit_labels).score(held, held_labels) for c in GRID}
     best = max(accuracies, key=lambda c: accuracies[c])  # of equals, the most regularised
-    last = fitted(best, seed, train, train_labels)
+    last = fit_svm(best, seed, train, train_labels)
     told = {f"{c:g}": float(accuracy) for c, accuracy in accuracies.items()}
     converged = bool(last[-1].n_iter_ < ITERATIONS)
-    return Probed(train.shape[1], best, told, last.predict(test) == test_labels, converged)
+    return ProbeResult(train.shape[1], best, told, last.predict(test) == test_labels, converged)
 
 
-def fitted(c: float, seed: int, features: np.ndarray, labels: np.ndarray) -> Pipeline:
+def fit_svm(c: float, seed: int, features: np.ndarray, labels: np.ndarray) -> Pipeline:
     """Fit the classifier; that the solver was stopped early is in the result, not on the screen."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -101,11 +101,11 @@ def svm(c: float, seed: int) -> Pipeline:
     """Build the classifier."""
     return make_pipeline(
         StandardScaler(),
-        FunctionTransformer(shorten),
+        FunctionTransformer(scale_by_width),
         LinearSVC(C=c, dual="auto", random_state=seed, tol=1e-2, max_iter=ITERATIONS),
     )
 
 
-def shorten(features: np.ndarray) -> np.ndarray:
+def scale_by_width(features: np.ndarray) -> np.ndarray:
     """Divide by the root of the number of features."""
     return features / np.sqrt(features.shape[1])

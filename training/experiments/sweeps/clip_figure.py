@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import SymmetricalLogLocator
 from torch import Tensor
 
-from training.experiments.drawing import over_strips, tidy
+from training.experiments.drawing import panels_over_strips, style_axes
 from training.reporting.curves import series, smooth, thin
 
 
-def drawing(
+def draw_clip_sweep(
     rows: Sequence[Mapping[str, Any]],
     logs: Sequence[Sequence[Mapping[str, float]]],
     strips: Mapping[str, Tensor],
 ) -> Figure:
     """Draw histograms, saturation, gradient norms, estimates and KID, the pictures under them."""
-    figure, panels = over_strips(strips, 5, wide=3.3, high=4.2)
+    figure, panels = panels_over_strips(strips, 5, panel_width=3.3, panel_height=4.2)
     for draw, axes in zip(
         (histograms, saturations, gradients, kids), panels[[0, 1, 2, 4]], strict=True
     ):
@@ -37,7 +37,7 @@ def histograms(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         axes.stairs(row["histogram"], edges, label=f"clip {row['clip']:g}")
     axes.set_yscale("log")
-    tidy(axes, "critic's weights", "weight / clip", "share (log)")
+    style_axes(axes, "critic's weights", "weight / clip", "share (log)")
 
 
 def saturations(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -48,7 +48,7 @@ def saturations(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
         range(len(rows[0]["saturation"])), rows[0]["saturation"], rotation=60, ha="right"
     )
     axes.set_ylim(-0.02, 1.02)
-    tidy(axes, "saturation", "", "share at the clip")
+    style_axes(axes, "saturation", "", "share at the clip")
     axes.tick_params(axis="x", labelsize=6)
 
 
@@ -58,7 +58,7 @@ def gradients(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
         axes.plot(row["gradient_norms"], "o-")
     axes.set_xticks(range(len(rows[0]["gradient_norms"])))
     axes.set_yscale("log")
-    tidy(axes, "gradient of the score", "level (0 is the input)", "norm (log)")
+    style_axes(axes, "gradient of the score", "level (0 is the input)", "norm (log)")
 
 
 def kids(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -66,7 +66,7 @@ def kids(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     means, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
     axes.errorbar([row["clip"] for row in rows], means, yerr=spreads, fmt="o-", capsize=2)
     axes.set_xscale("log")
-    tidy(axes, "quality", "clip (log)", "KID (lower is better)")
+    style_axes(axes, "quality", "clip (log)", "KID (lower is better)")
 
 
 def estimates(
@@ -87,4 +87,4 @@ def estimates(
     few = SymmetricalLogLocator(base=10, linthresh=linear)
     few.set_params(numticks=7)
     axes.yaxis.set_major_locator(few)
-    tidy(axes, "Wasserstein estimate", "step", "E f(x) - E f(g(z))")
+    style_axes(axes, "Wasserstein estimate", "step", "E f(x) - E f(g(z))")

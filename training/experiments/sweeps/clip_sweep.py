@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from models.geometry import to_float
 from training.evaluation.run_quality import definitions, measure, sample
-from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment, leave
-from training.experiments.sweeps.clip_figure import drawing
-from training.experiments.sweeps.sweep import SweepPoint, load_sweep, strips_of
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment
+from training.experiments.sweeps.clip_figure import draw_clip_sweep
+from training.experiments.sweeps.sweep import SweepPoint, load_sweep, sweep_strips
 from training.metrics.mobilenet import require_extractor
 from training.monitors.clipping import pinned_share
 from training.reporting.curves import series
@@ -57,17 +58,17 @@ def clip_sweep(
             "step": swept.loaded.step,
             "clip": swept.value,
             **measure(swept.made, seed, extractor),
-            "wasserstein": latest(log),
-            **examined(swept),
+            "wasserstein": final_estimate(log),
+            **examine_critic(swept),
         }
         for swept, log in zip(sweep, logs, strict=True)
     ]
     results = {"rows": rows, "definitions": definitions(whole=sweep[0].made.whole) | MEANINGS}
-    picture = drawing(rows, logs, strips_of(sweep, "clip"))
-    leave(out, "clip-sweep", [swept.loaded for swept in sweep], results, picture)
+    picture = draw_clip_sweep(rows, logs, sweep_strips(sweep, "clip"))
+    write_result(out, "clip-sweep", [swept.loaded for swept in sweep], results, picture)
 
 
-def examined(swept: SweepPoint) -> dict[str, Any]:
+def examine_critic(swept: SweepPoint) -> dict[str, Any]:
     """Return what is found in a run's critic: its weights, and its gradients."""
     critic, clip = swept.loaded.discriminator, swept.value
     layers = layers_of(critic)
@@ -117,7 +118,7 @@ def gradient_norms(critic: nn.Module, images: Tensor, caption: Tensor) -> list[f
     return [float(g.flatten(1).norm(dim=1).mean()) for g in gradients]
 
 
-def latest(log: Sequence[Mapping[str, float]]) -> float:
+def final_estimate(log: Sequence[Mapping[str, float]]) -> float:
     """Return the mean Wasserstein estimate over the last tenth of a log's entries of it."""
     _, values = series("state/wasserstein", log)
     return float(values[-max(1, len(values) // 10) :].mean())

@@ -16,10 +16,11 @@ from models.runtime.engines import Engine, load_engine
 from training.common.console import print_stderr
 from training.data.memory_dataset import load_split
 from training.evaluation.dataset import EvaluationSet, select_pictures
-from training.experiments.registry import Count, Out, Seed, experiment, leave
+from training.experiments.output import write_result
+from training.experiments.registry import Count, Out, Seed, experiment
 from training.reporting.image_grid import picture_grid
 
-ASKED = ("torch", "openvino-f32", "openvino")
+ENGINES = ("torch", "openvino-f32", "openvino")
 TORCH = "torch"
 ROUNDS, WARM_UP = 100, 5
 SHOWN = 12
@@ -41,7 +42,7 @@ def engines(
     """Fill the same pictures by every engine, one thread and one picture at a time, in turn."""
     torch.set_num_threads(1)
     loaded = load_bundle(bundle)
-    ready = {engine.name: engine for engine in (load_engine(loaded, kind) for kind in ASKED)}
+    ready = {engine.name: engine for engine in (load_engine(loaded, kind) for kind in ENGINES)}
     pictures = select_pictures(
         load_split(data, split, encoder_fingerprint=loaded.config.encoder_fingerprint), count, seed
     )
@@ -51,15 +52,15 @@ def engines(
         "bundle": loaded.digest,
         "pictures": len(pictures),
         "distance": {n: distance(fills[n], fills[TORCH]) for n in ready if n != TORCH},
-        "fill": times({n: _one_fill(e, pictures, seed) for n, e in ready.items()}),
+        "fill": time_in_turn({n: _one_fill(e, pictures, seed) for n, e in ready.items()}),
     }
     if loaded.scorer is not None:
         scorings = {n: _one_score(e, pictures) for n, e in ready.items()}
-        results["score"] = times(scorings)
+        results["score"] = time_in_turn(scorings)
     for name in ready:
         figures = [results[part].get(name, {}) for part in ("fill", "distance")]
         print_stderr(f"{name}: {figures[0]} {figures[1]}")
-    leave(out, "engines", [], results, shown(pictures, fills))
+    write_result(out, "engines", [], results, comparison_grid(pictures, fills))
 
 
 def distance(fills: Tensor, right: Tensor) -> dict[str, float]:
@@ -70,7 +71,7 @@ def distance(fills: Tensor, right: Tensor) -> dict[str, float]:
     return {"mean": round(mean, 6), "worst_picture": round(worst, 6), "max": int(levels.max())}
 
 
-def times(doings: Mapping[str, Callable[[int], object]]) -> dict[str, dict[str, float]]:
+def time_in_turn(doings: Mapping[str, Callable[[int], object]]) -> dict[str, dict[str, float]]:
     """Time things in turn, round by round.
 
     Returns:
@@ -102,7 +103,7 @@ def _summary(wall: np.ndarray, cpu: np.ndarray, slow: np.ndarray) -> dict[str, f
     return {name: round(float(figure), 3) for name, figure in figures.items()}
 
 
-def shown(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any:
+def comparison_grid(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any:
     """Lay out the first pictures as each engine fills them, and the differences, enlarged."""
     rows = {name: paste(pictures.pixels, hole_mask(), fill) for name, fill in fills.items()}
     for name, fill in fills.items():

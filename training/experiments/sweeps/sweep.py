@@ -1,22 +1,19 @@
-"""Runs that differ in one setting of their objective alone, in the order of that setting."""
+"""Loads runs that differ in one setting of their objective alone, ordered by that setting."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.config.config import Config
-from training.config.load import to_table
 from training.data.batches import Batch
 from training.evaluation.run_quality import Generated
-from training.losses.objectives import find_objective
+from training.experiments.comparison.config_diff import flatten, recipe_changes, resolve
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
-# What runs may differ in besides: names, and what leaves every step as it is.
+# What the runs of a sweep may differ in besides: none of it changes a step of training.
 FREE = (
     *("name", "description", "keep", "guards", "run.seed"),
     *("run.log_every", "run.sample_every", "run.snapshot_every"),
@@ -31,8 +28,8 @@ class SweepPoint(NamedTuple):
     Attributes:
         value: of the setting.
         loaded: the run.
-        batch: pictures that it was not trained on; every run's own are the same.
-        made: what its generator made of them.
+        batch: pictures that it was not trained on, the same for every run.
+        made: the images that its generator made for them.
     """
 
     value: float
@@ -50,15 +47,14 @@ def load_sweep(
 ) -> list[SweepPoint]:
     """Load runs of one objective that differ in one of its settings and their seed alone.
 
-    Where they did not all get as far, that is said in one line: a guard that stopped one of them
-    is something to see, not a reason to show nothing.
+    Runs of different length are accepted with a warning, because a monitor may have stopped one.
 
     Args:
         folders: run directories.
         kind: of the objective, as recipes call it.
         setting: of the objective, a number.
-        draw: pictures for a run, and what it makes of them.
-        data: where the data of runs of older versions may have moved to.
+        draw: draws pictures for a run, and generates as many.
+        data: folder to which the data of runs of older versions may have moved.
 
     Returns:
         The runs, the smallest value first.
@@ -72,9 +68,10 @@ def load_sweep(
         found = run.recipe.objective.kind
         if found != kind:
             raise RunError(f"{run.name} was trained with the objective {found!r}, not {kind!r}")
+    key = f"objective.settings.{setting}"
     for run in runs[1:]:
-        check_alike(runs[0], run, f"objective.settings.{setting}")
-    values = [float(resolved(run)["objective"]["settings"][setting]) for run in runs]
+        check_alike(runs[0], run, key)
+    values = [float(flatten(resolve(run.recipe))[key]) for run in runs]
     if len(set(values)) < 2:
         raise RunError(f"a sweep needs runs of at least two values of {setting}")
     if len({run.step for run in runs}) > 1:
@@ -84,30 +81,14 @@ def load_sweep(
     return [SweepPoint(value, run, *draw(run)) for value, run in order]
 
 
-def strips_of(sweep: Sequence[SweepPoint], symbol: str) -> dict[str, Tensor]:
-    """Return every run's pictures by what to call them, the real ones last."""
-    made = {
-        f"{symbol} {swept.value:g}: {swept.loaded.name}, step {swept.loaded.step:,}": (
-            swept.made.pictures
-        )
-        for swept in sweep
-    }
-    return made | {"held-out real pictures": sweep[0].made.reals}
-
-
 def check_alike(first: LoadedRun, second: LoadedRun, setting: str) -> None:
-    """Refuse two runs that differ in anything but a setting and what leaves a step as it is.
+    """Refuse two runs that differ in anything but a setting and the keys of `FREE`.
 
     Raises:
         RunError: says in what they differ.
     """
-    ours, theirs = (flat(resolved(run)) for run in (first, second))
-    keys = [
-        key
-        for key in sorted(ours.keys() | theirs.keys())
-        if key != setting and not is_free(key) and ours.get(key) != theirs.get(key)
-    ]
-    differing = [f"{key} ({ours.get(key)} and {theirs.get(key)})" for key in keys]
+    changes = recipe_changes(first.recipe, second.recipe, ignored=(*FREE, setting))
+    differing = [f"{key} ({old} and {new})" for key, (old, new) in sorted(changes.items())]
     if [*first.run.data.values()] != [*second.run.data.values()]:
         differing.append("the data")
     if differing:
@@ -116,26 +97,12 @@ def check_alike(first: LoadedRun, second: LoadedRun, setting: str) -> None:
         )
 
 
-def resolved(run: LoadedRun) -> dict[str, Any]:
-    """Return a run's recipe as tables, with the defaults of networks and objective written out."""
-    recipe: Config = run.recipe
-    settings = find_objective(recipe.objective.kind).settings_type(**recipe.objective.settings)
-    table = to_table(recipe)
-    table["objective"]["settings"] = asdict(settings)
-    for player in ("generator", "discriminator"):
-        table[player]["settings"] = asdict(getattr(run, player).settings)
-    return table
-
-
-def flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with dotted keys."""
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        key = f"{above}{name}"
-        found |= flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
-    return found
-
-
-def is_free(key: str) -> bool:
-    """Say whether runs of a sweep may differ in a key."""
-    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+def sweep_strips(sweep: Sequence[SweepPoint], symbol: str) -> dict[str, Tensor]:
+    """Return every run's pictures by their title, the real ones last."""
+    strips = {
+        f"{symbol} {point.value:g}: {point.loaded.name}, step {point.loaded.step:,}": (
+            point.made.pictures
+        )
+        for point in sweep
+    }
+    return strips | {"held-out real pictures": sweep[0].made.reals}

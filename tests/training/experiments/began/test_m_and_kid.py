@@ -16,7 +16,7 @@ def logged(*values):
 
 def test_m_is_averaged_over_a_centred_window():
     log = logged(1.0, 2.0, 6.0, 4.0, 9.0)
-    means = tracing.smooth_measure(log, [10, 20, 30, 50], 20, "run")
+    means = tracing.smooth_m(log, [10, 20, 30, 50], 20, "run")
     assert means == {10: 1.5, 20: 3.0, 30: 4.0, 50: 6.5}
 
 
@@ -30,7 +30,7 @@ def test_m_is_averaged_over_a_centred_window():
 )
 def test_what_cannot_be_correlated_is_one_clear_line(log, steps, message):
     with pytest.raises(RunError, match=message):
-        tracing.smooth_measure(log, steps, 10, "run")
+        tracing.smooth_m(log, steps, 10, "run")
 
 
 def test_shared_trend_is_told_from_shared_movement():

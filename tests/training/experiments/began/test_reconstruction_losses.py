@@ -13,7 +13,7 @@ from tests.training.experiments.untrained import untrained
 from training.common.errors import RunError
 from training.experiments.began.gaussian_bound import PAIRS, Pair, check
 from training.experiments.began.normality import normality
-from training.experiments.began.reconstruction_losses import losses
+from training.experiments.began.reconstruction_losses import reconstruction_losses_command
 from training.experiments.began.reconstructions import reconstruction_losses
 from training.runs.load_run import load_run
 
@@ -74,11 +74,11 @@ def test_loss_is_the_mean_error_of_one_picture(run):
 def test_a_run_that_is_no_began_is_refused(prepared, tmp_path):
     other = untrained(tmp_path / "gan", prepared, "dcgan")
     with pytest.raises(RunError, match=r"gan is no BEGAN: .* objective 'gan'"):
-        losses(other, out=tmp_path / "losses.json")
+        reconstruction_losses_command(other, out=tmp_path / "losses.json")
 
 
 def test_the_experiment_leaves_tests_and_bound_and_picture(run, tmp_path):
-    losses(run, out=tmp_path / "losses.json", count=20)
+    reconstruction_losses_command(run, out=tmp_path / "losses.json", count=20)
     results = json.loads((tmp_path / "losses.json").read_text())["results"]
     assert {name: found["pictures"] for name, found in results["losses"].items()} == {
         "real": 20,

@@ -6,8 +6,14 @@ import torch
 from tests.helpers.training.tensors import mean_colour
 from tests.training.experiments.conftest import COUNTS, encode
 from training.experiments.captions.caption_effect import caption_grid, effect_table, effects
-from training.experiments.captions.caption_moves import answer, colour_change
-from training.experiments.captions.caption_pairs import COLOUR, NONE, OBJECT, SHUFFLED, pairings
+from training.experiments.captions.caption_moves import colour_change, respond
+from training.experiments.captions.caption_pairs import (
+    COLOUR,
+    NO_CAPTION,
+    OBJECT,
+    SHUFFLED,
+    pairings,
+)
 from training.experiments.captions.feature_directions import directions
 
 
@@ -41,7 +47,7 @@ def told(pairs, train):
 
 
 def test_captions_compare_with_none_another_and_near_misses(pairs):
-    assert [one.name for one in pairs] == [NONE, SHUFFLED, COLOUR, OBJECT]
+    assert [one.name for one in pairs] == [NO_CAPTION, SHUFFLED, COLOUR, OBJECT]
     assert pairs[2].captions[0] == "a red dog" and pairs[2].others[0] == "a blue dog"
     assert pairs[3].others[0] == "a red cat"
 
@@ -80,7 +86,7 @@ def test_word_unknown_to_the_generator_moves_nothing(told):
 def test_painter_moves_fully_from_old_words_to_new(pairs, train):
     pairing = next(one for one in pairs if one.name == COLOUR)
     ways = directions(train, {("red", "blue")}, mean_colour, fewest=5)
-    given = answer(pairing, painter, 0)
+    given = respond(pairing, painter, 0)
     row = pairing.swaps.index(("red", "blue"))
     change = mean_colour(given.other[[row]]) - mean_colour(given.true[[row]])
     assert float(ways["red", "blue"].share(change[0])) == pytest.approx(1, abs=0.1)
@@ -93,7 +99,7 @@ def test_words_rare_in_training_captions_give_no_direction(train):
 
 def test_colour_moves_are_projected_between_the_words(pairs):
     pairing = next(one for one in pairs if one.name == COLOUR)
-    change = colour_change(answer(pairing, painter, 0))
+    change = colour_change(respond(pairing, painter, 0))
     white = pairing.swaps.index(("white", "black"))
     assert float(change[white]) == pytest.approx(94.8 - 6.3, abs=1)  # L* of the two, no chroma
 
@@ -101,6 +107,6 @@ def test_colour_moves_are_projected_between_the_words(pairs):
 def test_table_has_every_kind_and_grid_every_picture(pairs, told):
     lines = effect_table(told["painter"]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [
-        f"| {name}" for name in (NONE, SHUFFLED, COLOUR, OBJECT)
+        f"| {name}" for name in (NO_CAPTION, SHUFFLED, COLOUR, OBJECT)
     ]
     assert caption_grid(pairs, painter, 0, rows=4).height > 4 * 128

@@ -1,7 +1,7 @@
 import pytest
 
 from training.experiments.captions.word_swaps import COLOURS, OBJECTS, RGB, near_miss
-from training.experiments.comparison.keyword_table import KEYWORDS, keywords_of
+from training.experiments.comparison.keywords import KEYWORDS, keywords_of
 
 
 def test_near_miss_changes_one_word_only():

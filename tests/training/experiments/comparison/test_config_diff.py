@@ -2,8 +2,7 @@ import pytest
 
 from training.common.errors import RunError
 from training.config.load import load_recipe
-from training.experiments.comparison.ablation import changes_of
-from training.experiments.comparison.config_diff import recipe_changes
+from training.experiments.comparison.config_diff import changes_of_runs, recipe_changes
 from training.runs.run_dir import RunDir
 
 NAME = "inpaint-began"
@@ -44,14 +43,14 @@ def runs(folder, data, *overrides):
 
 def test_a_run_whose_recipe_changes_nothing_is_refused(tmp_path):
     with pytest.raises(RunError, match="1: its recipe changes nothing"):
-        changes_of(runs(tmp_path, "aa", "", ""))
+        changes_of_runs(runs(tmp_path, "aa", "", ""))
 
 
 def test_a_run_on_other_data_is_refused(tmp_path):
     with pytest.raises(RunError, match="1 was trained on other data than 0"):
-        changes_of(runs(tmp_path, "ab", "", "run.seed=1"))
+        changes_of_runs(runs(tmp_path, "ab", "", "run.seed=1"))
 
 
 def test_what_each_run_changed_is_said(tmp_path, capsys):
-    changes_of(runs(tmp_path, "aa", "", "generator.settings.output=tanh"))
+    changes_of_runs(runs(tmp_path, "aa", "", "generator.settings.output=tanh"))
     assert "1: generator.settings.output: clip → tanh" in capsys.readouterr().err

@@ -9,7 +9,9 @@ from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.finished_run import write_run
 from tests.helpers.training.small_run import small_recipe
 from training.data.manifest import Manifest
-from training.experiments.comparison.systems import cell, markdown, systems
+from training.experiments.comparison.columns import Column
+from training.experiments.comparison.compare import Kind, compare
+from training.experiments.comparison.quality import quality_tables
 from training.runs.cost import run_cost, training_minutes
 from training.runs.run_dir import RunDir
 from training.trainer.run import start
@@ -41,17 +43,17 @@ def test_m_is_the_mean_over_the_last_tenth(tmp_path):
 
 def test_missing_figure_is_dash_and_empty_column_dropped():
     rows = [{"run": "a", "whole": True, "M": 0.5}, {"run": "b", "whole": True}]
-    text = markdown(rows)
+    text = quality_tables(rows)
     assert "| b | – |" in text
     assert "PSNR" not in text
-    assert cell("minutes", 25.04) == "25.0"
+    assert Column("minutes", "minutes", 1).cell({"minutes": 25.04}) == "25.0"
 
 
 @pytest.fixture(scope="module")
 def found(prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("systems")
     start(small_recipe("run.steps=2", "keep.every=0"), [prepared], folder / "run", no_progress)
-    systems([folder / "run"], folder / "systems.json", count=8)
+    compare([folder / "run"], folder / "systems.json", kind=Kind.SYSTEMS, count=8)
     return folder
 
 
@@ -59,7 +61,7 @@ def test_systems_table_comes_as_json_markdown_and_pictures(found):
     row = json.loads((found / "systems.json").read_text())["results"]["rows"][0]
     assert row["pictures"] == 8
     assert row["hole_psnr"] > 0
-    assert f"{row['hole_psnr']:.1f}" in (found / "systems.md").read_text()
+    assert f"{row['hole_psnr']:.2f}" in (found / "systems.md").read_text()
     assert Image.open(found / "systems.png").height > 3 * 64  # context, the run, real
 
 
@@ -71,4 +73,4 @@ def test_run_without_checkpoint_is_named(tmp_path, prepared):
     record["data"] = {str(prepared): Manifest.load(prepared).digest}
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match="no checkpoint in"):
-        systems([tmp_path / "run"], tmp_path / "systems.json")
+        compare([tmp_path / "run"], tmp_path / "systems.json", kind=Kind.SYSTEMS)

@@ -11,14 +11,14 @@ from training import cli
 from training.common.errors import PreparedDataError
 from training.config.load import load_recipe
 from training.experiments.captions.caption_interpolation import (
-    along_captions,
+    amplified_difference,
     caption_path,
-    change,
-    moved,
+    generate_along_captions,
+    measure_moves,
 )
-from training.experiments.captions.sentences import said
+from training.experiments.captions.sentences import same_sentence
 from training.experiments.latents.arithmetic import arithmetic
-from training.experiments.latents.contexts import along_noise, made_part, surroundings
+from training.experiments.latents.contexts import generate_rows, generated_part, held_out_contexts
 from training.experiments.latents.interpolation import interpolation
 from training.inference.generate import generate
 from training.runs.load_run import load_run
@@ -66,11 +66,11 @@ def test_interpolation_measures_both_ways_between_the_same_ends(name, runs, tmp_
 
 def test_path_pictures_equal_those_of_each_noise(runs):
     run = load_run(runs / "filling")
-    batch, texts = surroundings(run, 2, None, "train", seed=1)
+    batch, texts = held_out_contexts(run, 2, None, "train", seed=1)
     noise = run.noise(6).unflatten(0, (2, 3))
-    made = along_noise(run, batch, noise)
+    made = generate_rows(run, batch, noise)
     assert torch.equal(made[:, 2], generate(run.generator, batch, noise[:, 2]))
-    assert len(texts) == 2 and made_part(run, made).shape == (2, 3, 3, 32, 32)
+    assert len(texts) == 2 and generated_part(run, made).shape == (2, 3, 3, 32, 32)
 
 
 @pytest.mark.parametrize("name", ["whole", "filling"])
@@ -94,10 +94,12 @@ def test_caption_path_moves_the_fill_to_the_other(runs, tmp_path):
 
 def test_along_captions_nothing_but_the_caption_changes(runs):
     run = load_run(runs / "filling")
-    batch, _ = surroundings(run, 2, None, "train", seed=1)
+    batch, _ = held_out_contexts(run, 2, None, "train", seed=1)
     other = batch._replace(caption=batch.caption.flip(0))
     noise = run.noise(2)
-    made = along_captions(run, batch, torch.stack([batch.caption, other.caption], dim=1), noise)
+    made = generate_along_captions(
+        run, batch, torch.stack([batch.caption, other.caption], dim=1), noise
+    )
     assert torch.equal(made[:, 0], generate(run.generator, batch, noise))
     assert torch.equal(made[:, 1], generate(run.generator, other, noise))
 
@@ -105,7 +107,7 @@ def test_along_captions_nothing_but_the_caption_changes(runs):
 def test_caption_and_noise_moves_are_mean_levels():
     along = torch.tensor([10, 12, 20]).byte().view(1, 3, 1, 1, 1).expand(2, 3, 3, 4, 4)
     draws = torch.tensor([50, 55, 50]).byte().view(1, 3, 1, 1, 1).expand(2, 3, 3, 4, 4)
-    found = moved(along, draws)
+    found = measure_moves(along, draws)
     assert (found["from_start"], found["steps"]) == ([0, 2, 10], [2, 8])
     assert found["noise"] == {"mean": 5, "low": 5, "high": 5}
 
@@ -113,7 +115,7 @@ def test_caption_and_noise_moves_are_mean_levels():
 def test_a_change_is_amplified_around_mid_grey():
     first = torch.tensor([100, 100, 100]).byte().view(1, 3, 1, 1)
     last = torch.tensor([100, 102, 60]).byte().view(1, 3, 1, 1)
-    assert change(first, last).flatten().tolist() == [128, 144, 0]
+    assert amplified_difference(first, last).flatten().tolist() == [128, 144, 0]
 
 
 class Letters:
@@ -129,7 +131,7 @@ def encoder(fingerprint):
 
 def test_a_sentence_given_is_embedded_for_every_context(runs, monkeypatch):
     monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:test"))
-    end = said(load_run(runs / "filling"), "a bad cab", 3)
+    end = same_sentence(load_run(runs / "filling"), "a bad cab", 3)
     assert end.texts == ["a bad cab"] * 3
     assert end.vectors.tolist() == [[3, 2, 1, 1, 0, 0, 0, 0]] * 3
 
@@ -137,7 +139,7 @@ def test_a_sentence_given_is_embedded_for_every_context(runs, monkeypatch):
 def test_sentence_is_refused_for_another_encoder(runs, monkeypatch):
     monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:other"))
     with pytest.raises(PreparedDataError, match="embedded by another test than is here"):
-        said(load_run(runs / "filling"), "red", 3)
+        same_sentence(load_run(runs / "filling"), "red", 3)
 
 
 @pytest.mark.parametrize(

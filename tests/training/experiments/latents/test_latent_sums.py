@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from training.experiments.latents.arithmetic import EXPECTED
-from training.experiments.latents.attributes import Scale, Signs, attributes, belongs, most
+from training.experiments.latents.attributes import Scale, Signs, attributes, has_signs, strongest
 from training.experiments.latents.latent_sums import MIDDLE, add_up, jitter, triples
 
 ROUNDS = 4
@@ -46,7 +46,7 @@ def test_groups_are_what_their_names_say():
 def test_sum_of_linear_latents_gives_the_known_picture():
     sums, means, scale = summed(0.0)
     assert_close(sums.middles, paint(means[:, 0] - means[:, 1] + means[:, 2]))
-    assert belongs(scale.standard(attributes(sums.middles)), EXPECTED).all()
+    assert has_signs(scale.standard(attributes(sums.middles)), EXPECTED).all()
 
 
 def test_linear_generator_gives_the_same_sum_in_pixels():
@@ -70,5 +70,5 @@ def test_attributes_are_luma_and_red_less_blue():
 
 def test_attribute_ranking_uses_the_weaker_attribute():
     standard = torch.tensor([[9.0, 0.1], [1, 1], [2, 2], [-3, 3]])
-    assert most(standard, Signs(1, 1), 2).tolist() == [2, 1]
-    assert belongs(standard, Signs(-1, 1)).tolist() == [False, False, False, True]
+    assert strongest(standard, Signs(1, 1), 2).tolist() == [2, 1]
+    assert has_signs(standard, Signs(-1, 1)).tolist() == [False, False, False, True]

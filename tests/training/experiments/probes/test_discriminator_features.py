@@ -12,7 +12,7 @@ from tests.training.experiments.untrained import untrained
 from training.common.errors import SourceError
 from training.experiments.probes.discriminator_features import discriminator_features, gain
 from training.experiments.probes.labelled import draw_cifar10
-from training.experiments.probes.learnt_features import anew, features
+from training.experiments.probes.learnt_features import extract_features, fresh_discriminator
 from training.experiments.probes.linear_probe import probe
 from training.runs.load_run import load_run
 
@@ -66,9 +66,9 @@ def shades(count, side=32):
 )
 def test_features_are_pooled_levels_or_the_code(name, dimensions, side, prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / name, prepared, name))
-    found = features(loaded.discriminator, shades(3, side), DIM)
+    found = extract_features(loaded.discriminator, shades(3, side), DIM)
     assert found.shape == (3, dimensions)
-    alone = features(loaded.discriminator, shades(3, side)[:1], DIM)
+    alone = extract_features(loaded.discriminator, shades(3, side)[:1], DIM)
     torch.testing.assert_close(alone, found[:1])
 
 
@@ -112,6 +112,6 @@ def test_features_are_compared_with_pixels_and_random_ones(cifar, prepared, tmp_
 
 def test_random_discriminator_has_same_shape_but_other_weights(prepared, tmp_path):
     loaded = load_run(untrained(tmp_path / "run", prepared, "dcgan"))
-    trained, fresh = loaded.discriminator.state_dict(), anew(loaded, 5).state_dict()
+    trained, fresh = loaded.discriminator.state_dict(), fresh_discriminator(loaded, 5).state_dict()
     assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in fresh.items()}
     assert not torch.equal(trained["judge.weight"], fresh["judge.weight"])

@@ -8,7 +8,7 @@ from PIL import Image
 
 from models.generators import GENERATORS
 from models.runtime.bundle import BundleConfig, save_bundle
-from training.experiments.sweeps.engine_benchmark import distance, engines, times
+from training.experiments.sweeps.engine_benchmark import distance, engines, time_in_turn
 
 SETTINGS = {"caption_dim": 3, "width": 8, "decoder_width": 8, "caption_code": 4, "noise_dim": 4}
 
@@ -41,5 +41,5 @@ def test_half_the_time_is_twice_as_fast():
     def work(size):
         return lambda _: [i * i for i in range(size)]
 
-    told = times({"torch": work(40_000), "fast": work(20_000)})
+    told = time_in_turn({"torch": work(40_000), "fast": work(20_000)})
     assert 1.5 < told["fast"]["times_torch"] < 2.7

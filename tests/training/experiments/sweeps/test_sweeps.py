@@ -86,7 +86,7 @@ def made_up(gamma, diversity, kid):
 
 def test_diversity_trend_with_gamma_uses_rank_correlation():
     rows = [made_up(0.3, 0.2, 3.0), made_up(0.5, 0.4, 2.0), made_up(0.7, 0.5, 2.5)]
-    found = gammas.rising(rows, 0)
+    found = gammas.correlations(rows, 0)
     assert found["diversity_rises"]
     assert found["ends_apart"]
     rhos = [found[name]["rho"] for name in ("diversity", "kid", "loss_real")]
@@ -95,7 +95,7 @@ def test_diversity_trend_with_gamma_uses_rank_correlation():
 
 def test_diversity_falling_at_the_end_has_not_risen():
     rows = [made_up(0.3, 0.4, 3.0), made_up(0.5, 0.3, 2.0), made_up(0.7, 0.35, 2.5)]
-    found = gammas.rising(rows, 0)
+    found = gammas.correlations(rows, 0)
     assert not found["diversity_rises"]
     assert not found["ends_apart"]
 

@@ -4,9 +4,18 @@ import torch
 from models.geometry import hole_mask, paste
 from tests.helpers.training.tensors import mean_colour
 from training.evaluation.dataset import EvaluationSet
-from training.experiments.comparison.keywords import EVERYTHING, FEWEST, by_keyword, keyword_rows
-from training.experiments.comparison.measuring import FIGURES, measure
-from training.experiments.comparison.side_by_side import figures_table, side_by_side
+from training.experiments.comparison.fills import (
+    METRICS,
+    figures_table,
+    measure_fills,
+    paired_figures,
+)
+from training.experiments.comparison.keywords import (
+    ALL_PICTURES,
+    MIN_PICTURES,
+    by_keyword,
+    keyword_rows,
+)
 from training.metrics.pixels import hole_psnr
 from training.metrics.seam import seam_ratio, square_gradient, square_ratio
 
@@ -31,13 +40,13 @@ def keep(shift=0):
 
 
 def measured(fill, pictures):
-    return measure(fill, pictures, mean_colour, mean_colour(pictures.pixels), draws=2, seed=0)
+    return measure_fills(fill, pictures, mean_colour, mean_colour(pictures.pixels), draws=2, seed=0)
 
 
 def test_real_centre_is_perfect_and_its_draws_equal(pictures):
-    found = {k: float(v.mean()) for k, v in measured(keep(), pictures).figures.items()}
+    found = {k: float(v.mean()) for k, v in measured(keep(), pictures).values.items()}
     assert found.pop("hole_psnr") == pytest.approx(83.0, abs=0.1)
-    near = dict.fromkeys(FIGURES, 0) | dict.fromkeys(
+    near = dict.fromkeys((column.key for column in METRICS), 0) | dict.fromkeys(
         ("ssim", "seam_ratio", "square_ratio", "contrast"), 1
     )
     assert found == pytest.approx({k: v for k, v in near.items() if k in found}, abs=1e-6)
@@ -46,7 +55,7 @@ def test_real_centre_is_perfect_and_its_draws_equal(pictures):
 def test_mean_seam_over_pictures_is_the_table_ratio(pictures):
     found = measured(keep(40), pictures)
     composites = pictures.composites(found.fills)
-    assert float(found.figures["seam_ratio"].mean()) == pytest.approx(
+    assert float(found.values["seam_ratio"].mean()) == pytest.approx(
         seam_ratio(composites, pictures.pixels)
     )
 
@@ -55,12 +64,12 @@ def test_draws_differ_by_how_far_they_are_apart(pictures):
     def fill(seen, vectors, seed):
         return torch.full((len(seen), 3, 32, 32), 10 * seed, dtype=torch.uint8)
 
-    assert measured(fill, pictures).figures["draws_differ_levels"].tolist() == [10] * COUNT
+    assert measured(fill, pictures).values["draws_differ_levels"].tolist() == [10] * COUNT
 
 
 def test_runs_are_compared_picture_by_picture(pictures):
     both = {"good": measured(keep(), pictures), "off": measured(keep(9), pictures)}
-    told = side_by_side(both, seed=0)
+    told = paired_figures(both, seed=0)
     by_hand = hole_psnr(both["off"].fills, pictures.centres) - hole_psnr(
         both["good"].fills, pictures.centres
     )
@@ -89,9 +98,14 @@ def test_brightness_offset_gives_exactly_that_square_gradient():
 
 
 def test_mean_of_a_keyword_matches_hand_count():
-    captions = [["a dog"]] * FEWEST + [["a cliff"]] * FEWEST + [["a piano"]] * 3 + [["a kitchen"]]
+    captions = (
+        [["a dog"]] * MIN_PICTURES
+        + [["a cliff"]] * MIN_PICTURES
+        + [["a piano"]] * 3
+        + [["a kitchen"]]
+    )
     values = torch.arange(len(captions), dtype=torch.float64)
     told = by_keyword(keyword_rows(captions), {"run": {"hole_psnr": values}}, seed=0)
-    assert [*told] == ["rocks", EVERYTHING, "dogs"]  # the easiest first, indoors too few
-    assert told["dogs"]["pictures"] == FEWEST
-    assert told["dogs"]["runs"]["run"]["hole_psnr"]["mean"] == (FEWEST - 1) / 2
+    assert [*told] == ["rocks", ALL_PICTURES, "dogs"]  # the easiest first, indoors too few
+    assert told["dogs"]["pictures"] == MIN_PICTURES
+    assert told["dogs"]["runs"]["run"]["hole_psnr"]["mean"] == (MIN_PICTURES - 1) / 2
