@@ -38,6 +38,8 @@ def sections(command: Any, context: typer.Context) -> Iterator[str]:
     if hasattr(command, "list_commands"):
         for name in command.list_commands(context):
             sub = command.get_command(context, name)
+            if sub.hidden:  # a former name
+                continue
             yield from sections(sub, typer.Context(sub, info_name=name, parent=context))
         return
     path = context.command_path

@@ -12,6 +12,7 @@ from typing import Any
 
 import commands
 import http_api
+import layers
 import recipe_keys
 import service_settings
 
@@ -39,6 +40,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "readme": readme,
     "model-card": model_card,
     "http-api": http_api.page,
+    "layers": layers.page,
     "settings": service_settings.page,
     "service-commands": commands.service,
     "training-commands": commands.training,

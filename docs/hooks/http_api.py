@@ -43,7 +43,7 @@ def operation(method: str, path: str, item: dict[str, Any]) -> str:
 def answers(responses: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield a status and its meaning, with the problems it may be."""
     for status, response in responses.items():
-        text = response.get("description", "")
+        text = response.get("description", "").rstrip(".") + "."
         if headers := response.get("headers"):
             text += " Headers: " + ", ".join(f"`{name}`" for name in headers) + "."
         yield status, text

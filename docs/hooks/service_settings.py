@@ -8,18 +8,23 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from tables import table
 
-from service.config.settings import Settings
+from service.config.settings import RENAMED, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def page() -> str:
-    """Return a table of all settings."""
+    """Return a table of all settings, and one of their former names."""
     rows = [
         (variables(name, field), default(field.default), type_name(field), field.description or "")
         for name, field in Settings.model_fields.items()
     ]
-    return table(("variable", "default", "type", "meaning"), rows)
+    former = [(f"`CAPTIONFILL_{old}`", f"`CAPTIONFILL_{new}`") for old, new in RENAMED.items()]
+    return (
+        table(("variable", "default", "type", "meaning"), rows)
+        + "\n## Former names\n\nStill read, with a warning in the log.\n\n"
+        + table(("former", "now"), former)
+    )
 
 
 def variables(name: str, field: FieldInfo) -> str:
