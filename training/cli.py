@@ -1,5 +1,6 @@
 """`captionfill-train`: prepare, train, resume, evaluate, sample, experiment, report, export."""
 
+import json
 import logging
 import os
 import signal
@@ -17,12 +18,12 @@ from models.errors import ModelsError
 from training.common.console import is_main_process, stage_progress, step_progress
 from training.common.errors import PreparedDataError, TrainingError
 
-# Heavy imports live inside the commands, so that --help answers at once.
+# Heavy imports are inside the commands, so that --help is fast.
 
 app = typer.Typer(
-    help="Train networks that fill the hidden centre of a picture from its surroundings and a "
-    "caption.\n\nThe usual way: prepare a data set, train a recipe on it, look at the run's "
-    "samples, evaluate, export a bundle, and serve it with `captionfill serve`.",
+    help="Train networks that fill the hidden centre of an image from its surroundings and a "
+    "caption.\n\nUsual order: prepare a data set, train a recipe, look at the run's samples, "
+    "evaluate, export a bundle, and serve it with `captionfill serve`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -42,7 +43,7 @@ class SourceName(StrEnum):
 
 
 class ScorerKind(StrEnum):
-    """The four scorers, see training.scorers.train."""
+    """The scorers that `scorer` trains."""
 
     PLAIN = "plain"
     STEERING = "steering"
@@ -51,27 +52,41 @@ class ScorerKind(StrEnum):
 
 
 class Checkpoint(StrEnum):
-    """Which of a run's checkpoints."""
+    """A checkpoint of a run."""
 
     NEWEST = "newest"
     BEST = "best"
 
 
-Data = Annotated[
-    list[Path], typer.Option("--data", help="A folder that prepare wrote; repeat for several.")
-]
+Data = Annotated[list[Path], typer.Option("--data", help="A prepared folder; repeat for several.")]
 MovedData = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Where the run's prepared data is now, if it has moved; repeat."),
+    typer.Option("--data", help="Where the run's data is now, if moved; repeat for several."),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of every draw.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
 Which = Annotated[
-    Checkpoint, typer.Option("--checkpoint", help="Which of a run's: the newest or the best.")
+    Checkpoint, typer.Option("--checkpoint", help="The newest checkpoint of a run, or the best.")
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a recipe value, as run.steps=500; repeat for several."),
+    typer.Option("--set", help="Change a recipe value: run.steps=500; repeat for several."),
 ]
+
+
+Trackers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-with",
+        metavar="TRACKER",
+        help="Send metrics to tensorboard (the default), wandb, mlflow, trackio, comet_ml, aim, "
+        "clearml, dvclive or swanlab; repeat for several.",
+    ),
+]
+
+
+def with_trackers(overrides: list[str] | None, trackers: list[str] | None) -> list[str]:
+    """Return the overrides of a recipe, with those of `--log-with`."""
+    return [*(overrides or []), *([f"run.trackers={json.dumps(trackers)}"] if trackers else [])]
 
 
 @app.command()
@@ -80,20 +95,19 @@ def prepare(
     source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
     size: Annotated[
-        int, typer.Option(min=32, max=4096, help="Side of the pictures; over 64 leaves crop room.")
+        int,
+        typer.Option(min=32, max=4096, help="Side of the images; over 64 for crops."),
     ] = 64,
     encoder: Annotated[
         str | None, typer.Option(help="sentence-transformers model name or folder.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many pictures a split.")
-    ] = None,
-    shard_images: Annotated[int, typer.Option(min=1, help="Most pictures in a shard.")] = 5000,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most images per split.")] = None,
+    shard_images: Annotated[int, typer.Option(min=1, help="Most images per shard.")] = 5000,
 ) -> None:
     """Read a captioned data set, resize it, embed its captions, and write sharded Parquet.
 
-    Broken pictures are named, counted and passed over. The result loads in one line with Hugging
-    Face datasets: load_dataset("OUT").
+    Images that cannot be read are named, counted and skipped. The result loads with Hugging Face
+    datasets: load_dataset("OUT").
     """
     from models.captions import DEFAULT_ENCODER
     from training.data.prepare import prepare as run
@@ -110,7 +124,7 @@ def prepare(
             progress=progress,
         )
     counts = ", ".join(f"{name}: {count['images']:,}" for name, count in manifest.splits.items())
-    typer.echo(f"{out}: {counts} pictures; {len(manifest.passed_over)} passed over")
+    typer.echo(f"{out}: {counts} images; {len(manifest.passed_over)} skipped")
 
 
 @app.command()
@@ -121,19 +135,19 @@ def train(
     run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
     init_from: Annotated[
-        Path | None,
-        typer.Option("--from", help="A bundle whose weights the generator begins with."),
+        Path | None, typer.Option("--from", help="A bundle to take the generator's weights from.")
     ] = None,
+    trackers: Trackers = None,
 ) -> None:
     """Train a recipe in a new run directory.
 
     The directory gets the resolved recipe, a log (log.jsonl, TensorBoard), sample grids and
-    checkpoints. Ctrl-C leaves a checkpoint; `resume` goes on from it.
+    checkpoints. Ctrl-C saves a checkpoint; `resume` continues from it.
     """
     from training.config.load import load_recipe
     from training.trainer.run import start
 
-    chosen = load_recipe(recipe, overrides)
+    chosen = load_recipe(recipe, with_trackers(overrides, trackers))
     with step_progress(chosen.run.steps) as progress:
         start(chosen, data, run, progress, init_from=init_from)
     if is_main_process():
@@ -142,25 +156,27 @@ def train(
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run directory to go on with.")],
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
     overrides: Set = None,
     data: MovedData = None,
     init_from: Annotated[
         Path | None,
-        typer.Option("--from", help="Where the bundle that the run begins with is now."),
+        typer.Option("--from", help="Where the bundle that the run was started from is now."),
     ] = None,
+    trackers: Trackers = None,
 ) -> None:
-    """Go on with a run from its newest checkpoint, exactly as if it had never stopped.
+    """Continue a run from its newest checkpoint, exactly as if it had not been interrupted.
 
-    --set run.steps=N goes on for longer than the run was planned for. What does not fit is refused
-    before the run directory is changed.
+    --set run.steps=N trains longer than planned. Changes that do not fit are refused before the
+    run directory is changed.
     """
     from training.runs.run_dir import RunDir
     from training.trainer.run import resume as go_on
 
-    steps = RunDir.open(run).with_overrides(0, overrides or []).recipe.run.steps
+    changes = with_trackers(overrides, trackers)
+    steps = RunDir.open(run).with_overrides(0, changes).recipe.run.steps
     with step_progress(steps) as progress:
-        go_on(run, overrides or [], progress, data=data or (), init_from=init_from)
+        go_on(run, changes, progress, data=data or (), init_from=init_from)
     if is_main_process():
         typer.echo(f"{run}: done; look at {run / 'samples'}")
 
@@ -171,30 +187,30 @@ def export(
     bundle: Annotated[Path, typer.Argument(help="Folder to write the bundle to.")],
     name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
     evaluation: Annotated[
-        list[Path] | None, typer.Option(help="JSON of evaluate, for the card; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="JSON of evaluate for the card; repeat for several."),
     ] = None,
     scorer: Annotated[
-        Path | None, typer.Option(help="A plain scorer's weights, to rank fills with.")
+        Path | None, typer.Option(help="Weights of a plain scorer, which ranks fills.")
     ] = None,
     guidance: Annotated[
         float | None,
-        typer.Option(min=0, help="How far past its caption a fill goes; 1 is as trained."),
+        typer.Option(min=0, help="Guidance scale of the caption; 1 is as trained."),
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="Of the noise; less keeps fills near their mean, 1 is as trained."
-        ),
+        typer.Option(min=0, help="Noise scale; 0 gives the mean prediction, 1 is as trained."),
     ] = None,
     notes: Annotated[
-        Path | None, typer.Option(help="Markdown to put on the card, for the usual warnings.")
+        Path | None,
+        typer.Option(help="Markdown for the card, instead of the usual warnings."),
     ] = None,
     checkpoint: Which = Checkpoint.NEWEST,
     data: MovedData = None,
 ) -> None:
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card.
 
-    An older bundle in its place is replaced when the new one is complete, and not by an error.
+    An older bundle is replaced when the new one is complete; an error leaves it.
     """
     from training.inference.export import export as write
     from training.runs.run_dir import RunDir
@@ -217,10 +233,10 @@ def export(
 
 @app.command()
 def scorer(
-    kind: Annotated[ScorerKind, typer.Argument(help="Which one.")],
+    kind: Annotated[ScorerKind, typer.Argument(help="Kind of scorer.")],
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="safetensors file to write.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 256 pictures.")] = 1300,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of 256 images.")] = 1300,
     seed: Seed = 0,
 ) -> None:
     """Train a scorer that tells how well a picture's centre fits a caption.
@@ -248,11 +264,12 @@ def scorer(
 
 @app.command()
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run directory.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle or run directory.")],
     data: Data,
-    json: Annotated[Path, typer.Option(help="Result; Markdown and a grid go beside it.")],
+    json: Annotated[Path, typer.Option(help="JSON to write; Markdown and a grid go beside it.")],
     split: Annotated[
-        str | None, typer.Option(help="Such as dev; by default what each folder holds out.")
+        str | None,
+        typer.Option(help="Such as dev; by default the held-out split of each."),
     ] = None,
     against: Annotated[
         list[Path] | None,
@@ -273,7 +290,7 @@ def evaluate(
     ] = "auto",
     checkpoint: Which = Checkpoint.NEWEST,
 ) -> None:
-    """Measure a bundle beside the classical methods, on the same pictures in one run.
+    """Measure a bundle and the classical methods on the same images.
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
@@ -299,21 +316,22 @@ def evaluate(
 
 @app.command()
 def sample(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, or a run directory.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle or run directory.")],
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
-    split: Annotated[str, typer.Option(help="Which split.")] = "train",
-    rows: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 16,
+    split: Annotated[str, typer.Option(help="Split of the data.")] = "train",
+    rows: Annotated[int, typer.Option(min=1, help="Number of images.")] = 16,
     seed: Seed = 0,
     checkpoint: Which = Checkpoint.NEWEST,
     temperature: Annotated[
-        list[float] | None, typer.Option(min=0, max=1, help="A column for each; may be repeated.")
+        list[float] | None,
+        typer.Option(min=0, max=1, help="Noise scales, a column each."),
     ] = None,
 ) -> None:
-    """Draw a grid: context, fills with the true, no and a wrong caption, and the real picture.
+    """Write a grid: context, fills with the true, no and a wrong caption, and the real image.
 
-    With --temperature a column for each, all with the true caption. Of a run that makes whole
-    pictures, a row is eight of them and a real one.
+    With --temperature there is a column for each, with the true caption. For an unconditional
+    system a row is eight generated images and a real one.
     """
     from training.inference.sample import write_samples
 
@@ -332,13 +350,13 @@ def sample(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories, done or under way.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run directories, finished or running.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="HTML page to write.")],
 ) -> None:
-    """Show a run, or several side by side, on one HTML page that needs nothing else.
+    """Write one HTML page about a run, or about several side by side.
 
-    Curves from the log, sample grids, what the guards found, evaluations that lie in the run
-    directory, recipe, environment and data.
+    It has curves of the log, sample grids, monitors' findings, evaluations in the run directory,
+    recipe, environment and data. It loads nothing from elsewhere.
     """
     from training.reporting.html_report import write_report
 
@@ -351,7 +369,7 @@ def report(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def experiment(context: typer.Context) -> None:
-    """Look into runs: interpolation, sweeps, what captions do, … (experiment --help lists them)."""
+    """Run an experiment on runs: interpolation, sweeps, …; experiment --help lists them."""
     from training.experiments import app as experiments
 
     experiments()(args=context.args, prog_name="captionfill-train experiment")
@@ -359,7 +377,7 @@ def experiment(context: typer.Context) -> None:
 
 @contextmanager
 def as_bundle(place: Path, checkpoint: Checkpoint, data: Sequence[Path]) -> Iterator[Path]:
-    """Give a bundle's folder; a run directory is exported to a temporary one."""
+    """Yield a bundle's folder; a run directory is exported to a temporary one."""
     from training.inference.export import export as write
     from training.runs.run_dir import RECORD
 
@@ -372,24 +390,24 @@ def as_bundle(place: Path, checkpoint: Checkpoint, data: Sequence[Path]) -> Iter
 
 
 def interrupt(number: int, _frame: object) -> None:
-    """Turn a signal into what Ctrl-C raises."""
+    """Raise KeyboardInterrupt for a signal."""
     raise KeyboardInterrupt(number)
 
 
 def main() -> None:
-    """Run the command line; an error of the user's is one line, without a traceback."""
+    """Run the command line; print a user's error as one line, without a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # Read when torch is first imported. Threads that spin for the next piece of work keep the
-    # core from whoever runs beside, themselves included: steps were ten times slower then.
+    # Read when torch is first imported. Threads that spin while they wait take the cores from
+    # other processes and from each other: steps were ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # `docker stop` and job schedulers send SIGTERM: a training then leaves a checkpoint, as it
-    # does on Ctrl-C, even where the shell started it with SIGINT ignored.
+    # `docker stop` and job schedulers send SIGTERM: a training saves a checkpoint, as on Ctrl-C,
+    # also where the shell started it with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:
         app()
     except (TrainingError, ModelsError) as error:
-        # What stops ranks stops them all, but for their data, which each reads by itself.
+        # Errors stop all ranks, and rank 0 prints them; but each rank reads its data itself.
         if is_main_process() or isinstance(error, PreparedDataError):
             typer.echo(f"captionfill-train: {error}", err=True)
         sys.exit(1)

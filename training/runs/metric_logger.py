@@ -62,7 +62,7 @@ def start_tracker(name: str, run: RunDir, step: int) -> Any:
 
     kind = LOGGER_TYPE_TO_CLASS[name]
     if name == TENSORBOARD:
-        tracker = kind(TENSORBOARD, run.folder, purge_step=step)
+        tracker = kind(TENSORBOARD, run.folder, purge_step=step + 1)
     elif kind.requires_logging_directory:
         tracker = kind(run.folder.resolve().name, run.folder)
     else:
