@@ -1,7 +1,7 @@
-"""Ending what is over when nobody looks: a task in every API process.
+"""A background task of every API process that expires jobs.
 
-Jobs whose deadline passed are told expired, jobs whose records Redis no longer has are told lost,
-charges for expired uploads are released, old dead letters are removed.
+It reports jobs past their deadline as expired and jobs without records in Redis as lost, releases
+the quota of expired uploads, and deletes old dead letters.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from service.queue.client import Queue
 log = logging.getLogger("captionfill.api")
 
 _PAUSE_SECONDS = 1.0
-# Unfinished jobs whose records are checked in one call; it takes Redis about a millisecond.
-_CHECKED = 100
+# Unfinished jobs that one call checks; it takes Redis about a millisecond.
+_BATCH_SIZE = 100
 
 
 class ExpirySweeper:
-    """Calls the queue's sweep and logs what it found."""
+    """Calls the queue's sweep and logs its findings."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._place = 0
+        self._cursor = 0
         self._lost: int | None = None
 
     async def sweep(self) -> None:
@@ -33,7 +33,7 @@ class ExpirySweeper:
         Raises:
             QueueUnavailable: Redis does not answer.
         """
-        self._place, expired, lost = await self._queue.sweep(self._place, _CHECKED)
+        self._cursor, expired, lost = await self._queue.sweep(self._cursor, _BATCH_SIZE)
         if expired:
             log.warning("jobs expired", extra={"jobs": expired})
         new = lost - (lost if self._lost is None else self._lost)
@@ -42,12 +42,12 @@ class ExpirySweeper:
         self._lost = lost
 
     async def run(self) -> None:
-        """Sweep until cancelled; wait out a server that is away."""
+        """Sweep until cancelled, also while Redis does not answer."""
         while True:
             try:
                 await self.sweep()
             except CaptionfillError:
-                pass  # logged with its reason where it was raised
+                pass  # logged where it was raised
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -55,7 +55,7 @@ class ExpirySweeper:
 
 @asynccontextmanager
 async def run_expiry_sweeper(queue: Queue) -> AsyncIterator[None]:
-    """Sweep in the background for as long as the context lasts."""
+    """Sweep in the background within the context."""
     task = asyncio.create_task(ExpirySweeper(queue).run())
     try:
         yield

@@ -1,7 +1,7 @@
-"""What Prometheus is told: this process's requests, and the queue as it stands in Redis.
+"""Metrics for Prometheus: the requests of this process, and the queue in Redis.
 
-The queue's figures are read at each scrape, so that any API process tells the same; where several
-are scraped, take them from one (``max`` in a query), and add up only the requests.
+The queue's metrics are read at each scrape and are equal for all API processes; if several are
+scraped, use ``max`` for them and ``sum`` for the requests.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from service.queue.stats import QueueStats
 
 
 class HttpMetrics:
-    """The requests of this process, by the template of their route, and the process itself."""
+    """Metrics of this process and of its requests, by route template."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -35,7 +35,7 @@ class HttpMetrics:
         )
         self._seconds = Histogram(
             "captionfill_http_request_seconds",
-            "From a request's headers to the end of its answer",
+            "From a request's headers to the end of its response",
             ["route"],
             buckets=names.SECONDS_BUCKETS,
             registry=self.registry,
@@ -43,29 +43,29 @@ class HttpMetrics:
         self._problems = Counter(
             "captionfill_problems", "Problem documents sent", ["problem"], registry=self.registry
         )
-        for slug in catalogue():  # a rate is only seen where there was a 0 before
+        for slug in catalogue():  # a rate needs a first value of 0
             self._problems.labels(slug)
 
-    def observe(self, exchange: RequestRecord) -> None:
-        """Count a request that is over."""
-        self._requests.labels(exchange.method, exchange.route, exchange.status).inc()
-        self._seconds.labels(exchange.route).observe(exchange.seconds)
-        if exchange.problem is not None:
-            self.reject(exchange.problem)
+    def observe(self, record: RequestRecord) -> None:
+        """Count a finished request."""
+        self._requests.labels(record.method, record.route, record.status).inc()
+        self._seconds.labels(record.route).observe(record.seconds)
+        if record.problem is not None:
+            self.count_problem(record.problem)
 
-    def reject(self, slug: str) -> None:
+    def count_problem(self, slug: str) -> None:
         """Count a problem document that was sent."""
         self._problems.labels(slug).inc()
 
 
 class QueueCollector:
-    """A state of the queue as Prometheus' metric families."""
+    """Collects the state of the queue as metric families."""
 
     def __init__(self, state: QueueStats) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Every family; nothing but ``captionfill_queue_up 0`` while Redis is away."""
+        """All families; only ``captionfill_queue_up 0`` while Redis does not answer."""
         yield GaugeMetricFamily(
             "captionfill_queue_up", "Whether Redis answers", value=self._state.up
         )
@@ -122,7 +122,7 @@ class QueueCollector:
 
 
 def scrape(http: HttpMetrics, state: QueueStats) -> CollectorRegistry:
-    """All that one scrape tells."""
+    """A registry with all metrics of one scrape."""
     registry = CollectorRegistry()
     registry.register(cast(Any, QueueCollector(state)))
     registry.register(http.registry)

@@ -15,28 +15,27 @@ class WorkerRegistry:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._beats: Mapping[str, Heartbeat] = {}
-        self._asked = float("-inf")
+        self._heartbeats: Mapping[str, Heartbeat] = {}
+        self._read_at = float("-inf")
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:
-        """What every live worker says of itself, a second old at the most."""
-        if time.monotonic() - self._asked > _MAX_AGE_SECONDS:
-            self._beats = await self._queue.workers()
-            self._asked = time.monotonic()
-        return self._beats
+        """The heartbeat of every live worker, at most a second old."""
+        if time.monotonic() - self._read_at > _MAX_AGE_SECONDS:
+            self._heartbeats = await self._queue.workers()
+            self._read_at = time.monotonic()
+        return self._heartbeats
 
     async def resolve(self, model: str) -> tuple[str, str]:
-        """Name and version of a bundle (digest and engine); those of the default for no name.
+        """The name and version (digest and engine) of a bundle; of the default for an empty name.
 
-        While no worker lives nothing is known, and any name goes: the job waits for a worker.
+        Without live workers every name is accepted, with an empty version: the job waits.
 
         Raises:
-            UnknownModel: there are workers, but none has it.
+            UnknownModel: no live worker has it.
         """
         heartbeats = await self.heartbeats()
         if not heartbeats:
             return model, ""
-        # Those that can fill first, and of them those whose bundles are the newest.
         best = _ordered(heartbeats)
         name = model or _default(best)
         for heartbeat in best:
@@ -47,18 +46,19 @@ class WorkerRegistry:
 
 
 def default_model(heartbeats: Mapping[str, Heartbeat]) -> str:
-    """The bundle that fills where a request names none; empty while no worker lives."""
+    """The bundle for requests that name none; empty without live workers."""
     return _default(_ordered(heartbeats)) if heartbeats else ""
 
 
 def _ordered(heartbeats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
+    """Healthy workers first, among them those with the newest bundles."""
     return sorted(
         heartbeats.values(), key=lambda heartbeat: (not heartbeat.is_healthy, -heartbeat.generation)
     )
 
 
 def _default(best: Sequence[Heartbeat]) -> str:
-    """The default of most of the best workers, so that there is one at a time."""
+    """The default bundle of most of the best workers."""
     first = best[0]
     votes = Counter(
         heartbeat.default

@@ -1,6 +1,6 @@
-"""API keys: a file with one JSON line a key, which holds its SHA-256 and never the key.
+"""API keys: a file with one JSON object per line, which has the SHA-256 of a key and never the key.
 
-A key has 256 random bits, so a fast hash is enough: there is nothing to guess, only to compare.
+A key has 256 random bits, so that a fast hash is safe.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ from service.auth.principal import Principal
 
 log = logging.getLogger("captionfill.keys")
 
-# How long keys that were read stay in force while the file cannot be read.
+# How long keys stay valid while the file cannot be read.
 _GRACE_SECONDS = 10.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One key. Several may have one name: rotation makes the new one before the old one goes."""
+    """One key. Several may have the same name, so that keys can be rotated without a gap."""
 
     name: str
     sha256: str
@@ -42,36 +42,36 @@ class ApiKey:
 
     @property
     def id(self) -> str:
-        """Tells keys of one name apart, and nothing of the key."""
+        """Distinguishes keys of the same name; reveals nothing of the key."""
         return self.sha256[:8]
 
     @property
-    def caller(self) -> Principal:
-        """Who comes with this key."""
+    def principal(self) -> Principal:
+        """The caller that the key authenticates."""
         return Principal(self.name, self.admin, self.rate)
 
 
 class ApiKeyFile:
-    """The keys of a file, read again whenever the file changes."""
+    """The keys of a file, which is read again when it changes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._keys: list[ApiKey] = []
         self._version: tuple[int, ...] | None = None
         self._failing_since: float | None = None
-        self._trouble = ""
+        self._problem = ""
 
     def find(self, key: str) -> Principal | None:
-        """Who comes with a key. Takes as long for a wrong key as for any of the right ones."""
+        """The caller of a key, or None. Takes the same time for all keys, valid or not."""
         digest = _digest(key)
         found = None
         for entry in self._current():
             if hmac.compare_digest(entry.sha256, digest):
-                found = entry.caller
+                found = entry.principal
         return found
 
     def read(self) -> list[ApiKey]:
-        """Every key, in the order they were made; none where there is no file.
+        """All keys in order of creation; none if there is no file.
 
         Raises:
             StartError: a line is not a key, or the file cannot be read.
@@ -86,8 +86,8 @@ class ApiKeyFile:
             raise StartError(f"{self.path} has a line that is not a key: line {damaged[0]}")
         return keys
 
-    def new(self, name: str, *, admin: bool = False, rate: float | None = None) -> str:
-        """Make a key, and return it: this is the only time it can be seen."""
+    def create(self, name: str, *, admin: bool = False, rate: float | None = None) -> str:
+        """Create a key and return it; it cannot be read again later."""
         if not _NAME.fullmatch(name):
             raise StartError(f"{name[:70]!r} is no name of a key: letters, digits and ._@- only")
         key = f"cf_{secrets.token_urlsafe(32)}"
@@ -97,71 +97,70 @@ class ApiKeyFile:
         return key
 
     def revoke(self, name: str) -> list[ApiKey]:
-        """Take away every key of a name, or the one key of an id. They stop working at once."""
+        """Delete all keys of a name, or the key of an id, at once. Returns them."""
         with self._locked():
             keys = self.read()
-            gone = [key for key in keys if name in (key.name, key.id)]
-            if not gone:
+            revoked = [key for key in keys if name in (key.name, key.id)]
+            if not revoked:
                 raise StartError(f"no key has the name or id {name!r}")
-            self._write([key for key in keys if key not in gone])
-        return gone
+            self._write([key for key in keys if key not in revoked])
+        return revoked
 
-    def look(self) -> str:
-        """Read the file where it has changed. What is wrong with it, or nothing."""
-        version = self._look()
+    def refresh(self) -> str:
+        """Read the file if it has changed. Returns a problem of the file, or an empty string."""
+        version = self._stat()
         if version != self._version or self._failing_since is not None:
             self._reload(version)
-        return self._trouble
+        return self._problem
 
     def _current(self) -> Sequence[ApiKey]:
-        self.look()
+        self.refresh()
         return self._keys
 
     def _reload(self, version: tuple[int, ...]) -> None:
-        """Take over what the file says now. What it does not say is not a key.
+        """Replace the keys by those of the file.
 
-        A damaged line is no key, and takes none of the others with it. A file that is gone leaves
-        no key. One that cannot be read, perhaps for a moment, leaves the former keys for ten
-        seconds: revoked ones must not live on because nobody can read that they are revoked.
+        A damaged line is skipped. A missing file has no keys. A file that cannot be read leaves the
+        old keys valid for ten seconds only, as some of them may have been revoked.
         """
-        trouble = ""
+        problem = ""
         try:
             self._keys, damaged = _parse(self.path.read_bytes())
             self._failing_since = None
             if damaged:
                 numbers = ", ".join(map(str, damaged[:5]))
-                trouble = f"the file of API keys has damaged lines ({numbers}); they are no keys"
+                problem = f"the file of API keys has damaged lines ({numbers}); they are ignored"
         except FileNotFoundError:
             self._keys, self._failing_since = [], None
-            trouble = "the file of API keys is missing: every key is refused"
+            problem = "the file of API keys is missing: every key is refused"
         except OSError as error:
             now = time.monotonic()
             self._failing_since = self._failing_since or now
-            trouble = f"the file of API keys cannot be read ({error.strerror})"
+            problem = f"the file of API keys cannot be read ({error.strerror})"
             if now - self._failing_since >= _GRACE_SECONDS:
                 self._keys = []
-                trouble += ": every key is refused"
+                problem += ": every key is refused"
         self._version = version
-        if trouble and trouble != self._trouble:
-            log.error("API keys", extra={"reason": trouble, "file": str(self.path)})
-        elif self._trouble and not trouble:
+        if problem and problem != self._problem:
+            log.error("API keys", extra={"reason": problem, "file": str(self.path)})
+        elif self._problem and not problem:
             log.info("API keys are read again", extra={"keys": len(self._keys)})
-        self._trouble = trouble
+        self._problem = problem
 
     @property
     def is_refusing(self) -> bool:
-        """Whether every key is refused, as there is no file or it cannot be read."""
-        return bool(self._trouble) and not self._keys
+        """Whether every key is refused, as the file is missing or cannot be read."""
+        return bool(self._problem) and not self._keys
 
-    def _look(self) -> tuple[int, ...]:
+    def _stat(self) -> tuple[int, ...]:
         try:
-            seen = self.path.stat()
+            found = self.path.stat()
         except OSError:
             return ()
-        return seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size
+        return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
     def _write(self, keys: Sequence[ApiKey]) -> None:
-        """Replace the file in one step: a reader sees the old one or the new one, whole."""
+        """Replace the file atomically."""
         fresh = self.path.with_suffix(f".{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.writelines(f"{json.dumps(asdict(key))}\n" for key in keys)
@@ -171,7 +170,7 @@ class ApiKeyFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One writer at a time, or two commands at once would lose a key."""
+        """Lock out other writers, or a key could be lost."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.with_suffix(".lock").open("w") as lock:
@@ -183,7 +182,7 @@ class ApiKeyFile:
 
 
 def _parse(text: bytes) -> tuple[list[ApiKey], list[int]]:
-    """The keys in a file, and the numbers of the lines that are none."""
+    """The keys of a file, and the numbers of its damaged lines."""
     keys, damaged = [], []
     for number, line in enumerate(text.split(b"\n"), 1):
         if line.strip():

@@ -1,4 +1,4 @@
-"""From a request's headers to its caller."""
+"""Authenticates requests by API key."""
 
 from starlette.datastructures import Headers
 
@@ -9,29 +9,29 @@ from service.config.settings import Settings
 from service.errors.access import KeyRequired
 from service.errors.capacity import NotReady
 
-# Open to everybody: probes, what problems mean, and what the API looks like.
+# Open without a key: probes, explanations of problems, and the description of the API.
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _OPEN_UNDER = ("/docs", "/problems")
 
 
 def is_open(path: str) -> bool:
-    """Whether a path is answered without a key, and beside every rate."""
+    """Whether a path needs no key and has no rate limit."""
     return path in _OPEN or any(
         path == under or path.startswith(f"{under}/") for under in _OPEN_UNDER
     )
 
 
 class Authenticator:
-    """Tells who asks. Where keys are off, everybody is the local caller."""
+    """Finds the caller of a request. Without API keys every request is the local caller's."""
 
     def __init__(self, settings: Settings) -> None:
         self.keys = ApiKeyFile(settings.keys_path) if auth_enabled(settings) else None
 
-    def caller(self, path: str, headers: Headers) -> Principal:
+    def authenticate(self, path: str, headers: Headers) -> Principal:
         """The caller of a request.
 
         Raises:
-            KeyRequired: there is no key, or no such key.
+            KeyRequired: the key is missing or unknown.
         """
         if self.keys is None:
             return LOCAL
@@ -44,33 +44,34 @@ class Authenticator:
         raise KeyRequired("this API key is not known" if key else "send an API key")
 
     def warnings(self) -> list[str]:
-        """What is wrong with the file of keys, where some of it can be used.
+        """Problems of the file of keys that leave other keys valid.
 
         Raises:
-            NotReady: every key is refused, as there is no such file or it cannot be read.
+            NotReady: every key is refused, as the file is missing or cannot be read.
         """
-        trouble = self.keys.look() if self.keys else ""
-        if trouble and self.keys and self.keys.is_refusing:
-            raise NotReady(trouble)
-        return [trouble] if trouble else []
+        problem = self.keys.refresh() if self.keys else ""
+        if problem and self.keys and self.keys.is_refusing:
+            raise NotReady(problem)
+        return [problem] if problem else []
 
 
 def check_keys(settings: Settings) -> None:
-    """Refuse to start where keys are needed and there is none, as nobody could ever get in.
+    """Refuse to start if API keys are required and there is none.
 
     Raises:
-        StartError: with the command that makes a key.
+        StartError: names the command that creates a key.
     """
     if auth_enabled(settings) and not ApiKeyFile(settings.keys_path).read():
         address = settings.published_on or settings.host
         raise StartError(
-            f"{address} can be reached by others, so API keys are on, and {settings.keys_path} has "
-            "none: make one with `captionfill keys new NAME`, or set CAPTIONFILL_AUTH=off"
+            f"{address} is reachable from other hosts, so API keys are required, and "
+            f"{settings.keys_path} has none: create one with "
+            "`captionfill keys new NAME`, or set CAPTIONFILL_AUTH=off"
         )
 
 
 def _key(headers: Headers) -> str:
-    """The key of a request, in either of the two customary places; empty where there is none."""
+    """The key in `Authorization: Bearer` or `X-API-Key`; empty if there is none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()

@@ -1,4 +1,4 @@
-"""Who asks, and whether this service asks who."""
+"""The caller of a request, and whether API keys are required."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -9,12 +9,12 @@ from service.errors.access import AdminOnly
 
 @dataclass(frozen=True)
 class Principal:
-    """The client behind a request: the owner of its jobs.
+    """The authenticated caller of a request, who owns its jobs.
 
     Attributes:
-        name: of its API key; "local" where keys are off.
-        admin: whether it may see and change what belongs to the service.
-        rate: requests a second that its key allows, 0 for any; None for the setting.
+        name: of its API key; "local" without API keys.
+        admin: whether it may administer the service.
+        rate: requests per second that its key allows, 0 for no limit; None for the default.
     """
 
     name: str
@@ -22,14 +22,14 @@ class Principal:
     rate: float | None = None
 
     def check_admin(self) -> None:
-        """Raise `AdminOnly` unless the caller is an administrator."""
+        """Raise `AdminOnly` if the caller is not an administrator."""
         if not self.admin:
             raise AdminOnly(f"the key {self.name!r} is not an administrator's")
 
 
-# Where keys are off, whoever can connect may do everything.
+# Without API keys every client may do everything.
 LOCAL = Principal("local", admin=True)
-# Where keys are on, whoever asks for what is open to everybody. No key can have this name.
+# With API keys, a request without key for an open path. No key can have this name.
 ANONYMOUS = Principal("(anonymous)")
 
 
@@ -39,12 +39,12 @@ def auth_enabled(settings: Settings) -> bool:
 
 
 def is_private(settings: Settings) -> bool:
-    """Whether only this host can connect."""
+    """Whether the service is reachable from this host only."""
     return is_loopback(settings.published_on or settings.host)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address, or a name, is this host's own. A name to be resolved is not trusted."""
+    """Whether an address or name is the loopback interface. Names are not resolved."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -25,7 +25,7 @@ def new(
     old one by its id (`captionfill keys list`).
     """
     file = ApiKeyFile(load_settings().keys_path)
-    print(file.new(name, admin=admin, rate=rate))
+    print(file.create(name, admin=admin, rate=rate))
     print(f"kept as a hash in {file.path}; this is the only time it is shown", file=sys.stderr)
 
 

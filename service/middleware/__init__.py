@@ -1,1 +1,1 @@
-"""What every request passes before its route: who asks, how often, how much, and from where."""
+"""ASGI middleware around every route: admission, rates, body limits, hosts, request ids."""

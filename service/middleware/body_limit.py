@@ -1,7 +1,8 @@
-"""Request bodies: read no further than their limits, and put away where nobody reads them."""
+"""Request bodies: limits of size, time and memory, and draining of bodies that nobody reads."""
 
 import asyncio
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,19 +12,57 @@ from service.config.settings import Settings
 from service.errors.capacity import TooManyAtOnce, UploadsFull
 from service.errors.requests import BodyTooLarge, UploadTooSlow
 from service.errors.responses import respond, route_path
-from service.middleware.caller_limits import OVERHEAD, ByteBudget
 
-_LIMITS = (BodyTooLarge, UploadTooSlow, TooManyAtOnce, UploadsFull)
-_LINGER_SECONDS = 2.0
-_LINGER_BYTES = 16 * 2**20
+# What a form may have beside its picture [bytes]: boundaries, headers, a caption.
+OVERHEAD = 64 * 1024
+_LIMIT_ERRORS = (BodyTooLarge, UploadTooSlow, TooManyAtOnce, UploadsFull)
+_DRAIN_SECONDS = 2.0
+_DRAIN_BYTES = 16 * 2**20
+
+
+class ByteBudget:
+    """Limits the bytes of all open request bodies, in memory or on disk.
+
+    A body may be in memory as a whole once it has arrived, so spooling does not lift the limit. One
+    caller may use half of it, and always enough for one body of the largest size.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        largest = max(settings.max_bytes, *settings.body_limits.values(), 0) + OVERHEAD
+        self._limit = max(settings.max_upload_bytes, largest)
+        self._caller_limit = max(self._limit // 2, largest)
+        self._reserved = 0
+        self._by_caller: Counter[str] = Counter()
+
+    def reserve(self, caller: str, count: int) -> None:
+        """Reserve bytes for a body.
+
+        Raises:
+            TooManyAtOnce: the caller's share is used up.
+            UploadsFull: the whole budget is.
+        """
+        if self._by_caller[caller] + count > self._caller_limit:
+            raise TooManyAtOnce(
+                f"at most {self._caller_limit:,} bytes of one caller's uploads at once"
+            )
+        if self._reserved + count > self._limit:
+            raise UploadsFull(f"at most {self._limit:,} bytes of uploads are open at once")
+        self._reserved += count
+        self._by_caller[caller] += count
+
+    def release(self, caller: str, count: int) -> None:
+        """Release reserved bytes."""
+        self._reserved -= count
+        self._by_caller[caller] -= count
+        if not self._by_caller[caller]:
+            del self._by_caller[caller]
 
 
 class BodyLimit:
-    """Ends a request whose body is too large, too slow, or too much beside the others in hand.
+    """Ends a request whose body is too large or too slow, or exceeds the budget of bytes.
 
-    This is the one place where bodies are limited, for every route. They are counted as they
-    arrive, so a missing or lying Content-Length gains nothing. A route that takes n times the
-    bytes gives n times the seconds.
+    All routes' bodies are limited here. Bytes are counted as they arrive, so a missing or wrong
+    Content-Length changes nothing. A route with n times the size limit has n times the time limit.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -32,61 +71,65 @@ class BodyLimit:
         self._budget = ByteBudget(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with its body watched."""
+        """Pass the request on with a limited body."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        usual = self._settings.max_bytes
-        limit = max(usual, self._settings.body_limits.get(route_path(scope).rstrip("/"), 0))
-        room = _Room(self._budget, scope.get("state", {}).get("caller_id", ""), limit)
-        body = _Watched(receive, send, room, self._settings.upload_timeout * limit / usual)
+        default = self._settings.max_bytes
+        limit = max(default, self._settings.body_limits.get(route_path(scope).rstrip("/"), 0))
+        caller = scope.get("state", {}).get("caller_id", "")
+        reservation = _Reservation(self._budget, caller, limit)
+        timeout = self._settings.upload_timeout * limit / default
+        body = _LimitedBody(receive, send, reservation, timeout)
         try:
-            room.announce(Headers(scope=scope).get("content-length", ""))
+            reservation.reserve_declared(Headers(scope=scope).get("content-length", ""))
             await self._app(scope, body.receive, body.send)
-        except _LIMITS as error:
+        except _LIMIT_ERRORS as error:
             body.error = body.error or error
         finally:
-            room.close()
+            reservation.release()
             if body.error is not None and not body.started:
                 await respond(scope, body.error)(scope, receive, send)
 
 
-class _Room:
-    """The room that one body takes: what it announces at once, what exceeds that as it comes."""
+class _Reservation:
+    """The bytes reserved for one body: its declared length, then what exceeds that."""
 
     def __init__(self, budget: ByteBudget, caller: str, limit: int) -> None:
         self._budget, self._caller, self._limit = budget, caller, limit
         self._reserved = self._arrived = 0
 
-    def announce(self, length: str) -> None:
-        """Reserve what a Content-Length says, or raise before anything is read."""
-        if length.isdecimal():
-            self._grow(int(length[:20]))
+    def reserve_declared(self, content_length: str) -> None:
+        """Reserve the declared length, or raise before anything is read."""
+        if content_length.isdecimal():
+            self._grow(int(content_length[:20]))
 
     def add(self, count: int) -> None:
-        """Count bytes that have arrived."""
+        """Count arrived bytes."""
         self._arrived += count
         if self._arrived > self._reserved:
             self._grow(self._arrived)
 
-    def close(self) -> None:
-        """Give all of it back."""
+    def release(self) -> None:
+        """Release everything."""
         self._budget.release(self._caller, self._reserved)
         self._reserved = 0
 
     def _grow(self, total: int) -> None:
         if total > self._limit + OVERHEAD:
-            raise BodyTooLarge(f"at most {self._limit:,} bytes are taken")
+            raise BodyTooLarge(f"the body may have at most {self._limit:,} bytes")
         self._budget.reserve(self._caller, total - self._reserved)
         self._reserved = total
 
 
-class _Watched:
-    """A body that is counted and timed. Once it has failed, the failure is the only answer."""
+class _LimitedBody:
+    """A counted body with a deadline. After an error nothing but the error is sent."""
 
-    def __init__(self, receive: Receive, send: Send, room: _Room, seconds: float) -> None:
-        self._receive, self._send, self._room = receive, send, room
-        self._deadline = asyncio.get_running_loop().time() + seconds
-        self._seconds = seconds
+    def __init__(
+        self, receive: Receive, send: Send, reservation: _Reservation, timeout: float
+    ) -> None:
+        self._receive, self._send, self._reservation = receive, send, reservation
+        self._deadline = asyncio.get_running_loop().time() + timeout
+        self._timeout = timeout
         self._complete = False
         self.error: CaptionfillError | None = None
         self.started = False
@@ -94,30 +137,30 @@ class _Watched:
     async def receive(self) -> Message:
         if self.error is not None:
             raise self.error
-        if self._complete:  # what comes now is that the client left: no deadline for that
+        if self._complete:  # only a disconnection can follow, which has no deadline
             return await self._receive()
         try:
-            message = await self._next()
-        except _LIMITS as error:
+            message = await self._receive_in_time()
+        except _LIMIT_ERRORS as error:
             self.error = error
             raise
         self._complete = not message.get("more_body", False)
         return message
 
-    async def _next(self) -> Message:
-        late = UploadTooSlow(f"the body took over {self._seconds:g} s")
+    async def _receive_in_time(self) -> Message:
+        late = UploadTooSlow(f"the body took over {self._timeout:g} s")
         try:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError as error:
             raise late from error
-        if asyncio.get_running_loop().time() > self._deadline:  # it never had to wait
+        if asyncio.get_running_loop().time() > self._deadline:  # asyncio checks only when it waits
             raise late
-        self._room.add(len(message.get("body", b"")))
+        self._reservation.add(len(message.get("body", b"")))
         return message
 
     async def send(self, message: Message) -> None:
-        # A framework may have made something else of the error that it met while reading.
+        # The framework may respond to the error with one of its own.
         if self.error is not None and not self.started:
             return
         self.started = True
@@ -125,48 +168,45 @@ class _Watched:
 
 
 class DrainBody:
-    """Reads on for a while where an answer was given before the request's body had come.
+    """Reads the rest of a body for a while if the response comes before its end.
 
-    The connection is then closed. Closing it with bytes unread would reset it, and the client
-    might never see the answer; leaving it open would let a refused client send for ever.
+    The connection is then closed. Closing it with unread bytes would reset it, and the client might
+    never see the response; leaving it open would let a refused client send for ever.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and put the rest of its body away."""
+        """Pass the request on, and drain its body."""
         if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             return await self._app(scope, receive, send)
-        read = False
+        complete = False
 
-        async def watch() -> Message:
-            nonlocal read
+        async def watched_receive() -> Message:
+            nonlocal complete
             message = await receive()
-            read = not message.get("more_body", False)
+            complete = not message.get("more_body", False)
             return message
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start" and not read:
+        async def draining_send(message: Message) -> None:
+            is_last = message["type"] == "http.response.body" and not message.get("more_body")
+            if message["type"] == "http.response.start" and not complete:
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
-            elif (
-                message["type"] == "http.response.body"
-                and not message.get("more_body")
-                and not read
-            ):
+            elif is_last and not complete:
                 await send({**message, "more_body": True})
-                await _drain(watch, lambda: read)
+                await _drain(watched_receive, lambda: complete)
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        return await self._app(scope, watch, answer)
+        return await self._app(scope, watched_receive, draining_send)
 
 
-async def _drain(receive: Receive, done: Any) -> None:
-    left = _LINGER_BYTES
+async def _drain(receive: Receive, is_complete: Callable[[], bool]) -> None:
+    left = _DRAIN_BYTES
     try:
-        async with asyncio.timeout(_LINGER_SECONDS):
-            while left > 0 and not done():
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0 and not is_complete():
                 left -= len((await receive()).get("body", b""))
     except TimeoutError:
         pass

@@ -1,4 +1,4 @@
-"""What browsers let the scripts of allowed origins send, and what those may read."""
+"""CORS: which requests scripts of other origins may send, and which response headers they read."""
 
 import re
 
@@ -8,12 +8,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 ALLOWED_METHODS = ("GET", "HEAD", "POST", "DELETE")
-# Beside those that the routes read: credentials, ids for logs and traces, and what OpenAI's client
-# sets in every browser that lets it.
+# Beside those that the routes read: credentials, ids for logs and traces, and a header that
+# OpenAI's client sets in browsers that allow it.
 ALLOWED_HEADERS = (
     "Authorization", "X-API-Key", "X-Request-Id", "traceparent", "tracestate", "User-Agent",
 )  # fmt: skip
-# What OpenAI's client sends of its own accord; nothing of it is read here.
+# OpenAI's client sends these; they are ignored.
 _ALLOWED_BY_PREFIX = re.compile(r"(x-stainless|openai)-[a-z0-9-]+", re.IGNORECASE)
 EXPOSED_HEADERS = (
     "Accept-Encoding", "Allow", "Content-Disposition", "ETag", "Location", "Preference-Applied",
@@ -28,8 +28,8 @@ class Cors(CORSMiddleware):
     """Starlette's CORS, which also allows headers by their prefix.
 
     Args:
-        app: what is behind it.
-        origins: whose scripts may use the service; ``*`` for any.
+        app: the wrapped application.
+        origins: of allowed scripts; ``*`` for any.
         request_headers: names of the headers that the routes read.
     """
 
@@ -42,21 +42,21 @@ class Cors(CORSMiddleware):
             allow_methods=ALLOWED_METHODS,
             allow_headers=(*ALLOWED_HEADERS, *request_headers),
             expose_headers=EXPOSED_HEADERS,
-            # A page of a public address asks for it where the service has a private one. Which
-            # pages may, the operator has said with the origins.
+            # Browsers require it of a service with a private address for pages of public ones.
+            # The allowed origins already restrict the pages.
             allow_private_network=True,
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Answer a preflight; requested headers with an allowed prefix are echoed in it."""
+        """Respond to a preflight; requested headers with an allowed prefix are allowed, too."""
         names = [name.strip() for name in request_headers.get(_REQUESTED, "").split(",")]
         known = [name for name in names if _ALLOWED_BY_PREFIX.fullmatch(name)]
         if not known:
             return super().preflight_response(request_headers)
-        asked = MutableHeaders(raw=list(request_headers.raw))
-        del asked[_REQUESTED]
+        remaining = MutableHeaders(raw=list(request_headers.raw))
+        del remaining[_REQUESTED]
         if others := [name for name in names if name not in known]:
-            asked[_REQUESTED] = ",".join(others)
-        response = super().preflight_response(asked)
+            remaining[_REQUESTED] = ",".join(others)
+        response = super().preflight_response(remaining)
         response.headers[_ALLOWED] = ", ".join([response.headers[_ALLOWED], *known])
         return response

@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET (RFC 9110, 9.3.2): the same status and headers, and no content."""
+"""HEAD for every GET route (RFC 9110, 9.3.2): the same status and headers, and no content."""
 
 from contextlib import suppress
 
@@ -7,9 +7,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRequests:
-    """Has HEAD answered by the route of GET, and ends the response at its headers.
+    """Passes HEAD to the route of GET, and ends the response after its headers.
 
-    A stream (events, the zip of a batch) is stopped instead of being made for nobody.
+    A stream (events, the zip of a batch) is stopped.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,7 +27,7 @@ class HeadRequests:
             elif message.get("more_body"):
                 raise OSError("the response to HEAD has no content")
 
-        # From this version on, a streaming response takes an OSError for its client's leaving.
+        # From this version on, a streaming response treats an OSError as a disconnection.
         asgi = {**scope.get("asgi", {}), "spec_version": "2.4"}
         inner = {**scope, "method": "GET", "asgi": asgi}
         try:

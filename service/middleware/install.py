@@ -1,4 +1,4 @@
-"""The layers of the gate, in their order around an application."""
+"""Adds the middleware to an application, in order."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,17 +21,17 @@ def install_middleware(
     observers: Sequence[Callable[[RequestRecord], None]] = (),
     request_headers: tuple[str, ...] = (),
 ) -> None:
-    """Put the gate around an application. Starlette adds from the inside out.
+    """Add all middleware. Starlette adds from the inside out.
 
     Args:
         app: not yet started.
-        settings: of all layers.
-        observers: told of every exchange, besides the log.
+        settings: of the service.
+        observers: called with the record of every request, beside the access log.
         request_headers: names of the headers that the routes read, for CORS.
     """
     app.state.authenticator = Authenticator(settings)
     app.add_middleware(HeadRequests)
-    app.add_middleware(BodyLimit, settings=settings)  # within Doors: a body is its caller's
+    app.add_middleware(BodyLimit, settings=settings)  # inside Admission: it needs the caller
     app.add_middleware(Admission, settings=settings, authenticator=app.state.authenticator)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins, request_headers=request_headers)

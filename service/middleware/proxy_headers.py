@@ -1,7 +1,7 @@
-"""What a reverse proxy in front of the service says of the client and of the public address.
+"""Headers of a reverse proxy: the client's address and the public scheme, host and path.
 
-``X-Forwarded-*`` is believed of trusted proxies alone: anybody could send it. Of several values the
-last one counts, which the proxy itself added; those before it are the client's.
+``X-Forwarded-*`` is read only from trusted proxies, as any client could send it. Of several values
+the last one is used, which the proxy added; the client may have sent those before it.
 """
 
 import re
@@ -13,15 +13,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.config.settings import ROOT_PATH, Settings
 
-_LONGEST = 200
+_MAX_PREFIX = 200
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 
 
 class ProxyHeaders:
     """Puts the client's address, the public scheme and host, and the root path into the scope.
 
-    The root path is X-Forwarded-Prefix, else the setting. As ASGI has it, ``path`` then begins with
-    it, whether or not the proxy has taken it off.
+    The root path is X-Forwarded-Prefix, else the setting. As ASGI requires, ``path`` then begins
+    with it, whether or not the proxy removed it.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -34,7 +34,7 @@ class ProxyHeaders:
         self._forwarded = ProxyHeadersMiddleware(app, trusted_hosts=networks)  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, as its client sent it."""
+        """Pass the request on as the client sent it to the proxy."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,7 +63,7 @@ class ProxyHeaders:
 
 
 def _plain(host: str) -> str:
-    """An IPv4 address as itself where a dual-stack socket tells it as ``::ffff:192.0.2.1``."""
+    """An IPv4 address that a dual-stack socket reports as ``::ffff:192.0.2.1``."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -78,13 +78,13 @@ def _last(headers: Headers, name: str) -> str:
 
 
 def _prefix(headers: Headers) -> str:
-    """The prefix in X-Forwarded-Prefix; empty where there is none, or no safe one."""
+    """The prefix in X-Forwarded-Prefix; empty if it is missing or unsafe."""
     prefix = _last(headers, "x-forwarded-prefix").rstrip("/")
-    return prefix if len(prefix) <= _LONGEST and ROOT_PATH.fullmatch(prefix) else ""
+    return prefix if len(prefix) <= _MAX_PREFIX and ROOT_PATH.fullmatch(prefix) else ""
 
 
 def _set_host(scope: Scope, headers: Headers) -> None:
-    """Let Host be the name by which the client knows the service."""
+    """Replace Host by the public name of the service."""
     host = _last(headers, "x-forwarded-host")
     if host and _HOST.fullmatch(host):
         MutableHeaders(scope=scope)["host"] = host

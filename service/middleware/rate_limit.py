@@ -1,6 +1,6 @@
-"""How often a caller may ask: a token bucket in Redis, which every API process shares.
+"""Rate limits: one token bucket per caller in Redis, shared by all API processes.
 
-By the server's clock, and in one script: two processes never give the same token twice.
+A script takes tokens by the clock of Redis, so that two processes never take the same token.
 """
 
 import math
@@ -19,12 +19,11 @@ from service.redis.errors import RedisErrorLog
 
 _RATE_WITH_KEYS = 20.0
 _WAIT_SECONDS = 2
-# Each is used for well under a millisecond at a time.
 _CONNECTIONS = 16
 
 # KEYS: bucket. ARGV: tokens a second, most tokens.
-# Returns 1 where a token was there, and the tokens left in thousandths. An idle bucket is full,
-# so it is forgotten when it would be.
+# Returns whether a token was taken (1 or 0), and the thousandths of tokens left. A bucket expires
+# when it is full again.
 TAKE_SCRIPT = """
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -46,12 +45,12 @@ return {taken, math.floor(tokens * 1000)}
 
 @dataclass(frozen=True)
 class Allowance:
-    """What a caller's bucket allows.
+    """The state of a caller's bucket.
 
     Attributes:
-        rate: tokens a second.
-        burst: most tokens.
-        tokens: left, parts of one too.
+        rate: tokens per second.
+        burst: size of the bucket, in tokens.
+        tokens: left in it.
     """
 
     rate: float
@@ -69,13 +68,13 @@ class Allowance:
         }
 
     @property
-    def wait(self) -> int:
-        """Whole seconds until there is a token."""
+    def retry_after(self) -> int:
+        """Seconds until there is a token, rounded up."""
         return max(1, math.ceil((1 - self.tokens) / self.rate))
 
 
 class RateLimiter:
-    """Lets a caller in, or tells when to come back."""
+    """Takes a token for each request."""
 
     def __init__(self, settings: Settings) -> None:
         self._default = _default_rate(settings)
@@ -93,8 +92,11 @@ class RateLimiter:
         self._errors = RedisErrorLog()
         self._take = self._redis.register_script(TAKE_SCRIPT)
 
-    async def admit(self, caller: Principal, address: str) -> Allowance | None:
-        """Take a token of the caller's, or, without keys, of the address's. None: no limit.
+    async def acquire(self, caller: Principal, address: str) -> Allowance | None:
+        """Take a token from the bucket of the caller, or without keys of the address.
+
+        Returns:
+            The state of the bucket; None if there is no limit.
 
         Raises:
             TooManyRequests: there is no token.
@@ -111,7 +113,7 @@ class RateLimiter:
             raise QueueUnavailable("the queue does not answer") from error
         allowance = Allowance(rate, self._burst, left / 1000)
         if not taken:
-            headers = {"Retry-After": str(allowance.wait), **allowance.headers}
+            headers = {"Retry-After": str(allowance.retry_after), **allowance.headers}
             raise TooManyRequests(f"at most {rate:g} requests a second", headers)
         return allowance
 
@@ -121,13 +123,13 @@ class RateLimiter:
 
 
 def caller_id(caller: Principal, address: str) -> str:
-    """Whom limits count a request for: its key's name, or without a key its address."""
+    """The identity that limits apply to: the key's name, or without a key the address."""
     by_key = caller is not LOCAL and caller is not ANONYMOUS
     return f"key:{caller.name}" if by_key else f"address:{address_group(address)}"
 
 
 def address_group(address: str) -> str:
-    """Whom an address stands for: one of IPv4 for itself, one of IPv6 for its /64."""
+    """The address that limits apply to: an IPv4 address itself, or the /64 of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:

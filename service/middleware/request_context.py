@@ -1,6 +1,6 @@
-"""The outermost layer of a request: its id, its headers, its line in the log, and its last resort.
+"""The outermost middleware: request id, common headers, access log, and unexpected errors.
 
-Pure ASGI, so that bodies stream through it in both directions.
+Pure ASGI, so that bodies are streamed in both directions.
 """
 
 import logging
@@ -31,7 +31,7 @@ _HEADERS = {
 
 
 class RequestContext:
-    """Names each request, gives its answer the headers of all, and tells the observers of it."""
+    """Gives each request an id, adds headers to its response, and calls the observers."""
 
     def __init__(
         self, app: ASGIApp, observers: Sequence[Callable[[RequestRecord], None]] = ()
@@ -40,50 +40,50 @@ class RequestContext:
         self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; an error that nobody foresaw becomes a problem document here."""
+        """Pass the request on; an unexpected error becomes a problem document here."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         name = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = name
-        exchange = RequestRecord(_method(scope))
+        record = RequestRecord(_method(scope))
         start = time.perf_counter()
 
-        async def answer(message: Message) -> None:
-            _note(exchange, message)
+        async def recording_send(message: Message) -> None:
+            _update(record, message)
             if message["type"] == "http.response.start":
-                _dress(message, name)
+                _add_headers(message, name)
             await send(message)
 
         headers = {"traceparent": Headers(scope=scope).get("traceparent", "")}
-        with logs.bound(request_id=name), request_span(exchange.method, headers) as finish:
+        with logs.bound(request_id=name), request_span(record.method, headers) as finish:
             try:
-                await self._app(scope, receive, answer)
+                await self._app(scope, receive, recording_send)
             except ClientDisconnect:
-                log.info("client left")
+                log.info("client disconnected")
             except Exception:
-                if exchange.status:  # half an answer is out: the server cuts the connection
+                if record.status:  # the response has begun: the server closes the connection
                     raise
-                log.exception("unforeseen")
-                await respond(scope, RuntimeError())(scope, receive, answer)
+                log.exception("unexpected error")
+                await respond(scope, RuntimeError())(scope, receive, recording_send)
             finally:
-                exchange.seconds = time.perf_counter() - start
-                exchange.route = getattr(scope.get("route"), "path", "none")
-                exchange.problem = scope["state"].get("problem")
-                finish(exchange.route, exchange.status, name)
+                record.seconds = time.perf_counter() - start
+                record.route = getattr(scope.get("route"), "path", "none")
+                record.problem = scope["state"].get("problem")
+                finish(record.route, record.status, name)
                 for observe in self._observers:
-                    observe(exchange)
+                    observe(record)
 
 
-def write_access_log(exchange: RequestRecord) -> None:
-    """One line a request: no query, no caption, no address. Probes are told at level DEBUG."""
-    level = logging.DEBUG if exchange.route in ("/healthz", "/readyz", "/metrics") else logging.INFO
+def write_access_log(record: RequestRecord) -> None:
+    """Log one line per request: no query, no caption, no address. Probes are logged at DEBUG."""
+    level = logging.DEBUG if record.route in ("/healthz", "/readyz", "/metrics") else logging.INFO
     facts = {
-        "method": exchange.method,
-        "route": exchange.route,
-        "status": exchange.status,
-        "ms": round(exchange.seconds * 1000, 1),
-        "bytes": exchange.bytes,
-        "problem": exchange.problem,
+        "method": record.method,
+        "route": record.route,
+        "status": record.status,
+        "ms": round(record.seconds * 1000, 1),
+        "bytes": record.bytes,
+        "problem": record.problem,
     }
     log.log(
         level, "request", extra={name: fact for name, fact in facts.items() if fact is not None}
@@ -91,7 +91,7 @@ def write_access_log(exchange: RequestRecord) -> None:
 
 
 def _request_id(headers: Headers) -> str:
-    """The client's own id where it is a sane one, for its log and ours to agree; else a new one."""
+    """The client's id if it is valid, so that both logs agree; else a new one."""
     given = headers.get("x-request-id", "")
     return given if _ID.fullmatch(given) else uuid4().hex
 
@@ -101,13 +101,13 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in known else "other"
 
 
-def _note(exchange: RequestRecord, message: Message) -> None:
+def _update(record: RequestRecord, message: Message) -> None:
     if message["type"] == "http.response.start":
-        exchange.status = message["status"]
-    exchange.bytes += len(message.get("body", b""))
+        record.status = message["status"]
+    record.bytes += len(message.get("body", b""))
 
 
-def _dress(message: Message, name: str) -> None:
+def _add_headers(message: Message, name: str) -> None:
     headers = MutableHeaders(scope=message)
     headers["X-Request-Id"] = name
     for header, value in _HEADERS.items():

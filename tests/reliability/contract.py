@@ -28,7 +28,7 @@ PHASES = ("examples", "coverage", "fuzzing", "stateful")
 def settings(folder: Path) -> tuple[dict[str, str], Path]:
     """Settings of a service with keys, and a file with two callers of it for schemathesis."""
     keys, users = folder / "keys.jsonl", folder / "users.json"
-    made = {name: ApiKeyFile(keys).new(name, admin=True, rate=None) for name in CALLERS}
+    made = {name: ApiKeyFile(keys).create(name, admin=True, rate=None) for name in CALLERS}
     headers = {name: {"name": "X-API-Key", "value": key} for name, key in made.items()}
     entries = [{"name": name, "fixedHeaders": [header]} for name, header in headers.items()]
     users.write_text(json.dumps({"auth": entries}))

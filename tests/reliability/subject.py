@@ -43,7 +43,7 @@ class Subject(Cluster):
 def subject(folder: Path, fault: str = "", **settings: str) -> Iterator[tuple[Subject, str]]:
     """A running service with one API and one worker, and a key for it."""
     keys = folder / "keys.jsonl"
-    key = ApiKeyFile(keys).new("suite")
+    key = ApiKeyFile(keys).create("suite")
     chosen = {"AUTH": "on", "KEYS_FILE": str(keys), "RATE_LIMIT": "0", **PATIENCE, **settings}
     with Subject(folder, chosen) as cluster:
         cluster.fault = fault

@@ -1,17 +1,16 @@
-"""Tells a client that has ended its sending side from one that has left.
+"""Distinguishes a client that has ended its sending side from one that has disconnected.
 
-Both look alike: the end of the stream. A client that reads on (``shutdown(SHUT_WR)``) is due its
-answer; one that has closed its socket is not, and its job should reach no model. They differ in
-what their system says to bytes that arrive: to a closed socket it answers with a reset, at which
-the next write fails. So interim responses are sent (100, which a client of HTTP/1.1 must be able
-to skip: RFC 9110, 15.2) until the answer begins, whose own writes then tell. Clients of HTTP/1.0
-may not be sent any: they are waited for during a fixed time.
+Both send the end of the stream. A client that still reads (``shutdown(SHUT_WR)``) gets its
+response; for one that has closed its socket, the job is cancelled. The system of a closed socket
+answers received bytes with a reset, and the next write fails. So interim responses are sent (100,
+which HTTP/1.1 clients must ignore: RFC 9110, 15.2) until the response begins. HTTP/1.0 clients
+accept none: for them the request is cancelled after a fixed time.
 """
 
 import asyncio
 from collections.abc import Callable
 
-# One probe draws the reset and the next one fails: a client that left is known after 0.75 s.
+# One probe causes the reset and the next one fails: a disconnection is detected after 0.75 s.
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.25, 8.0
 _HTTP_1_0_SECONDS = 2.0
 
@@ -21,8 +20,8 @@ class PeerProbe:
 
     Args:
         loop: of the connection.
-        interim: sends an interim response; None where the client's version knows none.
-        give_up: called once in the place of probes that cannot be sent.
+        interim: sends an interim response; None for HTTP/1.0.
+        give_up: called once, instead of probes, for HTTP/1.0.
     """
 
     def __init__(
@@ -39,11 +38,11 @@ class PeerProbe:
             self._timer = loop.call_later(self._pause, self._probe)
 
     def stop(self) -> None:
-        """Probe no more."""
+        """Stop probing."""
         self._timer.cancel()
 
     def _probe(self) -> None:
-        # Scheduled first: a failing write ends the connection, and that stops the probe.
+        # Scheduled first: a failing write ends the connection, which stops the probe.
         self._pause = min(2 * self._pause, _LONGEST_SECONDS)
         self._timer = self._loop.call_later(self._pause, self._probe)
         if self._interim is not None:

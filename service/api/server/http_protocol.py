@@ -1,8 +1,8 @@
-"""What a connection may do before it is a request: uvicorn's HTTP/1.1, with deadlines and limits.
+"""uvicorn's HTTP/1.1 protocol with timeouts and limits for a connection.
 
-uvicorn waits for ever for a request's headers and for a client to take its answer on, and answers
-some malformed requests with a traceback in the log. Here each of these ends with a problem
-document, or at least with the connection.
+uvicorn waits without limit for the headers of a request and for a client to read its response, and
+logs a traceback for some malformed requests. Here each of these ends with a problem document, or
+with the end of the connection.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from service.errors.requests import HeadersTooLarge, HeadersTooSlow, MalformedHt
 
 log = logging.getLogger("captionfill.api")
 
-_LINGER_SECONDS = 1.0
-# What a client that has just connected has to begin its request when the server ends.
-_FIRST_WORDS_SECONDS = 3.0
+_DRAIN_SECONDS = 1.0
+# How long a new connection may take to send its first request when the server shuts down.
+_FIRST_REQUEST_SECONDS = 3.0
 # Empty lines that are skipped before a request line (RFC 9112, 2.2: at least one).
 _MAX_EMPTY_LINES = 16
 _CUT_SHORT = "the connection ended in the middle of the request"
@@ -36,11 +36,11 @@ _CUT_SHORT = "the connection ended in the middle of the request"
 def guarded_protocol(
     settings: Settings, observe: Callable[[str], None] = lambda _: None
 ) -> type[H11Protocol]:
-    """The protocol class for these settings: uvicorn makes one for each connection.
+    """A protocol class with these settings; uvicorn makes an instance for each connection.
 
     Args:
         settings: with the limits.
-        observe: told the slug of every problem that is answered here.
+        observe: called with the slug of every problem that is sent here.
     """
     limits = {
         "header_timeout": settings.header_timeout,
@@ -68,30 +68,30 @@ class GuardedProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.conn: _Connection = _Connection(self.header_bytes)
-        self._headers_due: asyncio.TimerHandle | None = None
-        self._answer_due: asyncio.TimerHandle | None = None
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self._refused = False
         self._half_closed = False
         self._probe: PeerProbe | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock for the first request."""
+        """Start the timer for the headers of the first request."""
         super().connection_made(transport)
-        self._watch_headers()
+        self._update_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop every clock."""
+        """Stop all timers."""
         self.resume_writing()
-        _cancel(self._headers_due)
+        _cancel(self._header_timer)
         if self._probe is not None:
             self._probe.stop()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """The client sends no more: what it has asked for in full is still answered.
+        """The client has ended its sending side; a complete request is still answered.
 
         Returns:
-            True to keep the connection open for the answer.
+            True to keep the connection open for the response.
         """
         if self._refused or not self.transport.can_write_eof():  # TLS has no half-closed state
             return None
@@ -103,11 +103,11 @@ class GuardedProtocol(H11Protocol):
         elif self._probe is None:
             old = self.scope["http_version"] == "1.0"
             interim = None if old else self._send_interim
-            self._probe = PeerProbe(self.loop, interim, self._give_up)
+            self._probe = PeerProbe(self.loop, interim, self._abort_unanswered)
         return True
 
     def on_response_complete(self) -> None:
-        """Go on to the next request; after the last one of a half-closed connection, close."""
+        """Continue with the next request; close a half-closed connection after the last one."""
         super().on_response_complete()
         if not self._half_closed or self.transport.is_closing():
             return
@@ -117,59 +117,59 @@ class GuardedProtocol(H11Protocol):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the request has been refused: what then comes is thrown away."""
+        """Parse received bytes; after a refused request they are discarded."""
         if not self._refused:
             super().data_received(data)
-            self._watch_headers()
+            self._update_header_timer()
 
     def shutdown(self) -> None:
-        """End after the answer that is due, as uvicorn does; but not before anything was asked.
+        """Close after the current response, as uvicorn does; wait a little for a first request.
 
-        A connection may be taken in a moment before the server ends, with its request on the way:
-        closed at once, as if it were idle, it would lose that request.
+        A connection may be accepted just before the shutdown, with its request still in transit;
+        uvicorn would close it as idle.
         """
         if self.cycle is None:
-            self.loop.call_later(_FIRST_WORDS_SECONDS, super().shutdown)
+            self.loop.call_later(_FIRST_REQUEST_SECONDS, super().shutdown)
         else:
             super().shutdown()
 
     def pause_writing(self) -> None:
-        """The client takes its answer on too slowly: from here on, its time runs."""
+        """The client reads too slowly: start the write timer."""
         super().pause_writing()
-        self._answer_due = self.loop.call_later(self.write_timeout, self.transport.abort)
+        self._write_timer = self.loop.call_later(self.write_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
-        _cancel(self._answer_due)
+        """The client reads again: stop the write timer."""
+        _cancel(self._write_timer)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what h11 could not read."""
+        """Respond to a request that h11 could not parse."""
         if self.conn.too_large:
-            self._refuse(HeadersTooLarge(f"at most {self.header_bytes:,} bytes are taken"))
+            self._refuse(HeadersTooLarge(f"at most {self.header_bytes:,} bytes are allowed"))
         else:
-            self._refuse(MalformedHttp("this is no HTTP/1.1 request"))
+            self._refuse(MalformedHttp("this is not an HTTP/1.1 request"))
 
-    def _watch_headers(self) -> None:
-        """Let the clock run while headers are due. Between requests uvicorn's own one runs."""
+    def _update_header_timer(self) -> None:
+        """Run the timer while headers are expected. Between requests uvicorn's own timer runs."""
         due = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
         if not due:
-            _cancel(self._headers_due)
-            self._headers_due = None
-        elif self._headers_due is None:
-            self._headers_due = self.loop.call_later(self.header_timeout, self._too_slow)
+            _cancel(self._header_timer)
+            self._header_timer = None
+        elif self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_timeout, self._headers_timed_out)
 
-    def _too_slow(self) -> None:
+    def _headers_timed_out(self) -> None:
         if self.conn.trailing_data[0]:
             self._refuse(HeadersTooSlow(f"the headers took over {self.header_timeout:g} s"))
-        else:  # nothing was ever asked
+        else:  # the client has sent nothing
             self.transport.close()
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     def _is_incomplete(self) -> bool:
-        """Whether a part of a request has come and the rest has not."""
+        """Whether a request has arrived in part."""
         state = self.conn.their_state
         return state is h11.SEND_BODY or (state is h11.IDLE and bool(self.conn.trailing_data[0]))
 
@@ -178,26 +178,26 @@ class GuardedProtocol(H11Protocol):
             interim = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
             self.transport.write(self.conn.send(interim))
 
-    def _give_up(self) -> None:
-        """Take a half-closed client for gone, unless its answer has begun: writing it will tell."""
+    def _abort_unanswered(self) -> None:
+        """Close a half-closed connection unless its response has begun; writes detect that."""
         if self._is_answering() and not self.cycle.response_started:
             self.transport.abort()
 
     def _refuse(self, error: CaptionfillError) -> None:
-        """Answer with a problem where there is still room for an answer, and close."""
+        """Send a problem document if no response has begun, and close."""
         self._refused = True
         log.info("refused", extra={"problem": error.slug})
         self.observe(error.slug)
-        running = self._is_answering()
-        if running:  # the route must not answer as well
+        is_answering = self._is_answering()
+        if is_answering:  # the route must not respond as well
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        half_answered = running and self.cycle.response_started
-        if half_answered or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        has_begun = is_answering and self.cycle.response_started
+        if has_begun or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
         self._send_problem(error)
-        self._close_gently()
+        self._close_after_drain()
 
     def _send_problem(self, error: CaptionfillError) -> None:
         body = json.dumps(error.problem()).encode()
@@ -206,30 +206,31 @@ class GuardedProtocol(H11Protocol):
             (b"content-length", str(len(body)).encode()),
             (b"connection", b"close"),
         ]
-        answer = h11.Response(status_code=error.status, headers=headers)
-        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+        response = h11.Response(status_code=error.status, headers=headers)
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))
 
-    def _close_gently(self) -> None:
-        """Read on for a moment: to close with bytes unread would destroy the answer on its way."""
+    def _close_after_drain(self) -> None:
+        """Discard input for a moment; closing with unread bytes would reset the connection."""
         if self._half_closed or not self.transport.can_write_eof():
             self.transport.close()
             return
         try:
             self.transport.write_eof()
-        except OSError:  # the client reset the connection while the answer was written
+        except OSError:  # the client reset the connection meanwhile
             self.transport.close()
         else:
-            self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+            self.loop.call_later(_DRAIN_SECONDS, self.transport.close)
 
 
 class _Connection(h11.Connection):
-    """h11's connection; it limits headers that came in one piece, too.
+    """h11's connection with more of RFC 9112.
 
-    It skips empty lines before a request line and knows absolute-form targets, which h11 does not.
+    It limits headers that arrive in one piece, too, skips empty lines before a request line, and
+    supports absolute-form targets.
 
     Attributes:
-        too_large: what was wrong with the last event is its size.
+        too_large: whether the last error was about size.
     """
 
     def __init__(self, header_bytes: int) -> None:
@@ -258,7 +259,7 @@ class _Connection(h11.Connection):
         return event
 
     def _skip_empty_lines(self) -> None:
-        # h11 has no public way to take bytes back out of its buffer.
+        # h11 has no public method that removes bytes from its buffer.
         while self._empty_lines < _MAX_EMPTY_LINES:
             received = self.trailing_data[0]
             length = 2 if received[:2] == b"\r\n" else 1 if received[:1] == b"\n" else 0
@@ -269,6 +270,5 @@ class _Connection(h11.Connection):
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
-    """Stop a clock, if it runs."""
     if timer is not None:
         timer.cancel()

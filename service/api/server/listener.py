@@ -11,10 +11,10 @@ _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind and listen. ``::`` takes IPv4 connections as well, as IPv4-mapped addresses.
+    """Bind and listen. ``::`` also accepts IPv4 connections, as IPv4-mapped addresses.
 
     Raises:
-        StartError: the address is unknown or not of this machine, or the port is taken.
+        StartError: the address is unknown or not of this host, or the port is in use.
     """
     try:
         family, *_, address = _resolve(host, port)
@@ -25,10 +25,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def inherit(descriptor: int) -> socket.socket:
-    """The listening socket that the parent process handed over.
+    """The listening socket that the parent process passed.
 
     Raises:
-        StartError: the descriptor is not one.
+        StartError: the descriptor is not a socket.
     """
     try:
         inherited = socket.socket(fileno=descriptor)

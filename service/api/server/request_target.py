@@ -9,10 +9,10 @@ _SCHEME = re.compile(rb"https?://", re.IGNORECASE)
 
 
 def origin_form(request: h11.Request) -> h11.Request:
-    """The request with a path for its target, and the target's authority for its Host.
+    """The request in origin form: its target is a path, its Host the authority of the old target.
 
-    RFC 9112 has a server ignore the Host header beside an absolute-form target, so that whatever
-    checks hosts looks at the authority that the target names. Other targets stay as they are.
+    RFC 9112 requires that a server ignores the Host header beside an absolute-form target. Other
+    targets are unchanged.
 
     Raises:
         h11.RemoteProtocolError: the target has no authority, one with user information, or a
@@ -22,7 +22,7 @@ def origin_form(request: h11.Request) -> h11.Request:
         return request
     parts = _ABSOLUTE.fullmatch(request.target)
     if parts is None:
-        raise h11.RemoteProtocolError("the request target is no absolute URI of a server")
+        raise h11.RemoteProtocolError("the request target is not an absolute URI of a server")
     authority, path = parts.groups()
     if not path.startswith(b"/"):
         path = b"*" if request.method == b"OPTIONS" and not path else b"/" + path

@@ -1,4 +1,4 @@
-"""The API as a server process: uvicorn, with the gate's protocol."""
+"""Runs the API in uvicorn, with the protocol of `http_protocol`."""
 
 import resource
 import signal
@@ -17,58 +17,58 @@ from service.config.settings import Settings
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which tells whoever started it when it accepts connections."""
+    """uvicorn's server; it calls back when it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve, and tell."""
+        """Start to serve, and call back."""
         await super().startup(sockets)
         if self.started:
             self._ready()
 
 
 def run_api(settings: Settings, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; requests in hand are then finished, status 0.
+    """Serve until SIGTERM or SIGINT; active requests are then finished, exit status 0.
 
     Args:
         settings: of the service.
-        ready: called once, when connections are accepted.
+        ready: called once connections are accepted.
     """
     _allow_connections()
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises it again when it has ended
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again at its end
         signal.signal(number, lambda *_: sys.exit(0))
     check_temp_folder(settings.temp_folder)
-    handed = settings.listen_fd
-    listener = listen(settings.host, settings.port) if handed is None else inherit(handed)
+    inherited = settings.listen_fd
+    listener = listen(settings.host, settings.port) if inherited is None else inherit(inherited)
     server = Server(server_config(settings), ready)
     server.run([listener])
     if not server.started:
-        raise StartError("the API could not start; the log says why")
+        raise StartError("the API could not start; see the log")
 
 
 def server_config(settings: Settings) -> uvicorn.Config:
-    """How uvicorn is to serve."""
+    """Uvicorn's configuration."""
     app = create_app(settings)
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=guarded_protocol(settings, app.state.metrics.reject),
+        http=guarded_protocol(settings, app.state.metrics.count_problem),
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # service/middleware/proxy_headers.py reads them
-        timeout_keep_alive=settings.idle_timeout,  # type: ignore[arg-type] # fractions work, too
+        timeout_keep_alive=settings.idle_timeout,  # type: ignore[arg-type] # fractions work
         timeout_graceful_shutdown=int(settings.drain_timeout),
     )
 
 
 def _allow_connections() -> None:
-    """Raise the limit of open files as far as allowed: 1,024 are few for one server's clients."""
+    """Raise the soft limit of open files to the hard one; 1,024 are too few for a server."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -137,7 +137,7 @@ def wait_for_worker(ai):
 
 def test_middleware_refusal_is_understood_by_the_client(settings, picture, tmp_path):
     guarded = settings.model_copy(update={"auth": "on", "keys_file": tmp_path / "keys.jsonl"})
-    key = ApiKeyFile(guarded.keys_path).new("ann")
+    key = ApiKeyFile(guarded.keys_path).create("ann")
     with TestClient(create_app(guarded)) as client:
         ai = openai.OpenAI(base_url="http://localhost/v1", api_key=key, http_client=client)
         with pytest.raises(openai.UnprocessableEntityError):

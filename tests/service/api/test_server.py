@@ -17,7 +17,7 @@ from tests.helpers.waiting import eventually
 # Whoever connected before the end has a minute for the first words, in place of half a second.
 PATIENT_API = """
 import service.api.server.http_protocol
-service.api.server.http_protocol._FIRST_WORDS_SECONDS = 60
+service.api.server.http_protocol._FIRST_REQUEST_SECONDS = 60
 from service.cli.main import main
 main()
 """

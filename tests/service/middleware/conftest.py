@@ -11,7 +11,6 @@ from starlette.responses import PlainTextResponse
 from captionfill.errors import CaptionfillError
 from service.api.app import REQUEST_HEADERS
 from service.errors.responses import respond
-from service.middleware.admission import caller_of
 from service.middleware.install import install_middleware
 
 
@@ -23,7 +22,7 @@ def small_app(settings, observers=()):
 
     @app.get("/whoami/{anything}")
     async def whoami(request: Request, anything: str):
-        return {"caller": caller_of(request).name, "request": request.state.request_id}
+        return {"caller": request.state.caller.name, "request": request.state.request_id}
 
     @app.post("/echo")
     async def echo(request: Request):

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture
 def key(tmp_path):
-    return ApiKeyFile(tmp_path / "keys.jsonl").new("ann")
+    return ApiKeyFile(tmp_path / "keys.jsonl").create("ann")
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_keys_are_on_where_others_can_connect(settings, on):
 
 
 def test_without_keys_everybody_is_the_local_administrator():
-    assert Authenticator(Settings()).caller("/inpaint", Headers()) == LOCAL
+    assert Authenticator(Settings()).authenticate("/inpaint", Headers()) == LOCAL
     assert LOCAL.admin
 
 
@@ -45,9 +45,9 @@ def test_without_keys_everybody_is_the_local_administrator():
     [("Authorization", "Bearer {}"), ("authorization", "bearer  {}"), ("X-API-Key", "{}")],
 )
 def test_a_key_is_read_from_either_header(elsewhere, name, form):
-    key = ApiKeyFile(elsewhere.keys_path).new("ann")
+    key = ApiKeyFile(elsewhere.keys_path).create("ann")
     headers = Headers({name: form.format(key)})
-    assert Authenticator(elsewhere).caller("/inpaint", headers).name == "ann"
+    assert Authenticator(elsewhere).authenticate("/inpaint", headers).name == "ann"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_key_is_read_from_either_header(elsewhere, name, form):
 )
 def test_missing_key_response_names_the_authentication_scheme(elsewhere, headers):
     with pytest.raises(KeyRequired) as caught:
-        Authenticator(elsewhere).caller("/inpaint", Headers(headers))
+        Authenticator(elsewhere).authenticate("/inpaint", Headers(headers))
     assert caught.value.headers["WWW-Authenticate"].startswith("Bearer")
 
 
@@ -68,22 +68,22 @@ def test_probes_and_problem_pages_need_no_key(elsewhere):
         "/docs/x",
         "/openapi.json",
     ):
-        assert not Authenticator(elsewhere).caller(path, Headers()).admin
+        assert not Authenticator(elsewhere).authenticate(path, Headers()).admin
     for path in ("/metrics", "/jobs/1", "/healthz/x", "/docsx", "//docs"):
         with pytest.raises(KeyRequired):
-            Authenticator(elsewhere).caller(path, Headers())
+            Authenticator(elsewhere).authenticate(path, Headers())
 
 
 def test_start_without_keys_is_refused_with_the_command(elsewhere):
     with pytest.raises(StartError, match="captionfill keys new NAME"):
         check_keys(elsewhere)
-    ApiKeyFile(elsewhere.keys_path).new("ann")
+    ApiKeyFile(elsewhere.keys_path).create("ann")
     check_keys(elsewhere)
 
 
 def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
     file = ApiKeyFile(tmp_path / "keys.jsonl")
-    file.new("ann")
+    file.create("ann")
     asked = Authenticator(Settings(auth="on", keys_file=file.path))
     assert asked.warnings() == [] and Authenticator(Settings(auth="off")).warnings() == []
     lines = file.path.read_bytes()

@@ -8,7 +8,8 @@ from starlette.responses import StreamingResponse
 
 from service.config.settings import Settings
 from service.errors.capacity import Busy, TooManyAtOnce, UploadsFull
-from service.middleware.caller_limits import OVERHEAD, ByteBudget, ConcurrencyLimit
+from service.middleware.admission import ConcurrencyLimit
+from service.middleware.body_limit import OVERHEAD, ByteBudget
 from tests.service.middleware.conftest import small_app
 
 FEW = {"max_bytes": 1000, "body_limits": {}}
@@ -18,16 +19,16 @@ def test_caller_gets_its_share_of_requests():
     requests = ConcurrencyLimit(Settings(max_requests=3, max_caller_requests=2))
     with ExitStack() as stack:
         for caller in ("ann", "ann", ""):
-            requests.check_room()
-            requests.check_share(caller)
-            stack.enter_context(requests.hold(caller))
+            requests.check_total()
+            requests.check_caller(caller)
+            stack.enter_context(requests.acquire(caller))
         with pytest.raises(TooManyAtOnce):
-            requests.check_share("ann")
+            requests.check_caller("ann")
         with pytest.raises(Busy):
-            requests.check_room()
-        requests.check_share("ben")
-    requests.check_room()
-    requests.check_share("ann")
+            requests.check_total()
+        requests.check_caller("ben")
+    requests.check_total()
+    requests.check_caller("ann")
 
 
 def test_memory_budget_is_shared_with_half_per_caller():

@@ -26,7 +26,7 @@ def with_limiter(settings, act, **changes):
 
 async def knock(limiter, times, caller=LOCAL, address=ADDRESS):
     """How many of some requests are let in."""
-    asked = (limiter.admit(caller, address) for _ in range(times))
+    asked = (limiter.acquire(caller, address) for _ in range(times))
     told = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(each, Allowance | TooManyRequests) for each in told)
     return sum(isinstance(each, Allowance) for each in told)
@@ -47,7 +47,7 @@ def test_tokens_come_back_at_the_rate(settings):
     async def empty_and_wait(limiter):
         await knock(limiter, 10)
         await asyncio.sleep(0.25)
-        return await limiter.admit(LOCAL, ADDRESS)
+        return await limiter.acquire(LOCAL, ADDRESS)
 
     quick = {"rate_limit": 20, "rate_burst": 5}
     assert 3 <= with_limiter(settings, empty_and_wait, **quick).tokens <= 4
@@ -55,9 +55,9 @@ def test_tokens_come_back_at_the_rate(settings):
 
 def test_caller_over_its_rate_gets_retry_after(settings):
     async def over(limiter):
-        await limiter.admit(LOCAL, ADDRESS)
+        await limiter.acquire(LOCAL, ADDRESS)
         with pytest.raises(TooManyRequests) as caught:
-            await limiter.admit(LOCAL, ADDRESS)
+            await limiter.acquire(LOCAL, ADDRESS)
         return caught.value
 
     error = with_limiter(settings, over, rate_limit=0.1, rate_burst=1)
@@ -73,7 +73,7 @@ def test_each_key_has_its_own_bucket_and_rate(settings):
         callers = Principal("ann"), Principal("ben"), Principal("cat", rate=0)
         return [
             None
-            if await limiter.admit(caller, ADDRESS) is None
+            if await limiter.acquire(caller, ADDRESS) is None
             else 1 + await knock(limiter, 5, caller)
             for caller in callers
         ]
@@ -91,7 +91,7 @@ def test_without_keys_addresses_are_told_apart(settings):
 
 def test_local_use_is_unlimited_but_keys_are_limited(settings):
     def ask(limiter):
-        return limiter.admit(Principal("ann"), ADDRESS)
+        return limiter.acquire(Principal("ann"), ADDRESS)
 
     assert with_limiter(settings, ask) is None
     assert with_limiter(settings, ask, auth="on").rate == 20
@@ -100,7 +100,7 @@ def test_local_use_is_unlimited_but_keys_are_limited(settings):
 def test_a_redis_that_is_away_is_said_so(settings):
     away = {"rate_limit": 1, "redis_url": "redis://127.0.0.1:1"}
     with pytest.raises(QueueUnavailable):
-        with_limiter(settings, lambda limiter: limiter.admit(LOCAL, ADDRESS), **away)
+        with_limiter(settings, lambda limiter: limiter.acquire(LOCAL, ADDRESS), **away)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_every_line_of_a_request_carries_its_id(behind_gate, caplog):
         behind_gate().get("/boom", headers={"X-Request-Id": "one"})
     finally:
         logger.removeHandler(handler)
-    assert [line["event"] for line in lines] == ["unforeseen", "request"]
+    assert [line["event"] for line in lines] == ["unexpected error", "request"]
     assert {line["request_id"] for line in lines} == {"one"}
 
 

@@ -68,7 +68,7 @@ def test_deleting_a_fetched_job_frees_its_bytes(settings, worker, server, keys, 
 
 def test_the_quota_holds_for_each_key_alone(settings, tmp_path, picture):
     path = tmp_path / "keys.jsonl"
-    one, other = (ApiKeyFile(path).new(name) for name in ("one", "other"))
+    one, other = (ApiKeyFile(path).create(name) for name in ("one", "other"))
     changes = {"auth": "on", "keys_file": path, "caller_bytes": room_for(1, picture)}
     with serving(settings, **changes) as client:
         statuses = [
