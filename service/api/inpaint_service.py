@@ -23,7 +23,8 @@ from service.config.settings import Settings
 from service.errors.capacity import QueueFull
 from service.errors.jobs import AnswerTimeout, JobFailed, JobGone, NoSuchJob, ResultNotReady
 from service.errors.requests import BadRequest, BodyTooLarge
-from service.queue.client import EnqueueResult, Queue
+from service.queue.client import Queue
+from service.queue.enqueue import EnqueueResult
 from service.queue.job_ids import make_job_id
 from service.queue.jobs import Job, Priority, Status
 from service.queue.task import InferenceTask, TaskFailure, TaskResult, TaskSuccess

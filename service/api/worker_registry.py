@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from service.errors.requests import UnknownModel
-from service.queue.client import Heartbeat, Queue
+from service.queue.client import Queue
+from service.queue.heartbeat import Heartbeat
 
 _MAX_AGE_SECONDS = 1.0
 

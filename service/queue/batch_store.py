@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from service.config.settings import Settings
 from service.errors.jobs import NoSuchBatch
-from service.queue.client import Queue, translate_redis_errors
+from service.queue.client import Queue
 from service.queue.jobs import State
 from service.queue.redis_keys import GROUP
 from service.queue.scripts import script
+from service.redis.errors import translate_redis_errors
 
 
 @dataclass(frozen=True)

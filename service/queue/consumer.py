@@ -1,13 +1,11 @@
-"""The queue as a worker sees it: work on lease, renewed, finished once, retaken from the dead."""
+"""The worker's client of the queue: lease tasks, renew, finish, release and reclaim them."""
 
 import json
 import logging
 import os
 import secrets
 import socket
-import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -16,296 +14,245 @@ from service.config.settings import Settings
 from service.observability.logs import describe
 from service.queue.counters import BUCKETS, Histogram, observe
 from service.queue.jobs import Priority
+from service.queue.lease import HeldLeases, Lease
 from service.queue.redis_keys import CONNECTION, GROUP, RedisKeys
 from service.queue.scripts import script
-from service.queue.task import InferenceTask, TaskFailure, TaskResult
+from service.queue.task import TaskFailure, TaskResult
 from service.redis.client import FailoverClient
 from service.redis.errors import reason_of
 
 log = logging.getLogger("captionfill.worker")
 
 _SCRIPTS = (
-    "finish",
-    "heartbeat",
-    "open",
-    "reclaim",
-    "release",
-    "renew",
-    "requeue",
-    "sweep",
-    "take",
-)
-# At most so many entries of a stream are looked at in one sweep.
-_SWEEP_MOST = 200
-_LONG_GONE_MS = 3_600_000
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Work that is this worker's until it is finished, or the worker is silent for too long."""
-
-    stream: str
-    entry: str
-    task: InferenceTask
-    task_id: str
-    priority: str
-    queue_ms: float
-    request_ids: Sequence[str] = ()
-    traceparents: Sequence[str] = ()
-
-    @property
-    def images(self) -> int:
-        """How many images the model makes for it."""
-        return self.task.images
+    "finish", "heartbeat", "open", "reclaim", "release", "renew", "requeue", "sweep", "take",
+)  # fmt: skip
+_SWEEP_LIMIT = 200  # entries of each stream in one sweep
+_IDLE_CONSUMER_MS = 3_600_000
 
 
 class Consumer:
-    """A worker's side of the queue. Methods raise redis-py's own errors; the worker retries.
+    """A consumer of the Redis streams. Methods raise redis-py's errors; the worker retries.
 
-    The leases that it holds are those that `renew` renews. They end with `finish`, `bury`,
-    `hand_back` or `let_go`; the caller calls one of them for each lease before it looks again.
+    `renew` renews the leases that are held. A lease ends with `finish`, `dead_letter`, `release`
+    or `drop_leases`; the caller ends each lease before it takes new tasks.
+
+    Attributes:
+        name: unique to this worker.
     """
 
     def __init__(self, settings: Settings, client: Any = None) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._keys = RedisKeys(settings.namespace)
         self._lease_ms = int(settings.lease_seconds * 1000)
-        self._keep_ms = int(settings.result_seconds * 1000)
-        self._keep_dead_ms = int(settings.dead_letter_seconds * 1000)
+        self._ttl_ms = int(settings.result_seconds * 1000)
+        self._dead_letter_ttl_ms = int(settings.dead_letter_seconds * 1000)
+        self._requeue_ms = int(settings.job_timeout * 1000)
         self._max_deliveries = settings.max_deliveries
         self._redis: Any = client or FailoverClient.from_url(settings.queue_url, **CONNECTION)
-        self._requeue_ms = int(settings.job_timeout * 1000)
         self._scripts = {
             name: self._redis.register_script(script(f"tasks/{name}")) for name in _SCRIPTS
         }
         self._models: list[str] = [""]
-        self._held: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
+        self._held = HeldLeases()
 
-    def join(self, models: Collection[str] = ()) -> None:
-        """Make the streams of this worker's models, and read them from now on.
+    def create_streams(self, models: Collection[str] = ()) -> None:
+        """Create the streams of this worker's models, and read them from now on.
 
-        The groups begin at 0: what came before any worker counts. Consumers that have been idle
-        for long are removed.
+        The consumer groups start at 0, so that entries from before the first worker count.
+        Consumers that were idle for an hour are removed.
 
         Args:
-            models: names of the bundles it has.
+            models: names of the loaded bundles.
         """
         for priority in Priority:
             for model in ("", *models):
-                self._make_group(self._keys.stream(priority, model))
+                self._create_group(self._keys.stream(priority, model))
         if models:
             self._redis.sadd(self._keys.models, *models)
-        self.serve(["", *models])
+        self.select_models(["", *models])
 
-    def serve(self, models: Collection[str]) -> None:
-        """Read the streams of some models alone; an empty name is for work that names none."""
+    def select_models(self, models: Collection[str]) -> None:
+        """Read only the streams of these models; an empty name stands for tasks without a model."""
         self._models = list(models)
 
     def take(self, read_order: Sequence[tuple[Priority, int]]) -> list[Lease]:
-        """New work, as much as there is at once; one call, in which no entry can be left unopened.
+        """Lease new tasks without waiting, in one atomic step.
 
         Args:
             read_order: pairs of a priority and the most tasks to have in all after reading it.
         """
         if not self._models:
             return []
-        # Each time another model comes first, so that steady work for one starves no other.
+        # Round robin, so that steady work for one model starves no other.
         self._models.append(self._models.pop(0))
-        parts = [part for priority, most in read_order for part in (str(priority), most)]
-        return self._opened("take", parts)
+        return self._lease(
+            "take", [part for priority, most in read_order for part in (str(priority), most)]
+        )
 
     def poll(self, seconds: float) -> list[Lease]:
-        """Wait for work in any lane; none after ``seconds``."""
-        sources = {
+        """Wait up to ``seconds`` for a new task of any priority."""
+        streams = {
             self._keys.stream(priority, model): ">"
             for priority in Priority
             for model in self._models
         }
-        if not sources:
+        if not streams:
             return []
-        wait_ms = max(1, int(seconds * 1000))  # 0 would mean for ever
-        replies = self._redis.xreadgroup(GROUP, self.name, sources, count=1, block=wait_ms)
-        parts = [
+        block_ms = max(1, int(seconds * 1000))  # 0 would block for ever
+        replies = self._redis.xreadgroup(GROUP, self.name, streams, count=1, block=block_ms)
+        entries = [
             part
-            for stream, entries in replies
-            for entry, fields in entries
+            for stream, found in replies
+            for entry, fields in found
             for part in (stream, entry, fields.get(b"work", b""))
         ]
-        return self._opened("open", parts) if parts else []
+        return self._lease("open", entries) if entries else []
 
     def reclaim(self) -> list[Lease]:
-        """One piece of work that nobody works on, if there is any.
+        """Lease one task that no worker works on, if there is any.
 
-        It is of a worker that has been silent for a lease, or was handed back, or it is this
-        worker's own, by a reply that was lost. One and not many: whatever killed that worker may
-        be in the batch, and alone it can take nothing down with it but itself.
+        Its worker was silent for a lease, or released it, or the reply of Redis to this worker was
+        lost. Only one, because it may have crashed its worker: alone it takes no other task along.
         """
-        return self._opened("reclaim", [self._lease_ms, *self._parts()]) if self._models else []
+        held = self._held.flatten()
+        return self._lease("reclaim", [self._lease_ms, *held]) if self._models else []
 
-    def finish(self, leases: Sequence[Lease], outcomes: Sequence[TaskResult]) -> int:
-        """Store outcomes, wake their clients, drop the entries; one round trip.
+    def finish(self, leases: Sequence[Lease], results: Sequence[TaskResult]) -> int:
+        """Store results, notify the clients and remove the entries, in one round trip.
 
-        It may be called again after an error: an outcome is stored once.
+        It may be repeated after an error: a result is stored once.
 
         Returns:
-            How many were the first for their work.
+            How many results were stored by this call.
         """
         with self._redis.pipeline(transaction=False) as pipe:
-            for lease, outcome in zip(leases, outcomes, strict=True):
-                self._scripts["finish"](args=self._ending(lease, outcome), client=pipe)
+            for lease, result in zip(leases, results, strict=True):
+                self._scripts["finish"](args=self._finish_arguments(lease, result), client=pipe)
             stored = pipe.execute()
-        self._release(leases)
+        self._held.remove(leases)
         return sum(int(one) for one in stored)
 
     def dead_letter(self, lease: Lease, reason: str, *, infrastructure: bool = False) -> None:
-        """Give work up as a dead letter; an operator may put it back into its lane.
+        """Move a task to the dead letters. `requeue` puts it back.
 
         Args:
-            lease: of the work.
+            lease: of the task.
             reason: for the client and the operator.
-            infrastructure: the work itself is not known to be at fault, so that a new request for
-                it is tried anew instead of being answered with this failure.
+            infrastructure: the task is not known to be the cause, so a new request for it is
+                computed again instead of getting this failure.
         """
         cause = "infrastructure" if infrastructure else "content"
         self._dead_letter(lease.stream, lease.entry, lease.task_id, reason, cause)
-        self._release([lease])
+        self._held.remove([lease])
 
     def requeue(self, letter: str) -> bool:
-        """Put the work of a dead letter back into its lane; False where either is gone."""
-        return bool(self._run("requeue", [GROUP, letter, self._requeue_ms, self._keep_ms]))
+        """Put the task of a dead letter back into its stream; False where either is gone."""
+        return bool(self._run("requeue", [GROUP, letter, self._requeue_ms, self._ttl_ms]))
 
     def renew(self) -> int:
-        """Renew every lease held, and return how many are still ours."""
-        held = self._parts()
+        """Renew every lease that is held. Returns how many still belong to this worker."""
+        held = self._held.flatten()
         return int(self._run("renew", [GROUP, self.name, *held])) if held else 0
 
     def release(self, leases: Sequence[Lease], reason: str = "") -> int:
-        """Give work back, for any worker to take at once.
+        """Return tasks to the queue, for any worker to reclaim at once.
 
         Args:
-            leases: of the work.
-            reason: why it failed here, so that this delivery counts; empty where it was not begun.
+            leases: of the tasks.
+            reason: why they failed, so that this delivery counts; empty where they did not start.
+
+        Returns:
+            How many still belonged to this worker.
         """
         if not leases:
             return 0
-        parts = [part for one in leases for part in (one.stream, one.entry, one.task_id)]
-        back = int(self._run("release", [GROUP, self.name, reason, *parts]))
-        self._release(leases)
-        return back
+        entries = [part for one in leases for part in (one.stream, one.entry, one.task_id)]
+        released = int(self._run("release", [GROUP, self.name, reason, *entries]))
+        self._held.remove(leases)
+        return released
 
     def drop_leases(self) -> None:
-        """Hold no lease any more, whatever has happened: those left run out, and others take them.
+        """Stop renewing all leases. They expire, and other workers reclaim the tasks.
 
-        The worker calls this after each step, so that no error can leave a lease that is renewed
-        while nobody works on it.
+        The worker calls this after each step, so that no error leaves a lease that is renewed
+        while its task is not worked on.
         """
-        with self._lock:
-            left = len(self._held)
-            self._held.clear()
-        if left:
-            log.warning("leases let go", extra={"leases": left})
+        if dropped := self._held.clear():
+            log.warning("leases dropped", extra={"leases": dropped})
 
     def count_batch(self, leases: Sequence[Lease], images: int, seconds: float) -> None:
-        """Tell how a batch went to whoever watches; a count that cannot be stored is lost."""
-        seen = [
+        """Record the metrics of a batch. They are lost if Redis is unavailable."""
+        values = [
             (Histogram.BATCH_SIZE, float(images)),
             (Histogram.MODEL_SECONDS, seconds),
             *((Histogram.QUEUE_SECONDS, lease.queue_ms / 1000) for lease in leases),
         ]
         try:
             with self._redis.pipeline(transaction=False) as pipe:
-                for name, value in seen:
+                for name, value in values:
                     observe(pipe, self._keys.metrics, name, value, BUCKETS[name])
                 pipe.execute()
         except RedisError as error:
-            log.warning("batch not counted", extra={"reason": reason_of(error)})
+            log.warning("batch metrics not recorded", extra={"reason": reason_of(error)})
 
     def sweep(self) -> None:
-        """Drop some entries whose work has expired, in every stream there is."""
-        self._run("sweep", [GROUP, self._keep_ms, _SWEEP_MOST])
+        """Remove some entries whose task has expired, in every stream."""
+        self._run("sweep", [GROUP, self._ttl_ms, _SWEEP_LIMIT])
 
     def heartbeat(self, facts: Mapping[str, Any]) -> int:
-        """Say that this worker lives and what it has loaded.
+        """Report that this worker is alive.
+
+        Args:
+            facts: fields of `service.queue.heartbeat.Heartbeat`, and ``pace`` [s per task].
 
         Returns:
-            The generation of bundles that is asked for.
+            The generation of bundles that is requested.
         """
         return int(self._run("heartbeat", [self.name, json.dumps(facts)]))
 
     def reconnect(self) -> None:
-        """Connect anew for the next call: where this master was demoted, its name may lead on."""
+        """Close idle connections: after a failover the address may lead to the new master."""
         self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def deregister(self) -> None:
-        """Say goodbye. Jobs still held stay pending, for another worker to retake."""
+        """Remove the heartbeat. Tasks still held stay pending, for other workers to reclaim."""
         self._redis.hdel(self._keys.workers, self.name)
 
-    def _parts(self) -> list[str]:
-        """Stream and entry of each lease held, one after the other."""
-        with self._lock:
-            return [part for one in self._held for part in one]
-
-    def _make_group(self, stream: str) -> None:
+    def _create_group(self, stream: str) -> None:
         try:
             self._redis.xgroup_create(stream, GROUP, id="0", mkstream=True)
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
         for other in self._redis.xinfo_consumers(stream, GROUP):
-            if other["pending"] == 0 and other["idle"] > _LONG_GONE_MS:
+            if other["pending"] == 0 and other["idle"] > _IDLE_CONSUMER_MS:
                 self._redis.xgroup_delconsumer(stream, GROUP, other["name"])
 
-    def _run(self, name: str, parts: Sequence[Any]) -> Any:
-        return self._scripts[name](args=[self._keys.prefix, *parts])
+    def _run(self, name: str, arguments: Sequence[Any]) -> Any:
+        return self._scripts[name](args=[self._keys.prefix, *arguments])
 
-    def _opened(self, name: str, parts: Sequence[Any]) -> list[Lease]:
-        """The leases that a script opens, held from now on."""
-        limits = (self._max_deliveries, self._keep_ms, self._keep_dead_ms)
+    def _lease(self, name: str, arguments: Sequence[Any]) -> list[Lease]:
+        """Run a script that opens entries, and hold the leases it returns."""
+        limits = (self._max_deliveries, self._ttl_ms, self._dead_letter_ttl_ms)
         models = (len(self._models), *self._models)
-        now, *found = self._run(name, [GROUP, self.name, *limits, *models, *parts])
+        now, *replies = self._run(name, [GROUP, self.name, *limits, *models, *arguments])
         leases = []
-        for facts in found:
+        for reply in replies:
             try:
-                leases.append(_lease_of(facts, int(now)))
+                leases.append(Lease.from_reply(reply, int(now)))
             except (KeyError, ValueError) as error:
-                stream, entry, task = (part.decode() for part in facts[:3])
-                self._dead_letter(
-                    stream, entry, task, f"its fields cannot be read: {describe(error)}"
-                )
-        with self._lock:
-            self._held.update((lease.stream, lease.entry) for lease in leases)
+                stream, entry, task_id = (part.decode() for part in reply[:3])
+                reason = f"its fields cannot be read: {describe(error)}"
+                self._dead_letter(stream, entry, task_id, reason, "content")
+        self._held.add(leases)
         return leases
 
-    def _dead_letter(
-        self, stream: str, entry: str, task: str, reason: str, cause: str = "content"
-    ) -> None:
-        ending = [self._keep_ms, "failed", reason, self._keep_dead_ms, "cause", cause]
-        self._run("finish", [GROUP, stream, entry, task, *ending])
+    def _dead_letter(self, stream: str, entry: str, task_id: str, reason: str, cause: str) -> None:
+        ending = [self._ttl_ms, "failed", reason, self._dead_letter_ttl_ms, "cause", cause]
+        self._run("finish", [GROUP, stream, entry, task_id, *ending])
 
-    def _ending(self, lease: Lease, outcome: TaskResult) -> list[Any]:
-        where = [self._keys.prefix, GROUP, lease.stream, lease.entry, lease.task_id, self._keep_ms]
-        if isinstance(outcome, TaskFailure):
-            return [*where, "failed", outcome.reason, 0]
-        parts = [part for pair in outcome.fields().items() for part in pair]
-        return [*where, "done", "", 0, *parts]
-
-    def _release(self, leases: Iterable[Lease]) -> None:
-        with self._lock:
-            self._held.difference_update((lease.stream, lease.entry) for lease in leases)
-
-
-def _lease_of(found: Sequence[Any], now: int) -> Lease:
-    stream, entry, task_id = (part.decode() for part in found[:3])
-    fields, requests, traces = found[3:]
-    facts = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Lease(
-        stream=stream,
-        entry=entry,
-        task=InferenceTask.from_fields(facts),
-        task_id=task_id,
-        priority=facts[b"lane"].decode(),
-        queue_ms=float(now - int(facts[b"created"])),
-        request_ids=[one.decode() for one in requests if one],
-        traceparents=[one.decode() for one in traces if one],
-    )
+    def _finish_arguments(self, lease: Lease, result: TaskResult) -> list[Any]:
+        prefix = [self._keys.prefix, GROUP, lease.stream, lease.entry, lease.task_id, self._ttl_ms]
+        if isinstance(result, TaskFailure):
+            return [*prefix, "failed", result.reason, 0]
+        return [*prefix, "done", "", 0, *(x for pair in result.fields().items() for x in pair)]

@@ -1,11 +1,13 @@
-"""What an error from Redis means for whoever got it, and its reason as the log may have it.
+"""Errors of Redis: which are transient, their reasons for the log, and the API's errors for them.
 
-A reason is one line, without credentials.
+A reason is one line without credentials.
 """
 
 import logging
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis import exceptions
 from redis.exceptions import (
@@ -19,11 +21,12 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from service.errors.capacity import QueueFull, QueueUnavailable
 from service.errors.redaction import redact
 
 log = logging.getLogger("captionfill.redis")
 
-_LONGEST = 300
+_MAX_CHARACTERS = 300
 # redis-py removes the code from the message where it has a class for it.
 _CODES: dict[type[BaseException], str] = {
     exceptions.ReadOnlyError: "READONLY",
@@ -34,7 +37,7 @@ _CODES: dict[type[BaseException], str] = {
 }
 _USER_INFO = re.compile(r"//[^\s/]*@")
 _REPEAT_SECONDS = 5.0
-# Replies by which a server refuses what it would do at another time: redis-py has classes for some.
+# Replies of a server that may accept the same command later. redis-py has classes for some.
 _REFUSALS = ("MISCONF", "READONLY", "NOREPLICAS", "OOM ", "LOADING", "BUSY ", "TRYAGAIN",
              "CLUSTERDOWN", "MASTERDOWN")  # fmt: skip
 _TRANSIENT = (
@@ -43,16 +46,11 @@ _TRANSIENT = (
 )  # fmt: skip
 
 
-def lost_group(error: RedisError) -> bool:
-    """Whether a stream or its consumer group is gone: the server has lost its data."""
-    return isinstance(error, ResponseError) and "NOGROUP" in str(error)
-
-
 def is_transient(error: RedisError) -> bool:
-    """Whether the same call may succeed later: no connection, no answer, or a refusal.
+    """Whether the same call may succeed later: no connection, a timeout, or a refusal.
 
-    Inside a script an error's first word may be preceded by the script's own words, so the whole
-    message is searched.
+    In an error from a script other words may come before the code, so the whole message is
+    searched.
     """
     if isinstance(error, _TRANSIENT):
         return True
@@ -60,18 +58,18 @@ def is_transient(error: RedisError) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """The kind of an error and its message: ``ReadOnlyError: READONLY You can't write …``."""
-    # Masked before it is cut: a part of a secret would not be known again.
+    """Return the type and message of an error: ``ReadOnlyError: READONLY You can't write …``."""
+    # Redacted before it is cut: a part of a secret would not be recognised.
     text = " ".join(redact(_USER_INFO.sub("//***@", str(error))).split())
     code = _CODES.get(type(error), "")
     text = text if text.startswith(code) else f"{code} {text}"
-    return f"{type(error).__name__}: {text}"[:_LONGEST] if text else type(error).__name__
+    return f"{type(error).__name__}: {text}"[:_MAX_CHARACTERS] if text else type(error).__name__
 
 
 class RedisErrorLog:
-    """Logs errors of Redis with their reasons; the same reason again only after five seconds.
+    """Logs errors of Redis, each reason at most once in five seconds.
 
-    While Redis is away every request fails for the same reason.
+    During an outage every request fails for the same reason.
     """
 
     def __init__(self) -> None:
@@ -85,4 +83,25 @@ class RedisErrorLog:
         self._logged = {
             old: at for old, at in self._logged.items() if now - at < _REPEAT_SECONDS
         } | {reason: now}
-        log.warning("queue away", extra={"reason": reason})
+        log.warning("Redis unavailable", extra={"reason": reason})
+
+
+error_log = RedisErrorLog()
+
+
+@contextmanager
+def translate_redis_errors() -> Iterator[None]:
+    """Log redis-py's errors, and raise them as errors of the API.
+
+    Raises:
+        QueueFull: Redis is out of memory.
+        QueueUnavailable: any other error.
+    """
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        error_log.warn(error)
+        # In a script this error is a plain ResponseError.
+        if isinstance(error, OutOfMemoryError) or "OOM" in str(error):
+            raise QueueFull("the queue's memory is full") from error
+        raise QueueUnavailable("the queue does not answer") from error

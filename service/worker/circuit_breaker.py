@@ -1,4 +1,4 @@
-"""Which of a worker's models can be relied on: policy without model or queue."""
+"""A circuit breaker for each of a worker's bundles."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,51 +17,51 @@ class _Record:
 
 @dataclass
 class CircuitBreaker:
-    """Counts failures in a row of each model: at the limit it gets no more work until a probe.
+    """Counts consecutive failures of each bundle. At the limit it gets no tasks until a probe.
 
-    The pause before a probe doubles, up to a minute, until the model has done real work.
+    The pause before a probe doubles, up to a minute, until the bundle has finished a task.
 
     Attributes:
-        limit: failures in a row.
-        clock: seconds, as of `time.monotonic`.
+        limit: consecutive failures.
+        clock: seconds, as `time.monotonic`.
     """
 
     limit: int
     clock: Callable[[], float]
     _records: dict[str, _Record] = field(default_factory=dict, init=False)
 
-    def failed(self, models: Iterable[str], reason: str, *, for_good: bool = False) -> None:
-        """Take note that models failed, through no fault of the work.
+    def record_failure(self, models: Iterable[str], reason: str, *, open_now: bool = False) -> None:
+        """Record a failure that no task caused.
 
         Args:
-            models: their names.
-            reason: in words for an operator.
-            for_good: they cannot be used at all, so that there is no point in another try.
+            models: names of the bundles.
+            reason: for the operator.
+            open_now: the bundles cannot be used at all, so the limit counts as reached.
         """
         for model in models:
             record = self._records.setdefault(model, _Record())
             record.reason = reason
-            record.failures = max(record.failures + 1, self.limit if for_good else 0)
+            record.failures = max(record.failures + 1, self.limit if open_now else 0)
             if record.failures >= self.limit:
                 record.due = self.clock() + record.pause
                 record.pause = min(2 * record.pause, _LONGEST_PAUSE)
 
-    def succeeded(self, model: str) -> None:
-        """Take note that a model did real work."""
+    def record_success(self, model: str) -> None:
+        """Close the circuit: the bundle finished a task."""
         self._records.pop(model, None)
 
-    def passed(self, model: str) -> None:
-        """Give a model work again after a probe; one more failure takes it away again."""
+    def half_open(self, model: str) -> None:
+        """Give the bundle tasks after a successful probe; one more failure opens the circuit."""
         if model in self._records:
             self._records[model].failures = self.limit - 1
 
-    def is_due(self, model: str) -> bool:
-        """Whether the pause before a model's next probe is over."""
+    def probe_due(self, model: str) -> bool:
+        """Whether the pause before the next probe of an unhealthy bundle is over."""
         return self.clock() >= self._records[model].due
 
     @property
     def unhealthy(self) -> dict[str, str]:
-        """Models that get no work, each with the reason of its last failure."""
+        """Bundles that get no tasks, each with the reason of its last failure."""
         return {
             model: one.reason
             for model, one in list(self._records.items())

@@ -1,4 +1,7 @@
-"""How the worker and its model process talk: JSON and raw bytes in one frame, never a pickle."""
+"""Messages between the worker and its model process: JSON and raw bytes, never pickle.
+
+A frame is the length of a JSON head in 4 bytes, the head, and raw bytes.
+"""
 
 import json
 from collections.abc import Sequence
@@ -9,34 +12,34 @@ from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask, Out
 
 
 class TaskError(Exception):
-    """The model could not do a piece of work; the reason is for the log."""
+    """A task failed in the model process; the reason is for the log."""
 
 
 class DeviceFailure(Exception):  # noqa: N818 - it is what happened to the device
-    """The device failed, and with it every later computation of the process."""
+    """The device failed; every later computation of the process would fail too."""
 
 
 def pack(head: Any, blobs: Sequence[bytes] = ()) -> bytes:
-    """A frame: the length of a JSON head, the head, and everything else behind it."""
+    """Return a frame of a JSON head and raw bytes."""
     text = json.dumps(head).encode()
     return b"".join([len(text).to_bytes(4, "big"), text, *blobs])
 
 
 def unpack(frame: bytes) -> tuple[Any, memoryview]:
-    """The head of a frame, and what is behind it."""
+    """Return the head of a frame, and the raw bytes after it."""
     end = 4 + int.from_bytes(frame[:4], "big")
     return json.loads(frame[4:end]), memoryview(frame)[end:]
 
 
 def pack_tasks(tasks: Sequence[InferenceTask]) -> bytes:
-    """Pieces of work as a frame."""
+    """Return tasks as a frame."""
     names = [field.name for field in fields(InferenceTask) if field.name != "window"]
     heads = [{name: getattr(task, name) for name in names} for task in tasks]
     return pack(heads, [task.window for task in tasks])
 
 
 def unpack_tasks(frame: bytes) -> list[InferenceTask]:
-    """The pieces of work that a frame was made of."""
+    """Return the tasks of a frame."""
     heads, rest = unpack(frame)
     windows = [bytes(rest[i : i + WINDOW_BYTES]) for i in range(0, len(rest), WINDOW_BYTES)]
     return [
@@ -45,7 +48,7 @@ def unpack_tasks(frame: bytes) -> list[InferenceTask]:
 
 
 def pack_results(fills: Sequence[InferenceResult | Exception]) -> bytes:
-    """Fills, or why there are none, as a frame."""
+    """Return results and exceptions as a frame."""
     return pack(
         [_head(fill) for fill in fills],
         [
@@ -58,15 +61,15 @@ def pack_results(fills: Sequence[InferenceResult | Exception]) -> bytes:
 
 
 def pack_device_failure(reason: str) -> bytes:
-    """A frame in the place of fills: the process ends, since its device is of no use to it."""
+    """Return a frame that reports a device failure in place of results."""
     return pack({"device": reason})
 
 
 def unpack_results(frame: bytes) -> list[InferenceResult | Exception]:
-    """What a frame of fills was made of; exceptions come back as `TaskError` or `OutOfMemory`.
+    """Return the results of a frame; exceptions become `TaskError` or `OutOfMemory`.
 
     Raises:
-        DeviceFailure: the frame tells of one.
+        DeviceFailure: the frame reports one.
     """
     heads, rest = unpack(frame)
     if isinstance(heads, dict):

@@ -1,4 +1,4 @@
-"""A worker's model through its life: loaded, probed, restarted, and replaced by a newer one."""
+"""The life cycle of a worker's model: loaded, probed, restarted after a crash, reloaded."""
 
 import logging
 import threading
@@ -10,36 +10,31 @@ from captionfill.errors import StartError
 from service.observability.logs import describe
 from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask
 from service.worker.circuit_breaker import CircuitBreaker
+from service.worker.model_process import LoadedModel
 
 log = logging.getLogger("captionfill.worker")
 
 
-class TaskModel(Protocol):
-    """What a worker needs of a model."""
-
-    models: dict[str, str]
-    engines: dict[str, str]
-    default: str
-
-    def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-        """Fill every piece of work, or say why not; `ModelCrashedError` where it died of it."""
+class TaskModel(LoadedModel, Protocol):
+    """A model that a worker can end."""
 
     def close(self) -> None:
         """End it."""
 
 
 class ModelManager:
-    """Holds the model of a worker, and knows which of its bundles can be relied on.
+    """Holds the model of a worker, and knows which of its bundles are healthy.
 
-    All methods but `follow` and `facts` are for the thread that fills.
+    Only `check_reload` and `facts` may be called from another thread than the worker's.
     """
 
     def __init__(self, load: Callable[[], TaskModel], failures: int) -> None:
         """Load the model.
 
         Args:
-            load: makes a model: at the start, after its death, and at each reload.
-            failures: in a row, after which a bundle gets no more work until it fills a probe.
+            load: loads a model: at the start, after a crash, and at each reload.
+            failures: consecutive failures after which a bundle gets no tasks until a probe
+                succeeds.
 
         Raises:
             StartError: the model cannot be loaded.
@@ -48,8 +43,8 @@ class ModelManager:
         self._model = load()
         self._is_loaded = True
         self._health = CircuitBreaker(failures, time.monotonic)
-        self._fresh: tuple[TaskModel, int] | None = None
-        self._reloading: threading.Thread | None = None
+        self._reloaded: tuple[TaskModel, int] | None = None
+        self._reload_thread: threading.Thread | None = None
         self._generation: int | None = None
         self._tried: int | None = None
         self._error: str | None = None
@@ -59,83 +54,86 @@ class ModelManager:
         """Names of the bundles."""
         return list(self._model.models)
 
-    def name_of(self, task: InferenceTask) -> str:
-        """The bundle that a piece of work is filled by."""
+    def bundle_of(self, task: InferenceTask) -> str:
+        """Return the name of the bundle for a task."""
         return task.model or self._model.default
 
-    def served(self) -> list[str]:
-        """The bundles that take work; an empty name stands for work that names none."""
+    def healthy(self) -> list[str]:
+        """Return the bundles that take tasks; an empty name stands for tasks without a model."""
         unhealthy = self._health.unhealthy
         healthy = [name for name in self._model.models if name not in unhealthy]
         return ["", *healthy] if self._model.default in healthy else healthy
 
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-        """Do as the model does. After any exception the model is to be restarted."""
+        """Run inference. After an exception the model must be restarted."""
         return self._model.predict(tasks)
 
-    def succeeded(self, model: str) -> None:
-        """Take note that a bundle did real work."""
-        self._health.succeeded(model)
+    def record_success(self, model: str) -> None:
+        """Record that a bundle finished a task."""
+        self._health.record_success(model)
 
-    def failed(self, reason: str, model: str | None = None) -> None:
-        """Take note that one bundle failed, or all of them did, through no fault of the work."""
-        self._health.failed(self.models if model is None else [model], reason)
+    def record_failure(self, reason: str, model: str | None = None) -> None:
+        """Record that one bundle, or all of them, failed without a task being the cause."""
+        self._health.record_failure(self.models if model is None else [model], reason)
 
-    def restart(self) -> bool:
-        """End the model and load it again; False, and all bundles unhealthy, where that fails."""
+    def restart_model(self) -> bool:
+        """End the model and load it again. If that fails, all bundles are unhealthy: False."""
         self._model.close()
         try:
             self._model = self._load()
         except StartError as error:
             log.error("model does not start", extra={"reason": str(error)})  # noqa: TRY400
-            self._health.failed(self.models, str(error), for_good=True)
+            self._health.record_failure(self.models, str(error), open_now=True)
             self._is_loaded = False
         else:
             self._is_loaded = True
         return self._is_loaded
 
     def probe(self, model: str) -> str | None:
-        """Fill one known window by a bundle.
+        """Fill a blank window with a bundle.
 
         Returns:
-            Why the bundle cannot fill even that, or None where it can.
+            Why that failed, or None.
         """
         if not self._is_loaded:
             return self._health.unhealthy.get(model, "the model does not start")
         try:
-            [fill] = self._model.predict(
+            [result] = self._model.predict(
                 [InferenceTask(bytes(WINDOW_BYTES), "a cat", 0, model=model)]
             )
         except Exception as error:
-            self.restart()
+            self.restart_model()
             return describe(error)
-        return describe(fill) if isinstance(fill, Exception) else None
+        return describe(result) if isinstance(result, Exception) else None
 
     def refresh(self) -> bool:
-        """Between two batches: change to newly loaded bundles, give unhealthy ones a probe.
+        """Between two batches: switch to reloaded bundles, and probe unhealthy ones.
 
         Returns:
             Whether there are new bundles.
         """
-        is_new = self._fresh is not None
-        if self._fresh is not None:
-            self._renew(*self._fresh)
-        due = [name for name in self._health.unhealthy if self._health.is_due(name)]
-        if due and (self._is_loaded or self.restart()):
-            self._probe_all(due)
+        is_new = self._reloaded is not None
+        if self._reloaded is not None:
+            self._switch(*self._reloaded)
+        due = [name for name in self._health.unhealthy if self._health.probe_due(name)]
+        if due and (self._is_loaded or self.restart_model()):
+            for name in due:
+                self._probe_unhealthy(name)
         return is_new
 
-    def follow(self, generation: int) -> None:
-        """Load the bundles anew beside the old ones where that was asked for since the start."""
+    def check_reload(self, generation: int) -> None:
+        """Start to load the bundles again, beside the old ones, if a reload was requested."""
         if self._generation is None:
             self._generation = self._tried = generation
-        if self._reloading is None and self._fresh is None and generation != self._tried:
+        if self._reload_thread is None and self._reloaded is None and generation != self._tried:
             self._tried = generation
-            self._reloading = threading.Thread(target=self._reload, args=[generation], daemon=True)
-            self._reloading.start()
+            self._reload_thread = threading.Thread(
+                target=self._reload, args=[generation], daemon=True
+            )
+            self._reload_thread.start()
 
     def facts(self) -> Mapping[str, Any]:
-        """What the worker tells of its model with each heartbeat."""
+        """Return what each heartbeat reports of the model."""
         model = self._model
         return {
             "models": model.models,
@@ -148,38 +146,36 @@ class ModelManager:
         }
 
     def close(self) -> None:
-        """End the model, and one that was loaded and not used yet."""
+        """End the model, and a reloaded one that is not used yet."""
         self._model.close()
-        if self._fresh is not None:
-            self._fresh[0].close()
+        if self._reloaded is not None:
+            self._reloaded[0].close()
 
-    def _probe_all(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name not in self._model.models:
-                self._health.succeeded(name)  # a reload has dropped it
-                continue
-            reason = self.probe(name)
-            if reason is None:
-                self._health.passed(name)
-                log.info("bundle takes work again", extra={"model": name})
-            else:
-                self._health.failed([name], reason)
-                log.warning("bundle unhealthy", extra={"model": name, "reason": reason})
+    def _probe_unhealthy(self, name: str) -> None:
+        if name not in self._model.models:
+            self._health.record_success(name)  # a reload has removed it
+            return
+        reason = self.probe(name)
+        if reason is None:
+            self._health.half_open(name)
+            log.info("bundle healthy again", extra={"model": name})
+        else:
+            self._health.record_failure([name], reason)
+            log.warning("bundle unhealthy", extra={"model": name, "reason": reason})
 
     def _reload(self, generation: int) -> None:
         try:
-            self._fresh = (self._load(), generation)
-        except Exception as error:
-            # The old bundles go on serving.
+            self._reloaded = (self._load(), generation)
+        except Exception as error:  # the old bundles stay in use
             self._error = str(error) if isinstance(error, StartError) else describe(error)
             log.exception("reload failed")
-        self._reloading = None
+        self._reload_thread = None
 
-    def _renew(self, model: TaskModel, generation: int) -> None:
+    def _switch(self, model: TaskModel, generation: int) -> None:
         old, self._model, self._generation = self._model, model, generation
         self._is_loaded = True
         for name in self._health.unhealthy:
-            self._health.succeeded(name)
-        self._fresh, self._error = None, None
+            self._health.record_success(name)
+        self._reloaded, self._error = None, None
         old.close()
         log.info("reloaded", extra={"models": model.models})

@@ -1,9 +1,8 @@
-"""The networks in a process of their own, so that a worker sees what its model dies of.
+"""The model in a child process, so that the worker survives its crashes.
 
-A worker that shared a process with its model would die with it, and nobody could tell which job
-was to blame, nor tell it from a machine that was switched off. Apart, the worker lives to see the
-death, to start another process, and to try each job alone. It also keeps leases alive while the
-model computes, ends one that hangs, and loads new bundles beside the old.
+After a crash the worker starts another process and tries each task alone, to find the one that
+crashes the model. It can renew leases during inference, end a process that hangs, and load new
+bundles beside the old ones.
 """
 
 import logging
@@ -39,32 +38,39 @@ _CLOSE_SECONDS = 5.0
 
 
 class ModelCrashedError(Exception):
-    """The model's process ended, or was ended, in the middle of work."""
+    """The model process ended, or was ended, during inference."""
 
 
 class DeviceError(ModelCrashedError):
-    """The model's process ended since its device failed: no other work could have been done."""
+    """The model process ended because its device failed; any other task would have failed too."""
 
 
-class Fills(Protocol):
-    """What the process is to hold: a model that does not die."""
+class LoadedModel(Protocol):
+    """Loaded bundles.
+
+    Attributes:
+        models: digest of each bundle by its name.
+        engines: name of each bundle's engine by the bundle's name.
+        default: name of the bundle for tasks that name none.
+    """
 
     models: dict[str, str]
     engines: dict[str, str]
     default: str
 
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-        """Fill every piece of work, or say why not."""
+        """Return the result or the exception of each task.
+
+        Raises:
+            ModelCrashedError: the model crashed.
+        """
 
 
 class ModelProcess:
-    """Bundles loaded in a child process.
+    """A `LoadedModel` in a child process.
 
     Attributes:
-        module: what the process runs.
-        models: digest of each bundle by its name.
-        engines: what computes each bundle, by its name.
-        default: name of the bundle for work that names none.
+        module: name of the module that the process runs.
     """
 
     module = "service.worker.model_process"
@@ -73,7 +79,7 @@ class ModelProcess:
         self,
         folders: Sequence[Path],
         device: str,
-        seconds: float,
+        timeout: float,
         engine: str = "auto",
         threads: int = 1,
     ) -> None:
@@ -82,38 +88,38 @@ class ModelProcess:
         Args:
             folders: of the bundles; the first is the default.
             device: torch device.
-            seconds: a batch that takes longer is taken for hung.
-            engine: as the setting of that name.
-            threads: as the setting of that name.
+            timeout: a batch that takes longer [s] counts as hung.
+            engine: the setting of that name.
+            threads: the setting of that name.
 
         Raises:
             StartError: a bundle cannot be used.
         """
-        self._seconds = seconds
+        self._timeout = timeout
         self._start([device, engine, str(threads), *map(str, folders)])
 
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-        """Fill every piece of work.
+        """Run inference in the process.
 
         Raises:
-            ModelDeathError: with the manner of its death.
-            DeviceError: it ended since its device failed.
+            ModelCrashedError: it ended, or took too long.
+            DeviceError: it ended because its device failed.
         """
         try:
             self._connection.send_bytes(pack_tasks(tasks))
-            if not self._connection.poll(self._seconds):
+            if not self._connection.poll(self._timeout):
                 self._process.kill()
                 self._process.wait()
-                raise ModelCrashedError(f"the model took over {self._seconds:g} s")
+                raise ModelCrashedError(f"inference took over {self._timeout:g} s")
             return unpack_results(self._connection.recv_bytes())
         except DeviceFailure as failure:
             self.close()
             raise DeviceError(str(failure)) from failure
         except (OSError, EOFError) as error:
-            raise ModelCrashedError(self._manner_of_death()) from error
+            raise ModelCrashedError(self._exit_reason()) from error
 
     def close(self) -> None:
-        """End the process, which does nothing at this moment."""
+        """End the process, which is idle."""
         self._connection.close()
         try:
             self._process.wait(_CLOSE_SECONDS)
@@ -125,7 +131,7 @@ class ModelProcess:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", self.module, str(theirs.fileno()), *arguments]
         with theirs:
-            # Not the terminal's Ctrl-C but the end of the connection ends it, after its batch.
+            # A session of its own: Ctrl-C does not reach it. The end of the connection ends it.
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command,
                 stdin=subprocess.DEVNULL,
@@ -133,7 +139,7 @@ class ModelProcess:
                 start_new_session=True,
             )
         self._connection = Connection(ours.detach())
-        head = self._first_words()
+        head = self._read_handshake()
         if "error" in head:
             self.close()
             raise StartError(head["error"])
@@ -142,7 +148,7 @@ class ModelProcess:
         self.default: str = head["default"]
         log.info("bundles loaded", extra={"models": self.models, "engines": self.engines})
 
-    def _first_words(self) -> dict[str, Any]:
+    def _read_handshake(self) -> dict[str, Any]:
         try:
             if not self._connection.poll(_LOAD_SECONDS):
                 self._process.kill()
@@ -150,12 +156,12 @@ class ModelProcess:
             head: dict[str, Any] = unpack(self._connection.recv_bytes())[0]
         except (OSError, EOFError):
             return {
-                "error": f"the model did not start: {self._manner_of_death()}; "
+                "error": f"the model did not start: {self._exit_reason()}; "
                 "CAPTIONFILL_ENGINE=torch does without OpenVINO"
             }
         return head
 
-    def _manner_of_death(self) -> str:
+    def _exit_reason(self) -> str:
         try:
             status = self._process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -166,9 +172,9 @@ class ModelProcess:
         return f"its process ended with status {status}"
 
 
-def answer(descriptor: int, load: Callable[[], Fills]) -> None:
-    """Load a model, then fill whatever comes until the other side hangs up."""
-    # A worker that is told to stop finishes its batch, and needs its model for it.
+def serve(descriptor: int, load: Callable[[], LoadedModel]) -> None:
+    """Load a model, and answer requests until the worker closes the connection."""
+    # A worker that is stopped finishes its batch, and needs the model for it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with Connection(descriptor) as connection:
@@ -190,8 +196,10 @@ def answer(descriptor: int, load: Callable[[], Fills]) -> None:
                 return
 
 
-def _predict(model: Fills, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-    """Fill every piece of work; an error of the device is no answer to any of them.
+def _predict(
+    model: LoadedModel, tasks: Sequence[InferenceTask]
+) -> list[InferenceResult | Exception]:
+    """Run inference; a device error is raised, not returned as the failure of a task.
 
     Raises:
         DeviceFailure: the device failed; the process can compute nothing any more.
@@ -209,14 +217,14 @@ def _predict(model: Fills, tasks: Sequence[InferenceTask]) -> list[InferenceResu
 
 
 def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:
-    """Hold bundles."""
+    """Load bundles and serve them."""
     set_up_logs()
-    # Imported here: the worker's own process, which reads this module too, does without torch.
+    # Imported here, because the worker's own process imports this module without torch.
     from service.worker.predictor import Predictor  # noqa: PLC0415
 
     places = [Path(folder) for folder in folders]
-    answer(descriptor, lambda: Predictor.load(places, device, engine, threads))
-    # Nothing is left to write, and the worker waits: taking torch apart would cost two seconds.
+    serve(descriptor, lambda: Predictor.load(places, device, engine, threads))
+    # Skip the destructors of torch, which take two seconds.
     logging.shutdown()
     os._exit(0)
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from service.worker.model_process import answer
+from service.worker.model_process import serve
 from tests.helpers.service.stub_model import StubModel
 
 if __name__ == "__main__":
-    answer(int(sys.argv[1]), lambda: StubModel(float(sys.argv[2])))
+    serve(int(sys.argv[1]), lambda: StubModel(float(sys.argv[2])))

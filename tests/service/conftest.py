@@ -54,7 +54,7 @@ def server(redis_url):
 @pytest.fixture
 def consumer(settings):
     consumer = Consumer(settings)
-    consumer.join()
+    consumer.create_streams()
     return consumer
 
 

@@ -13,7 +13,8 @@ from service.api.worker_registry import WorkerRegistry, default_model
 from service.auth.principal import Principal
 from service.errors.access import AdminOnly
 from service.errors.requests import NoSuchModel, NoSuchPage
-from service.queue.client import Heartbeat, Queue
+from service.queue.client import Queue
+from service.queue.heartbeat import Heartbeat
 
 router = APIRouter()
 

@@ -286,7 +286,7 @@ def leave(settings, picture, **headers):
 
 def waiting(settings):
     consumer = Consumer(settings)
-    consumer.join()
+    consumer.create_streams()
     return len(consumer.take(ALL))
 
 

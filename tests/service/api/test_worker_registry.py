@@ -48,7 +48,7 @@ def hire(settings):
         thread = threading.Thread(target=worker.run)
         hired.append((worker, thread))
         thread.start()
-        assert eventually(lambda: worker._joined)
+        assert eventually(lambda: worker._has_streams)
         return worker
 
     yield start
@@ -94,7 +94,7 @@ def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
 
 
 def test_released_task_waits_for_its_models_worker(settings, consumer, hire):
-    consumer.join(["a"])
+    consumer.create_streams(["a"])
     jobs = put(settings, named("a", 1), named("a", 2))
     assert consumer.release(consumer.take(ALL)) == 2
     hire("b")
@@ -103,7 +103,7 @@ def test_released_task_waits_for_its_models_worker(settings, consumer, hire):
 
 
 def test_full_stream_of_one_model_leaves_others_open(settings, consumer):
-    consumer.join(["a", "b"])
+    consumer.create_streams(["a", "b"])
     put(settings, *(named("a", seed) for seed in range(settings.queue_limit)))
     with pytest.raises(QueueFull):
         put(settings, named("a", 1000))
@@ -112,7 +112,7 @@ def test_full_stream_of_one_model_leaves_others_open(settings, consumer):
 
 
 def test_steady_work_for_one_model_starves_no_other(settings, consumer):
-    consumer.join(["a", "b"])
+    consumer.create_streams(["a", "b"])
     put(settings, *(named("a", seed) for seed in range(10)), named("b", 1))
     first = [(Priority.INTERACTIVE, 2)]
     taken = [lease.task.model for _ in range(3) for lease in consumer.take(first)]
@@ -122,7 +122,7 @@ def test_steady_work_for_one_model_starves_no_other(settings, consumer):
 def test_the_state_of_the_queue_counts_every_model(settings, consumer):
     import asyncio
 
-    consumer.join(["a"])
+    consumer.create_streams(["a"])
     put(settings, named("a", 1), named("a", 2, priority=Priority.BATCH), *new())
     consumer.take([(Priority.INTERACTIVE, 1)])
     priorities = asyncio.run(read_stats(settings)).priorities
@@ -153,7 +153,7 @@ def expire(settings, jobs):
 
 
 def test_expired_task_of_model_without_worker_is_reported(settings, consumer, server, keys):
-    consumer.join(["gone"])
+    consumer.create_streams(["gone"])
     [job] = [named("gone", 1)]
     expire(settings, [job])
     Consumer(settings).sweep()
@@ -163,7 +163,7 @@ def test_expired_task_of_model_without_worker_is_reported(settings, consumer, se
 
 
 def test_a_sweep_goes_through_a_long_stream(settings, monkeypatch, server, keys):
-    monkeypatch.setattr("service.queue.consumer._SWEEP_MOST", 4)
+    monkeypatch.setattr("service.queue.consumer._SWEEP_LIMIT", 4)
     put(settings, *new())
     expire(settings, [named("", seed) for seed in range(10)])
     for _ in range(4):

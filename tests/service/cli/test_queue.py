@@ -24,7 +24,7 @@ def buried(settings, consumer):
     """A job whose work is a dead letter."""
     [job] = put(settings, *new())
     [lease] = consumer.take(ALL)
-    consumer.dead_letter(lease, "the model died of it")
+    consumer.dead_letter(lease, "model process crashed twice on this task")
     return job
 
 
@@ -65,13 +65,13 @@ def test_a_drain_waits_for_what_is_there(captionfill, settings, consumer):
 
 def test_a_dead_letter_is_listed_with_its_reason(captionfill, buried):
     told = captionfill("queue", "dead-letters")[1].out
-    assert "the model died of it" in told and buried.task.id[:12] in told
+    assert "model process crashed twice on this task" in told and buried.task.id[:12] in told
     (letter,) = map(json.loads, captionfill("queue", "dead-letters", "--json")[1].out.splitlines())
     assert letter["work"] == buried.task.id and letter["lane"] == "interactive"
 
 
 def test_a_dead_letter_put_back_answers_its_client(captionfill, settings, consumer, buried):
-    assert outcome(settings, buried) == TaskFailure("the model died of it")
+    assert outcome(settings, buried) == TaskFailure("model process crashed twice on this task")
     status, printed = captionfill("queue", "requeue", "--all")
     assert (status, printed.out) == (0, "put back 1 of 1\n")
     assert state(settings, buried) == State.QUEUED

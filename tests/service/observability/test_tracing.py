@@ -64,7 +64,7 @@ def test_batch_span_links_to_each_request(spans):
 @pytest.mark.server
 def test_request_trace_follows_its_job_through_the_queue(spans, settings):
     consumer = Consumer(settings)
-    consumer.join()
+    consumer.create_streams()
     with request_span("POST", {"traceparent": CLIENT}) as finish:
         put(settings, *new(traceparent=current_traceparent()), *new())
         finish("/inpaint", 200, "one")

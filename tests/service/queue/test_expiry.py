@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from service.errors.jobs import AnswerTimeout, NoSuchJob
-from service.queue.client import IdempotencyKey
+from service.queue.enqueue import IdempotencyKey
 from service.queue.jobs import Job, Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.keyspace import LASTING, Keyspace, pass_time

@@ -3,8 +3,8 @@
 import pytest
 import redis
 
-from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
+from service.queue.enqueue import IdempotencyKey
 from service.queue.jobs import Job, Priority, State
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.task import TaskFailure

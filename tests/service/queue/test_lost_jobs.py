@@ -126,7 +126,7 @@ def test_result_gone_before_its_expiry_is_lost(settings, consumer, server, keys,
 def test_a_new_request_heals_work_without_its_entry(settings, consumer, server, keys):
     job = accept(settings)
     server.delete(keys.stream(job.priority))
-    consumer.join()
+    consumer.create_streams()
     [again] = put(settings, Job(job.task, seconds=5))
     consumer.finish(consumer.take(ALL), [RESULT])
     assert outcome(settings, again) == RESULT

@@ -9,8 +9,8 @@ from service.config.settings import Settings
 from service.errors.capacity import Draining, QueueFull, QueueUnavailable
 from service.errors.jobs import AnswerTimeout, JobGone, NoSuchJob
 from service.errors.requests import KeyReused
-from service.queue.client import IdempotencyKey
 from service.queue.consumer import Consumer
+from service.queue.enqueue import IdempotencyKey
 from service.queue.jobs import Job, Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.keyspace import LASTING
@@ -40,7 +40,7 @@ def test_work_comes_out_unchanged_and_in_order(settings, consumer):
 def test_work_queued_before_the_first_worker_is_found(settings):
     [job] = put(settings, *new())
     late = Consumer(settings)
-    late.join()
+    late.create_streams()
     assert tasks(late.take(ALL)) == [job.task]
 
 
@@ -187,7 +187,7 @@ def test_the_one_who_waits_gets_the_outcome(settings, consumer):
 
 
 def test_the_bell_wakes_the_one_who_waits(settings, consumer, monkeypatch):
-    monkeypatch.setattr("service.queue.client._LOOK_SECONDS", 60)  # no look but at the bell
+    monkeypatch.setattr("service.queue.client._POLL_SECONDS", 60)  # no polling
     [job] = new()
 
     async def wait(queue):

@@ -204,7 +204,7 @@ def test_a_failover_is_followed(own, settings, tmp_path):
     place.symlink_to(settings.redis_url.removeprefix("unix://"))
     moved = settings.model_copy(update={"redis_url": f"unix://{place}"})
     consumer = Consumer(moved)
-    consumer.join()
+    consumer.create_streams()
     [job] = new()
 
     async def fail_over(queue):
@@ -220,7 +220,7 @@ def test_a_failover_is_followed(own, settings, tmp_path):
         with_queue(moved, fail_over)
         with pytest.raises(redis.ReadOnlyError):
             consumer.heartbeat({"models": {}})
-        consumer.join()
+        consumer.create_streams()
         consumer.finish(consumer.take(ALL), [RESULT])
         assert outcome(moved, job) == RESULT
     finally:
@@ -237,13 +237,13 @@ def refused(own, settings, caplog, spoil):
 
 
 def test_a_refusal_is_logged_with_its_reason(own, settings, caplog, monkeypatch):
-    monkeypatch.setattr("service.queue.client._errors", RedisErrorLog())
+    monkeypatch.setattr("service.redis.errors.error_log", RedisErrorLog())
     [reason] = refused(own, settings, caplog, lambda: own.replicaof("127.0.0.1", 1))
     assert "READONLY You can't write against a read only replica" in reason
 
 
 def test_a_missing_password_is_logged_as_such(own, settings, caplog, monkeypatch):
-    monkeypatch.setattr("service.queue.client._errors", RedisErrorLog())
+    monkeypatch.setattr("service.redis.errors.error_log", RedisErrorLog())
     own.config_set("requirepass", "s3cret")
     try:
         with pytest.raises(QueueUnavailable):

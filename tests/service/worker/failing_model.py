@@ -2,7 +2,7 @@
 
 import sys
 
-from service.worker.model_process import answer
+from service.worker.model_process import serve
 from tests.helpers.service.stub_model import StubModel
 
 
@@ -18,4 +18,4 @@ class Failing(StubModel):
 
 
 if __name__ == "__main__":
-    answer(int(sys.argv[1]), lambda: Failing(*sys.argv[2].split(":", 1)))
+    serve(int(sys.argv[1]), lambda: Failing(*sys.argv[2].split(":", 1)))

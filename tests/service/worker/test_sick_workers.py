@@ -48,7 +48,7 @@ class Sick(StubModel):
 def hire(hire, monkeypatch):
     """Start workers that probe and send heartbeats every 0.1 s."""
     monkeypatch.setattr("service.worker.circuit_breaker._FIRST_PAUSE", 0.1)
-    monkeypatch.setattr("service.worker.worker._BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("service.worker.maintenance._HEARTBEAT_SECONDS", 0.1)
     Sick.loaded = False
     return hire
 
@@ -69,10 +69,10 @@ def test_sick_worker_resumes_once_cured(settings, hire, how):
     cured = threading.Event()
     worker = hire(lambda: Sick(how, cured))
     [job] = put(settings, *new())
-    assert eventually(lambda: worker._guard.facts()["unhealthy"])
+    assert eventually(lambda: worker._manager.facts()["unhealthy"])
     cured.set()
     assert isinstance(outcome(settings, job, 20), TaskSuccess)
-    assert eventually(lambda: not worker._guard.facts()["unhealthy"])
+    assert eventually(lambda: not worker._manager.facts()["unhealthy"])
 
 
 def test_readiness_names_what_is_unhealthy(settings, hire):
@@ -91,21 +91,21 @@ def test_readiness_names_what_is_unhealthy(settings, hire):
 def test_failures_at_the_limit_lengthen_the_pause():
     clock = SimpleNamespace(now=0.0)
     health = CircuitBreaker(2, lambda: clock.now)
-    health.failed(["m"], "first")
+    health.record_failure(["m"], "first")
     assert health.unhealthy == {}
     pauses = []
     for _ in range(8):
-        health.failed(["m"], "again")
-        assert health.unhealthy == {"m": "again"} and not health.is_due("m")
+        health.record_failure(["m"], "again")
+        assert health.unhealthy == {"m": "again"} and not health.probe_due("m")
         before = clock.now
-        while not health.is_due("m"):
+        while not health.probe_due("m"):
             clock.now += 0.5
         pauses.append(clock.now - before)
-        health.passed("m")
+        health.half_open("m")
         assert health.unhealthy == {}
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-    health.succeeded("m")
-    health.failed(["m"], "once")
+    health.record_success("m")
+    health.record_failure(["m"], "once")
     assert health.unhealthy == {}
 
 
@@ -141,7 +141,7 @@ class Failing(ModelProcess):
     module = "tests.service.worker.failing_model"
 
     def __init__(self, message):
-        self._seconds = 60
+        self._timeout = 60
         self._start([message])
 
 

@@ -121,5 +121,5 @@ def test_the_same_refusal_is_logged_once(settings, caplog):
         time.sleep(0.01)
     worker.stop()
     thread.join()
-    away = [record for record in caplog.records if record.getMessage() == "queue away"]
+    away = [record for record in caplog.records if record.getMessage() == "Redis unavailable"]
     assert len(client.calls) >= 5 and len(away) == 1
