@@ -238,7 +238,7 @@ class InpaintService:
             ResultNotReady, JobFailed, JobGone.
         """
         status = await self.status(job, owner)
-        outcome = await self._queue.outcome(status)
+        outcome = await self._queue.result(status)
         if outcome is None:
             raise ResultNotReady(f"the job is {status.state}")
         if isinstance(outcome, TaskFailure):
