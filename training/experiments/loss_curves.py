@@ -1,4 +1,4 @@
-"""Losses and the figures that tell how training goes, against iteration, from the log alone."""
+"""Losses and other training metrics against the step, from the log alone."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -15,7 +15,7 @@ from training.reporting.html_report import label_runs
 from training.reporting.run_summary import read_run
 from training.runs.run_dir import RunDir
 
-# What a run logs besides is where its time went.
+# The other metrics of a log are times.
 GROUPS = ("discriminator/", "generator/", "state/")
 COLUMNS = 3
 PANEL = (4.6, 2.5)  # inches
@@ -63,7 +63,7 @@ def summaries(log: Log, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def summary(steps: np.ndarray, values: np.ndarray) -> dict[str, Any]:
-    """Return what one figure did."""
+    """Return first, last and least value of one metric, and its mean at the end."""
     least = int(values.argmin())
     return {
         "points": len(steps),
@@ -90,6 +90,6 @@ def draw_losses(names: Sequence[str], logs: Mapping[str, Log]) -> Figure:
 
 
 def ranges_differ(runs: Sequence[np.ndarray]) -> bool:
-    """Say whether the runs' values lie in ranges of very different width."""
+    """Return whether the runs' values lie in ranges of very different width."""
     widths = [float(np.ptp(np.percentile(v, [1, 99]))) for v in runs if len(v) > 1]
     return len(widths) > 1 and max(widths) > max(1.0, DISPARATE * min(widths))

@@ -1,4 +1,4 @@
-"""Rank correlation, with how much of it a few points can carry."""
+"""Spearman's rank correlation with a permutation test and a bootstrap interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ LOSSES = (
 RISING = (
     "Spearman's ρ with γ over the runs; ends_apart: whether the 95% intervals of the smallest and "
     "the largest γ lie apart. They are over pictures; how much one training differs from the next "
-    "only runs of several seeds tell"
+    "only runs of several seeds show"
 )
 
 
@@ -44,33 +44,34 @@ def gamma_sweep(
     """Set quality against diversity for BEGAN runs that differ in γ and seed alone.
 
     Berthelot et al. 2017, §4.2: a lower γ is sharper and less diverse. Diversity is expected to
-    rise with γ; whether it does is told by Spearman's ρ over the runs.
+    rise with γ; Spearman's ρ over the runs shows whether it does.
     """
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
     sweep = load_sweep(runs, "began", "gamma", draw, data)
     extractor = require_extractor()
-    rows = [measure_point(swept, extractor, seed) for swept in sweep]
+    rows = [measure_point(point, extractor, seed) for point in sweep]
     results = {
         "rows": rows,
         "spearman": correlations(rows, seed),
-        "definitions": definitions(whole=sweep[0].made.whole) | {"loss": LOSSES, "rising": RISING},
+        "definitions": definitions(whole=sweep[0].generated.whole)
+        | {"loss": LOSSES, "rising": RISING},
     }
     picture = draw_gamma_sweep(rows, sweep_strips(sweep, "γ"))
-    write_result(out, "gamma-sweep", [swept.loaded for swept in sweep], results, picture)
+    write_result(out, "gamma-sweep", [point.loaded for point in sweep], results, picture)
 
 
-def measure_point(swept: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[str, Any]:
+def measure_point(point: SweepPoint, extractor: ExtractFeatures, seed: int) -> dict[str, Any]:
     """Return a run's row."""
-    loaded = swept.loaded
+    loaded = point.loaded
     real, fake = (
-        float(reconstruction_losses(loaded, swept.batch, pictures).mean())
-        for pictures in (swept.made.reals, swept.made.pictures)
+        float(reconstruction_losses(loaded, point.batch, pictures).mean())
+        for pictures in (point.generated.reals, point.generated.pictures)
     )
     return {
         "run": loaded.name,
         "step": loaded.step,
-        "gamma": swept.value,
-        **measure(swept.made, seed, extractor),
+        "gamma": point.value,
+        **measure(point.generated, seed, extractor),
         "loss": {"real": real, "generated": fake, "g": fake / real},
     }
 
@@ -91,8 +92,8 @@ def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]
         "loss_real": [row["loss"]["real"] for row in rows],
     }
     found = {name: spearman(gammas, column, seed) for name, column in columns.items()}
-    told = {name: asdict(correlation) for name, correlation in found.items()}
-    return told | {
+    correlated = {name: asdict(correlation) for name, correlation in found.items()}
+    return correlated | {
         "diversity_rises": found["diversity"].rho > 0,
         "ends_apart": rows[0]["diversity"]["high"] < rows[-1]["diversity"]["low"],
     }

@@ -82,12 +82,12 @@ PAIRS = tuple(
 
 
 def check(pair: Pair, seed: int, samples: int = SAMPLES) -> dict[str, Any]:
-    """Set the bound beside W₁ as two samples give it.
+    """Compare the bound with W₁ of two samples.
 
     Args:
         pair: of distributions.
         seed: of both samples.
-        samples: how many are drawn of each.
+        samples: drawn of each.
 
     Returns:
         The pair, `bound`, `ratio`, `tightness`, `w1`, `w2`, `w1_sampled`, and `holds`: whether the

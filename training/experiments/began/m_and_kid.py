@@ -1,4 +1,4 @@
-"""M_global against KID: does BEGAN's measure of convergence tell how good the pictures are?"""
+"""M_global against KID: whether BEGAN's measure of convergence predicts image quality."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from training.runs.metric_logger import read_log
 from training.runs.snapshots import load_snapshot, snapshots
 
 MEASURE = "state/M"
-MIN_SNAPSHOTS = 4  # snapshots: a rank correlation of fewer says nothing
+MIN_SNAPSHOTS = 4  # for a rank correlation
 
 Window = Annotated[
     int, typer.Option(min=1, help="Steps around a snapshot that M is averaged over.")
@@ -45,8 +45,8 @@ def m_and_kid(
     """Correlate M_global with KID over a BEGAN run's snapshots.
 
     Berthelot et al. 2017, §3.4.1: M = L(x) + |γL(x) - L(G(z))| is offered as a measure of
-    convergence. Both fall as a run goes on, whatever M knows of the pictures: the correlation of
-    their changes from snapshot to snapshot is free of that.
+    convergence. Both fall during a run in any case; the correlation of their changes from snapshot
+    to snapshot is free of that trend.
     """
     loaded = load_run(run, data=moved_to(data))
     log = read_log(run)
@@ -107,8 +107,8 @@ def measure_snapshots(
     rows = []
     for step, path in snapshots(loaded.run.folder).items():
         load_snapshot(path, loaded.generator)
-        made = generate_for(loaded, loaded.generator, batch, seed)
-        rows.append({"step": step, "M": means[step], **measure(made, seed, extractor)})
+        generated = generate_for(loaded, loaded.generator, batch, seed)
+        rows.append({"step": step, "M": means[step], **measure(generated, seed, extractor)})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Is a sample normal? Three tests, and how far from normal it is."""
+"""Normality of a sample: three tests, and the distance from normal."""
 
 from typing import Any
 

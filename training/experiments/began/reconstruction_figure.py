@@ -17,7 +17,7 @@ NAMES = {"real": "L(x), held out", "generated": "L(G(z))"}
 def draw_reconstruction_losses(
     losses: Mapping[str, np.ndarray],
     pair: Pair,
-    own: Mapping[str, Any],
+    bound: Mapping[str, Any],
     gaussians: Sequence[Mapping[str, Any]],
 ) -> Figure:
     """Draw histograms with the fitted normals, Q–Q plots, the losses' distance, and the bound."""
@@ -26,8 +26,8 @@ def draw_reconstruction_losses(
     for axes, (color, name) in zip(panels[0], enumerate(NAMES), strict=False):
         density(axes, losses[name], NAMES[name], f"C{color}")
     quantiles(panels[0, 2], losses)
-    cumulative(panels[1, 0], losses, own)
-    tightness(panels[1, 1], pair, own, gaussians)
+    cumulative(panels[1, 0], losses, bound)
+    tightness(panels[1, 1], pair, bound, gaussians)
     against(panels[1, 2], gaussians)
     return figure
 
@@ -37,8 +37,8 @@ def density(axes: Axes, values: np.ndarray, name: str, color: str) -> None:
     axes.hist(values, bins=40, density=True, alpha=0.4, color=color)
     at = np.linspace(values.min(), values.max(), 200)
     axes.plot(at, stats.norm.pdf(at, values.mean(), values.std(ddof=1)), color=color)
-    told = f"skewness {stats.skew(values):.2f}, excess kurtosis {stats.kurtosis(values):.2f}"
-    style_axes(axes, f"{name}: {told}", "loss a picture", "density")
+    title = f"skewness {stats.skew(values):.2f}, excess kurtosis {stats.kurtosis(values):.2f}"
+    style_axes(axes, f"{name}: {title}", "loss a picture", "density")
 
 
 def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
@@ -53,7 +53,7 @@ def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
     style_axes(axes, "Q–Q", "normal quantile", "loss, standardised")
 
 
-def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], own: Mapping[str, Any]) -> None:
+def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], bound: Mapping[str, Any]) -> None:
     """Draw both distribution functions; the area between them is W₁."""
     at = np.sort(np.concatenate([*losses.values()]))
     both = [
@@ -63,12 +63,12 @@ def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], own: Mapping[str, A
     for color, (name, share) in enumerate(zip(losses, both, strict=True)):
         axes.step(at, share, where="post", color=f"C{color}", label=NAMES[name])
     axes.legend(fontsize=8, frameon=False)
-    told = f"W₁ {own['w1']:.4f} (the area), |m₁ - m₂| {own['bound']:.4f}"
-    style_axes(axes, told, "loss a picture", "share below")
+    title = f"W₁ {bound['w1']:.4f} (the area), |m₁ - m₂| {bound['bound']:.4f}"
+    style_axes(axes, title, "loss a picture", "share below")
 
 
 def tightness(
-    axes: Axes, pair: Pair, own: Mapping[str, Any], gaussians: Sequence[Mapping[str, Any]]
+    axes: Axes, pair: Pair, bound: Mapping[str, Any], gaussians: Sequence[Mapping[str, Any]]
 ) -> None:
     """Draw how much of W₁ the bound is, against the ratio of the condition."""
     ratios = np.geomspace(1e-4, 1e3, 200)
@@ -79,7 +79,7 @@ def tightness(
     sampled = [row["bound"] / row["w1_sampled"] for row in shown]
     axes.plot([row["ratio"] for row in shown], sampled, "C2o", ms=4, label="normal, sampled")
     here = min(max(pair.ratio, ratios[0]), ratios[-1])
-    axes.plot([here], [own["tightness"]], "C3*", ms=13, label="this run's losses")
+    axes.plot([here], [bound["tightness"]], "C3*", ms=13, label="this run's losses")
     axes.set_xscale("log")
     axes.set_ylim(0, 1.05)
     axes.legend(fontsize=8, frameon=False)

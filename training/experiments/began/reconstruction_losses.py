@@ -1,4 +1,4 @@
-"""The assumption behind BEGAN's bound: are reconstruction losses normal, and is the bound tight?"""
+"""Tests BEGAN's assumption that reconstruction losses are normal, and how tight its bound is."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -47,17 +47,17 @@ def reconstruction_losses_command(
     distance of two loss distributions, which the paper takes for normal.
     """
     loaded = load_run(run, data=moved_to(data))
-    began_objective(loaded)  # before anything is made
-    batch, made = sample(loaded, count, seed, data=data, split=split)
+    began_objective(loaded)  # fails early for other objectives
+    batch, generated = sample(loaded, count, seed, data=data, split=split)
     found = {
-        "real": reconstruction_losses(loaded, batch, made.reals).numpy(),
-        "generated": reconstruction_losses(loaded, batch, made.pictures).numpy(),
+        "real": reconstruction_losses(loaded, batch, generated.reals).numpy(),
+        "generated": reconstruction_losses(loaded, batch, generated.pictures).numpy(),
     }
-    pair, own = compare_losses(found)
+    pair, bound = compare_losses(found)
     gaussians = [check(pair, seed) for pair in PAIRS]
     results = {
         "losses": {name: normality(values) for name, values in found.items()},
-        "own_bound": own,
+        "own_bound": bound,
         "gaussians": gaussians,
         "definitions": MEANINGS,
     }
@@ -66,20 +66,20 @@ def reconstruction_losses_command(
         "reconstruction-losses",
         [loaded],
         results,
-        draw_reconstruction_losses(found, pair, own, gaussians),
+        draw_reconstruction_losses(found, pair, bound, gaussians),
     )
 
 
 def compare_losses(losses: Mapping[str, np.ndarray]) -> tuple[Pair, dict[str, Any]]:
-    """Fit normals to both losses, and set the bound beside W₁ of the losses as they are.
+    """Fit normals to both losses, and compare the bound with W₁ of the losses themselves.
 
     Returns:
         The normals; and `bound`, `w1` of the losses themselves, their `tightness`, and what the
         normals would have: `w1_if_normal`, `tightness_if_normal`, `ratio`.
     """
-    real, made = losses["real"], losses["generated"]
-    pair = Pair(*(float(f) for v in (real, made) for f in (v.mean(), v.var(ddof=1))))
-    distance = float(wasserstein_distance(real, made))
+    real, generated = losses["real"], losses["generated"]
+    pair = Pair(*(float(f) for v in (real, generated) for f in (v.mean(), v.var(ddof=1))))
+    distance = float(wasserstein_distance(real, generated))
     return pair, {
         "bound": pair.bound,
         "w1": distance,

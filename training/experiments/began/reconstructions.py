@@ -1,4 +1,4 @@
-"""How well a BEGAN's autoencoder rebuilds each picture: the losses its objective balances."""
+"""The reconstruction losses of a BEGAN's autoencoder, which its objective balances."""
 
 import torch
 from torch import Tensor
@@ -30,12 +30,12 @@ def began_objective(loaded: LoadedRun) -> Began:
 def reconstruction_losses(loaded: LoadedRun, batch: Batch, pictures: Tensor) -> Tensor:
     """Return `L(v) = |v - D(v)|^η` of each picture (Berthelot et al. 2017, §3.1), float64 `(N,)`.
 
-    The discriminator is in evaluation mode, so that a picture's loss is its own alone.
+    The discriminator is in evaluation mode, so that a picture's loss does not depend on the batch.
 
     Args:
         loaded: a BEGAN run.
         batch: whose holes and captions the pictures have.
-        pictures: uint8 `(N, 3, S, S)`: the batch's own, or what was made of it.
+        pictures: uint8 `(N, 3, S, S)`: the batch's own, or those generated for it.
 
     Raises:
         RunError: the run is no BEGAN.

@@ -1,4 +1,4 @@
-"""What a caption does to a fill: true, none, shuffled, and near misses of one word."""
+"""The effect of captions on fills: true, none, shuffled, and near misses of one word."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -14,11 +14,9 @@ from training.common.errors import RunError
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.table import markdown_table
-from training.experiments.captions.caption_interpolation import AMPLIFIED
-from training.experiments.captions.caption_interpolation import amplified_difference as change
+from training.experiments.captions.caption_interpolation import AMPLIFIED, amplified_difference
 from training.experiments.captions.caption_moves import (
     DEFINITIONS,
-    Extract,
     colour_change,
     direction_figures,
     feature_change,
@@ -46,6 +44,7 @@ from training.experiments.comparison.runs import (
 )
 from training.experiments.output import format_interval, write_result, write_table
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
+from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import require_extractor
 from training.reporting.image_grid import picture_grid
 from training.runs.load_run import NEWEST
@@ -81,9 +80,9 @@ def caption_effect(
     which: Which = NEWEST,
     rows: Rows = 12,
 ) -> None:
-    """Set the true caption against none, another picture's, and ones with one word changed.
+    """Compare the true caption with none, another picture's, and ones with one word changed.
 
-    How far the fill moves, beside how far other noise moves it, and whether it moves the right way.
+    Measures how far the fill moves, compared with other noise, and whether in the right direction.
     """
     loaded = load_inpainting_run(run, which, data)
     folder = data_folder([loaded], data)
@@ -107,9 +106,13 @@ def caption_effect(
 
 
 def effects(
-    pairs: Sequence[Pairing], train: PreparedSplit, fill: FillRun, extract: Extract, seed: int
+    pairs: Sequence[Pairing],
+    train: PreparedSplit,
+    fill: FillRun,
+    extract: ExtractFeatures,
+    seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """Measure what each kind of other caption does, by its name.
+    """Measure the effect of each kind of other caption, by its name.
 
     Args:
         pairs: the pictures and captions.
@@ -122,16 +125,16 @@ def effects(
     print_stderr(
         f"finding the directions of {len(swaps)} changes of a word in {len(train)} pictures"
     )
-    ways = directions(train, swaps, extract)
+    vectors = directions(train, swaps, extract)
     found = {}
     for pairing in pairs:
         print_stderr(f"{pairing.name}: {len(pairing)} pictures")
-        given = respond(pairing, fill, seed)
-        found[pairing.name] = measure_response(given, extract, seed)
+        response = respond(pairing, fill, seed)
+        found[pairing.name] = measure_response(response, extract, seed)
         if pairing.name == COLOUR:
-            figures = direction_figures(colour_change(given), pairing.swaps, seed)
+            figures = direction_figures(colour_change(response), pairing.swaps, seed)
             found[pairing.name]["colour"] = figures
-        change, known = feature_change(given, ways, extract)
+        change, known = feature_change(response, vectors, extract)
         if known:
             found[pairing.name]["direction"] = direction_figures(change, known, seed)
     return found
@@ -142,14 +145,16 @@ def effect_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown_table(HEADINGS, [effect_cells(*item) for item in results.items()])
 
 
-def effect_cells(name: str, told: Mapping[str, Any]) -> list[str]:
+def effect_cells(name: str, figures_of: Mapping[str, Any]) -> list[str]:
     """Return the cells of one kind of other caption."""
-    cells = [name, str(told["pictures"])]
+    cells = [name, str(figures_of["pictures"])]
     for unit in ("levels", "features"):
-        cells += [format_interval(told[which][unit]) for which in ("fill_moves", "noise_moves")]
-    cells += [format_interval(told["gain"][unit], 3) for unit in ("levels", "features")]
+        cells += [
+            format_interval(figures_of[which][unit]) for which in ("fill_moves", "noise_moves")
+        ]
+    cells += [format_interval(figures_of["gain"][unit], 3) for unit in ("levels", "features")]
     for way in ("colour", "direction"):
-        figures = told.get(way)
+        figures = figures_of.get(way)
         cells += (
             [format_interval(figures["right"]), format_interval(figures["change"], 3)]
             if figures
@@ -181,21 +186,23 @@ def caption_columns(pairing: Pairing, fill: FillRun, seed: int) -> dict[str, Ten
     """Fill the holes of some pictures for every column of the picture, `(N, 3, 64, 64)` each."""
     pixels, vectors = pairing.pixels, pairing.vectors
     hole = hole_mask()
-    asked = {
+    variants = {
         "true caption": (vectors, seed),
         "other noise": (vectors, seed + 1),
         NO_CAPTION: (torch.zeros_like(vectors), seed),
         SHUFFLED: (vectors.roll(1, dims=0), seed),
         CHANGED: (pairing.other_vectors, seed),
     }
-    made = {
+    composites = {
         name: paste(pixels, hole, fill(pixels, caption, noise))
-        for name, (caption, noise) in asked.items()
+        for name, (caption, noise) in variants.items()
     }
     return {
         "context": to_uint8(hide(to_float(pixels), hole)),
-        **made,
-        f"changed - true, {AMPLIFIED} times": change(made["true caption"], made[CHANGED]),
+        **composites,
+        f"changed - true, {AMPLIFIED} times": amplified_difference(
+            composites["true caption"], composites[CHANGED]
+        ),
         "real": pixels,
     }
 

@@ -1,4 +1,4 @@
-"""Along captions: what a fill does while one sentence becomes another."""
+"""Interpolates between the captions of a fill, and measures how far the fill moves."""
 
 from dataclasses import asdict
 from itertools import pairwise
@@ -45,7 +45,7 @@ MEANINGS = {
         " and 95% interval over the contexts"
     ),
 }
-Steps = Annotated[int, typer.Option("--steps", min=3, help="Fills on a way, both ends too.")]
+Steps = Annotated[int, typer.Option("--steps", min=3, help="Fills on a path, both ends included.")]
 First = Annotated[
     str | None, typer.Option("--from", help="First sentence; each picture's own caption if none.")
 ]
@@ -67,9 +67,9 @@ def caption_path(
     steps: Steps = 7,
     seed: Seed = 0,
 ) -> None:
-    """Turn one sentence into another, context and noise fixed, and say how far the fill moves.
+    """Interpolate between two sentences, context and noise fixed; measure how far the fill moves.
 
-    Caption vectors go along great arcs of the unit sphere they lie on. COUNT contexts are
+    Caption vectors follow great arcs of the unit sphere. COUNT contexts are
     measured, the first few shown.
     """
     loaded = load_run(run, data=moved_to(data))
@@ -79,18 +79,18 @@ def caption_path(
     start = same_sentence(loaded, first, count) if first else own_captions(captions, batch.caption)
     end = same_sentence(loaded, last, count) if last else next_captions(captions, batch.caption)
     arcs = spherical(start.vectors, end.vectors, torch.linspace(0, 1, steps))
-    made = generate_along_captions(loaded, batch, arcs, loaded.noise(count, seed))
+    images = generate_along_captions(loaded, batch, arcs, loaded.noise(count, seed))
     noises = loaded.noise(count * DRAWS, seed).unflatten(0, (count, DRAWS))
     other = generate_rows(loaded, batch._replace(caption=start.vectors), noises)
     results = {
         "contexts": count,
         "from": start.texts[:SHOWN],
         "to": end.texts[:SHOWN],
-        **measure_moves(generated_part(loaded, made), generated_part(loaded, other)),
+        **measure_moves(generated_part(loaded, images), generated_part(loaded, other)),
         "meanings": MEANINGS,
     }
     write_result(
-        out, "caption-path", [loaded], results, draw_caption_path(loaded, made, start, end)
+        out, "caption-path", [loaded], results, draw_caption_path(loaded, images, start, end)
     )
 
 
@@ -123,13 +123,13 @@ def measure_moves(along: Tensor, noises: Tensor) -> dict[str, Any]:
 
 
 def draw_caption_path(
-    run: LoadedRun, made: Tensor, start: Sentences, end: Sentences
+    run: LoadedRun, images: Tensor, start: Sentences, end: Sentences
 ) -> Image.Image:
     """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
-    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, made.shape[1]).tolist()]
-    columns = dict(zip(headings, made[:SHOWN].unbind(1), strict=True))
+    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, images.shape[1]).tolist()]
+    columns = dict(zip(headings, images[:SHOWN].unbind(1), strict=True))
     columns[f"last - first, {AMPLIFIED} times"] = amplified_difference(
-        made[:SHOWN, 0], made[:SHOWN, -1]
+        images[:SHOWN, 0], images[:SHOWN, -1]
     )
     return picture_grid(columns, start.texts[:SHOWN], display_scale(run), end.texts[:SHOWN])
 

@@ -1,7 +1,7 @@
-"""How far another caption moves a fill, and whether it moves it the right way."""
+"""Measures how far another caption moves a fill, and in which direction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,11 +16,9 @@ from training.experiments.captions.feature_directions import Direction
 from training.experiments.captions.word_swaps import RGB
 from training.experiments.comparison.runs import FillRun
 from training.metrics.confidence import bootstrap_interval
+from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import feature_distance
 from training.metrics.pixels import l1_levels
-
-Extract = Callable[[Tensor], Tensor]
-"""Pictures uint8 `(N, 3, H, W)` to features `(N, D)`."""
 
 DEFINITIONS = {
     "fill_moves": (
@@ -48,7 +46,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class CaptionResponse:
-    """What a generator makes of a pairing.
+    """The fills of a pairing.
 
     Attributes:
         pairing: N pictures and captions.
@@ -74,29 +72,31 @@ def respond(pairing: Pairing, fill: FillRun, seed: int) -> CaptionResponse:
     )
 
 
-def measure_response(given: CaptionResponse, extract: Extract, seed: int) -> dict[str, Any]:
+def measure_response(
+    response: CaptionResponse, extract: ExtractFeatures, seed: int
+) -> dict[str, Any]:
     """Measure how far the other caption moves the fill, and which one is nearer to the real."""
-    pixels = given.pairing.pixels
+    pixels = response.pairing.pixels
     real = centre(pixels)
     of = {
         name: extract(paste(pixels, hole_mask(), fills))
         for name, fills in {
-            "true": given.true,
-            "other": given.other,
-            "reseeded": given.reseeded,
+            "true": response.true,
+            "other": response.other,
+            "reseeded": response.reseeded,
             "real": real,
         }.items()
     }
-    l1 = l1_levels(given.other, real) - l1_levels(given.true, real)
+    l1 = l1_levels(response.other, real) - l1_levels(response.true, real)
     features = feature_distance(of["other"], of["real"]) - feature_distance(of["true"], of["real"])
     return {
-        "pictures": len(given.pairing),
+        "pictures": len(response.pairing),
         "fill_moves": {
-            "levels": interval(l1_levels(given.true, given.other), seed),
+            "levels": interval(l1_levels(response.true, response.other), seed),
             "features": interval(feature_distance(of["true"], of["other"]), seed),
         },
         "noise_moves": {
-            "levels": interval(l1_levels(given.true, given.reseeded), seed),
+            "levels": interval(l1_levels(response.true, response.reseeded), seed),
             "features": interval(feature_distance(of["true"], of["reseeded"]), seed),
         },
         "gain": {"levels": interval(l1, seed), "features": interval(features, seed)},
@@ -107,26 +107,28 @@ def measure_response(given: CaptionResponse, extract: Extract, seed: int) -> dic
     }
 
 
-def colour_change(given: CaptionResponse) -> Tensor:
+def colour_change(response: CaptionResponse) -> Tensor:
     """Project the change of each fill's mean Lab colour on old → new, `(N,)` in ΔE units."""
-    change = mean_lab(given.other) - mean_lab(given.true)
-    ways = torch.stack([word_lab(new) - word_lab(old) for old, new in given.pairing.swaps])
-    return (change * ways / ways.norm(dim=1, keepdim=True)).sum(1)
+    change = mean_lab(response.other) - mean_lab(response.true)
+    vectors = torch.stack([word_lab(new) - word_lab(old) for old, new in response.pairing.swaps])
+    return (change * vectors / vectors.norm(dim=1, keepdim=True)).sum(1)
 
 
 def feature_change(
-    given: CaptionResponse, directions: Mapping[tuple[str, str], Direction], extract: Extract
+    response: CaptionResponse,
+    directions: Mapping[tuple[str, str], Direction],
+    extract: ExtractFeatures,
 ) -> tuple[Tensor, list[tuple[str, str]]]:
     """Project the change of each fill's features on the direction of its words.
 
     Returns:
         `(M,)` shares of the way, and the words, of the pictures whose words have a direction.
     """
-    swaps = given.pairing.swaps
+    swaps = response.pairing.swaps
     rows = [row for row, swap in enumerate(swaps) if swap in directions]
     if not rows:
         return torch.zeros(0, dtype=torch.float64), []
-    change = extract(given.other[rows]) - extract(given.true[rows])
+    change = extract(response.other[rows]) - extract(response.true[rows])
     shares = [directions[swaps[row]].share(moved) for row, moved in zip(rows, change, strict=True)]
     return torch.stack(shares), [swaps[row] for row in rows]
 

@@ -1,4 +1,4 @@
-"""Pictures with a caption of their own and another to set against it."""
+"""Pictures with their true caption and another one to compare with."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Pairing:
 
 
 def pairings(held_out: PreparedSplit, limit: int, seed: int, encode: Encode) -> list[Pairing]:
-    """Set true captions against none, another picture's, and near misses.
+    """Pair true captions with none, another picture's, and near misses.
 
     A picture takes part in near misses with the first of its captions that has a word of the
     table, and not at all where none has. Kinds with fewer than two pictures are left out.

@@ -1,4 +1,4 @@
-"""Where a word lies from another in feature space, by the real centres of the training split."""
+"""The direction from one word to another in feature space, by real centres of the train split."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
 from training.experiments.captions.word_swaps import words_of
 
-# Fewer pictures than this do not tell where a word is.
+# For the mean feature of a word.
 MIN_PICTURES = 20
 
 
 @dataclass(frozen=True)
 class Direction:
-    """The line from a word to another.
+    """The direction from one word to another.
 
     Attributes:
-        way: from the mean feature of the old word's centres to that of the new word's, `(D,)`.
+        vector: from the mean feature of the old word's centres to that of the new word's, `(D,)`.
         old_pictures: how many centres the old mean is of.
         new_pictures: how many the new one is of.
     """
 
-    way: Tensor
+    vector: Tensor
     old_pictures: int
     new_pictures: int
 
     def share(self, change: Tensor) -> Tensor:
-        """Return how much of the way a change `(D,)` of features goes; 1 is all of it."""
-        return change.double() @ self.way / self.way.square().sum()
+        """Return the share of the vector that a change `(D,)` of features covers."""
+        return change.double() @ self.vector / self.vector.square().sum()
 
 
 def directions(
@@ -43,7 +43,7 @@ def directions(
 ) -> dict[tuple[str, str], Direction]:
     """Find the direction of each pair of words.
 
-    Pictures whose captions say both words are of neither.
+    Pictures whose captions have both words count for neither.
 
     Args:
         train: pictures that are not evaluated.
@@ -52,16 +52,16 @@ def directions(
         fewest: pairs with fewer pictures on a side are left out.
     """
     wanted = {word for swap in swaps for word in swap}
-    said = [words_of(captions_of(train, row)) & wanted for row in range(len(train))]
-    rows = [row for row, words in enumerate(said) if words]
+    words_by_row = [words_of(captions_of(train, row)) & wanted for row in range(len(train))]
+    rows = [row for row, words in enumerate(words_by_row) if words]
     if not rows:
         return {}
     features = extract(centre(centre_crop(train.images[rows])).contiguous()).double()
-    heard = {word: torch.tensor([word in said[row] for row in rows]) for word in wanted}
+    has_word = {word: torch.tensor([word in words_by_row[row] for row in rows]) for word in wanted}
     found = {}
     for old, new in swaps:
-        olds, news = heard[old] & ~heard[new], heard[new] & ~heard[old]
+        olds, news = has_word[old] & ~has_word[new], has_word[new] & ~has_word[old]
         if min(olds.sum(), news.sum()) >= fewest:
-            way = features[news].mean(0) - features[olds].mean(0)
-            found[old, new] = Direction(way, int(olds.sum()), int(news.sum()))
+            vector = features[news].mean(0) - features[olds].mean(0)
+            found[old, new] = Direction(vector, int(olds.sum()), int(news.sum()))
     return found

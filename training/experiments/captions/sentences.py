@@ -1,4 +1,4 @@
-"""The two sentences at the ends of each context's way, given or taken from the data."""
+"""The sentences at the ends of each context's caption path, given or taken from the data."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from training.runs.load_run import LoadedRun
 
 @dataclass(frozen=True)
 class Sentences:
-    """One end of the way of each of N contexts.
+    """One end of the caption path of each of N contexts.
 
     Attributes:
         texts: N sentences.
@@ -38,7 +38,7 @@ def same_sentence(run: LoadedRun, sentence: str, count: int) -> Sentences:
     """Return one sentence for all, embedded as the run's captions were.
 
     Raises:
-        EncoderError: the encoder is not to be had.
+        EncoderError: the encoder is not available.
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
     encoder = encoder_of(run.run.any_data_record())
@@ -50,7 +50,7 @@ def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:
 
     Raises:
         EncoderError: it is not to be had.
-        PreparedDataError: what is to be had under its name is another.
+        PreparedDataError: the available encoder of its name is another one.
     """
     encoder = CaptionEncoder.load(prepared.encoder)
     if encoder.fingerprint != prepared.encoder_fingerprint:

@@ -1,6 +1,6 @@
-"""The words that near misses are made with: one for another of the same kind.
+"""Near misses of captions: one word is replaced by another of the same kind.
 
-A change keeps the sentence as it is otherwise. Colours go to one that is far off in Lab; objects to
+The rest of the sentence does not change. Colours go to one that is far off in Lab; objects to
 one that could stand in its place, and that training captions have often enough to have been learnt
 (Flickr8k: dogs, people, places).
 """

@@ -24,7 +24,7 @@ from training.metrics.mobilenet import load_extractor
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 EXPECTED = Signs(1, -1)
-MAX_NEIGHBOURS = 512  # pictures of the draw whose features are looked at
+MAX_NEIGHBOURS = 512  # pictures of the draw, of which half are neighbours
 RULE = (
     "of a large draw, the three groups are the pictures that are most clearly bright and warm,"
     " dark and warm, dark and cold: brightness is mean luma, warmth mean red less mean blue, both"
@@ -59,7 +59,7 @@ def arithmetic(
     jittered: Jitter = 0.25,
     seed: Seed = 0,
 ) -> None:
-    """Add and subtract means of three latents, and see whether the result is what was asked for.
+    """Add and subtract means of three latents, and measure whether the result is as expected.
 
     COUNT pictures are drawn to choose the groups from. A conditional run keeps one context.
     """
@@ -106,15 +106,15 @@ def measure_sums(run: LoadedRun, sums: Sums, drawn: Tensor, scale: Scale) -> dic
     }
     extractor = load_extractor()
     if extractor is not None:
-        own, world = extractor(drawn[:MAX_NEIGHBOURS]).chunk(2)
+        own, others = extractor(drawn[:MAX_NEIGHBOURS]).chunk(2)
         for name, pictures in kinds.items():
-            facts[name]["nearest"] = nearest(extractor(pictures), world)
-        facts["draw"] = {"nearest": nearest(own, world)}
+            facts[name]["nearest"] = nearest(extractor(pictures), others)
+        facts["draw"] = {"nearest": nearest(own, others)}
     return facts
 
 
 def measure_attributes(part: Tensor, scale: Scale) -> dict[str, Any]:
-    """Say how many of what was made `(N, 3, H, W)` are as expected, and how they are."""
+    """Return the share of pictures `(N, 3, H, W)` that are as expected, and their attributes."""
     standard = scale.standard(attributes(part))
     return {
         "met": float(has_signs(standard, EXPECTED).double().mean()),

@@ -1,4 +1,4 @@
-"""What can be seen of pictures without labels: how bright and how warm, and who is most so."""
+"""Attributes of pictures without labels: brightness and warmth."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class Signs(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """The group in words."""
         return f"{'bright' if self.bright > 0 else 'dark'} {'warm' if self.warm > 0 else 'cold'}"
 
 

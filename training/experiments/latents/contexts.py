@@ -1,4 +1,4 @@
-"""What a generator is given besides noise, and the part of a picture that it makes."""
+"""A generator's inputs besides noise, and the part of a picture that it generates."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ DISPLAY_SIZE = 128  # pixels a side, to which small pictures are enlarged
 def held_out_contexts(
     run: LoadedRun, count: int, data: Path | None, split: str | None, seed: int
 ) -> tuple[Batch, list[str]]:
-    """Draw held-out contexts with their captions; nothing but a shape where nothing is seen.
+    """Draw held-out contexts with their captions; blank ones for an unconditional run.
 
     Returns:
-        A batch of `count` rows, and their captions' texts, all empty where nothing is seen.
+        A batch of `count` rows, and their captions' texts, all empty for an unconditional run.
 
     Raises:
         RunError: there are fewer pictures.
@@ -50,12 +50,12 @@ def generate_rows(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
     """
     steps = noise.shape[1]
     repeated = Batch(*(field.repeat_interleave(steps, dim=0) for field in batch))
-    made = generate(run.generator, repeated, noise.flatten(0, 1))
-    return made.unflatten(0, noise.shape[:2])
+    images = generate(run.generator, repeated, noise.flatten(0, 1))
+    return images.unflatten(0, noise.shape[:2])
 
 
 def generated_part(run: LoadedRun, pictures: Tensor) -> Tensor:
-    """Return what the generator made of pictures `(…, 3, S, S)`: the hole, or all of them."""
+    """Return the generated part of pictures `(…, 3, S, S)`: the hole, or the whole picture."""
     return (
         pictures
         if run.unconditional
@@ -81,5 +81,5 @@ def noise_kind(run: LoadedRun) -> str:
 
 
 def display_scale(run: LoadedRun) -> int:
-    """Return how much to enlarge a run's pictures to look at them."""
+    """Return the factor by which to enlarge a run's pictures for display."""
     return max(1, DISPLAY_SIZE // run.recipe.picture.size)

@@ -1,4 +1,4 @@
-"""Ways between latents: linear and spherical between two, spherical between four."""
+"""Interpolates between latents: linearly and spherically between two, spherically between four."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,9 @@ from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 SHOWN = 3  # pairs
-Steps = Annotated[int, typer.Option("--steps", min=3, help="Pictures on a way, both ends too.")]
+Steps = Annotated[
+    int, typer.Option("--steps", min=3, help="Pictures on a path, both ends included.")
+]
 
 
 @experiment("interpolation")
@@ -38,7 +40,7 @@ def interpolation(
     steps: Steps = 9,
     seed: Seed = 0,
 ) -> None:
-    """Go between two latents, linearly and spherically, and between four, and say how smoothly.
+    """Interpolate between two latents and between four, and measure smoothness.
 
     COUNT pairs are measured, the first few shown. A conditional run keeps each pair's context and
     caption. Linear is in the space the network sees (uniform noise: the cube), spherical in
@@ -50,14 +52,14 @@ def interpolation(
     start, end = loaded.noise(2 * count, seed).chunk(2)
     along = torch.linspace(0, 1, steps)
     kind = noise_kind(loaded)
-    ways = {"linear": straight(start, end, along, kind), "spherical": spherical(start, end, along)}
-    made = {name: generate_rows(loaded, batch, way) for name, way in ways.items()}
+    paths = {"linear": straight(start, end, along, kind), "spherical": spherical(start, end, along)}
+    images = {name: generate_rows(loaded, batch, path) for name, path in paths.items()}
     extractor = load_extractor()
     results = {
         "pairs": count,
         "steps": steps,
         "noise": kind,
-        **{name: smoothness(loaded, way, extractor) for name, way in made.items()},
+        **{name: smoothness(loaded, path, extractor) for name, path in images.items()},
         "features": extractor.name if extractor else None,
         "meanings": MEANINGS | {"levels": "of 0 to 255, over what the generator makes"},
     }
@@ -65,29 +67,35 @@ def interpolation(
     one = type(batch)(*(field[:1].expand(steps, *field.shape[1:]) for field in batch))
     square = generate_rows(loaded, one, surface(corners, along))
     write_result(
-        out, "interpolation", [loaded], results, draw_interpolation(loaded, made, square, captions)
+        out,
+        "interpolation",
+        [loaded],
+        results,
+        draw_interpolation(loaded, images, square, captions),
     )
 
 
-def smoothness(run: LoadedRun, made: Tensor, extractor: FeatureExtractor | None) -> dict[str, Any]:
-    """Measure ways of pictures `(N, T, 3, S, S)` in levels and in features."""
-    part = generated_part(run, made)
+def smoothness(
+    run: LoadedRun, images: Tensor, extractor: FeatureExtractor | None
+) -> dict[str, Any]:
+    """Measure paths of pictures `(N, T, 3, S, S)` in levels and in features."""
+    part = generated_part(run, images)
     facts = {"levels": evenness(part, levels), "contrast": contrast(part)}
     if extractor is not None:
-        points = extractor(made.flatten(0, 1)).unflatten(0, made.shape[:2])
+        points = extractor(images.flatten(0, 1)).unflatten(0, images.shape[:2])
         facts["features"] = evenness(points, euclidean)
     return facts
 
 
 def draw_interpolation(
-    run: LoadedRun, made: dict[str, Tensor], square: Tensor, captions: list[str]
+    run: LoadedRun, images: dict[str, Tensor], square: Tensor, captions: list[str]
 ) -> Image.Image:
     """Draw a few pairs, linear above spherical, and under them the square between four."""
-    shown = torch.stack([way[:SHOWN] for way in made.values()], dim=1).flatten(0, 1)
+    shown = torch.stack([path[:SHOWN] for path in images.values()], dim=1).flatten(0, 1)
     labels = [
         f"pair {pair}, {name}  {caption}"
         for pair, caption in enumerate(captions[:SHOWN], start=1)
-        for name in made
+        for name in images
     ]
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, shown.shape[1]).tolist()]
     corners = ["spherical between four: the ends of pair 1", *[""] * (len(square) - 2)]

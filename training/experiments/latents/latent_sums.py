@@ -18,7 +18,7 @@ TERMS = (Signs(1, 1), Signs(-1, 1), Signs(-1, -1))
 
 @dataclass(frozen=True)
 class Sums:
-    """What came out of R rounds.
+    """The results of R rounds.
 
     Attributes:
         groups: uint8 `(R, 3, 3, 3, S, S)`: round, group, sample.
@@ -73,12 +73,12 @@ def add_up(
     means = from_normal(noise, kind)[chosen].mean(2)
     results = combined(means)[:, None] + around
 
-    def made(latents: Tensor) -> Tensor:
+    def generate_all(latents: Tensor) -> Tensor:
         return make(to_normal(latents, kind).flatten(0, 1)).unflatten(0, latents.shape[:2])
 
     groups = pictures[chosen]
     pixels = combined(groups.float().mean(2)).round().clamp(0, 255).to(torch.uint8)
-    return Sums(groups, made(means), made(results), pixels)
+    return Sums(groups, generate_all(means), generate_all(results), pixels)
 
 
 def combined(means: Tensor) -> Tensor:

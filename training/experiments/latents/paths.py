@@ -1,4 +1,4 @@
-"""Ways between latents: straight lines, great arcs, and a surface between four."""
+"""Paths between latents: straight lines, great arcs, and a surface between four."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How smooth a path of pictures is: how far it goes, and how evenly."""
+"""Smoothness of a path of pictures: its length, and how even its steps are."""
 
 from collections.abc import Callable
 from typing import Any

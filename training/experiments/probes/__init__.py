@@ -1,1 +1,1 @@
-"""Experiments on what a discriminator has learnt."""
+"""Experiments on the features that a discriminator has learnt."""

@@ -1,4 +1,4 @@
-"""A discriminator's features as a classifier: what it learnt of pictures it was never shown."""
+"""Classifies CIFAR-10 by a discriminator's features, which were trained on other pictures."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -67,7 +67,7 @@ def discriminator_features(
         "train": train,
         "test": test,
         "chance": chance(sets["test"]),
-        "rows": {name: found.told() for name, found in probed.items()},
+        "rows": {name: result.to_dict() for name, result in probed.items()},
         "gain": {other: gain(probed[LEARNT], probed[other], seed) for other in (RANDOM, PIXELS)},
         "definitions": {LEARNT: describe(loaded.discriminator), **MEANINGS},
     }

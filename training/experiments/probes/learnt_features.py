@@ -1,4 +1,4 @@
-"""What a discriminator makes of a picture on its way to a verdict, as one vector."""
+"""A discriminator's activations for a picture, as one feature vector."""
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,12 @@ FEATURES = (
     "every level's activations, max-pooled to a 4×4 grid, flattened and concatenated (Radford et "
     "al. 2015, §5.1)"
 )
-CODE = "the code of the autoencoder, which is what a BEGAN's discriminator has for features"
+CODE = "the code of the autoencoder, the features of a BEGAN's discriminator"
 
 
 @torch.inference_mode()
 def extract_features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tensor:
-    """Return what a discriminator makes of pictures, with no caption.
+    """Return a discriminator's features of pictures, without a caption.
 
     Args:
         discriminator: in evaluation mode.
@@ -36,13 +36,13 @@ def extract_features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tens
     device = next(discriminator.parameters()).device
     found = []
     for part in pixels.split(BATCH_SIZE):
-        verdict = discriminator(
+        output = discriminator(
             to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
         )
-        if isinstance(verdict, Reconstruction):
-            found.append(verdict.code.flatten(1).float().cpu())
+        if isinstance(output, Reconstruction):
+            found.append(output.code.flatten(1).float().cpu())
         else:
-            pooled = [adaptive_max_pool2d(level, GRID).flatten(1) for level in verdict.features]
+            pooled = [adaptive_max_pool2d(level, GRID).flatten(1) for level in output.features]
             found.append(torch.cat(pooled, dim=1).float().cpu())
     return torch.cat(found)
 

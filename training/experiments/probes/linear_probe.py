@@ -27,13 +27,13 @@ PROBE = (
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """How well features tell the classes apart.
+    """The accuracy of a linear classifier on features.
 
     Attributes:
         dimensions: of the features.
         c: chosen regularisation.
         held_out: accuracy on the pictures that C was chosen on, by C.
-        right: bool `(N,)`, which test pictures were told rightly.
+        right: bool `(N,)`, which test pictures were classified rightly.
         converged: whether the solver of the last fit came to its end within `ITERATIONS`.
     """
 
@@ -48,7 +48,7 @@ class ProbeResult:
         """Share of the test pictures."""
         return float(self.right.mean())
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return it as plain numbers, the accuracy with its interval."""
         test = binomtest(int(self.right.sum()), len(self.right))
         low, high = test.proportion_ci(method="wilson")
@@ -85,13 +85,13 @@ def probe(
     accuracies = {c: fit_svm(c, seed, fit, fit_labels).score(held, held_labels) for c in GRID}
     best = max(accuracies, key=lambda c: accuracies[c])  # of equals, the most regularised
     last = fit_svm(best, seed, train, train_labels)
-    told = {f"{c:g}": float(accuracy) for c, accuracy in accuracies.items()}
+    by_c = {f"{c:g}": float(accuracy) for c, accuracy in accuracies.items()}
     converged = bool(last[-1].n_iter_ < ITERATIONS)
-    return ProbeResult(train.shape[1], best, told, last.predict(test) == test_labels, converged)
+    return ProbeResult(train.shape[1], best, by_c, last.predict(test) == test_labels, converged)
 
 
 def fit_svm(c: float, seed: int, features: np.ndarray, labels: np.ndarray) -> Pipeline:
-    """Fit the classifier; that the solver was stopped early is in the result, not on the screen."""
+    """Fit the classifier without the solver's warning, which the result reports as `converged`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return svm(c, seed).fit(features, labels)

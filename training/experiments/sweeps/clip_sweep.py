@@ -1,4 +1,4 @@
-"""Clip sweep: what the bound on a critic's weights does to the critic, and to the pictures."""
+"""Clip sweep: the effect of the bound on a critic's weights on the critic and the pictures."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -51,35 +51,35 @@ def clip_sweep(
     draw = partial(sample, count=count, seed=seed, data=data, split=split)
     sweep = load_sweep(runs, "wgan-clip", "clip", draw, data)
     extractor = require_extractor()
-    logs = [read_log(swept.loaded.run.folder) for swept in sweep]
+    logs = [read_log(point.loaded.run.folder) for point in sweep]
     rows = [
         {
-            "run": swept.loaded.name,
-            "step": swept.loaded.step,
-            "clip": swept.value,
-            **measure(swept.made, seed, extractor),
+            "run": point.loaded.name,
+            "step": point.loaded.step,
+            "clip": point.value,
+            **measure(point.generated, seed, extractor),
             "wasserstein": final_estimate(log),
-            **examine_critic(swept),
+            **examine_critic(point),
         }
-        for swept, log in zip(sweep, logs, strict=True)
+        for point, log in zip(sweep, logs, strict=True)
     ]
-    results = {"rows": rows, "definitions": definitions(whole=sweep[0].made.whole) | MEANINGS}
+    results = {"rows": rows, "definitions": definitions(whole=sweep[0].generated.whole) | MEANINGS}
     picture = draw_clip_sweep(rows, logs, sweep_strips(sweep, "clip"))
-    write_result(out, "clip-sweep", [swept.loaded for swept in sweep], results, picture)
+    write_result(out, "clip-sweep", [point.loaded for point in sweep], results, picture)
 
 
-def examine_critic(swept: SweepPoint) -> dict[str, Any]:
+def examine_critic(point: SweepPoint) -> dict[str, Any]:
     """Return what is found in a run's critic: its weights, and its gradients."""
-    critic, clip = swept.loaded.discriminator, swept.value
+    critic, clip = point.loaded.discriminator, point.value
     layers = layers_of(critic)
     weights = [weight for layer in layers.values() for weight in layer]
     few = slice(GRADIENTS_OF)
-    shown = torch.cat([to_float(swept.made.pictures[few]), swept.batch.images[few]])
+    shown = torch.cat([to_float(point.generated.pictures[few]), point.batch.images[few]])
     return {
         "saturation": {name: pinned_share(layer, clip) for name, layer in layers.items()},
         "saturation_of_all": pinned_share(weights, clip),
         "histogram": histogram(weights, clip),
-        "gradient_norms": gradient_norms(critic, shown, swept.batch.caption[few].repeat(2, 1)),
+        "gradient_norms": gradient_norms(critic, shown, point.batch.caption[few].repeat(2, 1)),
     }
 
 
@@ -104,7 +104,7 @@ def gradient_norms(critic: nn.Module, images: Tensor, caption: Tensor) -> list[f
     """Return the mean norm, over pictures, of ∂score/∂(input, each level's activations).
 
     Args:
-        critic: in evaluation mode, so that a score depends on its own picture alone.
+        critic: in evaluation mode, so that a score does not depend on the batch.
         images: `(N, 3, S, S)`, -1 to 1.
         caption: `(N, caption_dim)`.
 
@@ -112,9 +112,9 @@ def gradient_norms(critic: nn.Module, images: Tensor, caption: Tensor) -> list[f
         The input's norm first, then one of each level.
     """
     device = next(critic.parameters()).device
-    seen = images.to(device).requires_grad_()
-    judged = critic(seen, caption.to(device))
-    gradients = torch.autograd.grad(judged.score.sum(), [seen, *judged.features])
+    inputs = images.to(device).requires_grad_()
+    output = critic(inputs, caption.to(device))
+    gradients = torch.autograd.grad(output.score.sum(), [inputs, *output.features])
     return [float(g.flatten(1).norm(dim=1).mean()) for g in gradients]
 
 

@@ -1,4 +1,4 @@
-"""How fast each engine fills by a bundle, and how far its fills are from torch's."""
+"""Times each engine with a bundle, and compares its fills with those of torch."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ ENGINES = ("torch", "openvino-f32", "openvino")
 TORCH = "torch"
 ROUNDS, WARM_UP = 100, 5
 SHOWN = 12
-# So that differences of a level or two can be seen at all.
+# Makes differences of one or two levels visible.
 ENLARGED = 32
 
 Engines = Mapping[str, Engine]
@@ -64,15 +64,15 @@ def engines(
 
 
 def distance(fills: Tensor, right: Tensor) -> dict[str, float]:
-    """Tell how far fills, uint8 `(N, 3, 32, 32)`, are from the right ones, in 8-bit levels."""
+    """Return the distance of fills, uint8 `(N, 3, 32, 32)`, to the right ones, in 8-bit levels."""
     levels = (fills.int() - right.int()).abs()
     each = levels.float().mean((1, 2, 3))
     mean, worst = float(each.mean()), float(each.max())
     return {"mean": round(mean, 6), "worst_picture": round(worst, 6), "max": int(levels.max())}
 
 
-def time_in_turn(doings: Mapping[str, Callable[[int], object]]) -> dict[str, dict[str, float]]:
-    """Time things in turn, round by round.
+def time_in_turn(functions: Mapping[str, Callable[[int], object]]) -> dict[str, dict[str, float]]:
+    """Time several functions in turn, round by round.
 
     Returns:
         For each the median milliseconds of a round, by the clock (`ms`) and of this process's own
@@ -80,14 +80,15 @@ def time_in_turn(doings: Mapping[str, Callable[[int], object]]) -> dict[str, dic
         percentile), and how many times as fast as torch it is in the median of the rounds, by
         computing, with the 10th and the 90th percentile.
     """
-    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in doings}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for number in range(ROUNDS + WARM_UP):
-        for name, doing in doings.items():
-            seen[name].append(_timed(doing, number))
+        for name, function in functions.items():
+            times[name].append(_timed(function, number))
     wall, cpu = (
-        {name: np.array(rows)[WARM_UP:, column] for name, rows in seen.items()} for column in (0, 1)
+        {name: np.array(rows)[WARM_UP:, column] for name, rows in times.items()}
+        for column in (0, 1)
     )
-    return {name: _summary(wall[name], cpu[name], cpu[TORCH]) for name in doings}
+    return {name: _summary(wall[name], cpu[name], cpu[TORCH]) for name in functions}
 
 
 def _summary(wall: np.ndarray, cpu: np.ndarray, slow: np.ndarray) -> dict[str, float]:
@@ -115,9 +116,9 @@ def comparison_grid(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any
     return picture_grid({name: row[:SHOWN] for name, row in rows.items()})
 
 
-def _timed(doing: Callable[[int], object], number: int) -> tuple[float, float]:
+def _timed(function: Callable[[int], object], number: int) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
-    doing(number)
+    function(number)
     return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
 
 

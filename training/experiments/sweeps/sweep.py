@@ -29,13 +29,13 @@ class SweepPoint(NamedTuple):
         value: of the setting.
         loaded: the run.
         batch: pictures that it was not trained on, the same for every run.
-        made: the images that its generator made for them.
+        generated: the images that its generator made for them.
     """
 
     value: float
     loaded: LoadedRun
     batch: Batch
-    made: Generated
+    generated: Generated
 
 
 def load_sweep(
@@ -101,8 +101,8 @@ def sweep_strips(sweep: Sequence[SweepPoint], symbol: str) -> dict[str, Tensor]:
     """Return every run's pictures by their title, the real ones last."""
     strips = {
         f"{symbol} {point.value:g}: {point.loaded.name}, step {point.loaded.step:,}": (
-            point.made.pictures
+            point.generated.pictures
         )
         for point in sweep
     }
-    return strips | {"held-out real pictures": sweep[0].made.reals}
+    return strips | {"held-out real pictures": sweep[0].generated.reals}
