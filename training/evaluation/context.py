@@ -128,7 +128,7 @@ class EvalContext:
         for number in range(len(first), count):
             start = self.seed + number * len(self.pictures)
             seeds = (start + rows).tolist()
-            parts = torch.arange(len(rows)).split(self.batch_size)
+            parts = torch.split(torch.arange(len(rows)), self.batch_size)
             fills = [
                 fill(selected.pixels[p], selected.vectors[p], seeds[int(p[0]) : int(p[-1]) + 1])
                 for p in parts

@@ -73,7 +73,7 @@ def with_captions(
 def fill_all(name: str, method: Method, count: int, batch_size: int, progress: Progress) -> Tensor:
     """Return the fills of all pictures, uint8 `(count, 3, 32, 32)`, `batch_size` at a time."""
     fills = []
-    for rows in torch.arange(count).split(batch_size):
+    for rows in torch.split(torch.arange(count), batch_size):
         fills.append(method(rows))
         progress(name, int(rows[-1]) + 1, count)
     return torch.cat(fills)
@@ -83,7 +83,7 @@ def median_time(method: Method, count: int) -> float:
     """Return the median milliseconds of one picture, over at most 50 after one for warm-up."""
     method(torch.arange(1))
     times = []
-    for row in torch.arange(min(count, MAX_TIMED)).split(1):
+    for row in torch.split(torch.arange(min(count, MAX_TIMED)), 1):
         start = time.perf_counter()
         method(row)
         times.append(1000 * (time.perf_counter() - start))

@@ -71,6 +71,6 @@ def load_efficientnet_extractor(device: str = "cpu") -> FeatureExtractor:
     state |= {"classifier.weight": saved["_fc.weight"], "classifier.bias": saved["_fc.bias"]}
     network.load_state_dict(state, assign=True)
     network = network.eval().requires_grad_(False).to(device)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)
     name = f"EfficientNet-Lite2 (ImageNet) at {INPUT_SIZE}×{INPUT_SIZE}"
     return FeatureExtractor(name, f"sha256:{LITE2.digest}", network, normalize_signed)

@@ -98,5 +98,5 @@ def relative_to_real(metric: Callable[[Tensor], float], images: Tensor, real: Te
 
     The mean of the result is the ratio of the two means.
     """
-    each = torch.tensor([metric(image) for image in images.split(1)], dtype=torch.float64)
+    each = torch.tensor([metric(image) for image in torch.split(images, 1)], dtype=torch.float64)
     return each / max(metric(real), 1e-6)

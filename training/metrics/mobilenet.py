@@ -74,7 +74,7 @@ class FeatureExtractor:
         Images are resized to 128×128 (bilinear) and normalised as the network's data were.
         """
         device = next(self.network.parameters()).device
-        batches = pixels.split(batch_size)
+        batches = torch.split(pixels, batch_size)
         return torch.cat(
             [self.network(self.preprocess(batch.to(device))).cpu() for batch in batches]
         )

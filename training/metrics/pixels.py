@@ -41,7 +41,7 @@ def hole_ssim(fills: Tensor, real: Tensor) -> Tensor:
 
 def _ssim(fill: np.ndarray, truth: np.ndarray) -> float:
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             fill,
             truth,
             channel_axis=0,

@@ -82,7 +82,7 @@ def r_precision(scorer: Scorer, features: Tensor, vectors: Tensor, seed: int = 0
     hits, trials = (torch.zeros(count, dtype=torch.float64) for _ in range(2))
     for _ in range(PARTITIONS):
         order = torch.randperm(count, generator=rng)
-        for rows in order[: count // RANKING_SIZE * RANKING_SIZE].split(RANKING_SIZE):
+        for rows in torch.split(order[: count // RANKING_SIZE * RANKING_SIZE], RANKING_SIZE):
             hits[rows] += ranks_own_first(pictures[rows], captions[rows], vectors[rows]).double()
             trials[rows] += 1
     return hits / trials.clamp_min(1)

@@ -95,7 +95,7 @@ def classify(network: nn.Module, pixels: Tensor, outputs: Tensor, batch_size: in
     device = next(network.parameters()).device
     parts = [
         network(normalize(batch.to(device), CLASSIFIER_SIZE)).cpu()
-        for batch in pixels.split(batch_size)
+        for batch in torch.split(pixels, batch_size)
     ]
     return torch.cat(parts)[:, outputs].softmax(1)
 

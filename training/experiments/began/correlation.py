@@ -73,7 +73,8 @@ def rho(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def centred(values: np.ndarray) -> np.ndarray:
     """Take the mean along the last axis away."""
-    return values - values.mean(-1, keepdims=True)
+    centred_values: np.ndarray = values - values.mean(-1, keepdims=True)
+    return centred_values
 
 
 def interval(

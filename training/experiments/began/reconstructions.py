@@ -43,7 +43,7 @@ def reconstruction_losses(loaded: LoadedRun, batch: Batch, pictures: Tensor) -> 
     objective, layout = began_objective(loaded), memory_format(loaded.recipe.engine)
     device = next(loaded.discriminator.parameters()).device
     found = []
-    for rows in torch.arange(len(pictures)).split(CHUNK):
+    for rows in torch.split(torch.arange(len(pictures)), CHUNK):
         part = Batch(to_float(pictures[rows]), batch.mask[rows], batch.caption[rows])
         scene = DiscriminatorInput(*part.to(device, layout))
         found.append(objective.loss(loaded.discriminator, scene).double().cpu())

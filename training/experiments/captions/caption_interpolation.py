@@ -80,7 +80,7 @@ def caption_path(
     end = same_sentence(loaded, last, count) if last else next_captions(captions, batch.caption)
     arcs = spherical(start.vectors, end.vectors, torch.linspace(0, 1, steps))
     images = generate_along_captions(loaded, batch, arcs, loaded.noise(count, seed))
-    noises = loaded.noise(count * DRAWS, seed).unflatten(0, (count, DRAWS))
+    noises = torch.unflatten(loaded.noise(count * DRAWS, seed), 0, (count, DRAWS))
     other = generate_rows(loaded, batch._replace(caption=start.vectors), noises)
     results = {
         "contexts": count,

@@ -111,7 +111,8 @@ def colour_change(response: CaptionResponse) -> Tensor:
     """Project the change of each fill's mean Lab colour on old → new, `(N,)` in ΔE units."""
     change = mean_lab(response.other) - mean_lab(response.true)
     vectors = torch.stack([word_lab(new) - word_lab(old) for old, new in response.pairing.swaps])
-    return (change * vectors / vectors.norm(dim=1, keepdim=True)).sum(1)
+    moves: Tensor = (change * vectors / vectors.norm(dim=1, keepdim=True)).sum(1)
+    return moves
 
 
 def feature_change(

@@ -33,7 +33,7 @@ def columns(sums: Sums, row: int) -> dict[str, Tensor]:
             "+-+", TERMS, sums.groups[row], sums.means[row], strict=True
         )
     }
-    square = sums.results[row].unflatten(0, (3, 3))
+    square = torch.unflatten(sums.results[row], 0, (3, 3))
     for place, heading in enumerate(["= jittered", "result in the middle", "jittered "]):
         laid[heading] = torch.cat([square[:, place], blank[None]])
     laid["in pixels"] = torch.stack([blank, sums.pixels[row], blank, blank])

@@ -51,7 +51,7 @@ def generate_rows(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
     steps = noise.shape[1]
     repeated = Batch(*(field.repeat_interleave(steps, dim=0) for field in batch))
     images = generate(run.generator, repeated, noise.flatten(0, 1))
-    return images.unflatten(0, noise.shape[:2])
+    return torch.unflatten(images, 0, noise.shape[:2])
 
 
 def generated_part(run: LoadedRun, pictures: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def generated_part(run: LoadedRun, pictures: Tensor) -> Tensor:
     return (
         pictures
         if run.unconditional
-        else centre(pictures.flatten(0, -4)).unflatten(0, pictures.shape[:-3])
+        else torch.unflatten(centre(pictures.flatten(0, -4)), 0, pictures.shape[:-3])
     )
 
 

@@ -82,7 +82,7 @@ def smoothness(
     part = generated_part(run, images)
     facts = {"levels": evenness(part, levels), "contrast": contrast(part)}
     if extractor is not None:
-        points = extractor(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        points = torch.unflatten(extractor(images.flatten(0, 1)), 0, images.shape[:2])
         facts["features"] = evenness(points, euclidean)
     return facts
 

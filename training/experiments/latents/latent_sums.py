@@ -74,7 +74,8 @@ def add_up(
     results = combined(means)[:, None] + around
 
     def generate_all(latents: Tensor) -> Tensor:
-        return make(to_normal(latents, kind).flatten(0, 1)).unflatten(0, latents.shape[:2])
+        images = make(to_normal(latents, kind).flatten(0, 1))
+        return torch.unflatten(images, 0, latents.shape[:2])
 
     groups = pictures[chosen]
     pixels = combined(groups.float().mean(2)).round().clamp(0, 255).to(torch.uint8)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 MEANINGS = {
@@ -29,7 +30,7 @@ def evenness(points: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> di
         `path`, `straight` and `largest_over_mean`, which is None where no path moves at all.
     """
     steps = distance(points[:, :-1].flatten(0, 1), points[:, 1:].flatten(0, 1))
-    steps = steps.double().unflatten(0, (len(points), -1))
+    steps = torch.unflatten(steps.double(), 0, (len(points), -1))
     moving = steps[steps.sum(1) > 0]
     ratio = float((moving.amax(1) / moving.mean(1)).mean()) if len(moving) else None
     return {
@@ -46,7 +47,8 @@ def levels(first: Tensor, second: Tensor) -> Tensor:
 
 def euclidean(first: Tensor, second: Tensor) -> Tensor:
     """Euclidean distance of vectors `(M, D)`, `(M,)`."""
-    return (first - second).norm(dim=1)
+    distance: Tensor = (first - second).norm(dim=1)
+    return distance
 
 
 def contrast(pictures: Tensor) -> float | None:

@@ -35,7 +35,7 @@ def extract_features(discriminator: nn.Module, pixels: Tensor, dim: int) -> Tens
     """
     device = next(discriminator.parameters()).device
     found = []
-    for part in pixels.split(BATCH_SIZE):
+    for part in torch.split(pixels, BATCH_SIZE):
         output = discriminator(
             to_float(part.to(device)), torch.zeros(len(part), dim, device=device)
         )

@@ -108,4 +108,5 @@ def svm(c: float, seed: int) -> Pipeline:
 
 def scale_by_width(features: np.ndarray) -> np.ndarray:
     """Divide by the root of the number of features."""
-    return features / np.sqrt(features.shape[1])
+    scaled: np.ndarray = features / np.sqrt(features.shape[1])
+    return scaled
