@@ -4,12 +4,13 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from PIL import Image
 from torch import Tensor
 
 from training.common.errors import RunError
-from training.experiments.latents.arithmetic_figure import draw_arithmetic
 from training.experiments.latents.attributes import Scale, Signs, attributes, has_signs
 from training.experiments.latents.contexts import (
+    display_scale,
     generate_rows,
     generated_part,
     held_out_contexts,
@@ -21,9 +22,12 @@ from training.experiments.latents.smoothness import euclidean
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import load_extractor
+from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 EXPECTED = Signs(1, -1)
+SHOWN = 3  # rounds
+WHITE = 255
 MAX_NEIGHBOURS = 512  # pictures of the draw, of which half are neighbours
 RULE = (
     "of a large draw, the three groups are the pictures that are most clearly bright and warm,"
@@ -127,3 +131,35 @@ def nearest(features: Tensor, world: Tensor) -> float:
     """Return how far rows `(N, D)` are from their nearest of `(M, D)`, the mean."""
     closest = torch.cdist(features, world).argmin(1)
     return float(euclidean(features, world[closest]).mean())
+
+
+def draw_arithmetic(run: LoadedRun, sums: Sums) -> Image.Image:
+    """Draw the first rounds, each four rows: three samples and what the mean latent makes."""
+    scale = display_scale(run)
+    return stack_grids(
+        [
+            picture_grid(columns(sums, row), labels(row), scale)
+            for row in range(min(SHOWN, len(sums.means)))
+        ]
+    )
+
+
+def columns(sums: Sums, row: int) -> dict[str, Tensor]:
+    """Return a round's columns: the groups, the 3×3 of the result, and the sum in pixels."""
+    blank = torch.full_like(sums.pixels[row], WHITE)
+    laid = {
+        f"{sign} {term.name}": torch.cat([samples, mean[None]])
+        for sign, term, samples, mean in zip(
+            "+-+", TERMS, sums.groups[row], sums.means[row], strict=True
+        )
+    }
+    square = torch.unflatten(sums.results[row], 0, (3, 3))
+    for place, heading in enumerate(["= jittered", "result in the middle", "jittered "]):
+        laid[heading] = torch.cat([square[:, place], blank[None]])
+    laid["in pixels"] = torch.stack([blank, sums.pixels[row], blank, blank])
+    return laid
+
+
+def labels(row: int) -> list[str]:
+    """Return the texts of a round's rows."""
+    return [f"round {row + 1}: three of each", "", "", "made of their mean latent"]
