@@ -60,8 +60,9 @@ check: $(VENV)/.dev ## lint, format, types, import rules, documentation, contain
 	$(MAKE) docs
 	sh docker/check.sh
 
+# Without --quiet, which hides warnings from --strict, too.
 docs: $(VENV)/.dev ## build the documentation as a site in build/site
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 fix: $(VENV)/.dev ## apply automatic fixes
 	$(BIN)/ruff check --fix

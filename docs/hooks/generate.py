@@ -36,9 +36,16 @@ def model_card() -> str:
     return re.sub(r"^#", "##", text, flags=re.MULTILINE)
 
 
+def objective_guide() -> str:
+    """Return the guide that lies beside the objectives, without its title."""
+    text = (ROOT / "training/losses/objectives/README.md").read_text(encoding="utf-8")
+    return text.partition("\n")[2].strip()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "readme": readme,
     "model-card": model_card,
+    "objective-guide": objective_guide,
     "http-api": http_api.page,
     "layers": layers.page,
     "settings": service_settings.page,
