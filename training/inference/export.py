@@ -20,7 +20,7 @@ from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
 from training.scorers.train import SCORER_KINDS, load_scorer
 
-PLAIN = "plain"  # the scorer that a bundle may carry
+PLAIN = "plain"  # kind of the scorer in a bundle
 
 
 def export(
@@ -36,31 +36,30 @@ def export(
     notes: Path | None = None,
     data: Sequence[Path] = (),
 ) -> str:
-    """Write a run's checkpoint as a bundle; an error leaves an older bundle as it was.
+    """Write a run's checkpoint as a bundle; an error leaves an older bundle as it is.
 
     Args:
         folder: of the run.
-        bundle: folder to write; an older bundle in it is replaced.
-        name: what to call it; the recipe's name by default.
-        evaluations: JSON files that `evaluate` wrote for these very weights; their tables go on
-            the model card and their grids beside it.
+        bundle: folder to write; replaces an older bundle.
+        name: of the bundle; the recipe's name by default.
+        evaluations: JSON files of `evaluate` for these weights; their tables go on the model
+            card and their grids beside it.
         which: `newest` or `best` checkpoint.
-        scorer: weights of a `plain` scorer, for the bundle to rank fills with.
-        guidance: how far past its caption a fill goes; as the recipe says by default.
-        temperature: standard deviation of the noise of a fill; as the recipe says by default.
-        notes: Markdown of what a person must know of these weights and no program can tell; on the
-            card in the place of the usual warnings.
-        data: prepared folders where the run's data may have moved to; only runs of earlier
-            versions, which have not recorded what is needed of it, look at the data.
+        scorer: weights of a `plain` scorer, which ranks fills.
+        guidance: scale of the caption's effect; the recipe's by default.
+        temperature: standard deviation of the noise; the recipe's by default.
+        notes: Markdown for the card, in place of the usual warnings.
+        data: prepared folders, where the run's data have moved; needed only for runs of older
+            versions, which did not record their data.
 
     Returns:
         The bundle's digest.
 
     Raises:
-        RunError: no run, checkpoint, scorer or notes there, or of a system that fills no hole, or
-            whose generator knows no guidance or temperature, or the bundle cannot be written.
+        RunError: no run, checkpoint, scorer or notes; an unconditional system; a generator
+            without guidance or temperature; or the bundle cannot be written.
         EvaluationError: an evaluation is of another bundle.
-        PreparedDataError: the run does not record its data (`RunDir.data_records`), which are gone.
+        PreparedDataError: the run did not record its data, and they are gone.
         ReplaceError: the bundle cannot be written.
     """
     check_output_folder(bundle)
@@ -68,16 +67,16 @@ def export(
         raise RunError(f"{bundle} is a run directory: choose another folder for the bundle")
     run = RunDir.open(folder)
     if run.recipe.picture.hole == "all":
-        raise RunError(f"{folder}: {run.recipe.name} makes whole pictures and fills no hole")
+        raise RunError(f"{folder}: {run.recipe.name} generates whole images and fills no hole")
     loaded = load_run(folder, which, data)
     wanted = {"guidance": guidance, "temperature": temperature}
-    at_will = {name: value for name, value in wanted.items() if value is not None}
-    for name_of_it, value in at_will.items():
+    overrides = {name: value for name, value in wanted.items() if value is not None}
+    for name_of_it, value in overrides.items():
         if not math.isfinite(value) or value < 0:
             raise RunError(f"{name_of_it} {value}: must be a number, 0 or more")
         if not hasattr(loaded.generator.settings, name_of_it):
-            raise RunError(f"generator {run.recipe.generator.kind!r} knows no {name_of_it}")
-    config = bundle_config(loaded, name or run.recipe.name, at_will, ranks=scorer is not None)
+            raise RunError(f"generator {run.recipe.generator.kind!r} has no {name_of_it}")
+    config = bundle_config(loaded, name or run.recipe.name, overrides, ranks=scorer is not None)
     ranking = load_scorer(SCORER_KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else DEFAULT_NOTES)
     with replace_folder(bundle, OWNED) as draft:
@@ -90,20 +89,20 @@ def export(
 def bundle_config(
     loaded: LoadedRun,
     name: str,
-    at_will: Mapping[str, float] = MappingProxyType({}),
+    overrides: Mapping[str, float] = MappingProxyType({}),
     *,
     ranks: bool,
 ) -> BundleConfig:
-    """Say of a run's checkpoint what a bundle says of itself.
+    """Return the bundle's config for a run's checkpoint.
 
     Args:
         loaded: the run.
         name: of the bundle.
-        at_will: settings of the generator that change no weight.
-        ranks: whether it carries a scorer.
+        overrides: settings of the generator that change no weight.
+        ranks: whether the bundle has a scorer.
 
     Raises:
-        PreparedDataError: the run does not record its data, which are gone.
+        PreparedDataError: the run did not record its data, and they are gone.
     """
     run = loaded.run
     records = run.data_records()
@@ -111,7 +110,7 @@ def bundle_config(
     return BundleConfig(
         name=name,
         generator=run.recipe.generator.kind,
-        settings={"caption_dim": dim, **run.recipe.generator.settings, **at_will},
+        settings={"caption_dim": dim, **run.recipe.generator.settings, **overrides},
         encoder=records[0].encoder,
         encoder_fingerprint=records[0].encoder_fingerprint,
         caption_dim=dim,
@@ -122,7 +121,7 @@ def bundle_config(
 
 
 def read_notes(place: Path) -> str:
-    """Read what is to go on the card."""
+    """Read the notes for the card."""
     try:
         return place.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -130,7 +129,7 @@ def read_notes(place: Path) -> str:
 
 
 def provenance(run: RunDir, step: int, records: Sequence[DataRecord]) -> dict[str, Any]:
-    """Return where the weights come from, without a path of the machine they were made on."""
+    """Return where the weights come from, without paths."""
     record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
     data = [{"source": r.source, "digest": r.digest, "train": r.train} for r in records]
     begun = {"begun_with": run.init_checkpoint.provenance()} if run.init_checkpoint else {}

@@ -1,4 +1,4 @@
-"""What a generator makes of a batch: whole 8-bit pictures, some at a time."""
+"""Generates 8-bit images for a batch."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from models.geometry import hide, paste, to_uint8
 from training.data.batches import Batch
 from training.runs.train_state import evaluating
 
-CHUNK = 32
+CHUNK = 32  # images per forward pass
 
 
 @torch.inference_mode()
@@ -17,13 +17,13 @@ def generate(
     noise: Tensor,
     layout: torch.memory_format = torch.contiguous_format,
 ) -> Tensor:
-    """Fill the holes of a batch, or make whole pictures where all of it is hidden.
+    """Fill the holes of a batch; where everything is hidden, generate whole images.
 
     Args:
-        generator: left in the mode it was in.
-        batch: N pictures with their holes and captions.
+        generator: keeps its mode.
+        batch: N images with their holes and captions.
         noise: `(N, noise_dim)`, standard normal.
-        layout: of the pictures.
+        layout: memory format of the images.
 
     Returns:
         uint8 `(N, 3, S, S)` on the CPU, composites where there is a context.

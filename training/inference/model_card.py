@@ -1,9 +1,11 @@
-"""Model cards: what a person must know of a bundle before using it."""
+"""Model cards of bundles, with the metadata that the Hugging Face Hub reads."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import ModelCardData
 
 from models.runtime.bundle import CARD, BundleConfig
 from training.common.errors import EvaluationError
@@ -26,17 +28,28 @@ use it to alter pictures of people so as to deceive, and do not expect faces, te
 
 
 def model_card(config: BundleConfig, notes: str = DEFAULT_NOTES) -> str:
-    """Write the card that goes with a bundle; figures are added by whoever measures them."""
+    """Return the card of a bundle, without evaluations (see `add_evaluations`)."""
     training = config.training
     data = "\n".join(
-        f"- {d['source']}: {d['train']['images']:,} pictures, {d['train']['captions']:,} captions "
+        f"- {d['source']}: {d['train']['images']:,} images, {d['train']['captions']:,} captions "
         f"(`{d['digest']}`)"
         for d in training["data"]
     )
     terms = "\n".join(f"- {DATA_TERMS.get(d['source'], d['source'])}" for d in training["data"])
-    return f"""# {config.name}
+    metadata = ModelCardData(
+        language="en",
+        library_name="captionfill",
+        license="other",
+        pipeline_tag="image-to-image",
+        tags=["inpainting", "gan", config.generator],
+    )
+    return f"""---
+{metadata.to_yaml()}
+---
 
-{training["recipe"]["description"]}. Fills the hidden 32×32 centre of a 64×64 picture from its
+# {config.name}
+
+{training["recipe"]["description"]}. Fills the hidden 32×32 centre of a 64×64 image from its
 surroundings and a caption; made by `captionfill-train export`.
 
 ## Network
@@ -57,30 +70,30 @@ A bundle trained on data with such terms may be used within them only.
 
 ## Training
 
-{training["steps"]:,} steps, {training["pictures_seen"]:,} pictures seen; code
+{training["steps"]:,} steps, {training["pictures_seen"]:,} images seen; code
 `{training["revision"]}`. The whole recipe is in `config.json`.
 {recipe_changes(training["changes"])}{init_bundles(training.get("begun_with"))}"""
 
 
 def recipe_changes(changes: list[dict[str, Any]]) -> str:
-    """Return the changes that were made in the middle of the run, a line each."""
+    """Return the changes of the recipe during the run, a line each."""
     lines = [f"- from step {c['step']:,}: `{'`, `'.join(c['set'])}`" for c in changes]
-    return "\n".join(["\nThe recipe was changed on the way:\n", *lines, ""]) if lines else ""
+    return "\n".join(["\nThe recipe was changed during training:\n", *lines, ""]) if lines else ""
 
 
 def init_bundles(begun_with: dict[str, Any] | None) -> str:
-    """Return what bundles the weights went through before this run, the newest first."""
+    """Return the bundles that the weights were initialised from, the newest first."""
     lines = []
     while begun_with:
         steps, seen = begun_with["steps"], begun_with["pictures_seen"]
-        lines.append(f"- `{begun_with['digest']}`, of {steps:,} steps, {seen:,} pictures seen")
+        lines.append(f"- `{begun_with['digest']}`, of {steps:,} steps, {seen:,} images seen")
         begun_with = begun_with.get("begun_with")
-    heading = "\nThe generator began with that of a bundle:\n"
+    heading = "\nThe generator was initialised from a bundle:\n"
     return "\n".join([heading, *lines, ""]) if lines else ""
 
 
 def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
-    """Put the tables of evaluations on a bundle's card, and their grids beside it.
+    """Add the tables of evaluations to a bundle's card, and copy their grids beside it.
 
     Args:
         bundle: folder with a card.
@@ -98,7 +111,7 @@ def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> N
             table = place.with_suffix(".md").read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise EvaluationError(
-                f"{place}: what lies beside it is not to be had: {error}"
+                f"{place}: the table or grid beside it cannot be read: {error}"
             ) from error
         (bundle / f"{place.stem}.png").write_bytes(grid)
         parts.append(table.replace("\n#", "\n##").replace("# Evaluation", f"## {place.stem}", 1))
@@ -107,7 +120,7 @@ def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> N
 
 
 def check_digest(place: Path, digest: str) -> None:
-    """Refuse an evaluation that is not of the bundle with this digest."""
+    """Check that an evaluation is of the bundle with this digest."""
     try:
         digests = [*json.loads(place.read_text(encoding="utf-8"))["about"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

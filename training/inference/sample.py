@@ -1,4 +1,4 @@
-"""What `sample` shows: a bundle's generator or a run's, on prepared pictures."""
+"""The command `sample`: a grid of a bundle's or a run's fills."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,21 +27,21 @@ def write_samples(
     which: str = NEWEST,
     temperatures: Sequence[float] = (),
 ) -> None:
-    """Write a grid of what a generator makes of a split's pictures.
+    """Write a grid of a generator's fills of a split's images.
 
     Args:
         place: a bundle, or a run directory.
         data: prepared folders.
         out: PNG to write.
         split: of the data.
-        rows: how many pictures; where nothing is seen, rows of eight.
-        seed: of the pictures and the noise.
+        rows: number of images; of an unconditional system, rows of eight.
+        seed: of the choice of images and of the noise.
         which: of a run's checkpoints, `newest` or `best`.
         temperatures: of the noise; a column for each, with the true caption.
 
     Raises:
-        RunError, BundleError: no run or bundle there; or temperatures of one that makes whole
-            pictures, whose columns are draws; or the PNG cannot be written.
+        RunError, BundleError: no run or bundle there; temperatures for an unconditional system;
+            or the PNG cannot be written.
         PreparedDataError: no such data or split, too small pictures, or captions of another
             sentence encoder than the generator's.
     """
@@ -49,8 +49,8 @@ def write_samples(
     cpu = torch.device("cpu")
     generator, picture, encoder = load_generator(place, which, data)
     if temperatures and picture.hole == "all":
-        raise RunError(f"{place} makes whole pictures: it has no grid of temperatures")
-    # A few pictures are shown: what they lie among need not be in memory.
+        raise RunError(f"{place} generates whole images: --temperature does not apply")
+    # A few images are shown: the others need not be in memory.
     sets = load_sets(data, split, picture.window, keep=rows, encoder_fingerprint=encoder)
     sampler = SampleGridWriter(sets, out.parent, seed, cpu, picture)
     sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
@@ -59,10 +59,9 @@ def write_samples(
 def load_generator(
     place: Path, which: str, data: Sequence[Path]
 ) -> tuple[nn.Module, ImageSpec, str | None]:
-    """Return a bundle's or a run's generator, what it sees of a picture, and its encoder.
+    """Return a bundle's or a run's generator, image spec and encoder fingerprint.
 
-    The encoder is the fingerprint of the one whose captions the generator reads; None where it
-    reads none.
+    The fingerprint is None where the generator reads no captions.
     """
     if not (place / RECORD).is_file():
         bundle = load_bundle(place)

@@ -1,4 +1,4 @@
-"""Sample grids over a run: the same pictures, captions and noise throughout, and fresh ones."""
+"""Sample grids of a run: one with fixed images, captions and noise, one with fresh ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from training.reporting.image_grid import save_grid
 from training.runs.train_state import evaluating
 
 ROWS = 8
-DRAWS = 8  # a row, of a system that makes whole pictures of noise alone
-# A fresh grid must not show the pictures and noise of the fixed one.
+DRAWS = 8  # samples in a row, of an unconditional system
+# Random stream of the fresh grids.
 FRESH_STREAM = 2
 
 
 @dataclass(frozen=True)
 class SampleGridWriter:
-    """Leaves `fixed-….png` and `fresh-….png` in a folder.
+    """Writes `fixed-….png` and `fresh-….png` to a folder.
 
-    Each row is a picture: context, two draws with its caption, no caption, another's caption, real.
-    Where nothing is seen, a row is so many draws, and a real picture to compare.
+    A row has the context, two fills with the image's caption, one without, one with another
+    caption, and the real image. Of an unconditional system it has eight samples and a real image.
     """
 
     sets: Sequence[PictureSet]
@@ -40,7 +40,7 @@ class SampleGridWriter:
         """Write both grids; the generator is left in the mode it was in.
 
         Returns:
-            The paths of the two pictures, by name.
+            The paths of both, by name.
         """
         paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
         with evaluating(generator):
@@ -57,15 +57,15 @@ class SampleGridWriter:
         rows: int = ROWS,
         temperatures: Sequence[float] = (),
     ) -> None:
-        """Write a grid of `rows` pictures, all of it chosen by the seed.
+        """Write a grid of `rows` images, which depends on the seed alone.
 
         Args:
             path: PNG to write.
-            generator: what fills.
-            seed: of pictures and noise.
-            rows: how many pictures.
-            temperatures: of the noise; a column for each, in the place of those that differ in
-                noise and caption.
+            generator: fills the holes.
+            seed: of the choice of images and of the noise.
+            rows: number of images.
+            temperatures: noise scales; a column for each, instead of those that differ in noise
+                and caption.
         """
         batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
         alone = self.picture.hole == "all"

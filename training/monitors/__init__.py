@@ -1,4 +1,4 @@
-"""Guards: what goes wrong with these methods, watched for while a run trains."""
+"""Monitors: checks of a run for mode collapse and other failures of GANs."""
 
 from training.monitors.base import Action, Finding, Monitor, Observation
 from training.monitors.log import FINDINGS, read_findings, record_findings

@@ -1,4 +1,4 @@
-"""BEGAN's k stuck at an end of its range, where it no longer balances anything."""
+"""Monitor `balance`: BEGAN's k stuck at an end of its range."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -10,20 +10,20 @@ K = "state/k"
 
 @dataclass(frozen=True, config=STRICT)
 class Balance(Monitor):
-    """Watches k, which is clipped to 0..1 (Berthelot et al. 2017, eq. 4).
+    """Checks k, which is clipped to 0..1 (Berthelot et al. 2017, eq. 4).
 
-    At 0 the discriminator ignores the fills; at 1 it can push against them no harder. Either is
-    normal for a while, k₀ being 0, so only a long stay counts.
+    At 0 the discriminator ignores the fills; at 1 their weight is at its maximum. Either is normal
+    for a while, since k₀ = 0, so only a long stay is a problem.
 
     Attributes:
-        margin: k closer to an end than this is at it.
+        margin: distance to an end that counts as stuck.
     """
 
     warn_after: int = Field(default=1000, ge=0)
     margin: float = Field(default=1e-4, ge=0, lt=0.5)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where k is at an end."""
+        """Return a message if k is at an end."""
         k = seen.figures.get(K)
         if k is None or self.margin < k < 1 - self.margin:
             return None

@@ -1,4 +1,4 @@
-"""What every guard is given, what it answers, and how patient it is."""
+"""Base class of monitors, their input (`Observation`) and result (`Finding`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from pydantic.dataclasses import dataclass as validated
 from torch import Tensor
 
 STRICT = ConfigDict(extra="forbid")
-# A figure's values at earlier looks, oldest first.
+# Losses at earlier observations by network, oldest first.
 History = Mapping[str, Sequence[float]]
 
 
 class Action(StrEnum):
-    """What a finding asks of the trainer."""
+    """What the trainer does about a finding."""
 
     WARN = "warn"
     STOP = "stop"
@@ -29,12 +29,12 @@ class Observation:
 
     Attributes:
         step: steps done.
-        figures: what the step logged, such as `generator/l2` and `state/k`.
-        fills: `(N, 3, S, S)`, -1 to 1, N at least 2: what the generator makes of a fixed batch
-            (centres, or whole pictures where nothing is inpainted).
-        reals: `(N, 3, S, S)`, -1 to 1: the real ones.
-        critic_weights: the critic's parameters, where they are clipped.
-        clip: the clip in force, or `None`.
+        figures: metrics of the step, such as `generator/l2` and `state/k`.
+        fills: `(N, 3, S, S)`, -1 to 1, N at least 2: fills of a fixed batch (whole images of an
+            unconditional system).
+        reals: `(N, 3, S, S)`, -1 to 1: the real images.
+        critic_weights: the critic's parameters.
+        clip: bound of their absolute values; `None` without.
     """
 
     step: int
@@ -47,14 +47,14 @@ class Observation:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a guard saw.
+    """A problem that a monitor found.
 
     Attributes:
-        step: steps done when it was seen.
-        guard: the guard's name, its key in the recipe.
-        message: one line for the log.
-        action: what is asked for.
-        since: the first step of the trouble; checkpoints from before it are good.
+        step: steps done when it was found.
+        guard: the monitor's name, its key in the recipe.
+        message: one line.
+        action: what to do.
+        since: first step of the problem; earlier checkpoints are good.
     """
 
     step: int
@@ -69,12 +69,12 @@ class Finding:
 
 @validated(frozen=True, config=STRICT)
 class Monitor(ABC):
-    """Settings that every guard has, and its judgement.
+    """A check of one kind of problem, with its settings.
 
     Attributes:
-        enabled: off where a recipe means to do what the guard warns of.
-        warn_after: steps that trouble must last without a break before it is said.
-        act_after: steps it must last before the run is stopped or rolled back; 0 only warns.
+        enabled: false to switch it off.
+        warn_after: steps that a problem must last without a break before a warning.
+        act_after: steps before the run is stopped or rolled back; 0 only warns.
     """
 
     action: ClassVar[Action] = Action.STOP
@@ -85,4 +85,4 @@ class Monitor(ABC):
 
     @abstractmethod
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong in one line, or `None`."""
+        """Return the problem in one line, or `None`."""

@@ -1,4 +1,4 @@
-"""Checkerboards: the lattice that strided upsampling leaves (Odena et al. 2016)."""
+"""Monitor `checkerboard`: artefacts of strided upsampling (Odena et al. 2016)."""
 
 import torch
 from pydantic import Field
@@ -11,23 +11,23 @@ from training.monitors.base import STRICT, History, Monitor, Observation
 # the sampling frequency.
 PERIOD = 4
 NEIGHBOUR_OFFSET = 3
-# Half an 8-bit level: the amplitude of a wave that nobody sees.
+# Half an 8-bit level: the amplitude of a wave that is invisible.
 INVISIBLE_AMPLITUDE = 1 / 255
 
 
 @dataclass(frozen=True, config=STRICT)
 class Checkerboard(Monitor):
-    """Looks for peaks at the lattice's frequencies in the fills' mean power spectrum.
+    """Finds peaks at the lattice's frequencies in the mean power spectrum of the fills.
 
     Attributes:
-        peak: trouble where one towers over its neighbourhood by more than this factor, and by
-            this factor more than in the real pictures.
+        peak: largest ratio of a peak to its neighbourhood, and to the same ratio of the real
+            images, that is no problem.
     """
 
     peak: float = Field(default=5.0, gt=1)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where the spectrum has a lattice."""
+        """Return a message if the spectrum has a lattice."""
         fills, reals = lattice_peak(seen.fills), lattice_peak(seen.reals)
         if fills <= self.peak * max(1.0, reals):
             return None
@@ -40,9 +40,9 @@ class Checkerboard(Monitor):
 def lattice_peak(pictures: Tensor) -> float:
     """Return the highest lattice peak of `(N, C, S, S)`, relative to what is around it.
 
-    Around it: three bins away along the row and along the column, whichever is higher, so that
-    neither the ridges of straight edges nor the slope of a blur is a peak. A Hann window keeps the
-    picture's own borders out of the spectrum; what is too faint to see counts as nothing.
+    The neighbourhood is three bins away along the row or the column, whichever is higher, so that
+    neither ridges of straight edges nor the slope of a blur count as peaks. A Hann window removes
+    the effect of the image's borders; invisible amplitudes are ignored.
     """
     size = pictures.shape[-1]
     values = pictures.detach().float().cpu()

@@ -1,4 +1,4 @@
-"""Critic weights pinned at the clip, where a clipped critic loses its capacity."""
+"""Monitor `clipping`: critic weights at the clip, which costs the critic capacity."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -14,13 +14,13 @@ class Clipping(Monitor):
     """Counts the weights at ±clip (Gulrajani et al. 2017, §3 and figure 1b).
 
     Attributes:
-        share: trouble above this share of all weights.
+        share: largest fraction of weights at the clip that is no problem.
     """
 
     share: float = Field(default=0.8, gt=0, lt=1)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where most weights are at the clip."""
+        """Return a message if most weights are at the clip."""
         if seen.clip is None:
             return None
         share = pinned_share(list(seen.critic_weights), seen.clip)
@@ -30,6 +30,6 @@ class Clipping(Monitor):
 
 
 def pinned_share(weights: list[Tensor], clip: float) -> float:
-    """Return the share of all weights whose size is the clip; 0 where there are none."""
+    """Return the fraction of weights at ±clip; 0 without weights."""
     pinned = sum(int((weight.detach().abs() >= NEAR * clip).sum()) for weight in weights)
     return pinned / max(1, sum(weight.numel() for weight in weights))

@@ -1,4 +1,4 @@
-"""Mode collapse: the fills of a fixed batch are all but the same picture."""
+"""Monitor `collapse`: mode collapse, fills of a fixed batch that are nearly equal."""
 
 import math
 
@@ -12,20 +12,20 @@ from training.monitors.base import STRICT, History, Monitor, Observation
 
 @dataclass(frozen=True, config=STRICT)
 class Collapse(Monitor):
-    """Compares how far each fill is from its nearest neighbour with the same of the real ones.
+    """Compares the distance of each fill to its nearest neighbour with that of real images.
 
-    Nearest, not all pairs: fills that fall into a handful of modes are still far from each other
-    on the mean, but each has a double close by.
+    The nearest and not all pairs: fills of a few modes are far from each other on average, but each
+    has a near copy.
 
     Attributes:
-        ratio: trouble below this share of the real distance.
+        ratio: smallest fraction of the real distance that is no problem.
     """
 
     act_after: int = Field(default=5000, ge=0)
     ratio: float = Field(default=0.2, gt=0, lt=1)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where most fills have a double."""
+        """Return a message if most fills have a near copy."""
         ratio = nearest_distance(seen.fills) / max(nearest_distance(seen.reals), 1e-6)
         if ratio >= self.ratio:
             return None

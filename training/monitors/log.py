@@ -1,4 +1,4 @@
-"""A run's `findings.jsonl`: what its guards found, a line each."""
+"""The file `findings.jsonl` of a run: the monitors' findings, a line each."""
 
 import json
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ FINDINGS = "findings.jsonl"
 
 
 def record_findings(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
-    """Add findings to the run's record, and return those that are new to it.
+    """Append findings to the file, and return those that are new.
 
-    A run resumed from before a finding makes the same finding again: it is not written twice.
+    A run resumed from before a finding makes it again; it is not written twice.
     """
     known = read_findings(folder)
     new = [finding for finding in findings if asdict(finding) not in known]
@@ -25,7 +25,7 @@ def record_findings(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
 
 
 def read_findings(folder: Path) -> list[dict[str, Any]]:
-    """Read a run's findings back, oldest first; a last line cut short by a kill is passed over."""
+    """Read a run's findings, oldest first; a last line cut short by a kill is skipped."""
     path = folder / FINDINGS
     if not path.exists():
         return []

@@ -1,4 +1,4 @@
-"""Loss jumps: a player's loss leaves its range at once and stays away."""
+"""Monitor `jump`: a loss leaves its range suddenly and stays outside."""
 
 from collections.abc import Mapping
 from statistics import median
@@ -16,18 +16,17 @@ MAD_TO_STD = 1.4826
 
 @dataclass(frozen=True, config=STRICT)
 class LossSpike(Monitor):
-    """Compares each player's loss with what it was at the looks before.
+    """Compares each network's loss with those at the observations before.
 
-    A jump is measured in robust standard deviations (median absolute deviation) of those looks,
-    which are taken as at least a tenth of the median and at least `floor`, so that a loss that has
-    settled is not found to jump when it only stirs. One odd batch is no jump: the next look must
-    see it too.
+    A jump is measured in robust standard deviations (by the median absolute deviation), of at least
+    a tenth of the median and at least `floor`, so that small changes of a settled loss are no jump.
+    The next observation must show the jump as well.
 
     Attributes:
-        deviations: trouble above the median by more than this many.
-        floor: the least deviation, in units of the loss.
-        least_looks: nothing is said before there are so many to compare with.
-        most_rollbacks: jumps after so many roll-backs stop the run.
+        deviations: a jump is more than this many above the median.
+        floor: smallest deviation, in units of the loss.
+        least_looks: observations needed before a jump can be found.
+        most_rollbacks: roll-backs before a jump stops the run.
     """
 
     action: ClassVar[Action] = Action.ROLL_BACK
@@ -39,27 +38,27 @@ class LossSpike(Monitor):
     most_rollbacks: int = Field(default=2, ge=0)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where a player's loss has jumped up."""
-        for player, loss in network_losses(seen.figures).items():
-            before = past.get(player, ())
+        """Return a message if a network's loss has jumped up."""
+        for network, loss in network_losses(seen.figures).items():
+            before = past.get(network, ())
             if len(before) >= self.least_looks and loss > self.limit(list(before)):
                 return (
-                    f"loss jump: the {player}'s is {loss:.4g}, lately it was {median(before):.4g}"
+                    f"loss jump: the {network}'s is {loss:.4g}, lately it was {median(before):.4g}"
                 )
         return None
 
     def limit(self, before: list[float]) -> float:
-        """Return the highest loss that is no jump after these."""
+        """Return the highest loss that is no jump."""
         middle = median(before)
         spread = MAD_TO_STD * median(abs(loss - middle) for loss in before)
         return middle + self.deviations * max(spread, 0.1 * abs(middle), self.floor)
 
 
 def network_losses(figures: Mapping[str, float]) -> dict[str, float]:
-    """Return each player's loss, the sum of its terms as they were minimised."""
+    """Return each network's loss: the sum of its weighted terms."""
     found = {}
-    for player in NETWORKS:
-        terms = [value for name, value in figures.items() if name.startswith(f"{player}/")]
+    for network in NETWORKS:
+        terms = [value for name, value in figures.items() if name.startswith(f"{network}/")]
         if terms:
-            found[player] = sum(terms)
+            found[network] = sum(terms)
     return found

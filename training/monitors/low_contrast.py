@@ -1,4 +1,4 @@
-"""Grey fills: flat patches without contrast, the safe answer to a squared error."""
+"""Monitor `greyness`: fills without contrast, which minimise a squared error."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -9,17 +9,17 @@ from training.monitors.base import STRICT, History, Monitor, Observation
 
 @dataclass(frozen=True, config=STRICT)
 class LowContrast(Monitor):
-    """Compares the contrast within fills with the contrast within real centres.
+    """Compares the contrast of fills with the contrast of real centres.
 
     Attributes:
-        ratio: trouble below this share of the real standard deviation.
+        ratio: smallest fraction of the real standard deviation that is no problem.
     """
 
     act_after: int = Field(default=4000, ge=0)
     ratio: float = Field(default=0.2, gt=0, lt=1)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where fills are nearly flat."""
+        """Return a message if fills are nearly flat."""
         ratio = pixel_std(seen.fills) / max(pixel_std(seen.reals), 1e-6)
         if ratio >= self.ratio:
             return None
@@ -30,5 +30,5 @@ class LowContrast(Monitor):
 
 
 def pixel_std(pictures: Tensor) -> float:
-    """Return the standard deviation over each picture's pixels, the mean over all `(N, C)`."""
+    """Return the standard deviation over the pixels, averaged over images and channels."""
     return float(pictures.float().flatten(2).std(dim=2).mean())

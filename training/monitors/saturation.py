@@ -1,4 +1,4 @@
-"""Saturated blobs: patches of a fill pinned at black, white or a pure colour."""
+"""Monitor `saturation`: patches of black, white or a pure colour."""
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -10,15 +10,15 @@ from training.monitors.base import STRICT, History, Monitor, Observation
 
 @dataclass(frozen=True, config=STRICT)
 class Saturation(Monitor):
-    """Compares how much of the fills lies in saturated patches with how much of the real ones.
+    """Compares the saturated fraction of the fills with that of the real images.
 
-    Patches, not pixels: a white sky has them too, which is why the real ones are the measure, but
-    scattered extremes are texture.
+    Patches are counted and not pixels: scattered extremes are texture. A white sky is saturated as
+    well, so the real images are the reference.
 
     Attributes:
-        excess: trouble where the fills' share is greater than the real share by more than this.
+        excess: largest difference of the two fractions that is no problem.
         level: a value at least this far from 0 is saturated.
-        patch: side of the smallest blob, in pixels; odd.
+        patch: side of the smallest patch, in pixels; odd.
     """
 
     act_after: int = Field(default=2000, ge=0)
@@ -27,7 +27,7 @@ class Saturation(Monitor):
     patch: int = Field(default=5, ge=1)
 
     def check(self, seen: Observation, past: History) -> str | None:
-        """Return what is wrong where blobs cover much more than in real pictures."""
+        """Return a message if patches cover much more than in real images."""
         fills = blob_share(seen.fills, self.level, self.patch)
         reals = blob_share(seen.reals, self.level, self.patch)
         if fills - reals <= self.excess:
@@ -36,6 +36,6 @@ class Saturation(Monitor):
 
 
 def blob_share(pictures: Tensor, level: float, patch: int) -> float:
-    """Return the share of `patch`×`patch` windows, channel by channel, that are all saturated."""
+    """Return the fraction of `patch`×`patch` windows, per channel, that are all saturated."""
     saturated = (pictures.float().abs() >= level).float()
     return float((avg_pool2d(saturated, patch, stride=1) > 1 - 1e-4).float().mean())

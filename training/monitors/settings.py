@@ -1,4 +1,4 @@
-"""What a recipe's `[guards]` may hold: one table a guard, and when they look."""
+"""The table `[guards]` of a recipe: settings of all monitors."""
 
 from dataclasses import fields
 
@@ -17,13 +17,13 @@ from training.monitors.saturation import Saturation
 
 @dataclass(frozen=True, config=STRICT)
 class MonitorSettings:
-    """All guards of a run.
+    """The monitors of a run.
 
     Attributes:
-        enabled: off for no guards at all.
-        every: steps between two looks.
-        warmup: steps before the first look: an untrained generator paints everything grey.
-        quiet: steps before a guard repeats a warning.
+        enabled: false for no monitors.
+        every: steps between two observations.
+        warmup: steps before the first; an untrained generator gives grey fills.
+        quiet: steps before a monitor repeats a warning.
     """
 
     enabled: bool = True
@@ -39,6 +39,6 @@ class MonitorSettings:
     clipping: Clipping = Clipping()
 
     def enabled_monitors(self) -> dict[str, Monitor]:
-        """Return the guards that are not switched off, by name."""
+        """Return the enabled monitors by name."""
         every = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: g for name, g in every.items() if isinstance(g, Monitor) and g.enabled}

@@ -109,7 +109,7 @@ def test_every_inpainting_run_exports_a_working_bundle(name, whole, tmp_path):
 
 
 def test_whole_image_run_exports_no_bundle(whole, tmp_path):
-    with pytest.raises(RunError, match="makes whole pictures and fills no hole"):
+    with pytest.raises(RunError, match="generates whole images and fills no hole"):
         export(whole("dcgan"), tmp_path)
 
 

@@ -50,7 +50,7 @@ def test_bundle_carries_only_the_scorer_it_was_given(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["guidance", "temperature"])
 def test_bundle_config_has_guidance_and_temperature_if_supported(name, run, prepared, tmp_path):
-    with pytest.raises(RunError, match=f"knows no {name}"):
+    with pytest.raises(RunError, match=f"has no {name}"):
         export(run, tmp_path / "bundle", **{name: 1.5})
     small = "generator.settings={caption_code=4, latent=4, style=8, width=8}"
     recipe = small_recipe("run.steps=1", "generator.kind=unet", small)

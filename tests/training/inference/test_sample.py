@@ -45,7 +45,7 @@ def test_a_run_that_makes_whole_pictures_shows_them(prepared, tmp_path):
     write_samples(tmp_path / "run", [prepared], tmp_path / "grid.png", split="train", rows=2)
     # Eight draws and a real picture of 32 pixels, twice as large.
     assert Image.open(tmp_path / "grid.png").width == 9 * (2 * 32 + 4) + 4
-    with pytest.raises(RunError, match="makes whole pictures: it has no grid of temperatures"):
+    with pytest.raises(RunError, match="generates whole images: --temperature does not apply"):
         write_samples(tmp_path / "run", [prepared], tmp_path / "t.png", split="train", rows=2,
              temperatures=[0.0])  # fmt: skip
 

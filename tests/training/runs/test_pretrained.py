@@ -128,4 +128,4 @@ def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path)
         "changes": [],
     }
     card = (tmp_path / "bundle" / "README.md").read_text()
-    assert f"`{told['digest']}`, of 3 steps, 12 pictures seen" in card
+    assert f"`{told['digest']}`, of 3 steps, 12 images seen" in card
