@@ -192,6 +192,21 @@ class Inpainter:
         scales = [1.0] * len(seeds) if temperatures is None else temperatures
         return _in_parts(self.engine.fill, windows, captions, seeds, scales)
 
+    def score_batch(self, composites: Tensor, captions: Tensor) -> Tensor:
+        """Score filled windows by how well they fit their captions. One caller at a time.
+
+        Args:
+            composites: uint8 `(N, 3, 64, 64)`; only the hole is read.
+            captions: float `(N, caption_dim)`.
+
+        Returns:
+            float32 `(N,)`, -1 to 1, comparable within one bundle.
+
+        Raises:
+            ScorerError: the bundle has no scorer.
+        """
+        return _in_parts(self.engine.score, composites, captions)
+
     @cached_property
     def encoder(self) -> CaptionEncoder:
         """The bundle's sentence encoder."""
@@ -238,7 +253,7 @@ class Inpainter:
         captions = self._embed(request.caption).expand(len(fills), -1)
         windows = _to_tensor(request.window).expand(len(fills), -1, -1, -1)
         composites = paste(windows, hole_mask(), fills)
-        return [float(score) for score in _in_parts(self.engine.score, composites, captions)]
+        return [float(score) for score in self.score_batch(composites, captions)]
 
 
 @lru_cache

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from captionfill.inpainter import Inpainter
 from models.runtime.bundle import Bundle
-from models.runtime.engines import Engine
 from training.evaluation.dataset import EvaluationSet, evenly_spaced
 from training.evaluation.methods import (
     NO_CAPTION,
@@ -30,20 +29,13 @@ MAX_SAMPLED_PICTURES = 400  # of a set, filled that often; the paired difference
 NO_FEATURES = f"needs the package {PACKAGE}"
 
 
-class ComparisonBundle(NamedTuple):
-    """Another bundle to compare with."""
-
-    engine: Engine
-    digest: str
-
-
 @dataclass(frozen=True)
 class EvalContext:
     """A bundle on one set of pictures.
 
     Attributes:
         results: what every method made of the set.
-        engine: computes the fills, and ranks them where the bundle has a scorer.
+        inpainter: fills, and ranks the fills where the bundle has a scorer.
         comparison_bundles: other bundles, by the name of their method.
         extractor: MobileNetV2's features; `None` without its package.
         judge: the judging scorer; `None` where there is none for these captions.
@@ -52,8 +44,8 @@ class EvalContext:
     """
 
     results: MethodResults
-    engine: Engine
-    comparison_bundles: Mapping[str, ComparisonBundle]
+    inpainter: Inpainter
+    comparison_bundles: Mapping[str, Inpainter]
     extractor: FeatureExtractor | None
     judge: Judge | None
     batch_size: int
@@ -81,8 +73,8 @@ class EvalContext:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle of the engine."""
-        return self.engine.bundle
+        """The bundle of the inpainter."""
+        return self.inpainter.engine.bundle
 
     @property
     def device(self) -> str:
@@ -95,14 +87,14 @@ class EvalContext:
 
     def fill_with_captions(self, stage: str, captions: Tensor, seed: int) -> Tensor:
         """Fill every picture with noise of seed + i for picture *i*."""
-        method = with_captions(self.engine.fill, self.pictures, captions, seed)
+        method = with_captions(self.inpainter.fill_batch, self.pictures, captions, seed)
         return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)
 
-    def fill_without_noise(self, engine: Engine, stage: str) -> Tensor:
+    def fill_without_noise(self, inpainter: Inpainter, stage: str) -> Tensor:
         """Fill every picture at temperature 0, uint8 `(N, 3, 32, 32)`."""
 
         def fill(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
-            return engine.fill(pixels, captions, seeds, [0.0] * len(seeds))
+            return inpainter.fill_batch(pixels, captions, seeds, [0.0] * len(seeds))
 
         method = with_captions(fill, self.pictures, self.pictures.vectors, self.seed)
         return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)

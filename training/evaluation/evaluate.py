@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from captionfill.inpainter import Inpainter
 from models.runtime.bundle import Bundle, load_bundle
 from models.runtime.engines import load_engine
 from training.common.errors import EvaluationError
@@ -15,7 +16,7 @@ from training.data.batches import check_distinct
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split, open_manifest
 from training.evaluation.benchmarks.suite import run_benchmarks
-from training.evaluation.context import ComparisonBundle, EvalContext
+from training.evaluation.context import EvalContext
 from training.evaluation.methods import Progress
 from training.evaluation.report import EvaluationReport
 from training.evaluation.results import MethodResults, evaluate_methods, no_progress
@@ -96,11 +97,10 @@ def evaluate(
     """
     check_result_files(out_json)
     settings = settings or EvaluationSettings()
-    engine = load_engine(load_bundle(bundle_folder, settings.device), settings.engine)
-    config = engine.bundle.config
-    others = load_comparison_bundles(
-        engine.bundle, benchmarks.against if benchmarks else (), settings
-    )
+    bundle = load_bundle(bundle_folder, settings.device)
+    inpainter = Inpainter(load_engine(bundle, settings.engine))
+    config = bundle.config
+    others = load_comparison_bundles(bundle, benchmarks.against if benchmarks else (), settings)
     judge = load_judge(config.caption_dim, benchmarks.judge) if benchmarks else None
     extractor = load_extractor(settings.device)
     encoder = config.encoder_fingerprint
@@ -110,8 +110,8 @@ def evaluate(
     all_results, measurements = [], []
     for folder, which in sets:
         results = evaluate_methods(
-            engine.fill,
-            {name: other.engine.fill for name, other in others.items()},
+            inpainter.fill_batch,
+            {name: other.fill_batch for name, other in others.items()},
             load_split(folder, which, encoder_fingerprint=encoder),
             which,
             extractor,
@@ -123,10 +123,10 @@ def evaluate(
         all_results.append(results)
         if benchmarks:
             context = EvalContext(
-                results, engine, others, extractor, judge, settings.batch_size, progress
+                results, inpainter, others, extractor, judge, settings.batch_size, progress
             )
             measurements += run_benchmarks(context)
-    tables = [build_table(engine, results, extractor) for results in all_results]
+    tables = [build_table(inpainter.engine, results, extractor) for results in all_results]
     report = EvaluationReport(tables, measurements)
     write_report(report, all_results, out_json)
     return report
@@ -134,14 +134,14 @@ def evaluate(
 
 def load_comparison_bundles(
     bundle: Bundle, folders: Sequence[Path], settings: EvaluationSettings
-) -> Mapping[str, ComparisonBundle]:
+) -> Mapping[str, Inpainter]:
     """Load the bundles to compare with, by name.
 
     Raises:
         BundleError: no such bundle, or it is damaged.
         EvaluationError: made with another sentence encoder, or two have the same name.
     """
-    found: dict[str, ComparisonBundle] = {}
+    found: dict[str, Inpainter] = {}
     for folder in folders:
         other = load_bundle(folder, settings.device)
         name = f"{other.config.name} (another bundle)"
@@ -149,7 +149,7 @@ def load_comparison_bundles(
             raise EvaluationError(f"{folder}: made with another sentence encoder")
         if name in found:
             raise EvaluationError(f"two bundles to compare with are called {other.config.name!r}")
-        found[name] = ComparisonBundle(load_engine(other, settings.engine), other.digest)
+        found[name] = Inpainter(load_engine(other, settings.engine))
     return found
 
 

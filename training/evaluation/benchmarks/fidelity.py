@@ -149,7 +149,7 @@ def compare_bundle(
         samples: fills of `sampled_rows`, uint8 `(K, M, 3, 32, 32)`.
         noiseless: fills at temperature 0, uint8 `(N, 3, 32, 32)`.
     """
-    results, engine = context.results, context.comparison_bundles[other].engine
+    results, inpainter = context.results, context.comparison_bundles[other]
     data, rows = f"{context.name}; {other}", context.sampled_rows
     centres, other_fills = context.pictures.centres, results.fills[other]
     kids = {name: results.metrics(name).kid for name in (TRUE_CAPTION, other)}
@@ -159,10 +159,12 @@ def compare_bundle(
         return psnr_gain(measure, data, fills, {other: others}, real, seed=context.seed)
 
     stage = f"{other}, draws"
-    other_samples = context.draw_samples(engine.fill, stage, other_fills[None, rows], count=2)
+    other_samples = context.draw_samples(
+        inpainter.fill_batch, stage, other_fills[None, rows], count=2
+    )
     if not torch.equal(*other_samples):  # else it ignores the noise: all samples are the same
-        other_samples = context.draw_samples(engine.fill, stage, other_samples)
-    other_noiseless = context.fill_without_noise(engine, f"{other}, without noise")
+        other_samples = context.draw_samples(inpainter.fill_batch, stage, other_samples)
+    other_noiseless = context.fill_without_noise(inpainter, f"{other}, without noise")
     return [
         kid_ratio("against_kid", data, kids, f"{len(centres):,} pictures", network),
         gain("against_psnr", results.fills[TRUE_CAPTION], other_fills, centres),

@@ -38,7 +38,8 @@ def first_ranked(context: EvalContext, samples: Tensor) -> Tensor:
     """Return the fill of each picture that the bundle scores highest, `(M, 3, 32, 32)`."""
     pictures = context.pictures.take(context.sampled_rows)
     scores = [
-        context.engine.score(pictures.composites(fills), pictures.vectors) for fills in samples
+        context.inpainter.score_batch(pictures.composites(fills), pictures.vectors)
+        for fills in samples
     ]
     return samples[torch.stack(scores).argmax(0), torch.arange(len(pictures))]
 

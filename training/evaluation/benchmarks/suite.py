@@ -38,7 +38,7 @@ NO_JUDGE = "no judge reads these captions: train one (captionfill-train scorer j
 def run_benchmarks(context: EvalContext) -> list[Measurement]:
     """Run every benchmark that this set allows."""
     samples = first_samples(context, f"{NUM_SAMPLES} draws")
-    noiseless = context.fill_without_noise(context.engine, "without noise")
+    noiseless = context.fill_without_noise(context.inpainter, "without noise")
     measurements = [
         mobilenet_kid(context),
         efficientnet_kid(context),
@@ -62,7 +62,7 @@ def run_quick_benchmarks(context: EvalContext) -> list[Measurement]:
         mobilenet_kid(context),
         psnr_of_sample(context),
         psnr_of_mean(context, samples),
-        psnr_without_noise(context, context.fill_without_noise(context.engine, "without noise")),
+        psnr_without_noise(context, context.fill_without_noise(context.inpainter, "without noise")),
         seam(context),
         *feature_benchmarks(context, samples),
         *(class_words(context) if has_classes(context) else []),
@@ -73,7 +73,7 @@ def first_samples(context: EvalContext, stage: str) -> Tensor:
     """Fill `sampled_rows` many times; the results have the first two samples already."""
     results = context.results
     first = torch.stack([results.fills[TRUE_CAPTION], results.reseeded])[:, context.sampled_rows]
-    return context.draw_samples(context.engine.fill, stage, first)
+    return context.draw_samples(context.inpainter.fill_batch, stage, first)
 
 
 def has_classes(context: EvalContext) -> bool:

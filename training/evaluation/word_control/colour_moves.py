@@ -34,7 +34,7 @@ def colour_words(context: EvalContext) -> list[Measurement]:
     except EncoderError as error:
         return [not_measured(MEASURE, context.name, str(error))]
     moves = colour_moves(
-        context.engine.fill,
+        context.inpainter.fill_batch,
         encoder.encode,
         context.pictures.pixels[torch.tensor(list(swaps))],
         list(swaps.values()),

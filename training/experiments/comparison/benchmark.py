@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from captionfill.inpainter import Inpainter
 from models.runtime.bundle import Bundle
 from models.runtime.engines import load_engine
 from training.data.manifest import Manifest
@@ -71,12 +72,12 @@ class Benchmark:
             PreparedDataError: no such data, or its captions are of another encoder.
             EvaluationError: fewer than two pictures, or pictures under 64×64.
         """
-        engine, extractor = load_engine(bundle), load_extractor("cpu")
+        inpainter, extractor = Inpainter(load_engine(bundle)), load_extractor("cpu")
         if self.results is None:
             split = Manifest.load(self.folder).held_out
             fingerprint = bundle.config.encoder_fingerprint
             self.results = evaluate_methods(
-                engine.fill,
+                inpainter.fill_batch,
                 {},
                 load_split(self.folder, split, encoder_fingerprint=fingerprint),
                 split,
@@ -88,8 +89,10 @@ class Benchmark:
                 timed=False,
             )
         else:
-            self.results = evaluate_bundle(self.results, engine.fill, extractor, BATCH)
-        context = EvalContext(self.results, engine, {}, extractor, self.judge, BATCH, no_progress)
+            self.results = evaluate_bundle(self.results, inpainter.fill_batch, extractor, BATCH)
+        context = EvalContext(
+            self.results, inpainter, {}, extractor, self.judge, BATCH, no_progress
+        )
         return run_quick_benchmarks(context)
 
 
