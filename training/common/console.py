@@ -1,4 +1,4 @@
-"""Progress for people: bars on a terminal, a line now and then in a log file."""
+"""Console output: progress bars on a terminal, and a line every half minute elsewhere."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ LINE_SECONDS = 30.0
 
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
-    """Show how far each stage is; call with its name, how many are done, of how many."""
+    """Show the progress of stages; call with a stage's name, items done and items in all."""
     if not is_main_process():
         yield lambda stage, done, total: None
         return
@@ -33,46 +33,46 @@ def stage_progress() -> Iterator[StageProgress]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bars = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
-    def tell(stage: str, done: int, total: int | None) -> None:
+    def update(stage: str, done: int, total: int | None) -> None:
         bars.start()  # only now: an error before any work leaves no empty bar
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total)
         bars.update(tasks[stage], completed=done, total=total)
 
     try:
-        yield tell
+        yield update
     finally:
         bars.stop()
 
 
 @contextmanager
 def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Show how far a training is."""
+    """Show the progress of a training."""
     with stage_progress() as progress:
         yield lambda step, figures: progress("training", step, steps)
 
 
 def is_main_process() -> bool:
-    """Say whether this is rank 0, the one that writes and tells; alone one is.
+    """Return whether this process is rank 0, which alone writes files and messages.
 
-    By what a launcher sets, so that it can be asked before anything heavy is imported.
+    It reads the launcher's variable, so that torch need not be imported.
     """
     return os.environ.get("RANK", "0") == "0"
 
 
 def print_stderr(message: object) -> None:
-    """Write a line on stderr; it stands above the bar where one is drawn."""
+    """Write a line to stderr, above a progress bar."""
     print(message, file=sys.stderr, flush=True)
 
 
 def line_progress() -> StageProgress:
-    """Return a progress that writes a line at a stage's end and every half minute."""
+    """Return a progress function that writes a line every half minute and at a stage's end."""
     last = time.monotonic()
 
-    def tell(stage: str, done: int, total: int | None) -> None:
+    def update(stage: str, done: int, total: int | None) -> None:
         nonlocal last
         if done == total or time.monotonic() - last > LINE_SECONDS:
             last = time.monotonic()
             print(f"{stage}: {done} of {total or 'unknown'}", file=sys.stderr, flush=True)
 
-    return tell
+    return update

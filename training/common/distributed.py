@@ -1,6 +1,6 @@
-"""Ranks: the processes that train a run together, as torchrun or accelerate launch start them.
+"""Distributed training: the processes (ranks) that torchrun or accelerate launch start.
 
-Every function here is nothing at all to a process that trains alone.
+With a single process every function here does nothing.
 
 Gradients are averaged by hand, after `backward`, and not by DistributedDataParallel. DDP wants one
 forward call for each backward; here a discriminator is called several times before one, through
@@ -22,7 +22,7 @@ from training.common.errors import RunError, TrainingError
 
 
 def init_process_group(device: str, batch_size: int) -> None:
-    """Join the other processes of this run, where a launcher has started several.
+    """Join the process group, where a launcher has started several processes.
 
     Args:
         device: `cpu`, `cuda` or `auto`; each rank gets a GPU of its own.
@@ -36,27 +36,27 @@ def init_process_group(device: str, batch_size: int) -> None:
         raise RunError(f"run.batch_size {batch_size} cannot be split evenly over {processes} ranks")
     if processes == 1 or dist.is_initialized():
         return
-    # Heavy to import, and alone nobody needs it.
+    # Heavy to import; a single process does not need it.
     from accelerate import PartialState  # noqa: PLC0415
 
     cpu = device == "cpu" or not torch.cuda.is_available()
-    # What is told goes through the CPU everywhere, gradients from GPU to GPU.
+    # Objects are sent through the CPU, gradients from GPU to GPU.
     PartialState(cpu=cpu, backend="gloo" if cpu else "cuda:nccl,cpu:gloo")
 
 
 def world_size() -> int:
-    """Return how many ranks there are."""
+    """Return the number of ranks."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """Return which one this is, 0 and up."""
+    """Return this process's rank, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 @contextmanager
 def translate_dist_errors() -> Iterator[None]:
-    """Make one line of what is raised where another rank is gone."""
+    """Raise `RunError` where torch reports that another rank is gone."""
     try:
         yield
     except RuntimeError as error:
@@ -64,7 +64,7 @@ def translate_dist_errors() -> Iterator[None]:
 
 
 def mean_over_ranks(figures: Mapping[str, float]) -> dict[str, float]:
-    """Return figures averaged over ranks, the same everywhere; one that is not finite stays so."""
+    """Return metrics averaged over ranks, equal on all; NaN and infinity remain."""
     if world_size() == 1 or not figures:
         return dict(figures)
     values = torch.tensor(list(figures.values()), dtype=torch.float64)
@@ -74,12 +74,12 @@ def mean_over_ranks(figures: Mapping[str, float]) -> dict[str, float]:
 
 
 def any_rank(flag: bool) -> bool:
-    """Say whether something is so on any rank."""
+    """Return whether a flag is set on any rank."""
     return mean_over_ranks({"flag": float(flag)})["flag"] > 0
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replace each gradient by its mean over ranks, all in one message."""
+    """Replace each gradient by its mean over ranks, in one all-reduce."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     if world_size() == 1 or not gradients:
         return
@@ -92,19 +92,19 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
 
 
 def shard_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
-    """Return this rank's rows of something drawn for the whole batch.
+    """Sample rows for the whole batch, and return this rank's.
 
-    The ranks' generators are in one state, so together they see what a single process would.
+    All ranks' generators have the same state, so the rows are those of a single process.
 
     Args:
-        whole: draws for so many rows.
-        rows: how many this rank has.
+        whole: samples so many rows.
+        rows: of this rank.
     """
     return whole(rows * world_size())[rank() :: world_size()]
 
 
 def all_rows(own: Tensor) -> Tensor:
-    """Return the whole batch's rows of something without a gradient, of which each rank has its."""
+    """Gather all ranks' rows in the order of the batch, without a gradient."""
     if world_size() == 1:
         return own
     parts = [torch.empty_like(own) for _ in range(world_size())]
@@ -114,7 +114,7 @@ def all_rows(own: Tensor) -> Tensor:
 
 
 def broadcast_bytes(data: bytes) -> bytes:
-    """Return rank 0's bytes, on every rank; what the others give is not looked at."""
+    """Return rank 0's bytes on every rank."""
     size = torch.tensor([len(data)])
     with translate_dist_errors():
         dist.broadcast(size, 0)
@@ -125,21 +125,21 @@ def broadcast_bytes(data: bytes) -> bytes:
     return text.numpy().tobytes()
 
 
-def run_on_rank0(lead: Callable[[], Any]) -> Any:
-    """Return what rank 0 finds, on every rank; what stops it stops all.
+def run_on_rank0(function: Callable[[], Any]) -> Any:
+    """Call a function on rank 0, and return its result or raise its error on every rank.
 
     Args:
-        lead: called on rank 0 alone; gives what JSON can say.
+        function: its result must be JSON.
 
     Raises:
-        TrainingError: as `lead` raised it.
+        TrainingError: as `function` raised it.
     """
     if world_size() == 1:
-        return lead()
+        return function()
     answer, raised = {}, None
     if is_main_process():
         try:
-            answer = {"found": lead()}
+            answer = {"found": function()}
         except TrainingError as error:
             answer, raised = {"error": str(error)}, error
     answer = json.loads(broadcast_bytes(json.dumps(answer).encode()))
@@ -149,7 +149,7 @@ def run_on_rank0(lead: Callable[[], Any]) -> Any:
 
 
 def convert_sync_bn(network: nn.Module, device: torch.device) -> nn.Module:
-    """Let batch norms see the whole batch, where they can: only CUDA has them."""
+    """Convert batch norms to synchronised ones, which only CUDA has."""
     normed = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
     if world_size() == 1 or not normed:
         return network

@@ -1,4 +1,4 @@
-"""Recipes: one named run configuration per system, TOML to frozen dataclasses."""
+"""The recipe as frozen dataclasses: one named run configuration per system."""
 
 from dataclasses import field
 from typing import Any, Literal
@@ -23,7 +23,7 @@ class ComponentConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class AugmentConfig:
-    """What is done to a picture before it is used.
+    """Augmentation of images and captions.
 
     Attributes:
         flip: mirror half of the pictures, but none whose caption says left or right.
@@ -53,10 +53,10 @@ class DropoutConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class ResidualFadeConfig:
-    """Residuals that carry BEGAN's first steps and then vanish.
+    """Fading residuals of BEGAN's networks.
 
     Attributes:
-        steps: over which the carry falls from 1 to 0, in a straight line; 0 has none.
+        steps: over which α falls from 1 to 0, in a straight line; 0 for no residuals.
     """
 
     steps: int = Field(default=0, ge=0)
@@ -64,7 +64,7 @@ class ResidualFadeConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class EngineConfig:
-    """How the arithmetic is done; none of it changes what is computed but by rounding.
+    """Device and arithmetic; they change results by rounding alone.
 
     Attributes:
         device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
@@ -84,7 +84,7 @@ class EngineConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class LoaderConfig:
-    """How pictures come from disk.
+    """How images are loaded.
 
     Attributes:
         stream: read pictures when their turn comes, for sets larger than memory; otherwise the
@@ -121,8 +121,8 @@ class RunConfig:
     Attributes:
         steps: generator steps in all.
         minutes: after so many of steps alone (samples and measurements not counted) the run ends
-            before that; on a CPU of processor time over threads, which company does not lengthen.
-            0 ends no run.
+            before that; on a CPU of processor time over threads, unaffected by other load.
+            0 for no limit.
         batch_size: pictures a step, over all ranks.
         seed: of everything random in the run.
         balance: how sets of pictures share a batch: in proportion to count ** balance, so 1

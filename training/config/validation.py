@@ -1,4 +1,4 @@
-"""Do a recipe's parts go together? Asked when it is loaded, before any work."""
+"""Checks of a recipe when it is loaded: the parts exist and fit together."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from training.losses.objectives.base import Objective
 
 
 def validate(recipe: Config) -> None:
-    """Check that a recipe's parts exist, take their settings and go together.
+    """Check that a recipe's parts exist, take their settings and fit together.
 
     Raises:
-        ValueError: one line that says what does not go with what.
+        ValueError: one line that names what does not fit.
     """
     generator = build_meta("generator", recipe.generator, GENERATORS)
     discriminator = build_meta("discriminator", recipe.discriminator, DISCRIMINATORS)
@@ -46,7 +46,7 @@ def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn
 def check_components(
     recipe: Config, generator: nn.Module, discriminator: nn.Module, objective: Objective
 ) -> None:
-    """Refuse a combination that makes no sense, with the reason.
+    """Check that the parts of a recipe fit together.
 
     Args:
         recipe: whose parts these are.
@@ -55,7 +55,7 @@ def check_components(
         objective: as built.
 
     Raises:
-        ValueError: one line that says what does not go with what.
+        ValueError: one line that names what does not fit.
     """
     check_output_type(recipe, discriminator, objective)
     objective.check(generator, discriminator)
@@ -77,7 +77,7 @@ def check_components(
 
 
 def check_output_type(recipe: Config, discriminator: nn.Module, objective: Objective) -> None:
-    """Compare what the discriminator gives with what the objective needs."""
+    """Check that the discriminator's output is what the objective needs."""
     gives: Any = discriminator.output_type
     if gives is not objective.output_type:
         raise ValueError(
@@ -89,7 +89,7 @@ def check_output_type(recipe: Config, discriminator: nn.Module, objective: Objec
 
 @torch.no_grad()
 def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Send two pictures without numbers through both networks."""
+    """Check the shapes of both networks, on the meta device."""
     size, count = picture.size, 2
     with torch.device("meta"):
         context, mask = torch.zeros(count, 3, size, size), picture.mask(count)
@@ -114,7 +114,7 @@ def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Mod
 
 
 def has_shape(verdict: Logits | PatchLogits | Reconstruction, pictures: Tensor) -> bool:
-    """Say whether a verdict is one on these pictures, from its shape."""
+    """Return whether an output has the shape for these images."""
     if isinstance(verdict, PatchLogits):
         return verdict.scores.ndim == 2 and len(verdict.scores) == len(pictures)
     wanted = (len(pictures),) if isinstance(verdict, Logits) else pictures.shape
@@ -122,5 +122,5 @@ def has_shape(verdict: Logits | PatchLogits | Reconstruction, pictures: Tensor) 
 
 
 def vector_dim(network: Any, name: str) -> int:
-    """Return the length of a vector that a network takes; 0 where it takes none."""
+    """Return the length of a network's input vector; 0 without one."""
     return int(getattr(network.settings, name, 0))

@@ -7,7 +7,7 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def build_ema(generator: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy that follows the generator: `ema ← d·ema + (1 - d)·weights`.
+    """Return the moving average of a generator: `ema ← d·ema + (1 - d)·weights`.
 
     The decay warms up as `min(decay, (1 + n) / (10 + n))`, so that a short run's average is not
     its random start. Buffers (batch-norm statistics) are averaged too: the copy is used for

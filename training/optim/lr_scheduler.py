@@ -1,4 +1,7 @@
-"""Halve the learning rates when a figure stops falling."""
+"""Halves the learning rates when a metric stops falling.
+
+torch's ReduceLROnPlateau compares single values; a GAN's are too noisy, so windows are compared.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +13,12 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PlateauSettings:
-    """When a figure has stalled, and what is done.
+    """Settings of the plateau schedule.
 
     Attributes:
-        window: steps that a value is the mean of; single steps are too noisy to compare.
-        patience: windows in a row without a new best that make a stall.
-        floor: the learning rate is not lowered further than this.
+        window: steps whose mean is one value.
+        patience: windows in a row without a new best before the rates are halved.
+        floor: lowest learning rate.
     """
 
     window: int = Field(default=1000, ge=1)
@@ -27,7 +30,7 @@ STATE_KEYS = ("total", "count", "best", "waited", "halvings")
 
 
 class PlateauScheduler:
-    """Follows a figure from step to step; its state is plain numbers and is checkpointed."""
+    """Follows a metric; its state is plain numbers and part of each checkpoint."""
 
     def __init__(self, settings: PlateauSettings) -> None:
         self.settings = settings
@@ -36,7 +39,7 @@ class PlateauScheduler:
         self.halvings = 0
 
     def update(self, value: float) -> bool:
-        """Take in one step's value; return whether this is the moment to lower the rate."""
+        """Add a step's value, and return whether to halve the rates now."""
         self.total, self.count = self.total + value, self.count + 1
         if self.count < self.settings.window:
             return False
@@ -51,15 +54,15 @@ class PlateauScheduler:
         return True
 
     def halve_rates(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Halve every learning rate, down to the floor; one that is below it stays."""
+        """Halve every learning rate, down to the floor."""
         self.halvings += 1
         self._lower(optimizers)
 
     def restore_rates(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Lower the recipe's own rates to where the run was at a checkpoint."""
+        """Set the rates of the checkpoint, from the recipe's."""
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                # Gone back to from a later step of this process, which may have lowered them.
+                # After a roll-back the rates may be those of a later step.
                 group["lr"] = group.get("initial_lr", group["lr"])
         for _ in range(int(self.halvings)):
             self._lower(optimizers)
@@ -71,9 +74,9 @@ class PlateauScheduler:
                 group["lr"] = min(group["lr"], max(group["lr"] / 2, self.settings.floor))
 
     def state_dict(self) -> dict[str, float]:
-        """Return what must survive a resume."""
+        """Return the state for a checkpoint."""
         return {name: getattr(self, name) for name in STATE_KEYS}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take back what `state_dict` gave."""
+        """Load what `state_dict` returned."""
         vars(self).update(state)

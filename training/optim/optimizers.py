@@ -17,7 +17,7 @@ class AdamConfig:
     """Adam's settings (Kingma & Ba 2015); betas as Radford 2015 advises for GANs.
 
     Attributes:
-        kind: tells it from RMSProp.
+        kind: `adam`.
         lr: learning rate.
         beta1: decay of the running mean of gradients.
         beta2: decay of the running mean of squared gradients.
@@ -37,7 +37,7 @@ class RmsPropConfig:
     """RMSProp's settings (Tieleman & Hinton 2012); the rate as Arjovsky 2017 has it for critics.
 
     Attributes:
-        kind: tells it from Adam.
+        kind: `rmsprop`.
         lr: learning rate.
         smoothing: decay of the running mean of squared gradients.
     """
@@ -48,7 +48,7 @@ class RmsPropConfig:
 
 
 def optimizer_kind(value: Any) -> Any:
-    """Return which optimizer a table or object describes; Adam where it does not say."""
+    """Return the kind of optimizer that a table or object describes; by default Adam."""
     return value.get("kind", "adam") if isinstance(value, dict) else getattr(value, "kind", None)
 
 
@@ -64,12 +64,12 @@ OptimizerConfig = Annotated[
 
 @dataclass(frozen=True, config=STRICT)
 class OptimizersConfig:
-    """How both players learn.
+    """The optimizers of both networks.
 
     Attributes:
-        generator: its optimizer.
-        discriminator: its optimizer.
-        critic_steps: discriminator steps for one of the generator.
+        generator: the generator's.
+        discriminator: the discriminator's.
+        critic_steps: discriminator steps per generator step.
         plateau: when to halve both learning rates; None never does.
     """
 
@@ -90,7 +90,7 @@ def build_optimizer(module: nn.Module, settings: OptimizerConfig) -> torch.optim
 
 
 def check_optimizer_state(optimizer: torch.optim.Optimizer) -> None:
-    """Check that an optimizer's loaded state is of its own kind; torch itself finds out at a step.
+    """Check that an optimizer's loaded state is of its own kind; torch would fail at a step.
 
     Raises:
         ValueError: the state is of another kind of optimizer.

@@ -1,4 +1,4 @@
-"""Which arithmetic is fast here: bfloat16 where there is hardware for it, else single precision."""
+"""Precision: bfloat16 where the hardware has it, else float32."""
 
 from contextlib import AbstractContextManager
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Keep the best: which evaluation of a run was the best so far, and its checkpoint."""
+"""The best evaluation of a run so far, and its checkpoint."""
 
 import json
 import os
@@ -20,7 +20,7 @@ METRICS = {"kid": False, "hole_psnr": True}
 class BestRecord:
     """The best evaluation of a run by a stated metric.
 
-    Its state is plain numbers and belongs into the checkpoint.
+    Its state is plain numbers and part of each checkpoint.
 
     Attributes:
         metric: `kid` (lower is better) or `hole_psnr` (higher is better).
@@ -37,11 +37,11 @@ class BestRecord:
             raise RunError(f"no metric {self.metric!r} to keep the best by; there are {[*METRICS]}")
 
     def update(self, step: int, figures: Mapping[str, float]) -> bool:
-        """Take an evaluation, and say whether it is the best so far.
+        """Add an evaluation, and return whether it is the best so far.
 
         Args:
             step: steps done.
-            figures: what was measured, by metric; a metric that is absent was not measured.
+            figures: metrics by name; one that was not measured is absent.
         """
         value = figures.get(self.metric)
         if value is None:
@@ -57,13 +57,13 @@ class BestRecord:
         return {"metric": self.metric, "value": self.value, "step": self.step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave; a state of another metric, or none, starts anew."""
+        """Load what `state_dict` returned; a state of another metric is ignored."""
         if state.get("metric") == self.metric:
             self.value, self.step = state["value"], state["step"]
 
 
 def save_best(folder: Path, best: BestRecord) -> Path:
-    """Copy the newest checkpoint to `folder/best`, with `best.json` that says why.
+    """Copy the newest checkpoint to `folder/best`, with its record `best.json`.
 
     Raises:
         RunError: the newest checkpoint is not of the best step.

@@ -98,7 +98,7 @@ def read_checkpoint(place: Path) -> tuple[int, dict[str, Any]]:
 
 
 def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
-    """Let rank 0 read a checkpoint for all: no other need see the same files at the same time.
+    """Read a checkpoint on rank 0 and send it to all ranks.
 
     Args:
         read: such as `load_checkpoint`; called on rank 0 alone.
@@ -121,13 +121,13 @@ def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[i
 
 
 def newest_step(folder: Path) -> int:
-    """Return how many steps the newest checkpoint has done; 0 where there is none."""
+    """Return the newest checkpoint's steps; 0 without a checkpoint."""
     found = checkpoints(folder)
     return step_of(found[-1]) if found else 0
 
 
 def step_of(checkpoint: Path) -> int:
-    """Return how many steps a checkpoint has done, from its name."""
+    """Return a checkpoint's steps, from its name."""
     return int(checkpoint.name.removeprefix("step-"))
 
 

@@ -1,4 +1,4 @@
-"""Which code a run was trained by: the project's own commit, no other repository's."""
+"""The commit or version of the code that trains a run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a run cost and how far it says it got, from its log alone."""
+"""Cost and final metrics of a run, from its log."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -26,7 +26,7 @@ DEFINITIONS = {
 
 
 def run_cost(run: RunDir, log: Log) -> dict[str, Any]:
-    """Return what a run cost and what it says of itself.
+    """Return the cost and the final metrics of a run.
 
     Args:
         run: whose recipe says how many pictures a step sees.
@@ -38,14 +38,14 @@ def run_cost(run: RunDir, log: Log) -> dict[str, Any]:
     """
     recipe, steps = run.recipe, int(log[-1]["step"])
     speeds = [entry[SPEED] for entry in log if SPEED in entry]
-    told = {
+    cost = {
         "steps": steps,
         "images_seen": steps * recipe.run.batch_size * recipe.optimizers.critic_steps,
         "minutes": training_minutes(log),
         "images_per_second": median(speeds),
     }
     ends = {name: final_mean(log, f"state/{name}") for name in ("M", "wasserstein")}
-    return told | {name: value for name, value in ends.items() if value is not None}
+    return cost | {name: value for name, value in ends.items() if value is not None}
 
 
 def training_minutes(log: Log) -> float:

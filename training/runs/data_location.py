@@ -1,4 +1,4 @@
-"""Prepared data that has moved since a run was started on it: found again by its digest."""
+"""Finds data that have moved since a run was started, by their digests."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

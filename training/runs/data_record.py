@@ -1,4 +1,4 @@
-"""What a run records of the prepared data it is trained on, so that it needs them no longer."""
+"""A run's record of its training data, for use when they are gone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class DataRecord:
 
     @classmethod
     def of(cls, manifest: Manifest) -> "DataRecord":
-        """Take from a manifest what a run has to know later."""
+        """Return the record of a manifest."""
         return cls(
             manifest.source,
             manifest.digest,

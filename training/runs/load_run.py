@@ -1,4 +1,4 @@
-"""A run's networks as they were at some step, to look into; nothing is trained."""
+"""Loads a run's networks at one of its checkpoints, for inference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class LoadedRun:
 
     @property
     def name(self) -> str:
-        """What to call it beside other runs: the folder's name."""
+        """The folder's name."""
         return self.run.folder.resolve().name
 
     @property
     def recipe(self) -> Config:
-        """The recipe, with whatever was changed since."""
+        """The recipe, with later changes."""
         return self.run.recipe
 
     @property
@@ -59,21 +59,21 @@ class LoadedRun:
 
     @property
     def unconditional(self) -> bool:
-        """Whether it makes whole pictures of noise alone."""
+        """Whether it generates whole images from noise."""
         return self.recipe.picture.hole == "all"
 
     @property
     def encoder_fingerprint(self) -> str | None:
-        """Of the sentence encoder of its captions; None where it reads none."""
+        """Fingerprint of the sentence encoder; None where it reads no captions."""
         return None if self.unconditional else self.run.any_data_record().encoder_fingerprint
 
     def noise(self, count: int, seed: int = 0) -> Tensor:
-        """Draw noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
+        """Sample noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
         noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         return seeded_noise([mix(seed, i) for i in range(count)], noise_dim)
 
     def held_out(self, data: Path | None = None, split: str | None = None) -> PreparedSplit:
-        """Load pictures that the run was not trained on.
+        """Load images that the run was not trained on.
 
         Args:
             data: a prepared folder; the run's own first one by default.
@@ -88,7 +88,7 @@ class LoadedRun:
         return load_split(folder, split, encoder_fingerprint=self.encoder_fingerprint)
 
     def batch(self, pictures: PreparedSplit, count: int, seed: int = 0) -> Batch:
-        """Draw `count` different pictures as this run sees them, each with its first caption."""
+        """Sample `count` different images, each with its first caption."""
         return fixed_batch([pictures], self.recipe.picture, seed, count)
 
 

@@ -1,4 +1,4 @@
-"""Where a run's generator begins that does not begin at random: at the weights of a bundle."""
+"""Initial weights of a run's generator from a bundle."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +17,12 @@ INFERENCE_OVERRIDES = frozenset({"guidance", "membrane", "temperature", "upsampl
 
 @dataclass(frozen=True)
 class InitCheckpoint:
-    """The bundle a run began with.
+    """The bundle that a run was initialised from.
 
     Attributes:
         place: its folder.
         digest: its digest; another one in that place is refused.
-        training: what it says of its own training.
+        training: the bundle's record of its training.
     """
 
     place: str
@@ -37,7 +37,7 @@ class InitCheckpoint:
 
 
 def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str) -> InitCheckpoint:
-    """Look at a bundle that a run is to begin with.
+    """Check a bundle to initialise a run from.
 
     Args:
         folder: of the bundle.
@@ -85,7 +85,7 @@ def relocate_init_checkpoint(
 
 
 def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
-    """Give the generator, and its average, a bundle's weights.
+    """Load a bundle's weights into the generator and its average.
 
     Raises:
         RunError: the bundle is no longer there, or is another one.

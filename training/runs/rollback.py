@@ -1,4 +1,4 @@
-"""Roll back: forget the checkpoints that trouble has touched."""
+"""Roll-back: removes the checkpoints after a problem began."""
 
 import shutil
 from pathlib import Path
@@ -8,12 +8,13 @@ from training.runs.checkpoint import checkpoints, step_of
 
 
 def remove_affected_checkpoints(folder: Path, since: int, every: int) -> Path:
-    """Go back to before the last look without trouble; where nothing is kept, to before the first.
+    """Remove the checkpoints since the last observation without a problem.
 
-    What a run looked at every so many steps did between those two looks nobody knows.
+    The problem began between that observation and `since`. Where no checkpoint is older, those from
+    `since` on are removed.
 
     Raises:
-        RunError: none is from before the trouble was seen; nothing was removed.
+        RunError: none is from before `since`; nothing was removed.
     """
     vouched = since - every + 1
     oldest = min((step_of(place) for place in checkpoints(folder)), default=since)
@@ -25,7 +26,7 @@ def remove_checkpoints_from(folder: Path, step: int) -> Path:
 
     Args:
         folder: of the checkpoints.
-        step: at which the trouble was first seen (`Finding.since`).
+        step: first step of the problem (`Finding.since`).
 
     Raises:
         RunError: none is from before; nothing was removed.

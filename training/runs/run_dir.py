@@ -1,4 +1,4 @@
-"""Run directories: what a run writes down about itself so that it can be resumed and believed."""
+"""Run directories: the record of a run with which it is resumed and reproduced."""
 
 import fcntl
 import importlib.metadata
@@ -25,16 +25,16 @@ LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetens
 
 @dataclass(frozen=True)
 class RunDir:
-    """A run directory with its recipe and the data it was started on.
+    """A run directory with its recipe and its data.
 
     Attributes:
         folder: holds `run.json`, `log.jsonl`, `tensorboard/`, `samples/` and `checkpoints/`.
         recipe: as resolved when the run was started.
         data: folders of prepared data, with their digests.
-        changes: what was overridden later: `[{"step": …, "set": ["run.steps=…"]}]`.
+        changes: overrides of resumes: `[{"step": …, "set": ["run.steps=…"]}]`.
         init_checkpoint: the bundle the generator was initialised from; None for random weights.
-        prepared: what the data were when the run started, in the order of `data`; empty in runs of
-            older versions, see `records`.
+        prepared: records of the data at the start, in the order of `data`; empty in runs of older
+            versions, see `data_records`.
     """
 
     folder: Path
@@ -79,7 +79,7 @@ class RunDir:
 
     @staticmethod
     def check_free(folder: Path) -> None:
-        """Refuse a folder that holds a run.
+        """Check that a folder holds no run.
 
         Raises:
             RunError: says so.
@@ -105,7 +105,7 @@ class RunDir:
             raise RunError(f"no run in {folder}: {error}") from error
 
     def with_overrides(self, step: int, overrides: list[str]) -> "RunDir":
-        """Return the run with its recipe overridden from a step on; nothing is written.
+        """Return the run with overrides of its recipe from a step on; nothing is written.
 
         Raises:
             RecipeError: an override does not fit.
@@ -115,7 +115,7 @@ class RunDir:
         return replace(self, recipe=recipe, changes=changes)
 
     def with_data_at(self, places: Sequence[Path]) -> "RunDir":
-        """Return the run with folders of its data replaced by where they are now.
+        """Return the run with the new folders of data that have moved.
 
         Raises:
             PreparedDataError: a place does not hold data of this run.
@@ -123,7 +123,7 @@ class RunDir:
         return replace(self, data=relocate_data(self.data, places))
 
     def with_data_found_in(self, places: Sequence[Path]) -> "RunDir":
-        """Return a run of an older version with its data looked for in `places` as well.
+        """Return the run; an older version's data are searched in `places` too.
 
         Raises:
             PreparedDataError: no prepared data in a place.
@@ -133,7 +133,7 @@ class RunDir:
         return replace(self, data=relocate_data(self.data, places, all_fit=False))
 
     def data_records(self) -> tuple[DataRecord, ...]:
-        """Return what the data were that the run was trained on.
+        """Return the records of the data that the run was trained on.
 
         Raises:
             PreparedDataError: the run is of an older version, which recorded digests alone, and the
@@ -142,7 +142,7 @@ class RunDir:
         return self.prepared or read_records(self.data)
 
     def any_data_record(self) -> DataRecord:
-        """Return what one of its data folders was: all have the same encoder.
+        """Return the record of one data folder; all have the same encoder.
 
         Raises:
             PreparedDataError: the run is of an older version, and none of its data is found.
@@ -158,10 +158,10 @@ class RunDir:
             raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
 
     def first_data_folder(self) -> Path:
-        """Return the first folder of its data, which holds what the run was trained on.
+        """Return the first folder of its data.
 
         Raises:
-            PreparedDataError: the data are gone from there, or are others by now.
+            PreparedDataError: it does not hold the data that the run was trained on.
         """
         place, digest = next(iter(self.data.items()))
         try:
@@ -172,7 +172,7 @@ class RunDir:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep a second process out while this one trains; the lock goes with the process.
+        """Lock the run against other processes; the lock ends with this process.
 
         Raises:
             RunError: another process is training this run, or the folder cannot be written.

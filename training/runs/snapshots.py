@@ -1,4 +1,4 @@
-"""Snapshots: the generator as it was at steps along a run, half precision, kept for good."""
+"""Snapshots: the generator's weights at steps of a run, in half precision."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def save_snapshot(run: Path, step: int, generator: nn.Module) -> Path:
 
 
 def to_half_precision(value: torch.Tensor) -> torch.Tensor:
-    """Return a copy in half precision; counters stay whole."""
+    """Return a copy in half precision; integers stay as they are."""
     kind = torch.float16 if value.is_floating_point() else value.dtype
     # clone: safetensors refuses tensors that share memory.
     return value.detach().cpu().to(kind).clone().contiguous()
@@ -41,7 +41,7 @@ def snapshots(run: Path) -> dict[int, Path]:
 
 
 def load_snapshot(path: Path, generator: nn.Module) -> None:
-    """Put a snapshot's weights into a generator of the same recipe.
+    """Load a snapshot into a generator of the same recipe.
 
     Raises:
         RunError: it cannot be read, or is of another network.

@@ -22,7 +22,7 @@ from training.optim.optimizers import build_optimizer, check_optimizer_state
 
 @dataclass
 class TrainState:
-    """Everything that changes while a run goes on, and so everything a checkpoint holds."""
+    """Networks, optimizers, average and objective: what training changes and a checkpoint holds."""
 
     generator: nn.Module
     discriminator: nn.Module
@@ -42,7 +42,7 @@ class TrainState:
         return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave.
+        """Load what `state_dict` returned.
 
         Raises:
             RunError: the state is of other networks, optimizers or objective than the recipe's.
@@ -67,7 +67,7 @@ def load_component(part: Any, saved: dict[str, Any]) -> None:
     if not isinstance(part, torch.optim.Optimizer):
         part.load_state_dict(saved)
         return
-    # The checkpoint knows the moments, the recipe the rates: a resume may change them.
+    # Moments come from the checkpoint, rates from the recipe: a resume may change them.
     part.load_state_dict({**saved, "param_groups": part.state_dict()["param_groups"]})
     check_optimizer_state(part)
 
@@ -95,7 +95,7 @@ def build_train_state(recipe: Config, caption_dim: int, device: torch.device) ->
 
 
 def build_network(part: ComponentConfig, registry: dict[str, Any], caption_dim: int) -> nn.Module:
-    """Build a network by name; the data say how long a caption vector is."""
+    """Build a network by name for caption vectors of the data's length."""
     built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
     return built
 
@@ -125,14 +125,14 @@ def pick_device(engine: EngineConfig) -> torch.device:
 
 
 def available_device(engine: EngineConfig) -> torch.device:
-    """Return a device to look into a run on: the recipe's, or the CPU where that is not there."""
+    """Return the recipe's device, or the CPU where it is not available."""
     cuda = engine.device != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if cuda else "cpu")
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """Give a network in evaluation mode, and leave it in the mode it was in."""
+    """Put a network into evaluation mode, and restore its mode afterwards."""
     was_training = network.training
     try:
         yield network.eval()

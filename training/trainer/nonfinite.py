@@ -1,4 +1,4 @@
-"""What stopped being finite in a run, how often it did so at the same step, and what to try."""
+"""Reports NaN and infinite values: where, how often at the same step, and what to try."""
 
 import json
 from pathlib import Path

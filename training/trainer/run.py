@@ -1,4 +1,4 @@
-"""Start and resume runs: data, state, trainer and sampler put together."""
+"""Starts and resumes runs."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -40,9 +40,9 @@ def start(
         recipe: what to train.
         data: prepared folders; their `train` splits are used.
         folder: of the run; must not hold one.
-        progress: told the step and its figures.
-        on_finding: told what a guard warns of; by default a line on stderr.
-        init_from: a bundle whose weights the generator begins with, instead of at random.
+        progress: called after every step with the steps done and the metrics.
+        on_finding: called for each new finding of a monitor; by default prints it to stderr.
+        init_from: a bundle to take the generator's weights from.
 
     Raises:
         PreparedDataError: the data do not fit.
@@ -87,7 +87,7 @@ def resume(
     data: Sequence[Path] = (),
     init_from: Path | None = None,
 ) -> RunDir:
-    """Go on with a run from its newest checkpoint, or from its start if it left none.
+    """Continue a run from its newest checkpoint, or from its start without one.
 
     Everything is checked, the networks are built and the checkpoint is loaded into them before
     the run directory is changed: what does not fit leaves it as it was.
@@ -96,8 +96,8 @@ def resume(
         folder: of the run.
         overrides: `key=value` changes to its recipe (`run.steps=…` to go on for longer); they
             are written into the run directory.
-        progress: told the step and its figures.
-        on_finding: told what a guard warns of; by default a line on stderr.
+        progress: called after every step with the steps done and the metrics.
+        on_finding: called for each new finding of a monitor; by default prints it to stderr.
         data: where its prepared data is now, if it has moved; written into the run directory.
         init_from: where the bundle that it begins with is now, if it has moved; written likewise.
 

@@ -1,4 +1,4 @@
-"""What is measured of a fixed validation batch while a run trains."""
+"""Metrics of a fixed validation batch during training."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def validation_metrics(
 
 
 def are_composites(pictures: Tensor, reals: Tensor) -> bool:
-    """Say whether the pictures are the real ones but for their holes."""
+    """Return whether the images equal the real ones outside the hole."""
     if pictures.shape[-1] != SIZE:
         return False
     ring = (pictures != reals).sum() - (centre(pictures) != centre(reals)).sum()
