@@ -1,5 +1,5 @@
 # ruff: noqa: N818 - a name here is what a client reads, and a problem's title
-"""Errors of a service that has no room, or whose queue does not answer.
+"""Errors of limits that are reached, and of a queue or workers that are not available.
 
 An error's docstring is its documentation: the service serves it at the problem's ``type``.
 """
@@ -10,7 +10,7 @@ from captionfill.errors import CaptionfillError
 
 
 class UploadsFull(CaptionfillError):
-    """The open uploads use up the budget of this process for uploads: try again in a moment."""
+    """The open uploads use the whole upload budget of this process. Try again in a moment."""
 
     status, slug, title, retry_after = 503, "uploads-full", "No room for uploads", 2
 
@@ -22,33 +22,33 @@ class StorageFull(CaptionfillError):
 
 
 class QueueFull(CaptionfillError):
-    """The queue has no room for this request. Nothing was queued: try again later."""
+    """The queue is full. Nothing was queued; try again later."""
 
     status, slug, title, retry_after = 503, "queue-full", "Queue full", 5
 
 
 class QueueUnavailable(CaptionfillError):
-    """Redis does not answer, or refuses writes. The job may have been queued: try again."""
+    """Redis does not answer, or refuses writes. The job may have been queued; try again."""
 
     status, slug, title, retry_after = 503, "queue-unavailable", "Queue unavailable", 5
 
 
 class NotReady(CaptionfillError):
-    """No live worker has a bundle that works, or Redis or the API keys cannot be used."""
+    """No live worker has a healthy bundle, or Redis or the file of API keys cannot be used."""
 
     status, slug, title, retry_after = 503, "not-ready", "Not ready", 5
 
 
 class Draining(CaptionfillError):
-    """An operator drains the queue: new jobs are refused, accepted ones are finished."""
+    """The queue is being drained: new jobs are refused, accepted ones are finished."""
 
     status, slug, title, retry_after = 503, "draining", "Draining", 30
 
 
 class QuotaExceeded(CaptionfillError):
-    """The caller's background jobs use up its storage quota, ``CAPTIONFILL_CALLER_BYTES``.
+    """The caller's background jobs use its whole storage quota, ``CAPTIONFILL_CALLER_BYTES``.
 
-    Each background job counts with its picture and its results until it is deleted
+    The picture and the results of each background job count until it is deleted
     (``DELETE /jobs/{job}``) or its result expires. Nothing was queued. Fetch results and delete
     their jobs, or send the request later, or without ``Prefer: respond-async``.
     """
@@ -57,7 +57,7 @@ class QuotaExceeded(CaptionfillError):
 
 
 class TooManyRequests(CaptionfillError):
-    """The caller is over its rate. ``Retry-After`` and ``RateLimit`` say when to go on."""
+    """The caller exceeds its rate limit. ``Retry-After`` and ``RateLimit`` tell when to retry."""
 
     status, slug, title = 429, "too-many-requests", "Too many requests"
 
@@ -67,20 +67,20 @@ class TooManyRequests(CaptionfillError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to come back."""
+        """``Retry-After`` and the state of the rate limit."""
         return self._headers
 
 
 class TooManyAtOnce(CaptionfillError):
-    """The caller has as many requests or bytes of uploads open as one caller may have.
+    """The caller has too many open requests or too many bytes in open uploads.
 
-    Event streams count, too: wait until one has ended.
+    Event streams count as requests. Wait until one has ended.
     """
 
     status, slug, title, retry_after = 429, "too-many-at-once", "Too many requests at once", 1
 
 
 class Busy(CaptionfillError):
-    """This process has as many requests open as it may have: try again."""
+    """This process has too many open requests. Try again."""
 
     status, slug, title, retry_after = 503, "busy", "Busy", 1

@@ -11,18 +11,18 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def catalogue() -> dict[str, type[CaptionfillError]]:
-    """Every kind of problem by its slug."""
+    """Every kind of error by its slug."""
     kinds: list[type[CaptionfillError]] = [CaptionfillError, *_below(CaptionfillError)]
     return {kind.slug: kind for kind in kinds}
 
 
 def example(kind: type[CaptionfillError]) -> dict[str, Any]:
-    """A problem document of the kind, with the first sentences of its explanation for a detail."""
+    """A problem document of the kind; its detail is the first line of the explanation."""
     return kind(explain(kind).splitlines()[2]).problem()
 
 
 def explain(kind: type[CaptionfillError]) -> str:
-    """What the kind of problem means, for the page at its ``type``."""
+    """The explanation of a kind of error, for the page at its ``type``."""
     return f"{kind.title} ({kind.status})\n\n{cleandoc(kind.__doc__ or '')}\n"
 
 

@@ -1,4 +1,4 @@
-"""docs/problems.md, made of the catalogue: `python -m service.errors.docs > docs/problems.md`."""
+"""Generates docs/problems.md: `python -m service.errors.docs > docs/problems.md`."""
 
 import json
 from inspect import cleandoc
@@ -8,15 +8,15 @@ from service.errors.catalogue import MEDIA_TYPE, catalogue, example
 
 _HEAD = f"""# Problems
 
-Whatever goes wrong is answered with a problem document (RFC 9457, `{MEDIA_TYPE}`). Its `type` is
-`/problems/<slug>`: a path of the service, which explains it, and a section here. The slugs stay as
-they are; `detail` is for people and may change. Made from `service/errors/` by
-`python -m service.errors.docs`; `make fix` keeps it in step.
+Every error response is a problem document (RFC 9457, `{MEDIA_TYPE}`). Its `type` is the path
+`/problems/<slug>` of the service, which explains the problem as this page does. Slugs are stable;
+the text of `detail` may change. This page is generated from `service/errors/` by
+`python -m service.errors.docs`; `make fix` updates it.
 """
 
 
 def page() -> str:
-    """The whole page: a table, and a section for each problem a client can meet."""
+    """The whole page: a table, and a section for each problem of a response."""
     kinds = sorted(
         (kind for kind in catalogue().values() if kind is not StartError),
         key=lambda kind: (kind.status, kind.slug),

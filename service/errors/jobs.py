@@ -8,13 +8,13 @@ from captionfill.errors import CaptionfillError
 
 
 class AnswerTimeout(CaptionfillError):
-    """No worker finished the job in time. It is dropped: send it again."""
+    """No worker finished the job in time. It was dropped; send it again."""
 
     status, slug, title, retry_after = 504, "answer-timeout", "No answer in time", 5
 
 
 class JobFailed(CaptionfillError):
-    """The worker could not fill this picture, or died each time it tried."""
+    """The worker could not fill this picture, or crashed at each attempt."""
 
     status, slug, title = 500, "job-failed", "Job failed"
 
@@ -26,7 +26,7 @@ class NoSuchJob(CaptionfillError):
 
 
 class ResultNotReady(CaptionfillError):
-    """The job is queued or running: ask again, or listen to its events."""
+    """The job is queued or running. Ask again, or subscribe to its events."""
 
     status, slug, title, retry_after = 409, "result-not-ready", "Result not ready", 1
 
@@ -34,18 +34,18 @@ class ResultNotReady(CaptionfillError):
 class JobGone(CaptionfillError):
     """The job was cancelled, or the job or its result has expired.
 
-    The picture of a request that was answered at once is not kept at all: send
-    ``Prefer: respond-async`` to fetch the result later.
+    The picture of a synchronous request is not stored. Send ``Prefer: respond-async`` to fetch the
+    result later.
     """
 
     status, slug, title = 410, "job-gone", "Job gone"
 
 
 class JobLost(CaptionfillError):
-    """The job was accepted, and Redis has lost it: send the request again.
+    """The job was accepted, but Redis has lost it. Send the request again.
 
-    Either Redis evicts keys when its memory is full (``maxmemory-policy`` must be ``noeviction``),
-    or it restarted without its data. The log of the service and ``GET /readyz`` say more.
+    Redis evicts keys when its memory is full (``maxmemory-policy`` must be ``noeviction``), or it
+    restarted without its data. See the log of the service and ``GET /readyz``.
     """
 
     status, slug, title = 410, "job-lost", "Job lost"
@@ -58,6 +58,6 @@ class NoSuchBatch(CaptionfillError):
 
 
 class BatchUnfinished(CaptionfillError):
-    """Some pictures of the batch wait or run: ask again, or add ``?partial=true``."""
+    """Some pictures of the batch are queued or running. Ask again, or add ``?partial=true``."""
 
     status, slug, title, retry_after = 409, "batch-unfinished", "Batch unfinished", 5

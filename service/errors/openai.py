@@ -1,4 +1,4 @@
-"""Errors as OpenAI's clients look for them, beside what every problem document has."""
+"""The error object that OpenAI's clients read, an additional member of problem documents."""
 
 from captionfill.errors import CaptionfillError, InvalidCaption, InvalidMask
 from service.errors.requests import UnknownModel
@@ -11,7 +11,7 @@ _FIELDS = {
 
 
 def explain(error: CaptionfillError) -> dict[str, str | None]:
-    """The member ``error``; a `param` where the kind of error or its first word names a field."""
+    """The member ``error``; its `param` is the field that the error's kind or first word names."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
     return {"message": str(error), "type": kind, "param": _param(error), "code": error.slug}
 

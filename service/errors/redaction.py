@@ -1,6 +1,6 @@
-"""Keeps the secrets of the settings out of messages and logs, whoever wrote them.
+"""Masks the secrets of the settings in messages and logs, including those of libraries.
 
-Libraries and servers repeat what they were given: an old Redis, for example, answers ``AUTH`` with
+Libraries and servers repeat their input: an old Redis, for example, answers ``AUTH`` with
 ``unknown command, with args beginning with: <password>``.
 """
 
@@ -12,26 +12,25 @@ from typing import Any
 from urllib.parse import quote
 
 MASK = "***"
-# A shorter one cannot be told from ordinary text, and to mask it would spoil every line.
-_SHORTEST = 4
+# A shorter secret is indistinguishable from ordinary text.
+_MIN_LENGTH = 4
 
 _secrets: frozenset[str] = frozenset()
 
 
 def register_secrets(secrets: Iterable[str]) -> None:
-    """Mask these from now on, in every form in which they may be written, and line by line."""
-    global _secrets  # noqa: PLW0603 - the settings of a process are one
+    """Mask these from now on, in all their encodings and line by line."""
+    global _secrets  # noqa: PLW0603 - one set per process
     for secret in secrets:
         forms = (secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1])
         lines = (*forms, *secret.splitlines())
-        _secrets |= {form for form in lines if len(form) >= _SHORTEST}
+        _secrets |= {form for form in lines if len(form) >= _MIN_LENGTH}
 
 
 def redact(text: str) -> str:
-    """The text with every known secret masked, the longest first.
+    """The text with every registered secret masked, the longest first.
 
-    White space within a secret may be written otherwise: whoever makes one line of a message
-    turns tabs and line ends into spaces.
+    Any white space matches the white space of a secret, as messages are often joined to one line.
     """
     return _pattern(_secrets).sub(MASK, text) if _secrets else text
 
@@ -48,7 +47,7 @@ def _with_any_space(secret: str) -> str:
 
 
 def redact_values(value: Any) -> Any:
-    """A value for JSON with every string in it redacted; keys of mappings are left alone."""
+    """A JSON value with all its strings redacted, except for keys."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):

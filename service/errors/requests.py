@@ -8,7 +8,7 @@ from captionfill.errors import CaptionfillError, InvalidField
 
 
 class BadRequest(CaptionfillError):
-    """The body is not a well-formed multipart form, or the client stopped sending it."""
+    """The body is not a well-formed multipart form, or the client disconnected while sending it."""
 
     status, slug, title = 400, "malformed-request", "Malformed request"
 
@@ -20,30 +20,30 @@ class UnsupportedBody(CaptionfillError):
 
 
 class UnsupportedEncoding(CaptionfillError):
-    """The request's body has a Content-Encoding, such as gzip. Pictures are compressed already."""
+    """The body has a Content-Encoding such as gzip. Image files are compressed already."""
 
     status, slug, title = 415, "unsupported-encoding", "Unsupported Content-Encoding"
 
     @property
     def headers(self) -> dict[str, str]:
-        """The encoding that is taken (RFC 9110, 12.5.3)."""
+        """The accepted encoding (RFC 9110, 12.5.3)."""
         return {"Accept-Encoding": "identity"}
 
 
 class InvalidHeader(CaptionfillError):
-    """A header has a value that cannot be used: Idempotency-Key, Prefer or Last-Event-ID."""
+    """The header Idempotency-Key, Prefer or Last-Event-ID has an invalid value."""
 
     status, slug, title = 400, "invalid-header", "Invalid header"
 
 
 class UnknownModel(InvalidField):
-    """No live worker has a bundle of that name. ``GET /v1/models`` lists those there are."""
+    """No live worker has a bundle of that name. ``GET /v1/models`` lists the loaded bundles."""
 
     slug, title = "unknown-model", "Unknown model"
 
 
 class NoSuchModel(CaptionfillError):
-    """No live worker has a bundle of that name. ``GET /v1/models`` lists those there are."""
+    """No live worker has a bundle of that name. ``GET /v1/models`` lists the loaded bundles."""
 
     status, slug, title = 404, "no-such-model", "No such model"
 
@@ -55,43 +55,43 @@ class KeyReused(CaptionfillError):
 
 
 class InvalidArchive(InvalidField):
-    """The archive is no whole zip, has no picture, or its captions are missing or cannot be read.
+    """The archive is not a complete zip, has no pictures, or has no readable captions.
 
-    It holds pictures, and `metadata.jsonl` or `metadata.csv` with ``file_name`` and ``caption``;
-    the field ``captions``, a JSON object of captions by name, may take that file's place.
+    It contains pictures and a file `metadata.jsonl` or `metadata.csv` with ``file_name`` and
+    ``caption``. The field ``captions``, a JSON object of captions by name, can replace that file.
     """
 
     slug, title = "invalid-archive", "Invalid archive"
 
 
 class InvalidEntry(InvalidField):
-    """This picture of a batch cannot be taken; the others are filled.
+    """A picture of a batch is invalid; the others are filled.
 
-    Its entry is missing, there twice, encrypted, a link, too large, or cannot be unpacked, or its
-    name leads out of the archive.
+    Its entry is missing, duplicate, encrypted, a link, too large or damaged, or its name is a path
+    outside the archive.
     """
 
     slug, title = "invalid-entry", "Invalid entry"
 
 
 class InvalidWebhook(InvalidField):
-    """The webhook's address is not one this service sends to.
+    """The webhook's address is not allowed.
 
-    It must begin with ``https://`` and lead to a public address. An operator may allow other hosts
-    and networks with ``CAPTIONFILL_WEBHOOK_ALLOW``, and must set ``CAPTIONFILL_WEBHOOK_SECRET``.
+    It must begin with ``https://`` and have a public IP address. ``CAPTIONFILL_WEBHOOK_ALLOW`` can
+    allow other hosts and networks. ``CAPTIONFILL_WEBHOOK_SECRET`` must be set.
     """
 
     slug, title = "invalid-webhook", "Invalid webhook"
 
 
 class BodyTooLarge(CaptionfillError):
-    """The request has more bytes than the service takes."""
+    """The body of the request, or its picture, has too many bytes."""
 
     status, slug, title = 413, "body-too-large", "Request body too large"
 
 
 class BatchTooLarge(CaptionfillError):
-    """The batch has more pictures, or unpacks to more bytes, than the service takes at once."""
+    """The batch has too many pictures, or too many bytes when it is unpacked."""
 
     status, slug, title = 413, "batch-too-large", "Batch too large"
 
@@ -109,7 +109,7 @@ class NotAcceptable(CaptionfillError):
 
 
 class MalformedHttp(CaptionfillError):
-    """What came over the connection is no HTTP/1.1 request."""
+    """The received bytes are not an HTTP/1.1 request."""
 
     status, slug, title = 400, "malformed-http", "Malformed HTTP"
 
@@ -121,18 +121,18 @@ class HeadersTooSlow(CaptionfillError):
 
 
 class HeadersTooLarge(CaptionfillError):
-    """The request's line and headers have more bytes than the service takes."""
+    """The request line and the headers have too many bytes."""
 
     status, slug, title = 431, "headers-too-large", "Headers too large"
 
 
 class MethodNotAllowed(CaptionfillError):
-    """There is something at this address, but not for this method; ``Allow`` says for which."""
+    """The address exists, but not for this method. ``Allow`` lists its methods."""
 
     status, slug, title = 405, "method-not-allowed", "Method not allowed"
 
 
 class NoSuchPage(CaptionfillError):
-    """There is nothing at this address."""
+    """The address does not exist."""
 
     status, slug, title = 404, "no-such-page", "No such page"

@@ -1,4 +1,4 @@
-"""Problem documents as responses: one mapping for routes, for the gate, and for the framework."""
+"""Responses with problem documents, for errors of routes, middleware and framework."""
 
 import logging
 from http import HTTPStatus
@@ -38,10 +38,10 @@ def route_path(scope: Scope) -> str:
 
 
 def respond(scope: Scope, error: Exception) -> JSONResponse:
-    """The response to an error, whoever raised it. Its slug is noted for log and metrics."""
-    known, headers = _known(error)
+    """The response to an error. Its slug is recorded for log and metrics."""
+    known, headers = _translate(error)
     scope.setdefault("state", {})["problem"] = known.slug
-    if scope["method"] == "POST":  # a probe that is told "not ready" ten times a second is no news
+    if scope["method"] == "POST":  # frequent probes would fill the log
         log.info("refused", extra={"problem": known.slug, "path": route_path(scope)[:200]})
     document = known.problem()
     if route_path(scope).startswith("/v1/"):
@@ -49,8 +49,8 @@ def respond(scope: Scope, error: Exception) -> JSONResponse:
     return JSONResponse(document, known.status, {**known.headers, **headers}, media_type=MEDIA_TYPE)
 
 
-def _known(error: Exception) -> tuple[CaptionfillError, dict[str, str]]:
-    """An error of our tree for any error, and headers that the framework wants sent."""
+def _translate(error: Exception) -> tuple[CaptionfillError, dict[str, str]]:
+    """The service's error for any exception, and the framework's headers."""
     if isinstance(error, CaptionfillError):
         return error, {}
     if isinstance(error, RequestValidationError):
@@ -62,5 +62,5 @@ def _known(error: Exception) -> tuple[CaptionfillError, dict[str, str]]:
         kind = _BY_STATUS.get(error.status_code, fallback)
         detail = error.detail or HTTPStatus(error.status_code).phrase
         return kind(str(detail)), dict(error.headers or {})
-    # The log has the traceback; the client learns nothing of the inside.
-    return CaptionfillError("something went wrong; the log says what"), {}
+    # The log has the traceback; the client gets no internals.
+    return CaptionfillError("an unexpected error occurred; see the log"), {}

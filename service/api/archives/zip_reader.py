@@ -1,8 +1,7 @@
-"""A zip of pictures and their captions, read as hostile: nothing of it touches the disk.
+"""Reads an untrusted zip of pictures and captions; nothing is extracted to disk.
 
-Names are labels. Sizes are checked as the archive declares them before anything is unpacked, and
-`zipfile` never yields more bytes of an entry than it declares. It may inflate more, though, so an
-entry is read piece by piece.
+Names are never used as paths. Declared sizes are checked before anything is unpacked, and `zipfile`
+returns at most the declared bytes of an entry. It may inflate more, so entries are read in chunks.
 """
 
 import re
@@ -19,24 +18,24 @@ from captionfill.captions_file import NAMES, CaptionRow, by_composed_form, read_
 from captionfill.errors import CaptionfillError
 from service.errors.requests import BatchTooLarge, InvalidArchive, InvalidEntry
 
-# Each entry of a zip's directory begins so.
+# The first bytes of each entry in a zip's directory.
 _SIGNATURE = b"PK\x01\x02"
-_CHUNK, _PIECE = 2**20, 2**16
+_CHUNK, _ENTRY_CHUNK = 2**20, 2**16
 _MAX_CAPTIONS_BYTES = 2**20
-# Deflate reaches 1,032. Pictures are compressed already; a captions file reaches ten.
+# Deflate reaches 1,032; pictures, which are compressed already, about 1, captions about 10.
 _MAX_RATIO = 200
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _PICTURE = re.compile(r"\.(png|jpe?g|webp)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ZipLimits:
-    """How much an upload of many pictures may hold.
+    """Limits of an upload of many pictures.
 
     Attributes:
-        pictures: there may be.
-        picture_bytes: of one picture, unpacked.
-        total_bytes: of all pictures together, unpacked.
+        pictures: number of pictures.
+        picture_bytes: unpacked bytes of one picture.
+        total_bytes: unpacked bytes of all pictures.
     """
 
     pictures: int
@@ -46,7 +45,7 @@ class ZipLimits:
 
 @dataclass(frozen=True)
 class ZipItem:
-    """One picture of a batch. ``read`` gives its bytes, or raises what is wrong with it alone."""
+    """One picture of a batch. ``read`` returns its bytes, or raises `InvalidEntry`."""
 
     name: str
     caption: str
@@ -56,24 +55,23 @@ class ZipItem:
 def open_archive(
     file: IO[bytes], captions: Sequence[CaptionRow] | None, limits: ZipLimits
 ) -> list[ZipItem]:
-    """Look through a zip: which pictures it has, and what they show.
+    """List the pictures of a zip with their captions.
 
-    Captions come from the archive's own captions file where they are not given. A picture that has
-    none is an item, too, so that the client learns of it.
+    A picture without caption is listed, too, and reported to the client as invalid.
 
     Args:
-        file: it must stay open as long as items are read.
-        captions: the names and captions of its pictures.
-        limits: what it may hold.
+        file: it must stay open while items are read.
+        captions: of the pictures by name; None to read the archive's own captions file.
+        limits: of the archive.
 
     Raises:
-        InvalidArchive: no zip, no captions, or captions that cannot be read.
-        BatchTooLarge: it holds more than it may.
+        InvalidArchive: it is not a zip, or has no readable captions.
+        BatchTooLarge: it exceeds a limit.
     """
     archive = _open(file, limits)
     entries: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
     for info in archive.infolist():
-        # Not `is_dir`: it fails where nothing stands before a NUL in the name.
+        # Not `is_dir`: it fails for a name that begins with NUL.
         if not info.orig_filename.endswith("/"):
             entries[info.orig_filename].append(info)
     root, rows = ("", captions) if captions is not None else _captions(archive, entries)
@@ -83,35 +81,35 @@ def open_archive(
         if form in missing:
             entries[missing[form]] = entries.pop(found)
     items = [_item(archive, entries, row, limits) for row in named]
-    forgotten = sorted(entries.keys() - {row.name for row in named})
-    items += [_without_caption(name) for name in forgotten if _is_picture(name)]
+    without_caption = sorted(entries.keys() - {row.name for row in named})
+    items += [_without_caption(name) for name in without_caption if _is_picture(name)]
     _check_sizes(entries, named, len(items), limits)
     return items
 
 
 def check_count(count: int, limits: ZipLimits) -> None:
-    """Raise `BatchTooLarge` for more pictures than may be, `InvalidArchive` for none."""
+    """Raise `BatchTooLarge` for too many pictures, `InvalidArchive` for none."""
     if not count:
-        raise InvalidArchive("there is no picture in it")
+        raise InvalidArchive("there are no pictures in it")
     if count > limits.pictures:
-        raise BatchTooLarge(f"{count:,} pictures; at most {limits.pictures:,} are taken at once")
+        raise BatchTooLarge(f"{count:,} pictures; at most {limits.pictures:,} are allowed")
 
 
 def check_size(size: int, limits: ZipLimits) -> None:
-    """Raise `InvalidEntry` for a picture of more bytes than it may have."""
+    """Raise `InvalidEntry` for a picture of too many bytes."""
     if size > limits.picture_bytes:
-        raise InvalidEntry(f"{size:,} bytes; at most {limits.picture_bytes:,} are taken")
+        raise InvalidEntry(f"{size:,} bytes; at most {limits.picture_bytes:,} are allowed")
 
 
 def _open(file: IO[bytes], limits: ZipLimits) -> zipfile.ZipFile:
-    # zipfile makes an object of each entry, whatever the archive says of their number.
+    # zipfile creates an object for each entry, whatever number the archive declares.
     most = 2 * limits.pictures + 64
     if _count_signatures(file, most) > most:
-        raise BatchTooLarge(f"at most {limits.pictures:,} pictures are taken at once")
+        raise BatchTooLarge(f"at most {limits.pictures:,} pictures are allowed")
     try:
         return zipfile.ZipFile(file)
-    except Exception as error:  # it may raise anything on hostile bytes
-        raise InvalidArchive("the archive is no zip, or is cut short") from error
+    except Exception as error:  # zipfile may raise anything on invalid bytes
+        raise InvalidArchive("the archive is not a zip, or is truncated") from error
 
 
 def _count_signatures(file: IO[bytes], most: int) -> int:
@@ -126,7 +124,7 @@ def _count_signatures(file: IO[bytes], most: int) -> int:
 def _captions(
     archive: zipfile.ZipFile, entries: Mapping[str, Sequence[zipfile.ZipInfo]]
 ) -> tuple[str, list[CaptionRow]]:
-    """The captions file that lies highest, and the folder it lies in."""
+    """The rows of the captions file nearest the root, and its folder."""
     places = sorted(
         (name.count("/"), NAMES.index(base), name)
         for name in entries
@@ -168,14 +166,14 @@ def _check_sizes(
     limits: ZipLimits,
 ) -> None:
     check_count(count, limits)
-    # A row more for the same picture is a picture more: it is read, kept and answered again.
+    # A second row for the same picture counts again: it becomes a job of its own.
     total = sum(info.file_size for row in rows for info in entries.get(row.name, ()))
     if total > limits.total_bytes:
-        raise BatchTooLarge(f"{total:,} bytes unpacked; at most {limits.total_bytes:,} are taken")
+        raise BatchTooLarge(f"{total:,} bytes unpacked; at most {limits.total_bytes:,} are allowed")
 
 
 def _read(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], limit: int) -> bytes:
-    """Unpack one entry of a name."""
+    """Unpack the only entry of a name."""
     if len(infos) != 1:
         raise InvalidEntry(
             "the archive has two of that name" if infos else "the archive has none of that name"
@@ -184,7 +182,7 @@ def _read(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], limit: int
     _check_entry(info, limit)
     try:
         with archive.open(info) as entry:
-            return b"".join(iter(partial(entry.read, _PIECE), b""))
+            return b"".join(iter(partial(entry.read, _ENTRY_CHUNK), b""))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise InvalidEntry("it cannot be unpacked") from error
 
@@ -195,20 +193,20 @@ def _check_entry(info: zipfile.ZipInfo, limit: int) -> None:
         raise InvalidEntry("it is a link")
     if info.flag_bits & 0x1:
         raise InvalidEntry("it is encrypted")
-    if info.compress_type not in _METHODS:
+    if info.compress_type not in _COMPRESSIONS:
         raise InvalidEntry("it is neither stored nor deflated")
     if info.file_size > limit:
-        raise InvalidEntry(f"{info.file_size:,} bytes; at most {limit:,} are taken")
+        raise InvalidEntry(f"{info.file_size:,} bytes; at most {limit:,} are allowed")
     if info.file_size > _CHUNK and info.file_size > _MAX_RATIO * info.compress_size:
-        raise InvalidEntry("it is packed more tightly than any picture")
+        raise InvalidEntry("its compression ratio is too high for a picture")
 
 
 def check_name(name: str) -> None:
-    """Raise `InvalidEntry` for a name that leads out of its folder or cannot be printed."""
+    """Raise `InvalidEntry` for a name that is not a printable relative path."""
     if not 0 < len(name) <= 255 or not name.isprintable():
-        raise InvalidEntry("its name is longer than 255 characters, or holds unprintable ones")
+        raise InvalidEntry("its name is longer than 255 characters, or has unprintable ones")
     if "\\" in name or name.startswith("/") or re.match(r"[A-Za-z]:", name):
-        raise InvalidEntry("its name is a path of one machine")
+        raise InvalidEntry("its name is an absolute path")
     if ".." in name.split("/"):
         raise InvalidEntry("its name leads out of the archive")
 
@@ -218,5 +216,5 @@ def _is_picture(name: str) -> bool:
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether an archiver of macOS made it, or a user hid it."""
+    """Whether it is hidden, or metadata of macOS."""
     return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))

@@ -1,4 +1,4 @@
-"""A zip that is sent while it is made: no more than one entry is held in memory."""
+"""A zip that is sent while it is written, with at most one entry in memory."""
 
 import io
 import re
@@ -6,33 +6,33 @@ import zipfile
 
 
 class ZipStream:
-    """Takes one entry after another, and gives the bytes to send for each.
+    """Writes one entry after another and returns the bytes to send for each.
 
-    Entries are stored as they are: PNG is compressed already.
+    Entries are stored without compression, as PNG is compressed already.
     """
 
     def __init__(self) -> None:
-        self._window = _Window()
-        self._zip = zipfile.ZipFile(self._window, "w", zipfile.ZIP_STORED)
+        self._buffer = _StreamBuffer()
+        self._zip = zipfile.ZipFile(self._buffer, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, data: bytes) -> bytes:
-        """Add an entry; return what there is to send."""
-        # A fixed date: the same results give the same archive, byte for byte.
+        """Add an entry; return the bytes to send."""
+        # ZipInfo has a fixed date: the same results give the same bytes.
         self._zip.writestr(zipfile.ZipInfo(name), data)
-        return self._window.drain()
+        return self._buffer.drain()
 
     def finish(self) -> bytes:
-        """Write the directory; return what there is to send."""
+        """Write the directory; return the bytes to send."""
         self._zip.close()
-        return self._window.drain()
+        return self._buffer.drain()
 
 
 def safe_name(index: int, name: str, suffix: str) -> str:
-    """A unique file name that is good on every system, after what the client called its picture.
+    """A unique file name that is valid on every system, based on the client's name.
 
     Args:
         index: of the picture in its batch.
-        name: the client's, which may be anything.
+        name: from the client, any text.
         suffix: with its dot.
     """
     stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or name
@@ -40,11 +40,11 @@ def safe_name(index: int, name: str, suffix: str) -> str:
     return f"{index:04d}-{plain}{suffix}" if plain else f"{index:04d}{suffix}"
 
 
-class _Window(io.RawIOBase):
-    """The end of a long file: what came before has been sent.
+class _StreamBuffer(io.RawIOBase):
+    """The end of a long file whose beginning has been sent.
 
-    It can be sought in, so that zipfile goes back to write an entry's size into its header, as
-    programs that unpack a zip as it comes need it.
+    It is seekable, so that zipfile writes an entry's size into its header, which programs that
+    unpack a stream need.
     """
 
     def __init__(self) -> None:

@@ -150,7 +150,7 @@ def test_a_tightly_packed_entry_is_refused():
     roomy = ZipLimits(10, 10**7, 10**7)
     file = pack(("a.png", bytes(5_000_000)), method=zipfile.ZIP_DEFLATED)
     [item] = open_archive(file, [CaptionRow("a.png", "x")], roomy)
-    with pytest.raises(InvalidEntry, match="tightly"):
+    with pytest.raises(InvalidEntry, match="compression ratio"):
         item.read()
 
 
@@ -187,8 +187,8 @@ def test_directory_of_a_million_entries_is_not_read():
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (io.BytesIO(b"no zip"), "no zip"),
-        (io.BytesIO(pack(("a.png", b"A" * 50)).getvalue()[:-20]), "no zip"),
+        (io.BytesIO(b"not a zip"), "not a zip"),
+        (io.BytesIO(pack(("a.png", b"A" * 50)).getvalue()[:-20]), "not a zip"),
         (pack(("a.png", b"A")), "metadata"),
         (pack(("metadata.jsonl", b"{")), "cannot be read"),
         (pack(("metadata.jsonl", b"[" * 100_000)), "cannot be read"),
