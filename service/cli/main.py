@@ -1,4 +1,4 @@
-"""The `captionfill` command. Slow imports wait until a command needs them."""
+"""The `captionfill` command. Slow modules are imported by the command that needs them."""
 
 import signal
 import sys
@@ -126,7 +126,7 @@ def fill(
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
     ] = None,
     temperature: Annotated[
-        float, typer.Option(min=0, max=1, help="How much is left to chance; 0 is the mean.")
+        float, typer.Option(min=0, max=1, help="Noise scale, 0 to 1; 0 is the mean prediction.")
     ] = 1.0,
     bundle: BundleFolder = None,
     engine: EngineKind = None,
@@ -155,7 +155,7 @@ def fill(
 def main() -> None:
     """Run the command; an error is one line on standard error, and status 1.
 
-    A traceback is printed for what nobody foresaw, and for nothing else. No line has a secret.
+    A traceback is printed only for unexpected errors. No line contains a secret.
     """
     # Pillow warns of odd metadata in uploads, which concerns nobody here.
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def _one_line(message: object) -> str:
-    # Masked first: a secret with a line break in it would not be known again.
+    # Redacted first: a secret with a line break would not be recognised afterwards.
     return " ".join(redact(str(message)).splitlines())
 
 

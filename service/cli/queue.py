@@ -1,4 +1,4 @@
-"""`captionfill queue`: look at the queue, stop taking jobs, look at dead letters, put them back."""
+"""`captionfill queue`: status, drain, dead letters and requeue."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from service.errors.capacity import QueueUnavailable
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at the queue, drain it, and look after its dead letters. It is the one of "
+    help="Show the queue, drain it, and manage dead letters. The queue is the one of "
     "REDIS_URL; without that, the one that `captionfill serve` started in this folder.",
 )
 
@@ -27,7 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """Tell what waits and what runs in each lane, how many workers live, and what was counted."""
+    """Show waiting and running tasks by priority, live workers, dead letters and counters."""
     state = _state(_settings())
     if as_json:
         facts = asdict(state)
@@ -35,7 +35,7 @@ def status(as_json: AsJson = False) -> None:
         names = {"lanes": facts.pop("priorities"), "dead": facts.pop("dead_letters")}
         print(json.dumps({**names, **facts}))
         return
-    print(f"{'lane':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
+    print(f"{'priority':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
     for name, priority in state.priorities.items():
         oldest = (
             f"{priority.oldest_ms / 1000:.1f} s" if priority.waiting + priority.running else "-"
@@ -43,21 +43,21 @@ def status(as_json: AsJson = False) -> None:
         print(f"{name:12} {priority.waiting:8} {priority.running:8} {oldest:>10}")
     sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
     print(f"workers {state.workers}{sick}, dead letters {state.dead_letters}")
-    print("draining: no new job is taken" if state.draining else "new jobs are taken")
+    print("draining: new jobs are refused" if state.draining else "new jobs are accepted")
     print(", ".join(f"{name} {n:g}" for name, n in sorted(state.counts.items()) if ":" not in name))
 
 
 @app.command()
 def drain(
-    off: Annotated[bool, typer.Option("--off", help="Take new jobs again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Accept new jobs again.")] = False,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for the queue to be empty.")
     ] = 0,
 ) -> None:
-    """Take no new jobs, of any API process, and let the workers finish what is there.
+    """Refuse new jobs in every API process, and let the workers finish the queue.
 
-    New requests get 503 until `captionfill queue drain --off`. With --wait the status is 1 where
-    work is left after that time.
+    New requests get 503 until `captionfill queue drain --off`. With --wait the exit status is 1 if
+    tasks are left after that time.
     """
     from service.queue.redis_keys import RedisKeys
 
@@ -66,7 +66,7 @@ def drain(
         key = RedisKeys(settings.namespace).draining
         client.delete(key) if off else client.set(key, 1)
     if off:
-        print("new jobs are taken")
+        print("new jobs are accepted")
         return
     left = _wait_until_empty(settings, wait)
     print(f"no new job is taken; {left} left" if left else "no new job is taken; nothing is left")
@@ -79,7 +79,7 @@ def dead_letters(
     as_json: AsJson = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 100,
 ) -> None:
-    """List work that was given up: its entry, when, its lane, its name and why."""
+    """List dead letters: entry, time, priority, task id and reason."""
     for letter in _letters(_settings(), limit):
         if as_json:
             print(json.dumps(letter))
@@ -90,12 +90,14 @@ def dead_letters(
 
 @app.command()
 def requeue(
-    entries: Annotated[list[str] | None, typer.Argument(help="As dead-letters lists them.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Put all of them back.")] = False,
+    entries: Annotated[
+        list[str] | None, typer.Argument(help="Entries as listed by dead-letters.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Requeue all dead letters.")] = False,
 ) -> None:
-    """Put dead letters back into their lanes; clients who still wait for one are answered.
+    """Put dead letters back into the queue. Clients that still wait get the new result.
 
-    Status 1 where one was gone, or its picture was no longer kept.
+    The exit status is 1 if a letter or its task no longer exists.
     """
     from service.queue.consumer import Consumer
 
@@ -103,7 +105,7 @@ def requeue(
     chosen = [each["entry"] for each in _letters(settings, None)] if everything else entries or []
     if not chosen and not everything:
         raise typer.BadParameter("name entries, or say --all")
-    with _answers():
+    with _report_unavailable():
         consumer = Consumer(settings)
         gone = [entry for entry in chosen if not consumer.requeue(_checked(entry))]
     print(f"put back {len(chosen) - len(gone)} of {len(chosen)}")
@@ -114,10 +116,10 @@ def requeue(
 
 
 def _settings() -> Settings:
-    """The settings, with the embedded server's place where there is no other."""
+    """Load the settings. Without REDIS_URL use the embedded server of this folder."""
     from service.supervisor.embedded_redis import running_url
 
-    # The command's own message has the reason: without a handler, Python would print the log, too.
+    # The message of the command has the reason. Without a handler Python prints the log as well.
     logging.getLogger("captionfill").addHandler(logging.NullHandler())
     settings = load_settings()
     if settings.redis_url is not None:
@@ -136,14 +138,14 @@ def _state(settings: Settings) -> Any:
 
 
 def _place() -> str:
-    """Where the queue was looked for, in words."""
+    """Describe which queue was used."""
     if load_settings().redis_url is not None:
         return "the queue at REDIS_URL"
     return "the queue (no REDIS_URL; that of `captionfill serve` in this folder, else localhost)"
 
 
 def _wait_until_empty(settings: Settings, seconds: float) -> int:
-    """How much work is left, none or what there is after some seconds."""
+    """Wait until the queue is empty, or for ``seconds``. Returns the number of tasks left."""
     deadline = time.monotonic() + seconds
     while True:
         left: int = sum(
@@ -164,8 +166,8 @@ def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
 
 def _letter(entry: bytes, fields: dict[bytes, bytes]) -> dict[str, str]:
     at = datetime.fromtimestamp(int(entry.split(b"-")[0]) / 1000, UTC)
-    told = {name.decode(): value.decode() for name, value in fields.items()}
-    return {"entry": entry.decode(), "at": at.isoformat(timespec="seconds"), **told}
+    texts = {name.decode(): value.decode() for name, value in fields.items()}
+    return {"entry": entry.decode(), "at": at.isoformat(timespec="seconds"), **texts}
 
 
 def _checked(entry: str) -> str:
@@ -181,13 +183,13 @@ def _redis(settings: Settings) -> Iterator[Any]:
 
     from service.queue.redis_keys import CONNECTION
 
-    with _answers(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+    with _report_unavailable(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
         yield client
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
-    """Say in the service's own words that Redis is away."""
+def _report_unavailable() -> Iterator[None]:
+    """Raise errors of Redis as `QueueUnavailable`."""
     from redis.exceptions import RedisError
 
     from service.redis.errors import reason_of

@@ -1,4 +1,4 @@
-"""Which addresses a webhook may go to: the public ones, and those the operator allows."""
+"""Addresses that webhooks may be sent to: public ones, and those the operator allows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public Internet, for one host.
+    """Whether an address is a unicast address of the public Internet.
 
-    An IPv4 address in IPv6 dress (mapped, or NAT64's well-known prefix) is looked at as itself:
-    the packet ends there.
+    An IPv4 address inside IPv6 (mapped, or NAT64's well-known prefix) is checked as IPv4, because
+    the packet is sent there.
     """
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped
@@ -37,17 +37,17 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True)
 class AllowList:
-    """Hosts and networks that may be reached although they are not public, and without TLS."""
+    """Hosts and networks that are allowed although they are not public, and without TLS."""
 
     hosts: frozenset[str]
     networks: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read host names, addresses and networks, apart by spaces or commas.
+        """Parse host names, addresses and networks, separated by spaces or commas.
 
         Raises:
-            ValueError: an entry with a slash that is no network.
+            ValueError: an entry with a slash is not a network.
         """
         entries = text.replace(",", " ").lower().split()
         networks = [entry for entry in entries if "/" in entry or _is_address(entry)]
@@ -55,11 +55,11 @@ class AllowList:
         return cls(frozenset(names), tuple(str(ip_network(entry)) for entry in networks))
 
     def names(self, host: str) -> bool:
-        """Whether it holds the very host: by name, or by an address written as the host."""
+        """Whether the list contains a host, by name or by address."""
         return host in self.hosts or (_is_address(host) and self._covers(ip_address(host)))
 
     def permits(self, host: str, addresses: Iterable[Address]) -> list[Address]:
-        """Those of a host's addresses that may be connected to."""
+        """Return the addresses of a host that connections are allowed to."""
         named = host in self.hosts
         return [one for one in addresses if named or is_public(one) or self._covers(one)]
 

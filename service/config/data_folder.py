@@ -1,4 +1,4 @@
-"""The data folder: made and tried before anything depends on it."""
+"""Checks at the start that the data folder and the folder for uploads are writable."""
 
 import tempfile
 from pathlib import Path
@@ -7,17 +7,17 @@ from captionfill.errors import StartError
 
 
 def prepare_data_folder(folder: Path) -> Path:
-    """Make the folder where there is none, and try to write in it. Returns its absolute path.
+    """Create the folder if needed, and check that it is writable. Returns its absolute path.
 
     Raises:
-        StartError: it cannot be made or written to; the message says what to do.
+        StartError: it cannot be created or written to; the message says what to do.
     """
     advice = "start in a folder that can be written to, or set CAPTIONFILL_DATA_FOLDER"
     return _prepare(folder, "data folder", advice)
 
 
 def check_temp_folder(folder: Path | None) -> None:
-    """Try to write in the folder that uploads are spooled to; None is the system's own.
+    """Check that the folder for spooled uploads is writable; None is the system's.
 
     Raises:
         StartError: it cannot be written to.
@@ -39,7 +39,7 @@ def _prepare(folder: Path, purpose: str, advice: str) -> Path:
 
 
 def _is_file(folder: Path) -> bool:
-    """Whether a file is in the folder's place, or in that of a folder above it."""
+    """Whether the path or one of its parents is a file."""
     try:
         return any(place.exists() and not place.is_dir() for place in (folder, *folder.parents))
     except OSError:

@@ -1,4 +1,4 @@
-"""Every setting of the service: an environment variable each, checked at start."""
+"""The settings of the service: one environment variable each, checked at the start."""
 
 import logging
 import os
@@ -124,12 +124,14 @@ class Settings(BaseSettings):
     root_path: str = Field(
         "", description="the path that a proxy publishes this API under, such as /fill"
     )
-    max_requests: int = Field(1024, gt=0, description="answered at one time; more get 503")
+    max_requests: int = Field(1024, gt=0, description="concurrent requests; more get 503")
     max_caller_requests: int = Field(
-        256, gt=0, description="of them of one caller, event streams too; more get 429"
+        256,
+        gt=0,
+        description="concurrent requests of one caller, including event streams; more get 429",
     )
     header_timeout: float = Field(10, gt=0, description="for a client to send a request's headers")
-    idle_timeout: float = Field(15, gt=0, description="a connection without a request stays open")
+    idle_timeout: float = Field(15, gt=0, description="after which an idle connection is closed")
     max_header_bytes: int = Field(32 * 1024, ge=1024, description="request line and headers")
 
     bundle: Path = DEFAULT_BUNDLE
@@ -168,22 +170,24 @@ class Settings(BaseSettings):
     )
     batch_pictures: int = Field(256, gt=0, description="in one POST /batches")
     upload_timeout: float = Field(60, gt=0, description="for a client to send its request")
-    image_threads: int = Field(2, gt=0, description="pictures decoded or encoded at one time")
+    image_threads: int = Field(2, gt=0, description="images decoded or encoded at the same time")
 
     queue_limit: int = Field(512, gt=0, description="jobs waiting or running; more get 503")
-    batch_queue_limit: int = Field(10_000, gt=0, description="the same for batch work")
+    batch_queue_limit: int = Field(10_000, gt=0, description="the same for batch jobs")
     request_timeout: float = Field(60, gt=0, description="from acceptance to answer; then 504")
     job_timeout: float = Field(3600, gt=0, description="the same for asynchronous jobs")
     result_seconds: float = Field(600, gt=0, description="a result stays in Redis this long")
     idempotency_seconds: float = Field(86_400, gt=0, description="an Idempotency-Key is known")
     dead_letter_seconds: float = Field(604_800, gt=0, description="a dead letter can be requeued")
     batch_limit: int = Field(8, gt=0, description="images in one batch")
-    lease_seconds: float = Field(15, gt=0, description="a silent worker's jobs are then retaken")
+    lease_seconds: float = Field(
+        15, gt=0, description="tasks of a silent worker are reclaimed after this time"
+    )
     max_deliveries: int = Field(
-        5, gt=1, description="to workers that fell silent; then the job is a dead letter"
+        5, gt=1, description="of a task, after which it becomes a dead letter"
     )
     drain_timeout: float = Field(
-        65, gt=0, description="for a process that is asked to end to finish what it has begun"
+        65, gt=0, description="graceful shutdown: for running requests and batches to finish"
     )
     caller_bytes: int = Field(
         300 * 2**20,
@@ -208,15 +212,18 @@ class Settings(BaseSettings):
         "always", description="of the embedded server: when a job is safe from a power cut"
     )
     listen_fd: int | None = Field(None, ge=0, description="a socket to listen on, inherited")
-    ready_fd: int | None = Field(None, ge=0, description="a pipe to say on that one is ready")
+    ready_fd: int | None = Field(
+        None, ge=0, description="a pipe on which the process reports that it is ready"
+    )
     inference_timeout: float | None = Field(
         None,
         gt=0,
-        description="a batch that takes longer is hung; a quarter of request_timeout by default, a "
-        "third of it at the most",
+        description="for one batch; a quarter of request_timeout by default, at most a third",
     )
     model_failures: int = Field(
-        3, gt=0, description="of a bundle in a row; its worker leaves work to others until it fills"
+        3,
+        gt=0,
+        description="of a bundle in a row, after which it gets no tasks until a probe succeeds",
     )
 
     webhook_secret: SecretStr = Field(
@@ -224,7 +231,9 @@ class Settings(BaseSettings):
     )
     webhook_allow: str = Field("", description="hosts and networks besides the public ones")
     webhook_timeout: float = Field(10, gt=0, description="for one attempt")
-    webhook_max_attempts: int = Field(6, gt=0, description="then the webhook is given up")
+    webhook_max_attempts: int = Field(
+        6, gt=0, description="of a webhook, after which it is abandoned"
+    )
     webhook_backoff: float = Field(
         10, gt=0, description="before the second attempt; four times as long before each next"
     )

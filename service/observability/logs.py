@@ -1,7 +1,6 @@
-"""Logs: one JSON object a line on standard error, with no picture, caption or secret in it.
+"""Logs: one JSON object a line on standard error, without images, captions or secrets.
 
-What a line belongs to (a request, a job, its work) is bound once and is then on every line, also
-of code that knows nothing of requests.
+Ids of the request and the job are bound once, and are then in every line of the same context.
 """
 
 import json
@@ -19,19 +18,19 @@ _bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=MappingProxy
 
 
 def bind(**ids: str) -> None:
-    """Put ids on every line of this task or thread from here on, and of the tasks it starts."""
+    """Add ids to all later lines of this asyncio task or thread, and of the tasks it starts."""
     _bound.set({**_bound.get(), **ids})
 
 
 def describe(error: BaseException) -> str:
-    """An error's kind and message in one line of at most 300 characters."""
-    # Masked before it is cut: a part of a secret would not be known again.
+    """Return type and message of an error in one line of at most 300 characters."""
+    # Redacted before it is cut: a part of a secret would not be recognised.
     return " ".join(redact(f"{type(error).__name__}: {error}").split())[:300]
 
 
 @contextmanager
 def bound(**ids: str) -> Iterator[None]:
-    """Put ids on every line within."""
+    """Add ids to all lines inside the context."""
     token = _bound.set({**_bound.get(), **ids})
     try:
         yield
@@ -40,7 +39,7 @@ def bound(**ids: str) -> Iterator[None]:
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, event, the ids that are bound, and whatever ``extra`` held."""
+    """Formats time, level, logger, event, bound ids and ``extra`` as JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as one line of JSON."""
@@ -59,7 +58,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logs() -> None:
-    """Send everything from level INFO through the formatter, and from libraries WARNING."""
+    """Log the service from INFO and libraries from WARNING, as JSON."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,8 +1,8 @@
-"""Traces in OpenTelemetry: a span a request, a span a batch, linked through the queue.
+"""OpenTelemetry traces: a span for each request and for each batch, linked through the queue.
 
-They are sent where the extra ``captionfill[tracing]`` is installed and
-``OTEL_EXPORTER_OTLP_ENDPOINT`` is set (and as OpenTelemetry's other variables say). Without the
-extra everything here does nothing. No span holds a picture, a caption, an address or a query.
+Spans are exported if the extra ``captionfill[tracing]`` is installed and
+``OTEL_EXPORTER_OTLP_ENDPOINT`` is set; OpenTelemetry's other variables apply. Without the extra
+these functions do nothing. Spans contain no images, captions, addresses or queries.
 """
 
 import os
@@ -22,7 +22,7 @@ _NAME = "captionfill"
 
 
 def set_up_tracing(part: str) -> None:
-    """Send this process's spans, where an endpoint is set.
+    """Export this process's spans if an endpoint is set.
 
     Args:
         part: of the service, "api" or "worker"; ``service.name`` is captionfill-<part>.
@@ -49,7 +49,7 @@ def set_up_tracing(part: str) -> None:
 
 
 def current_traceparent() -> str:
-    """The W3C trace context of the span we are in, to go with a job; empty where there is none."""
+    """Return the W3C trace context of the current span, or an empty string."""
     carrier: dict[str, str] = {}
     if trace is not None:
         TraceContextTextMapPropagator().inject(carrier)
@@ -58,9 +58,9 @@ def current_traceparent() -> str:
 
 @contextmanager
 def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Any]:
-    """A span around a request, in the client's trace where its headers name one.
+    """Open a span for a request, in the client's trace if the headers name one.
 
-    Gives a function to be told the route, the status and the request's id at the end.
+    Yields a function that takes the route, the status and the request id at the end.
     """
     if trace is None:
         yield lambda *_: None
@@ -87,9 +87,9 @@ def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Any]:
 
 @contextmanager
 def batch_span(traceparents: Sequence[str]) -> Iterator[None]:
-    """A span around a batch in the worker, linked to the span of each request in it.
+    """Open a span for a batch in the worker, linked to the span of each request in it.
 
-    Links and not a parent: the requests of a batch have nothing to do with each other.
+    Links, not a parent, because the requests of a batch are independent.
     """
     if trace is None:
         yield

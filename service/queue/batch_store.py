@@ -1,4 +1,4 @@
-"""Batches in Redis: which picture of an upload became which job, or why it did not."""
+"""Batches in Redis: the job of each image of an upload, or why it has none."""
 
 import json
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from service.redis.errors import translate_redis_errors
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """A picture of a batch: the id of its job, or the problem document that says why it has none.
+    """An image of a batch: the id of its job, or a problem document.
 
     Attributes:
-        name: what the client calls it; a label, to be trusted with nothing.
+        name: given by the client; untrusted.
     """
 
     name: str
@@ -31,10 +31,10 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class BatchManifest:
-    """What is known of a batch.
+    """The images of a batch.
 
     Attributes:
-        owner: name of the caller; nobody else is told about it.
+        owner: name of the caller; others cannot see it.
         entries: in the order of the upload.
     """
 
@@ -44,12 +44,12 @@ class BatchManifest:
 
     @staticmethod
     def name(owner: str, key: str) -> str:
-        """An id for a batch: the same for the same owner and Idempotency-Key, if there is one."""
+        """Return an id: the same for the same owner and Idempotency-Key, else random."""
         return sha256(f"{owner}\n{key}".encode()).hexdigest()[:32] if key else uuid4().hex
 
     @property
     def jobs(self) -> list[str]:
-        """The jobs there are."""
+        """Ids of the jobs."""
         return [entry.job for entry in self.entries if entry.job]
 
     def dump(self) -> bytes:
@@ -66,7 +66,7 @@ class BatchManifest:
 
 
 class BatchStore:
-    """Keeps manifests. Every method raises `QueueUnavailable` without a server."""
+    """Stores manifests. Every method raises `QueueUnavailable` if Redis does not answer."""
 
     def __init__(self, queue: Queue, settings: Settings) -> None:
         self._queue = queue
@@ -76,12 +76,12 @@ class BatchStore:
         self._states = self._redis.register_script(script("jobs/states"))
 
     async def save(self, manifest: BatchManifest) -> None:
-        """Keep a manifest for as long as its jobs may be."""
+        """Store a manifest as long as its jobs may exist."""
         with translate_redis_errors():
             await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
 
     async def load(self, name: str, owner: str) -> BatchManifest:
-        """A manifest, or `NoSuchBatch` where there is none of this owner's."""
+        """Return the owner's manifest, or raise `NoSuchBatch`."""
         with translate_redis_errors():
             data = await self._redis.get(self._keys.batch(name))
         manifest = data and BatchManifest.load(data)
@@ -90,10 +90,10 @@ class BatchStore:
         return manifest
 
     async def states(self, manifest: BatchManifest) -> dict[str, State]:
-        """How far each job of a batch is; one that is known no longer is expired, or lost.
+        """Return the state of each job of a batch. Unknown jobs are expired, or lost.
 
-        Results are kept for their full time from now on: the first must not be gone before the
-        last is there.
+        Results are kept for their full time from now on, so that the first does not expire before
+        the last is done.
         """
         jobs = manifest.jobs
         with translate_redis_errors():
@@ -109,6 +109,6 @@ class BatchStore:
         return State.EXPIRED if found == "deleted" else State(found)
 
     async def forget(self, manifest: BatchManifest) -> None:
-        """Drop a manifest; its jobs are not touched."""
+        """Delete a manifest, but not its jobs."""
         with translate_redis_errors():
             await self._redis.delete(self._keys.batch(manifest.id))

@@ -1,10 +1,8 @@
-"""What the queue and the workers count, and how: fields of one Redis hash, `{ns}:metrics`.
+"""Counters and histograms of the queue: fields of one Redis hash, `{namespace}:metrics`.
 
-The counts live in Redis because any API process is asked for them, and because a worker that was
-killed must not take its counts with it. A counter is one field. A histogram is a field for each
-bucket (its own observations alone; the reader adds them up), one for the count, one for the sum.
-This module knows no Prometheus: a worker needs none. The Lua scripts write the same fields by the
-values of `Counter`.
+They are in Redis because any API process may be scraped, and so that they survive a worker. A
+counter is one field. A histogram has a field for each bucket (not cumulative), one for the count
+and one for the sum. The Lua scripts write the same fields by the values of `Counter`.
 """
 
 from bisect import bisect_left
@@ -13,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 BATCH_BUCKETS: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 64)
-# A CPU fills in a few milliseconds; a queue may keep a job for minutes.
+# Inference takes milliseconds on a CPU; a job may wait for minutes.
 SECONDS_BUCKETS: tuple[float, ...] = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 )  # fmt: skip
@@ -22,17 +20,17 @@ SECONDS_BUCKETS: tuple[float, ...] = (
 class Counter(StrEnum):
     """Counters, by their field in the hash. One `HINCRBY` each, in scripts too."""
 
-    ACCEPTED = "accepted"  # jobs put into a lane
-    DONE = "done"  # jobs by how they ended
+    ACCEPTED = "accepted"  # jobs accepted
+    DONE = "done"  # jobs by final state
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    LOST = "lost"  # jobs whose records Redis no longer had
-    DROPPED = "dropped"  # entries skipped before the model: nobody waits for them any more
-    COALESCED = "coalesced"  # jobs that joined equal work in flight
-    CACHED = "cached"  # jobs answered from a kept result
-    RECLAIMED = "reclaimed"  # leases taken over from a silent worker
-    RETURNED = "returned"  # leases handed back by a worker that drains
+    LOST = "lost"  # jobs whose records Redis lost
+    DROPPED = "dropped"  # tasks removed before inference: no job waits for them
+    COALESCED = "coalesced"  # jobs that joined an equal task in the queue
+    CACHED = "cached"  # jobs answered by a stored result
+    RECLAIMED = "reclaimed"  # leases reclaimed from a silent worker
+    RETURNED = "returned"  # leases released by a worker
     DEAD_LETTERS = "dead_letters"
     HOOKS_DELIVERED = "hooks_delivered"
     HOOKS_RETRIED = "hooks_retried"
@@ -40,10 +38,10 @@ class Counter(StrEnum):
 
 
 class Histogram(StrEnum):
-    """Histograms, by the beginning of their fields in the hash."""
+    """Histograms, by the prefix of their fields in the hash."""
 
     BATCH_SIZE = "batch_size"  # images in a batch, BATCH_BUCKETS
-    QUEUE_SECONDS = "queue_seconds"  # from acceptance to the model, of each job
+    QUEUE_SECONDS = "queue_seconds"  # from acceptance of a job to inference
     MODEL_SECONDS = "model_seconds"  # of each batch
 
 
@@ -82,6 +80,6 @@ def observe(pipeline: Any, key: str, name: str, value: float, buckets: Sequence[
 
 
 def bucket_field(name: str, buckets: Sequence[float], value: float) -> str:
-    """The hash's field for the bucket that a value falls into."""
+    """Return the field of the bucket of a value."""
     place = bisect_left(buckets, value)
     return f"{name}:le:{buckets[place]:g}" if place < len(buckets) else f"{name}:le:inf"

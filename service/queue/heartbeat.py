@@ -27,8 +27,8 @@ class Heartbeat:
     """
 
     models: Mapping[str, str]
-    default: str
-    generation: int
+    default: str = ""
+    generation: int = 0
     error: str | None = None
     engines: Mapping[str, str] = field(default_factory=dict)
     tried: int = 0

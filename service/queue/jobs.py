@@ -1,4 +1,4 @@
-"""What a client asked for: a job, which is some client's claim on a piece of work."""
+"""Jobs: clients' requests, each waiting for a task. Several jobs may wait for one task."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from uuid import uuid4
 
 from service.queue.task import FILL_BYTES, WINDOW_BYTES, Fields, InferenceTask
 
-# Hashes, claims and the stream of events of a job with captions of common length, as measured.
+# Measured size of a job's keys in Redis, without its image.
 _RECORD_BYTES = 6144
 
 
 class Priority(StrEnum):
-    """Priorities: somebody waits for interactive work; batch work fills what is left."""
+    """Priorities: interactive tasks first, batch tasks use the remaining capacity."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
 
 
 class State(StrEnum):
-    """A job's life. The last five are ends; lost is one whose records Redis no longer has."""
+    """States of a job. The last five are final; a lost job's records are gone from Redis."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -32,23 +32,23 @@ class State(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing follows."""
+        """Whether the state is final."""
         return self not in (State.QUEUED, State.RUNNING)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A client's claim on work.
+    """A client's request for the result of a task.
 
     Attributes:
-        owner: name of the caller; nobody else is told about the job.
+        owner: name of the caller; others cannot see the job.
         account: whose quota of stored bytes a background job is charged to.
-        seconds: from acceptance to deadline.
-        background: nobody holds a connection open for it, so its events are kept for replay.
-        meta: what the API needs to compose the answer, as JSON.
-        webhook: URL to call at the end, or empty.
+        seconds: from acceptance to the deadline.
+        background: no connection waits for it, so its events are stored for replay.
+        meta: JSON that the API needs to compose the response.
+        webhook: URL to call when the job ends, or empty.
         batch: id of the batch it belongs to, or empty.
-        request_id: of the HTTP request, for the logs of the worker.
+        request_id: of the HTTP request, for the worker's logs.
         traceparent: W3C trace context of the request, or empty.
     """
 
@@ -67,11 +67,11 @@ class Job:
 
     @property
     def stored_bytes(self) -> int:
-        """About what Redis keeps for it besides its picture: task, results and its own fields."""
+        """Approximate size in Redis without the image: task, results and fields."""
         return WINDOW_BYTES + self.task.images * FILL_BYTES + _RECORD_BYTES
 
     def fields(self) -> Fields:
-        """The job as the fields of a Redis hash."""
+        """Return the fields of the job's Redis hash."""
         return {
             "work": self.task.id,
             "owner": self.owner,
@@ -87,11 +87,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a job.
+    """The status of a job.
 
     Attributes:
-        position: jobs that a worker takes before it, and it: 1 is next; None unless queued.
-        estimate: seconds until it is done, as far as can be told; None unless queued or running.
+        position: in the queue, 1 is next; None unless queued.
+        estimate: seconds until it is done; None if unknown, or if not queued or running.
         created, deadline: milliseconds since 1970.
         reason: why it failed, or empty.
     """
@@ -113,14 +113,14 @@ class Status:
     def from_fields(
         cls, name: str, fields: Mapping[bytes, bytes], state: str, ahead: int, pace: float
     ) -> Self:
-        """A status from a job's hash, the state that the server saw and its place in the lane.
+        """Build a status from the reply of `scripts/jobs/status.lua`.
 
         Args:
             name: the job's id.
             fields: of its hash.
-            state: of the job and its work together.
-            ahead: entries not yet taken up to and with this one; 0 if it was taken.
-            pace: seconds in which the workers together do one piece of work; 0 if unknown.
+            state: of the job, including that of its task.
+            ahead: entries not yet taken, up to this one; 0 if it was taken.
+            pace: seconds per task of all workers together; 0 if unknown.
         """
         text = {key.decode(): value.decode() for key, value in fields.items()}
         waiting = state == State.QUEUED

@@ -1,4 +1,4 @@
-"""Waking those who wait: one subscription for the whole process, however many they are."""
+"""Notifications of finished tasks: one Redis subscription for the whole process."""
 
 import asyncio
 from collections import defaultdict
@@ -14,7 +14,7 @@ _RETRY_SECONDS = 0.5
 
 
 class CompletionNotifier:
-    """Rings when work is finished. A ring can be lost: who waits must look now and then."""
+    """Sets events when tasks end. Notifications can be lost, so waiters must also poll."""
 
     def __init__(self, client: Any, channel: str) -> None:
         self._client = client
@@ -25,7 +25,7 @@ class CompletionNotifier:
 
     @contextmanager
     def subscribe(self, task: str) -> Iterator[asyncio.Event]:
-        """An event that is set each time the work's bell rings, from now on."""
+        """Give an event that is set whenever a notification for the task arrives."""
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         completion = asyncio.Event()
@@ -38,8 +38,8 @@ class CompletionNotifier:
                 del self._listeners[task]
 
     async def close(self) -> None:
-        """Stop listening."""
-        # redis-py may turn a cancellation that meets it while it connects into an error of its own.
+        """End the subscription."""
+        # While it connects, redis-py may turn a cancellation into an error of its own.
         while self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=0.1)
@@ -55,19 +55,19 @@ class CompletionNotifier:
     async def _subscribe(self) -> None:
         async with self._client.pubsub() as channel:
             await channel.subscribe(self._channel)
-            self._ring_all()  # whatever finished while nobody listened
+            self._notify_all()  # tasks may have ended before the subscription
             while True:
-                # With a time limit, a connection that died without a word is found out.
+                # The timeout detects connections that are silently dead.
                 message = await channel.get_message(timeout=5.0)
                 if message is None:
                     await channel.ping()
                 elif message["type"] == "message":
-                    self._ring(message["data"].decode())
+                    self._notify(message["data"].decode())
 
-    def _ring(self, task: str) -> None:
+    def _notify(self, task: str) -> None:
         for completion in self._listeners.get(task, ()):
             completion.set()
 
-    def _ring_all(self) -> None:
+    def _notify_all(self) -> None:
         for task in list(self._listeners):
-            self._ring(task)
+            self._notify(task)

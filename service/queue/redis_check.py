@@ -1,4 +1,4 @@
-"""Whether a Redis can hold the queue: its version, what it evicts, what it persists, its role."""
+"""Checks of the Redis server: version, eviction policy, persistence and role."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from service.redis.errors import reason_of
 log = logging.getLogger("captionfill.redis")
 
 _OLDEST = (6, 2)
-# Readiness is asked for once a second or so; the policy changes by hand.
+# Readiness is probed about once a second; the policy changes rarely.
 _ROLE_SECONDS = 0.5
 _FACTS_SECONDS = 10.0
 _SECTIONS = ("server", "memory", "persistence")
@@ -26,12 +26,12 @@ _SECTIONS = ("server", "memory", "persistence")
 
 @dataclass(frozen=True)
 class RedisFacts:
-    """What a server says of itself.
+    """What a server reports.
 
     Attributes:
         version: major and minor.
         policy: `maxmemory-policy`.
-        persistent: whether it writes an append-only file or snapshots; None where it does not say.
+        persistent: whether it writes an append-only file or snapshots; None if unknown.
     """
 
     version: tuple[int, ...]
@@ -40,7 +40,7 @@ class RedisFacts:
 
     @classmethod
     def parse(cls, info: Mapping[str, Any], save: str | None) -> "RedisFacts":
-        """Facts from INFO and, where it is allowed, CONFIG GET save."""
+        """Parse INFO and, where allowed, CONFIG GET save."""
         version = str(info.get("redis_version", "0")).split(".")[:2]
         append_only = bool(info.get("aof_enabled"))
         persistent = True if append_only or save else (None if save is None else False)
@@ -48,7 +48,7 @@ class RedisFacts:
         return cls(tuple(int(part) for part in version), policy, persistent)
 
     def refusal(self, settings: Settings) -> str:
-        """Why this server must not hold the queue, or nothing."""
+        """Return why this server cannot be used, or an empty string."""
         if self.version < _OLDEST:
             found = ".".join(map(str, self.version))
             return f"Redis is version {found}; 6.2 or newer is needed"
@@ -60,7 +60,7 @@ class RedisFacts:
         return ""
 
     def warnings(self) -> list[str]:
-        """What an operator should know."""
+        """Return warnings for the operator."""
         found = []
         if self.policy != "noeviction":
             found.append(f"Redis may evict accepted jobs: its maxmemory-policy is {self.policy}")
@@ -72,20 +72,20 @@ class RedisFacts:
 
 
 def check_redis(settings: Settings) -> None:
-    """Refuse to start with a Redis that cannot hold the queue; log what is to be known of it.
+    """Check the server at the start, and log warnings.
 
-    One that does not answer is no reason not to start: `RedisMonitor` checks it later.
+    A server that does not answer is accepted: `RedisMonitor` checks it later.
 
     Raises:
-        StartError: with the settings that would change it; also for a wrong password.
+        StartError: the server or the password cannot be used; the message names the settings.
     """
     try:
         with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
             replies = [client.info(section) for section in _SECTIONS]
             facts = RedisFacts.parse(_merged(replies), _saves(client))
     except AuthenticationError as error:
-        told = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
-        raise StartError(told) from error
+        message = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
+        raise StartError(message) from error
     except (RedisError, OSError) as error:
         log.warning("Redis not checked", extra={"reason": reason_of(error)})
         return
@@ -96,7 +96,7 @@ def check_redis(settings: Settings) -> None:
 
 
 class RedisMonitor:
-    """Checks the API's Redis for readiness: its role each time, the rest now and then."""
+    """Checks the API's Redis for readiness: the role each time, other facts every 10 s."""
 
     def __init__(self, client: Any, settings: Settings) -> None:
         self._client, self._settings = client, settings
@@ -105,10 +105,10 @@ class RedisMonitor:
         self._facts_read = self._role_read = float("-inf")
 
     async def check(self) -> list[str]:
-        """Warnings about the server.
+        """Return warnings about the server.
 
         Raises:
-            QueueUnavailable: it does not answer, or refuses writes; with its reason.
+            QueueUnavailable: it does not answer, or refuses writes.
             NotReady: it may evict jobs, or is too old.
         """
         try:
@@ -126,7 +126,7 @@ class RedisMonitor:
         now = time.monotonic()
         if now - self._role_read < _ROLE_SECONDS:
             return
-        # A write that changes nothing: refused by a replica, a full disk, too few replicas.
+        # A write without effect: refused by a replica, on a full disk, with too few replicas.
         await self._client.delete(self._probe)
         role = (await self._client.info("replication")).get("role", "master")
         if role != "master":
@@ -150,7 +150,7 @@ def _merged(replies: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _saves(client: Any) -> str | None:
-    """When snapshots are taken, or None where the server does not say (CONFIG is forbidden)."""
+    """Return the snapshot schedule, or None if CONFIG is forbidden."""
     try:
         save: str | None = client.config_get("save").get("save")
     except ResponseError:

@@ -1,4 +1,8 @@
-"""The names of everything in Redis, and how to reach it."""
+"""Names of the keys in Redis, and connection options.
+
+The keys `work:`, `claims:` and `bells` hold tasks, subscribers and notifications. They are shared
+with processes of older versions during a rolling upgrade, and must not change.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,21 +10,19 @@ from typing import Any
 from service.queue.jobs import Priority
 
 GROUP = "workers"
-# A worker beats every two seconds; one not heard of for this long is not counted on.
-ALIVE_MS = 10_000
-# RESP2 replies look the same from every server; a call may block for a while, but not for ever.
+# RESP2 replies are the same on every server.
 CONNECTION: dict[str, Any] = {"protocol": 2, "socket_timeout": 10, "socket_connect_timeout": 2}
 
 
 @dataclass(frozen=True)
 class RedisKeys:
-    """Names under one namespace. The braces keep them on one node of a cluster."""
+    """Keys of one namespace. The braces keep them on one node of a cluster."""
 
     namespace: str
 
     @property
     def prefix(self) -> str:
-        """What every key begins with; the scripts make keys of it, too."""
+        """Prefix of every key, also for the scripts."""
         return f"{{{self.namespace}}}:"
 
     def stream(self, priority: str, model: str = "") -> str:
@@ -31,87 +33,87 @@ class RedisKeys:
 
     @property
     def models(self) -> str:
-        """The set of models that have streams of their own."""
+        """Set of the models that have their own streams."""
         return f"{self.prefix}models"
 
     def task(self, name: str) -> str:
-        """The hash of a piece of work, and then of its outcome."""
+        """Hash of a task, and later of its result."""
         return f"{self.prefix}work:{name}"
 
     def subscribers(self, name: str) -> str:
-        """The set of jobs that want a piece of work."""
+        """Set of the jobs that wait for a task."""
         return f"{self.prefix}claims:{name}"
 
     def job(self, name: str) -> str:
-        """The hash of a job."""
+        """Hash of a job."""
         return f"{self.prefix}job:{name}"
 
     def events(self, name: str) -> str:
-        """The stream of a job's events, for replay."""
+        """Stream of a job's events."""
         return f"{self.prefix}events:{name}"
 
     def upload(self, name: str) -> str:
-        """The picture of a job whose client comes back for the result."""
+        """Image of a background job."""
         return f"{self.prefix}upload:{name}"
 
     @property
     def hooks(self) -> str:
-        """The sorted set of jobs whose webhook is to be sent, by when it is due."""
+        """Sorted set of jobs with a webhook to send, by when it is due."""
         return f"{self.prefix}hooks"
 
     def hook(self, name: str) -> str:
-        """The hash of a job's webhook, which outlives the job."""
+        """Hash of a job's webhook; it outlives the job."""
         return f"{self.prefix}hook:{name}"
 
     def batch(self, name: str) -> str:
-        """What became of each picture of a batch, as JSON."""
+        """Manifest of a batch, as JSON."""
         return f"{self.prefix}batch:{name}"
 
     def tombstone(self, name: str) -> str:
-        """Why a job is no longer known: "deleted" by its client, or "lost" by Redis."""
+        """Why a job is gone: "deleted" by its client, or "lost" by Redis."""
         return f"{self.prefix}gone:{name}"
 
     @property
     def deadlines(self) -> str:
-        """The sorted set of jobs that have not ended, by their deadline."""
+        """Sorted set of unfinished jobs, by deadline."""
         return f"{self.prefix}deadlines"
 
     @property
     def storage(self) -> str:
-        """The sorted set of charges for what background jobs keep, by when each is released."""
+        """Sorted set of the bytes charged for background jobs, by expiry."""
         return f"{self.prefix}storage"
 
     @property
     def storage_bytes(self) -> str:
-        """The hash of the bytes charged to each account, and to all as ``*``."""
+        """Hash of the bytes charged to each account, and to all as ``*``."""
         return f"{self.prefix}storage:bytes"
 
     @property
     def dead_letters(self) -> str:
-        """The stream of work given up, with the reason."""
+        """Stream of the dead letters, with the reasons."""
         return f"{self.prefix}dead"
 
     @property
     def workers(self) -> str:
-        """The hash of workers' beats."""
+        """Hash of the workers' heartbeats."""
         return f"{self.prefix}workers"
 
     @property
     def notifications(self) -> str:
-        """The channel on which the name of finished work is called."""
+        """Channel on which the ids of finished tasks are published."""
         return f"{self.prefix}bells"
 
     @property
     def metrics(self) -> str:
-        """The hash of counters."""
+        """Hash of counters and histograms."""
         return f"{self.prefix}metrics"
 
     @property
     def generation(self) -> str:
-        """How often a reload of the bundles was asked for."""
+        """Number of reloads that were requested."""
         return f"{self.prefix}generation"
 
     @property
     def draining(self) -> str:
-        """Set while no new job is taken."""
+        """Exists while new jobs are refused."""
         return f"{self.prefix}draining"

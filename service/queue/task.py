@@ -1,6 +1,6 @@
-"""What the model does: a piece of work named by its content, and what came of it.
+"""Inference tasks and their results, as fields of Redis hashes (raw bytes and JSON, no pickle).
 
-Raw bytes in Redis hashes, never a pickle.
+A task's id is the hash of its content, so that equal tasks are computed once.
 """
 
 import hashlib
@@ -18,25 +18,25 @@ Fields = Mapping[str, bytes | str | int | float]
 
 
 def model_version(bundle: str, engine: str) -> str:
-    """What decides the bits of a fill beside its work: a bundle's digest, and its engine."""
+    """Return what determines a fill besides its task: the bundle's digest and the engine."""
     return f"{bundle} {engine}".rstrip()
 
 
 @dataclass(frozen=True)
 class InferenceTask:
-    """One window to fill, for whoever asked for it.
+    """One window to fill.
 
     Attributes:
         window: the 64×64 RGB context, row by row, 12,288 bytes; its hole is zero.
-        caption: what the picture shows.
+        caption: of the image.
         seed: of the first candidate, in [0, 2**32).
         count: how many candidates to make, 1 to 8.
-        temperature: how much of its noise each candidate gets, 0 to 1: at 0 all are alike.
-        other: a second caption to fill by with the same seeds, for comparison.
+        temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
+        other: a second caption, filled with the same seeds for comparison.
         model: the bundle's name; empty for the worker's default.
-        model_version: the bundle's digest and its engine as far as they are known, so that another
-            bundle or engine makes it another task.
-        nonce: makes it work of its own, where the client wants no kept answer.
+        model_version: the bundle's digest and engine if known, so that another bundle or engine
+            makes another task.
+        nonce: makes the task unique, if the client wants no stored result.
     """
 
     window: bytes = field(repr=False)
@@ -51,7 +51,7 @@ class InferenceTask:
 
     @cached_property
     def id(self) -> str:
-        """SHA-256 over everything that decides the answer: equal work has one name."""
+        """SHA-256 over everything that determines the result."""
         facts: list[Any] = [self.caption, self.other, self.seed, self.count]
         facts += [self.model, self.model_version, self.nonce]
         facts += [] if self.temperature == 1 else [self.temperature]
@@ -61,16 +61,16 @@ class InferenceTask:
 
     @property
     def seeds(self) -> list[int]:
-        """The seed of each candidate: counted up from the first, around 2**32."""
+        """The seed of each candidate: counted up from the first, modulo 2**32."""
         return [(self.seed + i) % SEEDS for i in range(self.count)]
 
     @property
     def images(self) -> int:
-        """How many images the model makes for it."""
+        """Number of images that the model generates for it."""
         return self.count if self.other is None else 2 * self.count
 
     def fields(self) -> Fields:
-        """The work as the fields of a Redis hash."""
+        """Return the fields of the task's Redis hash."""
         compared = {} if self.other is None else {"other": self.other}
         return {
             "window": self.window,
@@ -86,7 +86,7 @@ class InferenceTask:
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """The work that ``fields`` was made from."""
+        """Build a task from `fields`."""
         other = fields.get(b"other")
         return cls(
             window=fields[b"window"],
@@ -97,26 +97,25 @@ class InferenceTask:
             model=fields[b"model"].decode(),
             model_version=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
-            # Work that an older version queued has none.
+            # Older versions store none.
             temperature=float(fields.get(b"temperature", b"1")),
         )
 
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """What a predictor makes of one piece of work.
+    """The result of a task.
 
     Attributes:
         fills: 3,072 bytes of 32×32 RGB for each candidate, the best first where they are scored.
         others: the same for the second caption, in the same order of seeds; else empty.
         seeds: the seed of each candidate, in the order of ``fills``.
-        scores: how well each candidate fits the caption, -1 to 1; empty where the bundle has no
-            scorer.
-        truncated: whether the encoder could not read a caption to its end.
-        unknown: whether the encoder knows nothing of a caption, so that it says nothing.
+        scores: similarity of each candidate to the caption, -1 to 1; empty without a scorer.
+        truncated: whether a caption is longer than the encoder reads.
+        unknown: whether the encoder knows no token of a caption.
         model: name of the bundle.
         bundle: digest of the bundle.
-        engine: what computed it; the same bundle gives other bits by another.
+        engine: that computed it; another engine gives other bits.
     """
 
     fills: bytes = field(repr=False)
@@ -131,17 +130,17 @@ class InferenceResult:
 
     @property
     def model_version(self) -> str:
-        """By what it was made."""
+        """The bundle's digest and the engine."""
         return model_version(self.bundle, self.engine)
 
 
-class OutOfMemory(Exception):  # noqa: N818 - the reason, not a fault of the program
-    """The device's memory does not hold even one image of a piece of work."""
+class OutOfMemory(Exception):  # noqa: N818 - the usual name
+    """The device's memory does not hold even one image of a task."""
 
 
 @dataclass(frozen=True)
 class TaskSuccess:
-    """A fill and how it came about; times in milliseconds."""
+    """A result with its timing [ms] and batch size."""
 
     fill: InferenceResult
     queue_ms: float
@@ -149,7 +148,7 @@ class TaskSuccess:
     batch_size: int
 
     def fields(self) -> Fields:
-        """The result as fields of the work's Redis hash."""
+        """Return the result as fields of the task's Redis hash."""
         fill = self.fill
         facts: dict[str, Any] = {
             "seeds": list(fill.seeds),
@@ -162,13 +161,13 @@ class TaskSuccess:
             "inference_ms": self.inference_ms,
             "batch_size": self.batch_size,
         }
-        if fill.unknown:  # told only where it is so: an API of an older version knows no such fact
+        if fill.unknown:  # an API of an older version does not know this field
             facts["unknown"] = True
         return {"fills": fill.fills, "others": fill.others, "facts": json.dumps(facts)}
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """The result that ``fields`` was made from."""
+        """Build a result from `fields`."""
         facts = json.loads(fields[b"facts"])
         timing = {name: facts.pop(name) for name in ("queue_ms", "inference_ms", "batch_size")}
         return cls(InferenceResult(fields[b"fills"], others=fields[b"others"], **facts), **timing)
@@ -176,7 +175,7 @@ class TaskSuccess:
 
 @dataclass(frozen=True)
 class TaskFailure:
-    """Why work has no fills, in words for its client."""
+    """Why a task has no result, for the client."""
 
     reason: str
 

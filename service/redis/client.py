@@ -1,7 +1,7 @@
-"""Redis clients that follow a failover: a demoted master's connections are closed.
+"""Redis clients that follow a failover by closing connections to a demoted master.
 
-A demoted master goes on answering reads on its open connections, and refuses each write with
-READONLY. A new connection goes to the address's present owner.
+A demoted master still answers reads on open connections, and refuses writes with READONLY. A new
+connection resolves the address again.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ from redis.exceptions import ReadOnlyError, ResponseError
 
 
 def is_read_only(error: BaseException) -> bool:
-    """Whether Redis refused a write because it is a replica; from inside a script, too."""
+    """Whether Redis refused a write because it is a replica, also in a script."""
     return isinstance(error, ReadOnlyError) or "READONLY" in str(error)
 
 
 class FailoverClient(redis.Redis):
-    """A client for several threads: closes its idle connections, and the one that was refused."""
+    """A client for threads. It closes idle connections and the one that was refused."""
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
         """Read a reply of a connection."""
@@ -31,7 +31,7 @@ class FailoverClient(redis.Redis):
 
 
 class AsyncFailoverClient(redis.asyncio.Redis):
-    """A client for one event loop: closes every connection, the subscription's too."""
+    """A client for an event loop. It closes every connection, also of subscriptions."""
 
     async def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         """Read a reply of a connection."""

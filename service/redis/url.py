@@ -1,4 +1,4 @@
-"""Checks a Redis URL before anything connects with it. No message repeats a part of the URL.
+"""Checks of a Redis URL. No message contains a part of the URL.
 
 redis-py parses leniently: an unescaped ``#`` or ``@`` in a password makes a part of the password
 the host name, which then appears in errors; an unknown option fails at the first connection.
@@ -15,7 +15,7 @@ _TCP = re.compile(
     rf"(?::(?P<port>\d{{1,5}}))?(?:/(?P<db>\d{{0,9}}))?{_QUERY}"
 )
 _SOCKET = re.compile(rf"unix://{_USER_INFO}/[^\s@?#]+{_QUERY}")
-# Protocol, encoding, pools and read timeouts belong to the service: the queue depends on them.
+# Protocol, encoding, pools and read timeouts are set by the service.
 _OPTIONS = {
     "db", "username", "password", "client_name", "health_check_interval", "socket_keepalive",
     "socket_connect_timeout",
@@ -27,11 +27,11 @@ _TLS_OPTIONS = {
 
 
 def check_redis_url(url: str) -> None:
-    """Check that redis-py reads the URL as it is meant.
+    """Check that redis-py parses the URL as intended.
 
     Raises:
-        ValueError: it does not; the message says what to change and holds no part of the URL but
-            the name of an unknown option.
+        ValueError: it does not. The message says what to change; it contains only the name of an
+            unknown option.
     """
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
@@ -47,7 +47,7 @@ def check_redis_url(url: str) -> None:
 
 
 def secrets_of(url: str) -> set[str]:
-    """The passwords in a URL that passed the check, as written and percent-decoded."""
+    """Return the passwords in a URL that passed the check, as written and percent-decoded."""
     form = _SOCKET if url.startswith("unix://") else _TCP
     match = form.fullmatch(url)
     if match is None:
@@ -67,7 +67,7 @@ def _check_options(url: str) -> None:
 
 
 def _makes_connections(url: str) -> bool:
-    """Whether redis-py can make its connection objects, of both kinds; none connects here."""
+    """Whether redis-py can create its connection objects. No connection is opened."""
     import redis  # noqa: PLC0415 - most commands never need it
     import redis.asyncio  # noqa: PLC0415
 

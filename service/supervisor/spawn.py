@@ -1,4 +1,4 @@
-"""Child processes: started apart from the terminal, ended with their parent."""
+"""Child processes in their own session that end with their parent."""
 
 import ctypes
 import signal
@@ -17,15 +17,15 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a process in its own session, so that Ctrl-C reaches its parent alone.
+    """Start a process in its own session, so that Ctrl-C reaches only the parent.
 
-    On Linux the kernel ends it should the parent be killed. Call from the main thread: to the
-    kernel the parent is the thread.
+    On Linux the kernel ends it if the parent is killed. Call this from the main thread: for the
+    kernel the parent is the calling thread.
 
     Args:
         command: program and arguments.
-        log: takes standard output and error, added at its end.
-        environment: the child's whole environment; this process's own by default.
+        log: file to which standard output and error are appended.
+        environment: of the child; this process's own by default.
         keep: descriptors that the child inherits.
     """
     with log.open("ab") as file:
@@ -42,7 +42,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process politely, and by force where that does not help."""
+    """Terminate a process; kill it if it does not end in 15 s."""
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""`captionfill serve`: the embedded server, a worker and the API as one command."""
+"""`captionfill serve`: supervises the embedded Redis, the workers and the API."""
 
 import os
 import shlex
@@ -31,13 +31,13 @@ _READY_SECONDS = 300.0
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Run the whole service until SIGINT or SIGTERM, and leave no process behind.
+    """Run the service until SIGINT or SIGTERM.
 
-    SIGHUP replaces every process but the queue's by a new one, without losing a request.
+    SIGHUP replaces the workers and the API by new processes, without losing a request.
 
     Args:
-        settings: of every part; REDIS_URL takes the embedded server's place.
-        say: told one line when the service is ready.
+        settings: of every part; with REDIS_URL no embedded server is started.
+        say: prints the line that reports that the service is ready.
 
     Raises:
         StartError: the port is taken, or a part cannot start.
@@ -48,14 +48,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
         roll = threading.Event()
         signal.signal(signal.SIGHUP, lambda *_: roll.set())
-        # This process keeps the socket open for as long as it lives, so that no connection is
-        # refused while one API process follows another.
+        # This process keeps the socket open, so that no connection is refused while the API
+        # process is replaced.
         listener = stack.enter_context(listen(settings.host, settings.port))
         server = _embedded(settings, stack)
-        environment = _environment(settings, server.url if server else _asked_for(settings))
+        environment = _environment(settings, server.url if server else _check_redis(settings))
         children = _children(settings, environment, listener.fileno(), stack)
         _wait_until_ready(settings, children)
-        say(_welcome(settings))
+        say(_startup_message(settings))
         while True:
             _poll(server, children)
             if roll.is_set():
@@ -67,14 +67,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _poll(server: EmbeddedRedis | None, children: list[ManagedProcess]) -> None:
     if server is not None:
-        with suppress(StartError):  # its log says why; the next round tries again
+        with suppress(StartError):  # its log has the reason; the next round tries again
             server.poll()
     for child in children:
         child.poll(time.monotonic())
 
 
 def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
-    """This process's environment, and what its command line may have changed."""
+    """Return the children's environment: this process's own, and options of the command line."""
     chosen = {
         "REDIS_URL": redis_url,
         "HOST": settings.host,
@@ -93,13 +93,13 @@ def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedRedis | None:
     return server
 
 
-def _asked_for(settings: Settings) -> str:
-    """The server at REDIS_URL, if it answers."""
+def _check_redis(settings: Settings) -> str:
+    """Return REDIS_URL if its server answers and can be used."""
     try:
         with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
             client.ping()
     except AuthenticationError:
-        pass  # check_redis tells of it
+        pass  # reported by check_redis
     except (RedisError, OSError, ValueError) as error:
         raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
     check_redis(settings)
@@ -122,13 +122,13 @@ def _children(
 
 def _starter(command: str, log: Path, environment: dict[str, str], listener: int) -> Start:
     def start(ready: int) -> subprocess.Popen[bytes]:
-        told = {"CAPTIONFILL_READY_FD": str(ready)}
-        kept = [ready]
+        variables = {"CAPTIONFILL_READY_FD": str(ready)}
+        inherited = [ready]
         if command == "api":
-            told["CAPTIONFILL_LISTEN_FD"] = str(listener)
-            kept.append(listener)
+            variables["CAPTIONFILL_LISTEN_FD"] = str(listener)
+            inherited.append(listener)
         line = [sys.executable, "-m", "service.cli.main", command]
-        return spawn(line, log, {**environment, **told}, kept)
+        return spawn(line, log, {**environment, **variables}, inherited)
 
     return start
 
@@ -145,7 +145,7 @@ def _wait_until_ready(settings: Settings, children: list[ManagedProcess]) -> Non
 
 
 def _local_host(settings: Settings) -> str:
-    """The host by which this machine reaches the API."""
+    """Return the host for connections from this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
 
 
@@ -154,7 +154,7 @@ def _address(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def _welcome(settings: Settings) -> str:
+def _startup_message(settings: Settings) -> str:
     example, caption = write_example(settings.data_folder.resolve())
     picture = shlex.quote(f"image=@{example}")
     words = shlex.quote(f"caption={caption}")

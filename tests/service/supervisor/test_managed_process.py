@@ -15,8 +15,8 @@ from service.supervisor.managed_process import ManagedProcess
             "started\ncaptionfill: no bundle at café\x85 \u2028 x\n",
             "no bundle at café\x85 \u2028 x",
         ),
-        ("", "it said nothing"),
-        ("\n", "it said nothing"),
+        ("", "its log is empty"),
+        ("\n", "its log is empty"),
     ],
 )
 def test_last_words_are_the_whole_last_line(log, said, tmp_path):
