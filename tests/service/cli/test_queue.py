@@ -50,7 +50,7 @@ def test_drained_queue_accepts_no_job_until_resumed(captionfill, settings):
     assert "nothing is left" in captionfill("queue", "drain")[1].out
     with pytest.raises(Draining):
         put(settings, *new())
-    assert "no new job" in captionfill("queue", "status")[1].out
+    assert "new jobs are refused" in captionfill("queue", "status")[1].out
     captionfill("queue", "drain", "--off")
     put(settings, *new())
 
