@@ -1,4 +1,4 @@
-"""A convolutional discriminator with captions; its output is in `models.discriminator_outputs`."""
+"""A convolutional discriminator that reads the caption."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,18 @@ from torch import Tensor, nn
 
 from models.discriminator_outputs import Logits
 from models.layers.blocks import down_block, init_normal
+from models.layers.renamed import accept_old_names
 
 
 @dataclass(frozen=True)
 class ConvSettings:
-    """Sizes of the plain convolutional discriminator.
+    """Sizes of the convolutional discriminator.
 
     Attributes:
         caption_dim: length of a caption vector.
-        caption_code: channels the caption is projected to before it joins at 4×4.
+        caption_code: channels of the caption code that is concatenated at 4×4.
         width: channels after the first convolution.
-        batch_norm: normalise all but the first layer (Radford 2015).
+        batch_norm: batch norm on all but the first layer (Radford 2015).
     """
 
     caption_dim: int = 384
@@ -30,7 +31,7 @@ class ConvDiscriminator(nn.Module):
     """DCGAN's discriminator on the composite, with the caption joined at 4×4.
 
     Radford et al. 2015 for the convolutions; Reed et al. 2016, §4.1, for the caption: projected,
-    repeated over the 4×4 grid, concatenated, then a 1×1 convolution that sees both.
+    repeated over the 4×4 grid, concatenated, then a 1×1 convolution over both.
     """
 
     output_type = Logits
@@ -50,15 +51,16 @@ class ConvDiscriminator(nn.Module):
         self.caption = nn.Sequential(
             nn.Linear(settings.caption_dim, settings.caption_code), nn.LeakyReLU(0.2, inplace=True)
         )
-        self.judge = nn.Sequential(
+        self.classifier = nn.Sequential(
             nn.Conv2d(8 * w + settings.caption_code, 8 * w, 1),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(8 * w, 1, 4),
         )
         self.apply(init_normal)
+        accept_old_names(self, judge="classifier")
 
     def forward(self, images: Tensor, caption: Tensor) -> Logits:
-        """Judge composites.
+        """Score composites.
 
         Args:
             images: `(N, 3, 64, 64)`, -1 to 1.
@@ -70,16 +72,16 @@ class ConvDiscriminator(nn.Module):
             features.append(images)
         return Logits(self.score_features(images, caption), tuple(features))
 
-    def score_features(self, seen: Tensor, caption: Tensor) -> Tensor:
-        """Score pictures from their last features, under another caption perhaps.
+    def score_features(self, features: Tensor, caption: Tensor) -> Tensor:
+        """Score images from their last features; cheap for a second caption.
 
         Args:
-            seen: the last of a judgement's features, `(N, 8 × width, 4, 4)`.
+            features: the last of an output's features, `(N, 8 × width, 4, 4)`.
             caption: `(N, caption_dim)`.
 
         Returns:
-            `(N,)`; cheap beside looking at the picture a second time.
+            `(N,)`.
         """
-        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        score: Tensor = self.judge(torch.cat([seen, code], dim=1)).flatten()
+        code = self.caption(caption)[:, :, None, None].expand(-1, -1, *features.shape[2:])
+        score: Tensor = self.classifier(torch.cat([features, code], dim=1)).flatten()
         return score

@@ -1,4 +1,4 @@
-"""The flagship's discriminator: heads on frozen pretrained features, and one on the pixels."""
+"""The flagship's discriminator: heads on frozen pretrained features and on the pixels."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from models.errors import ModelsError
 from models.frozen.caption_scorer import CAPTION_DIM, CODE_DIM, load_caption_scorer, scorer_input
 from models.frozen.efficientnet import CHANNELS, extract_features
 from models.geometry import SIZE
+from models.layers.renamed import accept_old_names
 
-# Captions are of length 1 and all rather near each other; so much longer they can be told apart
-# by layers that lengthen nothing.
+# Scale of caption vectors, which have length 1 and are close to each other: layers with spectral
+# norm cannot amplify their differences.
 CAPTION_GAIN = 5.0
 
 
 class CaptionLengthError(ModelsError, ValueError):
-    """Caption vectors are not of the length that a frozen network was trained on."""
+    """Caption vectors have another length than a frozen network was trained on."""
 
 
 @dataclass(frozen=True)
 class ProjectedSettings:
-    """Sizes, and what is looked at.
+    """Sizes of the discriminator and of its input.
 
     Attributes:
         caption_dim: length of a caption vector.
-        window: side of the middle that is judged: the hole and what surrounds it.
-        resolution: side that the window is scaled to for the pretrained features; a multiple of 16.
+        window: side of the central window that is scored: the hole and its surroundings.
+        resolution: side the window is resized to for the pretrained features; a multiple of 16.
         width: channels of each head.
         patch_width: channels after the pixel head's first convolution.
-        meaning: whether one more head reads pictures and captions as the frozen steering scorer
-            does; it was trained on captions of 384 numbers.
+        caption_head: add a head on the codes of the frozen caption scorer, which was trained on
+            caption vectors of length 384.
     """
 
     caption_dim: int = CAPTION_DIM
@@ -44,42 +45,42 @@ class ProjectedSettings:
     resolution: int = 80
     width: int = 128
     patch_width: int = 32
-    meaning: bool = False
+    caption_head: bool = False
 
     def __post_init__(self) -> None:
-        if self.meaning and self.caption_dim != CAPTION_DIM:
+        if self.caption_head and self.caption_dim != CAPTION_DIM:
             raise CaptionLengthError(
-                f"discriminator.settings.meaning needs caption vectors of {CAPTION_DIM} numbers; "
-                f"these have {self.caption_dim}"
+                f"discriminator.settings.caption_head needs caption vectors of {CAPTION_DIM} "
+                f"numbers; these have {self.caption_dim}"
             )
 
 
 class FrozenFeatures(NamedTuple):
-    """What is seen of pictures before anything that is learnt; made once for both players.
+    """Frozen features of images, extracted once for discriminator and generator.
 
     Attributes:
-        window: the middle of the pictures, `(N, 3, W, W)`, -1 to 1.
-        features: of the pretrained network at strides 4, 8 and 16, each `(N, C, H, W)`.
-        code: what the steering scorer makes of them, `(N, 128)` of length 1; empty, `(N, 0)`,
-            where nobody asks.
+        window: crop of the images, `(N, 3, W, W)`, -1 to 1.
+        stages: of the pretrained network at strides 4, 8 and 16, each `(N, C, H, W)`.
+        code: image code of the caption scorer, `(N, 128)` of length 1; `(N, 0)` without a caption
+            head.
     """
 
     window: Tensor
-    features: tuple[Tensor, ...]
+    stages: tuple[Tensor, ...]
     code: Tensor
 
     def detach(self) -> FrozenFeatures:
         """Return the same without a gradient."""
-        features = tuple(f.detach() for f in self.features)
-        return FrozenFeatures(self.window.detach(), features, self.code.detach())
+        stages = tuple(stage.detach() for stage in self.stages)
+        return FrozenFeatures(self.window.detach(), stages, self.code.detach())
 
 
 class Head(nn.Module):
-    """Scores every place of a map, each the higher the better the picture fits the caption.
+    """Score every position of a feature map: higher for more real and for a better caption match.
 
-    The caption's part is a projection (Miyato & Koyama 2018, "cGANs with projection
-    discriminator", eq. 4); a zero vector for "no caption" takes none. All layers are spectrally
-    normalised (Miyato et al. 2018).
+    The caption enters by projection (Miyato & Koyama 2018, "cGANs with projection discriminator",
+    eq. 4); the zero vector for "no caption" adds nothing. All layers are spectrally normalised
+    (Miyato et al. 2018).
     """
 
     def __init__(self, trunk: list[nn.Conv2d], caption_dim: int) -> None:
@@ -90,9 +91,9 @@ class Head(nn.Module):
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
         self.caption = spectral_norm(nn.Linear(caption_dim, width, bias=False))
 
-    def forward(self, seen: Tensor, captions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, captions: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Score a map `(N, C, H, W)` under each caption, `(N, caption_dim)`: `(N, H × W)` each."""
-        trunk = self.trunk(seen)
+        trunk = self.trunk(x)
         plain = self.score(trunk).flatten(1)
         captions = tuple(caption * CAPTION_GAIN for caption in captions)
         pooled = avg_pool2d(trunk, trunk.shape[-1]).flatten(1)  # its gradient keeps the layout
@@ -100,11 +101,11 @@ class Head(nn.Module):
 
 
 class CaptionHead(nn.Module):
-    """Scores how a picture's code goes with a caption's, both of the frozen steering scorer.
+    """Score the agreement of an image code with a caption, both by the frozen caption scorer.
 
-    That one knows captions from the first step, but can be fooled by patterns that nobody else
-    sees; this head learns what of its agreement is worth believing, from fills as well as from
-    real pictures with right and wrong captions.
+    The scorer knows captions from the first step, but a generator can fool it by patterns that
+    people do not see. The head learns from fills, and from real images with matching and
+    mismatched captions, how far to trust the scorer.
     """
 
     def __init__(self, width: int) -> None:
@@ -120,9 +121,9 @@ class CaptionHead(nn.Module):
         scorer = load_caption_scorer(str(code.device))
         scores = []
         for caption in captions:
-            told = (caption.abs().sum(1, keepdim=True) > 0).to(code.dtype)
-            agreement = code * scorer.encode_captions(caption) * told
-            # Both brought to numbers of about 1: codes are of length 1, their products smaller.
+            has_caption = (caption.abs().sum(1, keepdim=True) > 0).to(code.dtype)
+            agreement = code * scorer.encode_captions(caption) * has_caption
+            # Scaled to numbers of about 1: codes have length 1, their products are smaller.
             pair = torch.cat([agreement * CODE_DIM, code * CODE_DIM**0.5], dim=1)
             scores.append(self.layers(pair))
         return tuple(scores)
@@ -131,9 +132,9 @@ class CaptionHead(nn.Module):
 class ProjectedDiscriminator(nn.Module):
     """Sauer et al. 2021, "Projected GANs converge faster", §3, on EfficientNet-Lite0.
 
-    The pretrained network is no part of this one's state: it never changes. The heads look at three
-    of its stages directly; with so few of them the paper's random mixing is left out. A head
-    on the pixels (Isola et al. 2017, §2.2.2, PatchGAN) sees the seam and the finest texture.
+    The pretrained network is not part of the state: it never changes. Heads on three of its stages
+    read the features directly, without the paper's random mixing. A head on the pixels (Isola et
+    al. 2017, §2.2.2, PatchGAN) covers the seam and the finest texture.
     """
 
     output_type = Logits
@@ -152,65 +153,61 @@ class ProjectedDiscriminator(nn.Module):
             nn.Conv2d(2 * p, 4 * p, 3, padding=1),
         ]
         self.heads = nn.ModuleList([Head(trunk, s.caption_dim) for trunk in [*trunks, pixels]])
-        self.meaning = CaptionHead(w) if s.meaning else None
+        self.caption_head = CaptionHead(w) if s.caption_head else None
+        accept_old_names(self, meaning="caption_head")
 
     @property
-    def middle(self) -> int:
-        """Where the window begins when it is not moved."""
+    def window_start(self) -> int:
+        """First row and column of the central window."""
         return (SIZE - self.settings.window) // 2
 
-    def look(
+    def extract_features(
         self,
         images: Tensor,
         corner: tuple[int, int] | None = None,
         resolution: int | None = None,
         noise: Tensor | None = None,
     ) -> FrozenFeatures:
-        """Look at the middle of pictures through the pretrained network.
+        """Extract frozen features of a window of the images.
 
         Args:
             images: `(N, 3, 64, 64)`, -1 to 1.
-            corner: row and column where the window begins; the exact middle by default.
-            resolution: side that the window is scaled to, a multiple of 16; the settings' by
-                default.
-            noise: `(N, 3, window, window)`, added to what the pretrained network sees.
+            corner: first row and column of the window; the central window by default.
+            resolution: side the window is resized to, a multiple of 16; the settings' by default.
+            noise: `(N, 3, window, window)`, added to the pretrained network's input.
         """
         s = self.settings
-        top, left = corner or (self.middle, self.middle)
+        top, left = corner or (self.window_start, self.window_start)
         window = images[:, :, top : top + s.window, left : left + s.window].float()
-        seen = window if noise is None else window + noise
-        features = extract_features(seen, resolution or s.resolution)
+        noisy = window if noise is None else window + noise
+        stages = extract_features(noisy, resolution or s.resolution)
         code = window.new_empty(len(window), 0)
-        if self.meaning is not None:
-            kind = "cpu" if images.is_meta else images.device.type  # shapes alone have no autocast
+        if self.caption_head is not None:
+            kind = "cpu" if images.is_meta else images.device.type  # meta has no autocast
             with torch.autocast(kind, enabled=False):
                 scorer = load_caption_scorer(str(images.device))
-                code = scorer.encode_images(scorer_input(window, features))
-        return FrozenFeatures(window, features, code)
+                code = scorer.encode_images(scorer_input(window, stages))
+        return FrozenFeatures(window, stages, code)
 
-    def scores(self, looked: FrozenFeatures, *captions: Tensor) -> tuple[list[Tensor], ...]:
-        """Judge what was looked at.
+    def scores(self, features: FrozenFeatures, *captions: Tensor) -> tuple[list[Tensor], ...]:
+        """Score N images from their features.
 
         Args:
-            looked: N pictures.
+            features: of the images.
             captions: `(N, caption_dim)` each.
 
         Returns:
-            For each of the captions, every head's scores `(N, places)`.
+            For each of the captions, the scores of every head, `(N, positions)`.
         """
-        seen_by = zip(self.heads, self.maps(looked), strict=True)
-        by_head = [head(seen, captions) for head, seen in seen_by]
-        if self.meaning is not None:
-            by_head.append(self.meaning(looked.code, captions))
+        maps = [*features.stages, features.window]
+        by_head = [head(x, captions) for head, x in zip(self.heads, maps, strict=True)]
+        if self.caption_head is not None:
+            by_head.append(self.caption_head(features.code, captions))
         return tuple([scores[i] for scores in by_head] for i in range(len(captions)))
 
-    def maps(self, looked: FrozenFeatures) -> list[Tensor]:
-        """Return what each head looks at, `(N, C, H, W)`."""
-        return [*looked.features, looked.window]
-
     def forward(self, images: Tensor, caption: Tensor) -> Logits:
-        """Judge composites `(N, 3, 64, 64)` under captions `(N, caption_dim)`."""
-        looked = self.look(images)
-        (scores,) = self.scores(looked, caption)
+        """Score composites `(N, 3, 64, 64)` under captions `(N, caption_dim)`."""
+        features = self.extract_features(images)
+        (scores,) = self.scores(features, caption)
         score = torch.stack([one.float().mean(1) for one in scores]).mean(0)
-        return Logits(score, looked.features)
+        return Logits(score, features.stages)

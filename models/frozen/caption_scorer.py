@@ -1,8 +1,7 @@
-"""What tells how well a look at a picture fits a caption, for whoever trains against it.
+"""A frozen scorer of caption match on pretrained features, to train the flagship against.
 
-A scorer on frozen features, trained on real pictures alone (`captionfill-train scorer steering`)
-and never changed again; it is neither the scorer that a bundle ships nor the one that evaluations
-judge by.
+Trained on real images alone (`captionfill-train scorer steering`), then frozen. Bundles ship
+another scorer, and evaluations use a third one.
 """
 
 import hashlib
@@ -25,14 +24,14 @@ CODE_DIM, WIDTH = 128, 256
 
 
 def scorer_input(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-    """Return what of a look a caption may speak of, on the grid of the coarsest stage.
+    """Return the scorer's input, on the grid of the coarsest stage.
 
     Args:
-        window: what was looked at, `(N, 3, W, W)`, -1 to 1.
-        features: of it, at strides 4, 8 and 16.
+        window: crop of the images, `(N, 3, W, W)`, -1 to 1.
+        features: of the crop, at strides 4, 8 and 16.
 
     Returns:
-        `(N, 155, H, W)`: the features of strides 16 and 8, and the colours themselves.
+        `(N, 155, H, W)`: the features of strides 16 and 8, and the colours.
     """
     coarse = features[-1]
     height, width = coarse.shape[-2:]
@@ -41,8 +40,8 @@ def scorer_input(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
 
 
 def build_caption_scorer(caption_dim: int = CAPTION_DIM) -> Scorer:
-    """Build the scorer that reads `scorer_input`s."""
-    pictures = nn.Sequential(
+    """Build a scorer whose images are `scorer_input` maps."""
+    image_encoder = nn.Sequential(
         nn.Conv2d(CHANNELS[2] + CHANNELS[1] + 3, WIDTH, 3, padding=1),
         nn.LeakyReLU(0.2),
         nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
@@ -50,33 +49,33 @@ def build_caption_scorer(caption_dim: int = CAPTION_DIM) -> Scorer:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    return Scorer(pictures, WIDTH, caption_dim, CODE_DIM)
+    return Scorer(image_encoder, WIDTH, caption_dim, CODE_DIM)
 
 
 @lru_cache(maxsize=2)
 def load_caption_scorer(device: str) -> Scorer:
-    """Return the trained scorer on a device, frozen; on `meta` as shapes without numbers.
+    """Load the trained scorer on a device, frozen; on `meta` without weights.
 
-    It is shared by all that look through it, and belongs to no checkpoint.
+    One instance is shared; it is not part of any checkpoint.
 
     Raises:
-        FrozenWeightsError: the file is another one than runs of this version were trained with.
+        FrozenWeightsError: the file has another digest than this version's.
     """
     return load_frozen_scorer(resources.files("models") / "weights" / WEIGHTS, DIGEST, device)
 
 
 def load_frozen_scorer(place: Traversable, digest: str, device: str) -> Scorer:
-    """Read a scorer of `scorer_input`s that never changes again; see `load_caption_scorer`.
+    """Load a frozen scorer of `scorer_input` maps.
 
     Args:
         place: of its weights.
         digest: sha256 of that file.
-        device: where it goes; on `meta` nothing is read.
+        device: of the scorer; on `meta` no file is read.
 
     Raises:
-        FrozenWeightsError: the file is another one than runs of this version were trained with.
+        FrozenWeightsError: the file has another digest.
     """
-    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+    with torch.device("meta"):  # initialising weights would advance the random state
         scorer = build_caption_scorer()
     if device != "meta":
         data = place.read_bytes()

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: its blocks and weights, and Lite0's frozen features to train against.
+"""EfficientNet-Lite: blocks, pretrained weights, and the frozen features of Lite0.
 
 The weights (ImageNet, ported from TensorFlow's) come with optional packages; they are never in a
 bundle. Tan & Le 2019, "EfficientNet: Rethinking model scaling for convolutional neural networks";

@@ -1,4 +1,4 @@
-"""Scorers: how well a picture's centre fits a caption, `scorer(centres, caption) -> score`."""
+"""Scorers of how well an image's centre fits a caption: `scorer(centres, caption) -> score`."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
 from models.errors import ModelsError
+from models.layers.renamed import accept_old_names
 from models.registry import Builder, builder
 
 
@@ -20,7 +21,7 @@ class ScorerSettings:
     Attributes:
         caption_dim: length of a caption vector.
         width: channels after the first convolution; every other size follows from it.
-        code: length of the vectors that are compared.
+        code: length of the codes.
     """
 
     caption_dim: int = 384
@@ -29,44 +30,52 @@ class ScorerSettings:
 
 
 class Scorer(nn.Module):
-    """Two towers that meet in one space: the cosine of a centre's code and a caption's.
+    """A dual encoder: the score is the cosine of an image code and a caption code.
 
     Trained by the symmetric contrastive loss of Radford et al. 2021, "Learning transferable
     visual models from natural language supervision" (CLIP), §2.3, on the vectors of a frozen
     sentence encoder: `training.scorers.train`.
 
     Args:
-        pictures: `(N, 3, 32, 32)`, -1 to 1, to `(N, features)`.
-        features: how many.
+        image_encoder: maps `(N, 3, 32, 32)`, -1 to 1, to `(N, features)`.
+        features: output length of the image encoder.
         caption_dim: length of a caption vector.
-        code: length of the vectors that are compared.
+        code: length of the codes.
     """
 
-    def __init__(self, pictures: nn.Module, features: int, caption_dim: int, code: int) -> None:
+    def __init__(
+        self, image_encoder: nn.Module, features: int, caption_dim: int, code: int
+    ) -> None:
         super().__init__()
-        self.pictures = pictures
-        self.see = nn.Linear(features, code)
-        self.read = nn.Sequential(
+        self.image_encoder = image_encoder
+        self.image_projection = nn.Linear(features, code)
+        self.caption_projection = nn.Sequential(
             nn.Linear(caption_dim, 2 * code),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(2 * code, code),
         )
+        accept_old_names(
+            self,
+            pictures="image_encoder",
+            see="image_projection",
+            read="caption_projection",
+        )
 
     def encode_images(self, centres: Tensor) -> Tensor:
-        """Turn centres `(N, 3, 32, 32)`, -1 to 1, into codes `(N, code)` of length 1."""
-        return normalize(self.see(self.pictures(centres)), dim=1)
+        """Encode centres `(N, 3, 32, 32)`, -1 to 1, to codes `(N, code)` of length 1."""
+        return normalize(self.image_projection(self.image_encoder(centres)), dim=1)
 
     def encode_captions(self, caption: Tensor) -> Tensor:
-        """Turn caption vectors `(N, caption_dim)` into codes `(N, code)` of length 1."""
-        return normalize(self.read(caption), dim=1)
+        """Encode caption vectors `(N, caption_dim)` to codes `(N, code)` of length 1."""
+        return normalize(self.caption_projection(caption), dim=1)
 
     def forward(self, centres: Tensor, caption: Tensor) -> Tensor:
-        """Score each centre under its caption, `(N,)`, -1 to 1; higher fits better."""
+        """Score each centre under its caption, `(N,)`, -1 to 1; higher is a better match."""
         return cosine_similarity(self.encode_images(centres), self.encode_captions(caption))
 
 
 def plain_scorer(settings: ScorerSettings) -> Scorer:
-    """Build the scorer that a bundle carries: 0.9 M parameters, no pretrained part."""
+    """Build the scorer of bundles: 0.9 M parameters, no pretrained part."""
     w = settings.width
     levels = [
         nn.Sequential(
@@ -82,9 +91,8 @@ def plain_scorer(settings: ScorerSettings) -> Scorer:
             (4 * w, 4 * w, 2),  # 4
         )
     ]
-    pictures = nn.Sequential(*levels, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Scorer(pictures, 4 * w, settings.caption_dim, settings.code)
+    image_encoder = nn.Sequential(*levels, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Scorer(image_encoder, 4 * w, settings.caption_dim, settings.code)
 
 
-# A bundle names its scorer, as it names its generator.
 SCORERS: dict[str, Builder] = {"plain": builder(plain_scorer, ScorerSettings)}

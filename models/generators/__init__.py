@@ -1,4 +1,4 @@
-"""Generators: `generator(context, mask, caption, noise) -> centre`."""
+"""Generators by name: `generator(context, mask, caption, noise) -> centre`."""
 
 from models.generators.began import BeganGenerator, BeganGeneratorSettings
 from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings
@@ -7,10 +7,8 @@ from models.generators.dcgan import DcganGenerator, DcganGeneratorSettings
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.generators.squeezenet import SqueezeNetGenerator, SqueezeNetSettings
 from models.generators.unet import UnetGenerator, UnetSettings
-from models.generators.unet_variants import UnetConcat, UnetTransposed, UnetWithoutSkips
 from models.registry import Builder, builder
 
-# A bundle or recipe names its generator; the name is data, so it is looked up, never imported.
 GENERATORS: dict[str, Builder] = {
     "inpaint": builder(SqueezeNetGenerator, SqueezeNetSettings),
     "inpaint-began": builder(InpaintBeganGenerator, InpaintBeganSettings),
@@ -19,7 +17,4 @@ GENERATORS: dict[str, Builder] = {
     "began": builder(BeganGenerator, BeganGeneratorSettings),
     "began-blog": builder(BlogGenerator, BlogGeneratorSettings),
     "unet": builder(UnetGenerator, UnetSettings),
-    "unet-no-skips": builder(UnetWithoutSkips, UnetSettings),
-    "unet-transposed": builder(UnetTransposed, UnetSettings),
-    "unet-concat": builder(UnetConcat, UnetSettings),
 }

@@ -1,33 +1,34 @@
-"""The generator of BEGAN inpainting: a SqueezeNet-style encoder, BEGAN's way up to the centre."""
+"""A BEGAN generator for inpainting: a SqueezeNet-style encoder and BEGAN's decoder."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from models.generators.began import BeganSettings, UpsamplingLevels
 from models.geometry import HOLE
+from models.layers.began_blocks import BeganSettings, UpsamplingLevels
 from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, init_kaiming
 from models.layers.encoders import SqueezeEncoder
-from models.layers.output_activation import output_activation as output
+from models.layers.output_activation import output_activation
+from models.layers.renamed import accept_old_names
 
 GRID = 4  # side of the bottleneck's map
 
 
 @dataclass(frozen=True)
 class InpaintBeganSettings:
-    """Sizes, and the choices that are compared.
+    """Sizes and options of the generator.
 
     Attributes:
         caption_dim: length of a caption vector.
-        caption_code: channels the caption is projected to before it joins the bottleneck.
+        caption_code: channels of the caption code that is concatenated at the bottleneck.
         noise_dim: length of the noise vector; 0 makes the generator deterministic.
         width: channels of the encoder's stem.
         decoder_width: filters of every level of the decoder.
-        skips: join the bottleneck to every level that is upsampled.
-        batch_norm: in the encoder; BEGAN's advice is none.
+        skips: concatenate the bottleneck to the input of every upsampled level.
+        batch_norm: batch norm in the encoder; BEGAN has none.
         activation: `elu` or `relu`.
-        output: `clip` for no activation but a clip, or `tanh`.
+        output: output activation, `clip` or `tanh`.
     """
 
     caption_dim: int = 384
@@ -45,7 +46,7 @@ class InpaintBeganSettings:
 
 
 class InpaintBeganGenerator(nn.Module):
-    """Encoder, caption and noise at the bottleneck, then BEGAN's levels up to 32×32."""
+    """Encoder, caption and noise at the bottleneck, BEGAN's decoder to 32×32."""
 
     def __init__(self, settings: InpaintBeganSettings) -> None:
         super().__init__()
@@ -53,28 +54,30 @@ class InpaintBeganGenerator(nn.Module):
         self.encoder = SqueezeEncoder(s.width, batch_norm=s.batch_norm, activation=s.activation)
         self.caption = nn.Linear(s.caption_dim, s.caption_code)
         joined = self.encoder.out_channels + s.caption_code + s.noise_dim
-        style = BeganSettings(HOLE, s.decoder_width, s.skips, activation=s.activation)
-        self.join = conv_block(
+        decoder = BeganSettings(HOLE, s.decoder_width, s.skips, activation=s.activation)
+        self.fusion = conv_block(
             joined, s.decoder_width, stride=1, batch_norm=False, activation=s.activation
         )
-        self.upward = UpsamplingLevels(style, GRID)
-        self.output = output(s.output)
+        self.upsampling = UpsamplingLevels(decoder, GRID)
+        self.output = output_activation(s.output)
         self.encoder.apply(init_kaiming)
+        accept_old_names(self, join="fusion", upward="upsampling")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.
 
         Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, the hole blanked to 0.
-            mask: `(N, 1, 64, 64)`, 1 where hidden.
+            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
+            mask: `(N, 1, 64, 64)`, 1 in the hole.
             caption: `(N, caption_dim)`; zeros for no caption.
             noise: `(N, noise_dim)`, standard normal.
 
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        seen = self.encoder(torch.cat([context, mask], dim=1))
+        encoded = self.encoder(torch.cat([context, mask], dim=1))
         code = torch.cat([self.caption(caption), noise], dim=1)
         grid = code[:, :, None, None].expand(-1, -1, GRID, GRID)
-        out: Tensor = self.output(self.upward(self.join(torch.cat([seen, grid], dim=1))))
+        fused = self.fusion(torch.cat([encoded, grid], dim=1))
+        out: Tensor = self.output(self.upsampling(fused))
         return out

@@ -1,4 +1,4 @@
-"""Generators: `generator(context, mask, caption, noise) -> centre`."""
+"""The generator of the GAN and WGAN inpainting recipes: a SqueezeNet-style encoder."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.layers.blocks import init_kaiming, init_normal, up_block
 from models.layers.encoders import SqueezeEncoder
+from models.layers.renamed import accept_old_names
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class SqueezeNetSettings:
 
     Attributes:
         caption_dim: length of a caption vector.
-        caption_code: channels the caption is projected to before it joins the bottleneck.
+        caption_code: channels of the caption code that is concatenated at the bottleneck.
         noise_dim: length of the noise vector; 0 makes the generator deterministic.
         width: channels of the encoder's stem; every other size follows from it.
         decoder_width: channels of the decoder's last hidden level.
@@ -45,7 +46,7 @@ class SqueezeNetGenerator(nn.Module):
         )
         joined = self.encoder.out_channels + settings.caption_code + settings.noise_dim
         d = settings.decoder_width
-        self.join = nn.Sequential(
+        self.fusion = nn.Sequential(
             nn.Conv2d(joined, 8 * d, 3, padding=1, bias=False),
             nn.BatchNorm2d(8 * d),
             nn.ReLU(inplace=True),
@@ -59,21 +60,23 @@ class SqueezeNetGenerator(nn.Module):
         )
         self.apply(init_normal)
         self.encoder.apply(init_kaiming)
+        accept_old_names(self, join="fusion")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.
 
         Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, the hole blanked to 0.
-            mask: `(N, 1, 64, 64)`, 1 where hidden.
+            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
+            mask: `(N, 1, 64, 64)`, 1 in the hole.
             caption: `(N, caption_dim)`; zeros for no caption.
             noise: `(N, noise_dim)`, standard normal.
 
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        seen = self.encoder(torch.cat([context, mask], dim=1))
+        encoded = self.encoder(torch.cat([context, mask], dim=1))
         code = torch.cat([self.caption(caption), noise], dim=1)
-        grid = code[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        out: Tensor = self.decoder(self.join(torch.cat([seen, grid], dim=1)))
+        grid = code[:, :, None, None].expand(-1, -1, *encoded.shape[2:])
+        fused = self.fusion(torch.cat([encoded, grid], dim=1))
+        out: Tensor = self.decoder(fused)
         return out

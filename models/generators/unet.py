@@ -1,52 +1,52 @@
-"""The flagship's generator: a U-Net that reads the caption and noise at every level."""
+"""The flagship's generator: a U-Net with caption and noise at every level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pad
 
 from models.geometry import HOLE
 from models.layers.blocks import check_choice, init_kaiming
 from models.layers.boundary_correction import BoundaryCorrection
 from models.layers.output_activation import Clip
-
-SLOPE = 0.2
-UPSAMPLE_MODES = ("nearest", "bilinear")
-MARGIN = 2  # visible pixels around the hole that are predicted too, for the seam's sake
-OUTPUT_SIZE = (
-    40  # side of the finest level: the hole, its margin, and what convolutions blur at an edge
+from models.layers.renamed import accept_old_names
+from models.layers.unet_blocks import (
+    SLOPE,
+    DownBlock,
+    StyledResidualBlock,
+    UpBlock,
+    crop_edges,
+    repeat_rows,
 )
-# How much each level of the decoder leaves out on every side of what the encoder saw there: it
-# makes the middle alone once that covers the hole and its margin. Such levels have noise of their
-# own, for each place of so long a side.
+
+UPSAMPLE_MODES = ("nearest", "bilinear")
+MARGIN = 2  # visible pixels on each side of the hole that are predicted too, to avoid a seam
+OUTPUT_SIZE = 40  # side of the finest level: the hole, its margin, and 2 pixels for padding effects
+# Pixels of each encoder level that the decoder crops on every side. A level is cropped as far as
+# the rest covers the hole and its margin. Cropped levels have a noise map of this side each.
 CROPS = (0, 3, 6, 12)
 NOISE_SIZES = (10, 20, OUTPUT_SIZE)
 
 
 @dataclass(frozen=True)
 class UnetSettings:
-    """Sizes; every other one follows from them.
+    """Sizes and inference options.
 
     Attributes:
         caption_dim: length of a caption vector.
-        caption_code: channels the caption is turned into.
-        latent: numbers of the noise that speak to every level at once.
-        style: length of the vector that modulates every level.
-        width: channels of the encoder's first level, and of the decoder's last; 8, or a multiple
-            of 16.
-        upsample: how the decoder's levels rise: `bilinear` blurs what it spreads (Karras et al.
-            2019, "A style-based generator architecture", §2), `nearest` repeats it, which leaves
-            blocks of 2 and 4 pixels to be seen in skies and snow. It changes no weight.
-        membrane: whether what a fill misses of the pixels that touch the hole is carried into it
-            (`models.layers.boundary_correction`), so that smooth surroundings go on without a step.
-            Nor does it.
-        guidance: how far past its caption a fill goes, away from the one without: 1 as trained.
-            It changes no weight, and `forward` alone heeds it.
-        temperature: standard deviation of the noise a fill is made of: 1 as trained, less for
-            fills nearer to their mean and to each other (Kingma & Dhariwal 2018, "Glow", §6.3).
-            As with guidance, no weight is another for it.
+        caption_code: length of the caption code.
+        latent: length of the noise vector that every level uses.
+        style: length of the style vector that modulates every level.
+        width: channels of the encoder's first and the decoder's last level; 8, or a multiple of 16.
+        upsample: `bilinear` (Karras et al. 2019, "A style-based generator architecture", §2), or
+            `nearest`, which leaves visible blocks in smooth areas. Independent of the weights.
+        membrane: apply `models.layers.boundary_correction` to fills, so that smooth surroundings
+            continue without a step. Independent of the weights.
+        guidance: scale of classifier-free guidance; 1 as trained. Only `forward` uses it.
+            Independent of the weights.
+        temperature: standard deviation of the noise; 1 as trained, less for fills nearer to their
+            mean (Kingma & Dhariwal 2018, "Glow", §6.3). Independent of the weights.
     """
 
     caption_dim: int = 384
@@ -54,8 +54,8 @@ class UnetSettings:
     latent: int = 64
     style: int = 256
     width: int = 32
-    upsample: str = "nearest"  # as bundles have it that say nothing
-    membrane: bool = False  # as they do, too
+    upsample: str = "nearest"  # the defaults are those of the first bundles, which record no value
+    membrane: bool = False
     guidance: float = 1.0
     temperature: float = 1.0
 
@@ -64,232 +64,120 @@ class UnetSettings:
 
     @property
     def noise_dim(self) -> int:
-        """Length of the noise: the latent, and a number for every place of the finer levels."""
+        """Length of the noise: the latent, and one number for each place of a noise map."""
         return self.latent + sum(side * side for side in NOISE_SIZES)
 
 
-class DownBlock(nn.Module):
-    """One level of the encoder: a strided convolution, then convolutions added to it."""
-
-    def __init__(self, channels: int, out: int, depth: int) -> None:
-        super().__init__()
-        self.down = nn.Conv2d(channels, out, 4, stride=2, padding=1)
-        self.inner = nn.ModuleList([nn.Conv2d(out, out, 3, padding=1) for _ in range(depth)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Turn `(N, channels, H, W)` into `(N, out, H / 2, W / 2)`."""
-        x = leaky_relu(self.down(x), SLOPE)
-        inner = x
-        for conv in self.inner:
-            inner = leaky_relu(conv(inner), SLOPE)
-        return x + inner
-
-
-class StyledResidualBlock(nn.Module):
-    """A residual block that a style vector modulates.
-
-    Between its two convolutions each group of channels is normalised, then scaled and shifted as
-    the style says (Perez et al. 2018, "FiLM", eq. 2; after a norm as in Dhariwal & Nichol 2021,
-    §3.1). Noise for each place has a learnt strength a channel (Karras et al. 2019, §2). The way
-    around them is not normalised, so that brightness gets through.
-    """
-
-    def __init__(self, channels: int, style: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm = nn.GroupNorm(max(channels // 16, 1), channels, affine=False)
-        self.style = nn.Linear(style, 2 * channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        self.strength = nn.Parameter(torch.full((1, channels, 1, 1), 0.1))
-        self.apply(init_kaiming)
-        nn.init.normal_(self.second.weight, 0.0, 0.01)  # a block begins as a wire
-
-    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Change `(N, channels, H, W)` under styles `(N, S)` and noise `(N, 1, H, W)`."""
-        inner = self.first(leaky_relu(x, SLOPE))
-        if noise is not None:
-            inner = inner + self.strength * noise
-        scale, shift = self.style(style)[:, :, None, None].chunk(2, dim=1)
-        inner = leaky_relu(self.norm(inner) * (1 + scale) + shift, SLOPE)
-        out: Tensor = x + self.second(inner)
-        return out
-
-
-class UpBlock(nn.Module):
-    """One level of the decoder: what comes from below and from beside, added; then a block.
-
-    Channels are fewer before they are spread over four times the places (Lin et al. 2017,
-    "Feature pyramid networks", §3): joined side by side instead, the level at full size alone
-    would take a third of the training step.
-    """
-
-    def __init__(
-        self, below: int, beside: int, out: int, style: int, cut: int, *, upsample: str
-    ) -> None:
-        super().__init__()
-        self.cut, self.upsample = cut, upsample
-        self.below: nn.Module = nn.Conv2d(below, out, 1)
-        self.beside = nn.Conv2d(beside, out, 3, padding=1)
-        self.block = StyledResidualBlock(out, style)
-
-    def forward(self, x: Tensor, beside: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
-        """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`, or the middle of it.
-
-        Args:
-            x: from the level below.
-            beside: what the encoder saw at this one.
-            style: `(N, S)`.
-            noise: `(N, 1, 2H, 2W)` of the middle, or None.
-        """
-        x = self.rise(x)
-        edge = (x.shape[-1] - (beside.shape[-1] - 2 * self.cut)) // 2
-        out: Tensor = self.block(self.join(crop_edges(x, edge), beside), style, noise)
-        return out
-
-    def rise(self, x: Tensor) -> Tensor:
-        """Turn `(N, below, H, W)` into `(N, out, 2H, 2W)`."""
-        return interpolate(self.below(x), scale_factor=2.0, mode=self.upsample)
-
-    def join(self, x: Tensor, beside: Tensor) -> Tensor:
-        """Add what the encoder saw of the same places."""
-        seen: Tensor = self.beside(crop_edges(beside, self.cut))
-        return x + seen
-
-
 class UnetGenerator(nn.Module):
-    """Encoder to 4×4, decoder with skip connections (Ronneberger et al. 2015, "U-Net").
+    """Encoder to 4×4 and decoder with skip connections (Ronneberger et al. 2015, "U-Net").
 
-    `level` makes each level of the decoder.
-
-    The decoder leaves out the surroundings as soon as it can, so that nothing is computed that
-    nobody sees; it resizes to upsample, then convolves (Odena et al. 2016, "Deconvolution
-    and checkerboard artifacts").
+    The decoder crops the surroundings at each level as far as possible, to save computation. It
+    resizes, then convolves (Odena et al. 2016, "Deconvolution and checkerboard artifacts").
     """
-
-    level: type[UpBlock] = UpBlock
 
     def __init__(self, settings: UnetSettings) -> None:
         super().__init__()
         s = self.settings = settings
         w = s.width
-        seen, made = (4, w, 2 * w, 4 * w, 6 * w), (6 * w, 5 * w, 3 * w, 2 * w, w)
+        encoded, decoded = (4, w, 2 * w, 4 * w, 6 * w), (6 * w, 5 * w, 3 * w, 2 * w, w)
         self.downs = nn.ModuleList(
-            [DownBlock(*sizes) for sizes in zip(seen, seen[1:], (1, 2, 2, 2), strict=False)]
+            [DownBlock(*sizes) for sizes in zip(encoded, encoded[1:], (1, 2, 2, 2), strict=False)]
         )
         self.caption = nn.Linear(s.caption_dim, s.caption_code)
         self.mapping = nn.Sequential(
-            nn.Linear(s.caption_code + s.latent + seen[-1], s.style),
+            nn.Linear(s.caption_code + s.latent + encoded[-1], s.style),
             nn.LeakyReLU(SLOPE, inplace=True),
             nn.Linear(s.style, s.style),
             nn.LeakyReLU(SLOPE, inplace=True),
         )
-        self.bottom = StyledResidualBlock(made[0], s.style)
-        self.ups = nn.ModuleList(
-            [
-                self.level(below, beside, out, s.style, cut, upsample=s.upsample)
-                for below, beside, out, cut in zip(
-                    made, seen[-2::-1], made[1:], CROPS, strict=False
-                )
-            ]
-        )
-        self.last = nn.Conv2d(w, 3, 3, padding=1)
+        self.bottom = StyledResidualBlock(decoded[0], s.style)
+        sizes = zip(decoded, encoded[-2::-1], decoded[1:], CROPS, strict=False)
+        self.ups = nn.ModuleList([UpBlock(*size, style=s.style, mode=s.upsample) for size in sizes])
+        self.to_rgb = nn.Conv2d(w, 3, 3, padding=1)
         self.output = Clip()
-        self.membrane = BoundaryCorrection() if s.membrane else None
+        self.boundary_correction = BoundaryCorrection() if s.membrane else None
         self.downs.apply(init_kaiming)
-        nn.init.normal_(self.last.weight, 0.0, 0.01)  # or it would begin as black and white
+        nn.init.normal_(self.to_rgb.weight, 0.0, 0.01)  # the first fills are not saturated
+        accept_old_names(self, last="to_rgb")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
         """Fill the hole.
 
         Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, the hole blanked to 0.
-            mask: `(N, 1, 64, 64)`, 1 where hidden.
+            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
+            mask: `(N, 1, 64, 64)`, 1 in the hole.
             caption: `(N, caption_dim)`; zeros for no caption.
             noise: `(N, noise_dim)`, standard normal.
 
         Returns:
             The centre, `(N, 3, 32, 32)`, -1 to 1.
         """
-        s, seen = self.settings, self.encode(context, mask)
-        wide = self.decode(seen, caption, noise * s.temperature, s.guidance)
-        return self.crop_margin(self.met(wide, context))
+        s, skips = self.settings, self.encode(context, mask)
+        wide = self.decode(skips, caption, noise * s.temperature, s.guidance)
+        return self.crop_margin(self.correct_boundary(wide, context))
 
-    def draw(
+    def sample(
         self, context: Tensor, mask: Tensor, caption: Tensor, noises: Sequence[Tensor]
     ) -> tuple[Tensor, ...]:
-        """Fill each hole several times, with a margin; what is seen is looked at once.
+        """Fill each hole several times, with a margin; the context is encoded once.
 
         Args:
-            context: as `forward` takes it.
-            mask: as `forward` takes it.
-            caption: as `forward` takes it.
-            noises: for each draw `(M, noise_dim)`, M ≤ N: it fills the first M holes.
+            context: as in `forward`.
+            mask: as in `forward`.
+            caption: as in `forward`.
+            noises: one `(M, noise_dim)` a sample, M ≤ N; it fills the first M holes.
 
         Returns:
-            For each draw `(M, 3, 36, 36)`, -1 to 1: the centre and 2 visible pixels on each side
-            of it.
+            `(M, 3, 36, 36)` for each sample, -1 to 1: the centre with 2 visible pixels on each
+            side.
         """
         counts = [len(noise) for noise in noises]
-        seen = [repeat_rows(level, counts) for level in self.encode(context, mask)]
-        wide = self.decode(seen, repeat_rows(caption, counts), torch.cat(list(noises)))
-        return torch.split(self.met(wide, repeat_rows(context, counts)), counts)
+        skips = [repeat_rows(level, counts) for level in self.encode(context, mask)]
+        wide = self.decode(skips, repeat_rows(caption, counts), torch.cat(list(noises)))
+        return torch.split(self.correct_boundary(wide, repeat_rows(context, counts)), counts)
 
     @staticmethod
     def crop_margin(wide: Tensor) -> Tensor:
-        """Cut the centre, `(…, 32, 32)`, out of what `draw` made with its margin."""
+        """Crop the centre, `(…, 32, 32)`, out of a fill with its margin."""
         return wide[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
-    def met(self, wide: Tensor, context: Tensor) -> Tensor:
-        """Make fills with their margin, `(N, 3, 36, 36)`, meet their contexts, -1 to 1."""
-        if self.membrane is None:
+    def correct_boundary(self, wide: Tensor, context: Tensor) -> Tensor:
+        """Apply the boundary correction, if configured, to fills `(N, 3, 36, 36)`."""
+        if self.boundary_correction is None:
             return wide
-        out: Tensor = self.output(self.membrane(wide, context))
+        out: Tensor = self.output(self.boundary_correction(wide, context))
         return out
 
     def encode(self, context: Tensor, mask: Tensor) -> list[Tensor]:
-        """Return what each level sees, from `(N, 4, 64, 64)` down to `(N, 6 × width, 4, 4)`."""
-        seen = [torch.cat([context, mask], dim=1)]
+        """Return all encoder levels, from the input `(N, 4, 64, 64)` to `(N, 6 × width, 4, 4)`."""
+        skips = [torch.cat([context, mask], dim=1)]
         for down in self.downs:
-            seen.append(down(seen[-1]))
-        return seen
+            skips.append(down(skips[-1]))
+        return skips
 
     def decode(
-        self, seen: list[Tensor], caption: Tensor, noise: Tensor, guidance: float = 1.0
+        self, skips: list[Tensor], caption: Tensor, noise: Tensor, guidance: float = 1.0
     ) -> Tensor:
-        """Make the centre with its margin, `(N, 3, 36, 36)`, of what the encoder saw."""
+        """Decode the encoder's levels to the centre with its margin, `(N, 3, 36, 36)`."""
         sizes = [self.settings.latent, *(side * side for side in NOISE_SIZES)]
-        latent, *places = torch.split(noise, sizes, dim=1)
-        style = self.style(caption, latent, seen[-1])
+        latent, *rest = torch.split(noise, sizes, dim=1)
+        style = self.style(caption, latent, skips[-1])
         if guidance != 1:
-            # Ho & Salimans 2022, "Classifier-free diffusion guidance", eq. 6, in the space of
-            # styles: all that a caption says goes through them, so that once is enough.
-            none = self.style(torch.zeros_like(caption), latent, seen[-1])
+            # Ho & Salimans 2022, "Classifier-free diffusion guidance", eq. 6, in style space: the
+            # caption has no other path into the decoder, so one decoder pass is enough.
+            none = self.style(torch.zeros_like(caption), latent, skips[-1])
             style = none + guidance * (style - none)
-        x = self.bottom(seen[-1], style)
-        grids = [p.reshape(-1, 1, side, side) for p, side in zip(places, NOISE_SIZES, strict=True)]
-        for up, beside, grid in zip(self.ups, seen[-2::-1], [None, *grids], strict=True):
-            x = up(x, beside, style, grid)
-        wide: Tensor = self.output(self.last(leaky_relu(x, SLOPE)))
+        x = self.bottom(skips[-1], style)
+        maps = [n.reshape(-1, 1, side, side) for n, side in zip(rest, NOISE_SIZES, strict=True)]
+        for up, skip, noise_map in zip(self.ups, skips[-2::-1], [None, *maps], strict=True):
+            x = up(x, skip, style, noise_map)
+        wide: Tensor = self.output(self.to_rgb(nn.functional.leaky_relu(x, SLOPE)))
         return crop_edges(wide, (OUTPUT_SIZE - HOLE) // 2 - MARGIN)
 
     def style(self, caption: Tensor, latent: Tensor, coarsest: Tensor) -> Tensor:
-        """Turn captions, noise and the pooled context into styles `(N, style)`."""
-        # Of length 1 in the caption's space its numbers would be 1/20 of the noise's, and drown.
+        """Map caption, latent and the pooled context to styles `(N, style)`."""
+        # Caption vectors have length 1; scaled, their numbers have the variance of the latent's.
         caption = caption * self.settings.caption_dim**0.5
-        told = [self.caption(caption), latent, coarsest.mean((2, 3))]
-        styles: Tensor = self.mapping(torch.cat(told, dim=1))
+        inputs = [self.caption(caption), latent, coarsest.mean((2, 3))]
+        styles: Tensor = self.mapping(torch.cat(inputs, dim=1))
         return styles
-
-
-def repeat_rows(x: Tensor, counts: Sequence[int]) -> Tensor:
-    """Return the first rows of `(N, …)`, so many of them for each count, one after the other."""
-    return torch.cat([x[:count] for count in counts])
-
-
-def crop_edges(x: Tensor, edge: int) -> Tensor:
-    """Leave out `edge` pixels on each side of `(N, C, S, S)`.
-
-    By padding and not by slicing: a slice's gradient is laid out otherwise than its input, and
-    what it is added to becomes several times as slow.
-    """
-    return pad(x, (-edge, -edge, -edge, -edge)) if edge else x

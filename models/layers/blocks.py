@@ -1,4 +1,4 @@
-"""The building blocks the networks share."""
+"""Building blocks that several networks share."""
 
 from collections.abc import Callable, Collection
 
@@ -13,10 +13,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Fire(nn.Module):
-    """SqueezeNet's Fire module: a 1×1 squeeze, then 1×1 and 3×3 expansions side by side.
+    """SqueezeNet's Fire module: a 1×1 squeeze, then parallel 1×1 and 3×3 expansions.
 
     Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", §3.2.
-    The squeeze has an eighth of the output's channels, as in the paper. `(N, in, H, W)` becomes
+    The squeeze has 1/8 of the output channels, as in the paper. `(N, in, H, W)` becomes
     `(N, out, H, W)`.
     """
 
@@ -38,7 +38,7 @@ class Fire(nn.Module):
         self.activation = activate()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Squeeze, expand twice, join along the channels."""
+        """Squeeze, expand twice, concatenate the channels."""
         squeezed = self.squeeze(x)
         expanded = torch.cat([self.expand1(squeezed), self.expand3(squeezed)], dim=1)
         out: Tensor = self.activation(self.norm(expanded))
@@ -51,10 +51,10 @@ def down_block(
     """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling).
 
     Args:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        batch_norm: normalise what comes out.
-        epsilon: what batch norm adds to the variance.
+        in_channels: input channels.
+        out_channels: output channels.
+        batch_norm: add batch norm.
+        epsilon: batch norm's epsilon.
     """
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=not batch_norm)
@@ -74,14 +74,14 @@ def up_block(
 ) -> nn.Sequential:
     """Build a strided 4×4 transposed convolution that doubles H and W.
 
-    A kernel that its stride divides overlaps evenly, which keeps the checkerboard down.
+    The stride divides the kernel size, which reduces checkerboard artifacts.
 
     Args:
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        dropout: of whole channels, to begin with; None for a block that has none at all.
-        epsilon: what batch norm adds to the variance.
-        conv: how the transposed convolution is computed.
+        in_channels: input channels.
+        out_channels: output channels.
+        dropout: initial probability of channel dropout; None for no dropout layer.
+        epsilon: batch norm's epsilon.
+        conv: class of the transposed convolution.
     """
     layers = [
         conv(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
@@ -94,7 +94,7 @@ def up_block(
 def conv_block(
     in_channels: int, out_channels: int, *, stride: int, batch_norm: bool, activation: str
 ) -> nn.Sequential:
-    """Build a 3×3 convolution with an activation; it keeps H and W, or divides them by `stride`."""
+    """Build a 3×3 convolution with an activation; H and W are divided by `stride`."""
     layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)]
     if batch_norm:
         layers.append(nn.BatchNorm2d(out_channels))
@@ -102,13 +102,25 @@ def conv_block(
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    """Raise `ValueError` where a setting has a value that is not there."""
+    """Raise `ValueError` if the value of a setting is not one of its choices."""
     if value not in choices:
         raise ValueError(f"{name} {value!r} is none of {', '.join(choices)}")
 
 
+def count_levels(grid: int, size: int) -> int:
+    """Return the number of resolutions from `grid` to `size`, each twice the one before.
+
+    Raises:
+        ValueError: `size` is not `grid` times a power of 2.
+    """
+    levels = max(size // grid, 1).bit_length()
+    if grid << (levels - 1) != size:
+        raise ValueError(f"size {size} is not {grid} times a power of 2")
+    return levels
+
+
 def init_normal(module: nn.Module) -> None:
-    """Draw weights from N(0, 0.02), norms from N(1, 0.02) (Radford 2015, §4); for `apply`."""
+    """Initialise weights from N(0, 0.02), norms from N(1, 0.02) (Radford 2015, §4); for `apply`."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -119,10 +131,10 @@ def init_normal(module: nn.Module) -> None:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Keep the variance through LeakyReLU 0.2 (He et al. 2015, eq. 14); for `apply`.
+    """Initialise convolutions for LeakyReLU 0.2 (He et al. 2015, eq. 14); for `apply`.
 
-    Fire modules have few inputs a unit, so that N(0, 0.02) would let a deep encoder's signal die
-    out below batch norm's epsilon.
+    Fire modules have few inputs a unit: with N(0, 0.02) the activations of a deep encoder would
+    fall below batch norm's epsilon.
     """
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, a=0.2)
@@ -131,7 +143,7 @@ def init_kaiming(module: nn.Module) -> None:
 
 
 def set_dropout(module: nn.Module, probability: float) -> None:
-    """Set every dropout layer's probability, so that a run can switch dropout on in its middle."""
+    """Set the probability of every dropout layer, so that a run can enable dropout part-way."""
     for layer in module.modules():
         if isinstance(layer, nn.Dropout | nn.Dropout2d):
             layer.p = probability

@@ -1,4 +1,4 @@
-"""Make a fill meet its surroundings: what it misses at the border is taken out of it as well."""
+"""Correct a fill so that it continues its surroundings without a step (Poisson image editing)."""
 
 from functools import lru_cache
 
@@ -10,12 +10,12 @@ from models.geometry import EDGE, HOLE
 
 
 class BoundaryCorrection(nn.Module):
-    """The membrane of Pérez, Gangnet & Blake 2003, "Poisson image editing", eq. 7 and 8.
+    """Membrane interpolation of Pérez, Gangnet & Blake 2003, "Poisson image editing", eq. 7 and 8.
 
-    A network predicts the hole and what is seen around it; what it misses of the latter it
-    misses, more or less, of the pixels beside it too. The misfit on the frame of pixels that touch
-    the hole is carried into the hole by the discrete harmonic function with those values at its
-    border, and added: brightness goes on without a step, texture stays. It has no weights.
+    The generator predicts the hole and a margin of visible pixels. Its error on the border pixels
+    around the hole is interpolated into the hole by the discrete harmonic function with these
+    boundary values, and added to the fill. This removes steps in brightness and keeps texture. The
+    layer has no parameters.
     """
 
     def __init__(self) -> None:
@@ -24,26 +24,26 @@ class BoundaryCorrection(nn.Module):
         self.register_buffer("weights", harmonic_weights(HOLE).float(), persistent=False)
 
     def forward(self, wide: Tensor, context: Tensor) -> Tensor:
-        """Correct the hole of a prediction; around it the prediction stays as it is.
+        """Correct the hole of a prediction; its margin is unchanged.
 
         Args:
             wide: `(N, 3, F, F)`, -1 to 1: the hole and at least 1 visible pixel on each side.
-            context: `(N, 3, 64, 64)`, -1 to 1; only the frame around the hole is read.
+            context: `(N, 3, 64, 64)`, -1 to 1; only the border pixels around the hole are read.
 
         Returns:
-            `(N, 3, F, F)`; may leave -1 to 1.
+            `(N, 3, F, F)`, not clipped to -1 to 1.
         """
         margin = (wide.shape[-1] - HOLE) // 2
-        misfit = border_pixels(context, EDGE) - border_pixels(wide, margin)
-        carried = (misfit @ self.weights.T).reshape(*misfit.shape[:2], HOLE, HOLE)
-        return wide + pad(carried, (margin,) * 4)
+        error = border_pixels(context, EDGE) - border_pixels(wide, margin)
+        correction = (error @ self.weights.T).reshape(*error.shape[:2], HOLE, HOLE)
+        return wide + pad(correction, (margin,) * 4)
 
 
 def border_pixels(x: Tensor, edge: int) -> Tensor:
-    """Return the pixels that touch the hole: above, below, left and right of it, `(N, C, 4 × 32)`.
+    """Return the pixels above, below, left and right of the hole, `(N, C, 4 × 32)`.
 
     Args:
-        x: `(N, C, S, S)`, the hole in its middle.
+        x: `(N, C, S, S)`, with the hole in its middle.
         edge: pixels on each side of the hole.
     """
     before, after, along = edge - 1, edge + HOLE, slice(edge, edge + HOLE)
@@ -53,17 +53,17 @@ def border_pixels(x: Tensor, edge: int) -> Tensor:
 
 @lru_cache(maxsize=1)
 def harmonic_weights(side: int) -> Tensor:
-    """Return what each pixel around a square weighs in each pixel of it, `(side², 4 × side)`.
+    """Return the weight of each border pixel in each pixel of a square, `(side², 4 × side)`.
 
-    float64, every row of it positive and of sum 1: the solution of the five-point Laplace equation
-    with the frame's values at its border. Ordered as `border_pixels` is.
+    Solves the five-point Laplace equation with the border pixels as boundary values. float64; all
+    weights are positive, and each row sums to 1. The columns are ordered as in `border_pixels`.
     """
-    # On the CPU whatever is asked for around it: a network may be built without any numbers (on
-    # `meta`) before one is built with them.
+    # Computed on the CPU even where a network is first built on the meta device: the result is
+    # cached for later networks.
     one = torch.eye(side, dtype=torch.float64, device="cpu")
-    beside = one[:, 1:] @ one[:-1]
-    step = 2 * one - beside - beside.T
-    laplacian = torch.kron(step, one) + torch.kron(one, step)
+    neighbours = one[:, 1:] @ one[:-1]
+    second_difference = 2 * one - neighbours - neighbours.T
+    laplacian = torch.kron(second_difference, one) + torch.kron(one, second_difference)
     first, last = one[:, :1], one[:, -1:]
     border = [torch.kron(end, one) for end in (first, last)]
     border += [torch.kron(one, end) for end in (first, last)]

@@ -1,4 +1,4 @@
-"""What reads the context."""
+"""Encoders of the context."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from models.layers.blocks import ACTIVATIONS, Fire
 class SqueezeEncoder(nn.Module):
     """A small SqueezeNet-style encoder: strided stem, then Fire modules between poolings.
 
-    `(N, in_channels, 64, 64)` (4: RGB with the hole blanked, and the hole's mask) becomes
+    `(N, in_channels, 64, 64)` (4: RGB with the hole set to 0, and the mask) becomes
     `(N, 8 × width, 4, 4)`. After Iandola et al. 2016, Table 1, with 3×3 max-pooling of stride 2.
     """
 
@@ -47,5 +47,5 @@ class SqueezeEncoder(nn.Module):
 
 
 def pool() -> nn.MaxPool2d:
-    """Build SqueezeNet's pooling: halves H and W."""
+    """Build SqueezeNet's 3×3 max-pooling, which halves H and W."""
     return nn.MaxPool2d(3, stride=2, padding=1)

@@ -1,4 +1,4 @@
-"""Locally connected layers: convolutions whose weights are not shared over places."""
+"""Locally connected layers: convolutions without weight sharing across positions."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch.nn.functional import unfold
 
 
 class LocallyConnected(nn.Module):
-    """A 3×3 filter of its own for every place, and an untied bias, as in Keras' layer.
+    """A 3×3 convolution with separate weights and a separate bias at every position (Keras).
 
     `(N, in, S, S)` becomes `(N, out, S, S)`; it has `S² × out × (9 × in + 1)` parameters.
     """
@@ -21,7 +21,7 @@ class LocallyConnected(nn.Module):
         nn.init.uniform_(self.weight, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply each place's filter to its neighbourhood, zeros beyond the border."""
+        """Apply the filter of each position; the border is padded with zeros."""
         patches = unfold(x, 3, padding=1)  # (N, 9·in, places)
         out: Tensor = torch.einsum("nkp,pko->nop", patches, self.weight)
         return out.reshape(-1, *self.bias.shape) + self.bias

@@ -1,4 +1,4 @@
-"""Noise as a network wants it, made of the standard normal noise that every caller draws."""
+"""Conversion between standard normal noise and the distribution a network was trained with."""
 
 import math
 
@@ -6,26 +6,26 @@ import torch
 from torch import Tensor
 
 NOISE_KINDS = ("normal", "uniform")
-MAX_UNIFORM = 1 - 1e-6  # the most that uniform noise is spread to: 4.9 standard deviations
+MAX_UNIFORM = 1 - 1e-6  # 4.9 standard deviations of the normal noise
 
 
 def from_normal(noise: Tensor, kind: str) -> Tensor:
-    """Turn standard normal noise into the kind a network was trained with.
+    """Convert standard normal noise to the noise of a network.
 
     Args:
         noise: `(N, noise_dim)`, standard normal.
-        kind: `normal` leaves it; `uniform` sends it through its own distribution function,
-            `2Φ(z) - 1 = erf(z / √2)`, and so spreads it evenly over -1 to 1.
+        kind: `normal` returns the noise unchanged; `uniform` maps it to -1 to 1 by the normal
+            distribution function, `2Φ(z) - 1 = erf(z / √2)`.
     """
     return torch.erf(noise / math.sqrt(2)) if kind == "uniform" else noise
 
 
 def to_normal(latent: Tensor, kind: str) -> Tensor:
-    """Turn what a network sees back into the standard normal noise that it is made of.
+    """Convert the noise of a network to standard normal noise; the inverse of `from_normal`.
 
     Args:
-        latent: `(…, noise_dim)`, in the network's own space.
-        kind: as in `from_normal`; what lies beyond the -1 to 1 of `uniform` is clipped to it first.
+        latent: `(…, noise_dim)`, as the network takes it.
+        kind: as in `from_normal`; `uniform` noise is clipped to -1 to 1 first.
     """
     if kind != "uniform":
         return latent

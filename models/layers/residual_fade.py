@@ -1,31 +1,34 @@
-"""Vanishing residuals: layers that fade in (Berthelot, Schumm & Metz 2017)."""
+"""Residual connections that fade out during training (Berthelot, Schumm & Metz 2017, §3.5.1)."""
 
 import torch
 from torch import Tensor, nn
 
+from models.layers.renamed import accept_old_names
+
 
 class ResidualFade(nn.Module):
-    """`carry · x + (1 - carry) · layer(x)`: at carry 1 a wire, at 0 the layer alone.
+    """Compute `alpha · x + (1 - alpha) · layer(x)`: the identity at alpha 1, the layer at 0.
 
-    The carry is a buffer, so that a checkpoint, a moving average and a bundle hold the network as
-    it was; who trains lowers it (`set_alpha`).
+    Alpha is a buffer, so that checkpoints, moving averages and bundles hold its value. The trainer
+    lowers it with `set_alpha`.
     """
 
-    carry: Tensor
+    alpha: Tensor
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
-        self.register_buffer("carry", torch.zeros(()))
+        self.register_buffer("alpha", torch.zeros(()))
+        accept_old_names(self, carry="alpha")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mix `x` and what the layer makes of it, both `(N, C, H, W)`."""
+        """Mix `x` and `layer(x)`, both `(N, C, H, W)`."""
         out: Tensor = self.layer(x)
-        return out + self.carry * (x - out)
+        return out + self.alpha * (x - out)
 
 
-def set_alpha(module: nn.Module, carry: float) -> None:
-    """Set every vanishing residual's carry, 1 to 0."""
+def set_alpha(module: nn.Module, alpha: float) -> None:
+    """Set alpha, 0 to 1, of every `ResidualFade` in a network."""
     for layer in module.modules():
         if isinstance(layer, ResidualFade):
-            layer.carry.fill_(carry)
+            layer.alpha.fill_(alpha)

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from training.common.errors import RecipeError
 from training.config.config import Config
+from training.config.renamed import upgrade
 from training.config.validation import validate
 
 
@@ -40,7 +41,7 @@ def parse_config(table: dict[str, Any]) -> Config:
         RecipeError: one line that names the key and what is wrong with it.
     """
     try:
-        recipe = TypeAdapter(Config).validate_python(table)
+        recipe = TypeAdapter(Config).validate_python(upgrade(table))
         validate(recipe)
     except ValidationError as error:
         first = error.errors()[0]

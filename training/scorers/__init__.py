@@ -1,1 +1,1 @@
-"""Caption-picture scorers: how they are trained, and the judge that evaluations use."""
+"""Caption scorers: kinds, training, files, and the judge of evaluations."""

@@ -1,7 +1,7 @@
-"""The judge that evaluations ask: a caption–picture scorer that saw real centres alone.
+"""The judge: the caption scorer of evaluations.
 
-It sees through MobileNetV2, which nothing is trained against, and no generator ever met it;
-`captionfill-train scorer judge` trains another.
+It uses MobileNetV2 features, which nothing is trained against, and was trained on real images
+alone. `captionfill-train scorer judge` trains another.
 """
 
 from __future__ import annotations
@@ -10,41 +10,43 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from models.frozen.scorers import Scorer
 from training.common.errors import RunError
 from training.data.manifest import file_digest
-from training.scorers.train import SCORER_KINDS, Scorer, load_scorer
+from training.scorers.files import load_scorer
+from training.scorers.kinds import SCORER_KINDS
 
 WEIGHTS = "judge.safetensors"
 DIGEST = "09b9e44c4800066e400c5e3f5a0e6901a0d802eea7c2cbf27303239c856e23f3"
-CAPTION_DIM = 384  # what the shipped one reads
+CAPTION_DIM = 384  # length of the shipped judge's caption vectors
 
 
 class Judge(NamedTuple):
-    """A judge and what names it in a report."""
+    """A judge, and the digest that reports name."""
 
     scorer: Scorer
     digest: str
 
 
 def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
-    """Read a judge.
+    """Load a judge.
 
     Args:
         caption_dim: length of the caption vectors.
-        path: of its weights; the shipped one where None.
+        path: of its weights; the shipped judge by default.
 
     Returns:
-        It, or `None` where there is no other and the shipped one reads captions of another length.
+        The judge, or None for the shipped one with captions of another length.
 
     Raises:
-        RunError: it is not there, of another kind, or not the one that this version ships.
+        RunError: there is no such file, it is of another kind, or not this version's.
     """
+    kind = SCORER_KINDS["judge"]
     if path is not None:
-        scorer = load_scorer(SCORER_KINDS["judge"], path, caption_dim)
-        return Judge(scorer, f"sha256:{file_digest(path)}")
+        return Judge(load_scorer(kind, path, caption_dim), f"sha256:{file_digest(path)}")
     if caption_dim != CAPTION_DIM:
         return None
     with resources.as_file(resources.files("training") / "weights" / WEIGHTS) as shipped:
         if not shipped.is_file() or file_digest(shipped) != DIGEST:
             raise RunError(f"training/weights/{WEIGHTS} is not the file of this version")
-        return Judge(load_scorer(SCORER_KINDS["judge"], shipped, caption_dim), f"sha256:{DIGEST}")
+        return Judge(load_scorer(kind, shipped, caption_dim), f"sha256:{DIGEST}")

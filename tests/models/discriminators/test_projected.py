@@ -23,8 +23,8 @@ def images():
 
 
 def test_uncaptioned_image_has_a_score_that_captions_change(discriminator, images):
-    looked = discriminator.look(images)
-    none, some = discriminator.scores(looked, torch.zeros(2, 12), torch.ones(2, 12))
+    features = discriminator.extract_features(images)
+    none, some = discriminator.scores(features, torch.zeros(2, 12), torch.ones(2, 12))
     assert all(
         a.shape == b.shape and not torch.equal(a, b) for a, b in zip(none, some, strict=True)
     )
@@ -43,7 +43,7 @@ def test_a_look_sees_its_window_alone(discriminator, images):
     other = images.clone()
     other[:, :, :10] = 0
     there, moved = (
-        [discriminator.look(p, corner).features for p in (images, other)]
+        [discriminator.extract_features(p, corner).stages for p in (images, other)]
         for corner in ((12, 8), (8, 8))
     )
     assert torch.equal(there[0][0], there[1][0])
@@ -52,11 +52,13 @@ def test_a_look_sees_its_window_alone(discriminator, images):
 
 def test_caption_head_uses_a_caption_only_when_given(images):
     torch.manual_seed(0)
-    discriminator = DISCRIMINATORS["projected"]({"width": 4, "patch_width": 4, "meaning": True})
-    looked = discriminator.look(images)
-    assert torch.allclose(looked.code.norm(dim=1), torch.ones(2))
+    discriminator = DISCRIMINATORS["projected"](
+        {"width": 4, "patch_width": 4, "caption_head": True}
+    )
+    features = discriminator.extract_features(images)
+    assert torch.allclose(features.code.norm(dim=1), torch.ones(2))
     some, other, none = (
-        discriminator.scores(looked, caption)[0][-1]
+        discriminator.scores(features, caption)[0][-1]
         for caption in (torch.ones(2, 384), -torch.ones(2, 384), torch.zeros(2, 384))
     )
     assert some.shape == (2, 1)
@@ -67,7 +69,7 @@ def test_caption_head_uses_a_caption_only_when_given(images):
 
 def test_meanings_of_captions_of_another_length_are_refused():
     with pytest.raises(CaptionLengthError, match="384 numbers; these have 12"):
-        DISCRIMINATORS["projected"]({**SETTINGS, "meaning": True})
+        DISCRIMINATORS["projected"]({**SETTINGS, "caption_head": True})
 
 
 def test_missing_weights_are_one_clear_line(monkeypatch):

@@ -4,18 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from models.generators.began import (
-    BeganDiscriminator,
-    BeganDiscriminatorSettings,
-    BeganGenerator,
-    BeganGeneratorSettings,
-)
-from models.generators.began_blog import (
-    BlogDiscriminator,
-    BlogDiscriminatorSettings,
-    BlogGenerator,
-    BlogGeneratorSettings,
-)
+from models.discriminators.began import BeganDiscriminator, BeganDiscriminatorSettings
+from models.discriminators.began_blog import BlogDiscriminator, BlogDiscriminatorSettings
+from models.generators.began import BeganGenerator, BeganGeneratorSettings
+from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
 from models.layers.locally_connected import LocallyConnected
@@ -48,8 +40,8 @@ def test_blog_networks_have_the_published_parameter_counts():
 def test_blog_generator_ends_with_untied_filters_and_biases():
     with torch.device("meta"):
         generator = BlogGenerator(BlogGeneratorSettings())
-    assert count(generator.paint) == 32 * 32 * 3 * (9 * 64 + 1)
-    assert generator.paint.bias.shape == (3, 32, 32)
+    assert count(generator.to_rgb) == 32 * 32 * 3 * (9 * 64 + 1)
+    assert generator.to_rgb.bias.shape == (3, 32, 32)
 
 
 @torch.no_grad()
@@ -92,12 +84,12 @@ def test_began_has_no_batch_norm_unless_told():
 
 @torch.no_grad()
 def test_skips_carry_the_code_into_every_level():
-    upward = BeganGenerator(BeganGeneratorSettings(width=4)).decoder.upward
+    upsampling = BeganGenerator(BeganGeneratorSettings(width=4)).decoder.upsampling
     seen = []
-    for level in upward.levels:
+    for level in upsampling.levels:
         level.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     first = torch.randn(1, 4, 8, 8)
-    upward(first)
+    upsampling(first)
     assert [x.shape[1] for x in seen] == [4, 8, 8, 8]
     assert torch.equal(seen[2][:, 4:, ::4, ::4], first)
 
@@ -107,8 +99,8 @@ def test_vanishing_residual_goes_from_identity_to_its_layer():
     network = nn.Sequential(ResidualFade(nn.Conv2d(2, 2, 3, padding=1)))
     x = torch.randn(1, 2, 4, 4)
     layer = network[0].layer(x)
-    for carry, expected in ((1.0, x), (0.25, 0.25 * x + 0.75 * layer), (0.0, layer)):
-        set_alpha(network, carry)
+    for alpha, expected in ((1.0, x), (0.25, 0.25 * x + 0.75 * layer), (0.0, layer)):
+        set_alpha(network, alpha)
         assert torch.allclose(network(x), expected, atol=1e-6)
 
 

@@ -6,12 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.generators.context_encoder import (
-    ContextDiscriminator,
-    ContextDiscriminatorSettings,
-    ContextEncoder,
-    ContextEncoderSettings,
-)
+from models.discriminators.context_encoder import ContextDiscriminator, ContextDiscriminatorSettings
+from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings
 from models.geometry import hide, hole_mask, paste
 from models.layers.transposed_conv import TransposedConv
 

@@ -5,13 +5,9 @@ import torch
 from torch import nn
 
 from models.discriminators import DISCRIMINATORS
+from models.discriminators.dcgan import DcganDiscriminator, DcganDiscriminatorSettings
 from models.generators import GENERATORS
-from models.generators.dcgan import (
-    DcganDiscriminator,
-    DcganDiscriminatorSettings,
-    DcganGenerator,
-    DcganGeneratorSettings,
-)
+from models.generators.dcgan import DcganGenerator, DcganGeneratorSettings
 from models.geometry import paste, whole_mask
 from models.layers.noise import from_normal
 
@@ -36,7 +32,7 @@ def test_generator_projects_noise_to_4x4_as_published(size, channels):
         generator = DcganGenerator(DcganGeneratorSettings(size=size))
     inputs = (*unseen(size), torch.zeros(2, 100))
     assert shape_after(generator, generator.project, inputs) == (channels, 4, 4)
-    assert shape_after(generator, generator.paint, inputs) == (3, size, size)
+    assert shape_after(generator, generator.to_rgb, inputs) == (3, size, size)
 
 
 def test_batch_norm_is_everywhere_but_output_and_input():
@@ -46,7 +42,7 @@ def test_batch_norm_is_everywhere_but_output_and_input():
     normed = [any(isinstance(m, nn.BatchNorm2d) for m in level) for level in discriminator.levels]
     assert normed == [False, True, True, True]
     assert sum(isinstance(m, nn.BatchNorm2d) for m in generator.modules()) == 4
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in generator.paint)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in generator.to_rgb)
 
 
 def test_weights_are_initialized_with_deviation_0_02():

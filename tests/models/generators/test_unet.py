@@ -30,7 +30,7 @@ def test_sample_without_margin_equals_forward(seen, membrane):
     torch.manual_seed(0)
     generator = GENERATORS["unet"]({**SETTINGS, "membrane": membrane}).eval()
     first, second, third = torch.randn(3, 2, generator.settings.noise_dim)
-    draws = generator.draw(*seen, [first, second, third[:1]])
+    draws = generator.sample(*seen, [first, second, third[:1]])
     assert [len(draw) for draw in draws] == [2, 2, 1]
     assert draws[0].shape[1:] == (3, 32 + 2 * MARGIN, 32 + 2 * MARGIN)
     for draw, noise in zip(draws, (first, second, third), strict=True):
@@ -106,8 +106,8 @@ def test_bilinear_resize_changes_within_blocks_of_two_pixels():
     def unevenness(upsample):
         torch.manual_seed(0)
         generator = GENERATORS["unet"]({**SETTINGS, "upsample": upsample}).eval()
-        [level] = [up for up in generator.ups if up.cut == 12]
-        risen = level.rise(torch.randn(4, 16, 20, 20))
+        [level] = [up for up in generator.ups if up.crop == 12]
+        risen = level.upsample(torch.randn(4, 16, 20, 20))
         within = (risen[..., 1::2] - risen[..., ::2]).abs().mean()
         across = (risen[..., 2::2] - risen[..., 1:-1:2]).abs().mean()
         return float(within / across)

@@ -47,7 +47,7 @@ TINY = {
     "flagship": [
         "generator.settings={ caption_code = 4, latent = 4, style = 8, width = 8 }",
         "discriminator.settings={ width = 4, patch_width = 4, resolution = 32 }",
-        "objective.settings={ warmup = 1, caption = 0, mean = 1, redrawn = 0.5 }",
+        "objective.settings={ warmup = 1, caption = 0, mean = 1, resample_fraction = 0.5 }",
     ],
     "inpaint-began": [INPAINT, "discriminator.settings={ width = 4, code = 4, caption_code = 4 }"],
     "inpaint-gan": [INPAINT, JUDGE],
@@ -125,7 +125,7 @@ def test_began_run_logs_state_and_its_residuals_vanish(whole):
     last = read_log(whole("began"))[-1]
     assert {"state/k", "state/M", "state/g", "state/learning_rate"} <= last.keys()
     generator = load_checkpoint(whole("began") / "checkpoints")[1]["generator"]
-    assert {float(v) for k, v in generator.items() if k.endswith("carry")} == {0.0}
+    assert {float(v) for k, v in generator.items() if k.endswith("alpha")} == {0.0}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,7 +9,7 @@ from training.config.load import load_recipe
 @pytest.mark.parametrize(
     ("recipe", "changes", "reason"),
     [
-        ("dcgan", ["objective.settings.mismatch=0.5"], "this discriminator reads none"),
+        ("dcgan", ["objective.settings.mismatch=0.5"], "needs a discriminator that reads captions"),
         ("dcgan", ["augment.rotate=0.1"], "rotate turns the hole"),
         (
             "dcgan",

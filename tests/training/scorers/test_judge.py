@@ -4,8 +4,9 @@ import pytest
 
 from training.common.errors import RunError
 from training.scorers import judge as judging
+from training.scorers.files import save_scorer
 from training.scorers.judge import load_judge
-from training.scorers.train import SCORER_KINDS, save_scorer
+from training.scorers.kinds import SCORER_KINDS
 
 
 def test_shipped_judge_is_named_in_reports():

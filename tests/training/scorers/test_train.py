@@ -10,19 +10,14 @@ from tests.helpers.training.small_run import write_prepared
 from training.common.errors import PreparedDataError, RunError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest
-from training.scorers.train import (
-    SCORER_KINDS,
-    ScorerKind,
-    ScorerSchedule,
-    load_scorer,
-    precision_at_1,
-    save_scorer,
-    train_and_test,
-    train_scorer,
-)
+from training.scorers.files import load_scorer, save_scorer
+from training.scorers.kinds import SCORER_KINDS, ScorerKind
+from training.scorers.pairs import ScorerSchedule
+from training.scorers.precision import precision_at_1
+from training.scorers.train import train_and_test, train_scorer
 
 SMALL = ScorerKind(
-    lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), SCORER_KINDS["plain"].see
+    lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), SCORER_KINDS["plain"].extract
 )
 
 
@@ -30,7 +25,7 @@ SMALL = ScorerKind(
 def test_scorer_learns_its_pictures_and_reloads(once, prepared, tmp_path):
     losses = []
     schedule = ScorerSchedule(steps=60, batch_size=12, lr=5e-3)
-    kind = replace(SMALL, once=once)
+    kind = replace(SMALL, cached=once)
     scorer = train_scorer(kind, [prepared], schedule, lambda step, loss: losses.append(loss))
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     (pictures,) = load_sets([prepared], "train")
@@ -57,7 +52,7 @@ def test_damaged_validation_pictures_are_reported_before_training(prepared, tmp_
 
 def test_judge_and_adversary_share_no_feature_network():
     images = torch.rand(2, 3, 64, 64) * 2 - 1
-    steering, judge = (SCORER_KINDS[name].see(images) for name in ("steering", "judge"))
+    steering, judge = (SCORER_KINDS[name].extract(images) for name in ("steering", "judge"))
     assert steering.shape == (2, 155, 5, 5)
     assert judge.shape == (2, 1280)
 

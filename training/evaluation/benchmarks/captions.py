@@ -10,7 +10,7 @@ from training.evaluation.context import CentreFeatures
 from training.evaluation.measurement import Measurement, from_interval, not_measured
 from training.metrics.confidence import bootstrap_ratio
 from training.metrics.mobilenet import feature_distance
-from training.scorers.train import RANKING_SIZE, ranks_own_first
+from training.scorers.precision import RANKING_SIZE, ranks_own_first
 
 PARTITIONS = 20  # how often pictures are split into hundreds
 

@@ -10,7 +10,7 @@ from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement, from_interval, not_measured
 from training.metrics.confidence import bootstrap_interval
 from training.scorers.judge import Judge
-from training.scorers.train import RANKING_SIZE
+from training.scorers.precision import RANKING_SIZE
 
 NUM_CANDIDATES = 8
 MEASURES = ("ranking", "ranking_precision")

@@ -1,9 +1,9 @@
-"""How pictures are looked at through frozen features: never twice quite the same way.
+"""Random views of images for frozen feature networks.
 
-A pattern that pleases a frozen network at one place, scale and brightness, and that nobody sees,
-does not survive a window that moves, another scale and a little noise; what people see does. The
-differentiable augmentation of Zhao et al. 2020 ("DiffAugment", eq. 4 and 5) does it to the real
-pictures and the fakes of both players alike.
+A generator can produce patterns that please a frozen network at one place, scale and brightness and
+that people do not see. They do not survive random crops, scales and noise, which are applied to
+real and generated images alike for both networks: the differentiable augmentation of Zhao et al.
+2020, "Differentiable augmentation for data-efficient GAN training", eq. 4 and 5.
 """
 
 from collections.abc import Sequence
@@ -20,42 +20,45 @@ RESOLUTIONS = (64, 80)
 
 
 class View(NamedTuple):
-    """Where to look and how closely; one for a whole batch.
+    """Window, resolution and noise of one view, the same for a whole batch.
 
     Attributes:
-        corner: row and column where the window begins.
-        resolution: side that it is scaled to.
-        noise: standard deviation of what is added to it, in units of -1 to 1.
+        corner: first row and column of the window.
+        resolution: side the window is resized to.
+        noise: standard deviation of the noise that is added, in units of -1 to 1.
     """
 
     corner: tuple[int, int]
     resolution: int
     noise: float
 
-    def look(self, eye: ProjectedDiscriminator, images: Tensor) -> FrozenFeatures:
-        """Look at pictures `(N, 3, 64, 64)`, each with noise of its own."""
-        static = None
+    def extract(self, discriminator: ProjectedDiscriminator, images: Tensor) -> FrozenFeatures:
+        """Extract the features of images `(N, 3, 64, 64)`, each with its own noise."""
+        noise = None
         if self.noise:
-            side = eye.settings.window
-            static = distributed.shard_rows(
-                lambda rows: torch.randn(rows, 3, side, side), len(images)
-            )
-            static = static.to(images.device) * self.noise
-        return eye.look(images, self.corner, self.resolution, static)
+            noise = gaussian_noise(len(images), discriminator.settings.window, images.device)
+            noise = noise * self.noise
+        return discriminator.extract_features(images, self.corner, self.resolution, noise)
+
+
+def gaussian_noise(count: int, side: int, device: torch.device) -> Tensor:
+    """Draw noise `(count, 3, side, side)` on the CPU for this rank's rows, and move it."""
+    noise = distributed.shard_rows(lambda rows: torch.randn(rows, 3, side, side), count)
+    return noise.to(device)
 
 
 def sample_view(
-    eye: ProjectedDiscriminator, jitter: int, resolutions: Sequence[int], noise: float
+    discriminator: ProjectedDiscriminator, jitter: int, resolutions: Sequence[int], noise: float
 ) -> View:
-    """Draw how to look next, the same on every rank.
+    """Draw a view, the same on every rank.
 
     Args:
-        eye: whose window it is.
-        jitter: pixels by which the window is moved at most, either way.
+        discriminator: its window is moved.
+        jitter: largest shift of the window in pixels, either way.
         resolutions: sides to choose from.
         noise: see `View`.
     """
-    moved = random_corners(1, 2 * jitter, torch.default_generator)[0] - jitter
-    row, column = (moved + eye.middle).tolist()
+    shift = random_corners(1, 2 * jitter, torch.default_generator)[0] - jitter
+    row, column = (shift + discriminator.window_start).tolist()
     choice = int(torch.randint(len(resolutions), ()))
     return View((row, column), resolutions[choice], noise)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from pydantic import ConfigDict
+from torch import Tensor
 
 from models.discriminator_outputs import Logits
 from models.geometry import hide, paste
@@ -16,6 +17,11 @@ from training.common import distributed
 
 # Weighted losses by name, each `(N,)`; a network minimises the sum of their means.
 Terms = dict[str, Tensor]
+# Networks, typed loosely: objectives use methods that only some of them have.
+Generator = Any
+Discriminator = Any
+# Config of settings dataclasses: unknown settings are refused.
+STRICT = ConfigDict(extra="forbid")
 # Numbers to log for a step, by name.
 Metrics = dict[str, float]
 
@@ -71,7 +77,7 @@ class Objective(Protocol):
     plateau_metric: ClassVar[str | None]
     weight_clip: float | None
 
-    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def check(self, generator: Generator, discriminator: Discriminator) -> None:
         """Check that the networks fit the objective; called when a recipe is loaded.
 
         Args:
@@ -84,7 +90,7 @@ class Objective(Protocol):
         ...
 
     def generate(
-        self, generator: nn.Module, discriminator: nn.Module, real: DiscriminatorInput
+        self, generator: Generator, discriminator: Discriminator, real: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Fill the holes of a batch.
 
@@ -94,17 +100,17 @@ class Objective(Protocol):
         ...
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the discriminator's losses; `fake` is detached from the generator."""
         ...
 
-    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+    def after_discriminator_step(self, discriminator: Discriminator) -> None:
         """Change the discriminator's weights after its optimizer has stepped."""
         ...
 
     def generator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the generator's losses."""
         ...
@@ -138,11 +144,11 @@ class BaseObjective:
     plateau_metric: ClassVar[str | None] = None
     weight_clip: float | None = None
 
-    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def check(self, generator: Generator, discriminator: Discriminator) -> None:
         """Accept all networks."""
 
     def generate(
-        self, generator: nn.Module, discriminator: nn.Module, real: DiscriminatorInput
+        self, generator: Generator, discriminator: Discriminator, real: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
         """Fill each hole once."""
         noise = sample_noise(generator, real)
@@ -150,7 +156,7 @@ class BaseObjective:
         fill: Tensor = generator(context, real.mask, real.caption, noise)
         return real, real._replace(images=paste(context, real.mask, fill.float()))
 
-    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+    def after_discriminator_step(self, discriminator: Discriminator) -> None:
         """Do nothing."""
 
     def after_step(self, metrics: Mapping[str, float]) -> Metrics:
@@ -165,7 +171,7 @@ class BaseObjective:
         """Ignore the empty state."""
 
 
-def sample_noise(generator: Any, real: DiscriminatorInput, samples: int = 1) -> Tensor:
+def sample_noise(generator: Generator, real: DiscriminatorInput, samples: int = 1) -> Tensor:
     """Sample standard normal noise for a batch, `(N, samples · noise_dim)`."""
     length = samples * generator.settings.noise_dim
     return distributed.shard_rows(

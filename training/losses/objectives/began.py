@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.discriminator_outputs import Reconstruction
 from training.losses.objectives.base import (
+    STRICT,
     BaseObjective,
+    Discriminator,
     DiscriminatorInput,
     Metrics,
     Terms,
@@ -18,7 +20,7 @@ from training.losses.objectives.base import (
 from training.losses.objectives.terms import hole_l2, hole_mean
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class BeganLossSettings:
     """The balance, and what may be added to it.
 
@@ -49,7 +51,7 @@ class Began(BaseObjective):
         self.k = 0.0
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `L(x)` and `-k·L(G(z))`."""
         return {
@@ -58,7 +60,7 @@ class Began(BaseObjective):
         }
 
     def generator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `L(G(z))`, and the hole's squared error as weighted."""
         terms = {"adversarial": self.loss(discriminator, fake)}
@@ -66,7 +68,7 @@ class Began(BaseObjective):
             terms["l2"] = hole_l2(real, fake) * self.settings.l2
         return terms
 
-    def loss(self, discriminator: nn.Module, scene: DiscriminatorInput) -> Tensor:
+    def loss(self, discriminator: Discriminator, scene: DiscriminatorInput) -> Tensor:
         """Return `L(v)`, the mean over the hole of `|v - D(v)|^η`, `(N,)`.
 
         Around a hole both players' pictures are the same; counted in, what is seen would keep
@@ -76,14 +78,14 @@ class Began(BaseObjective):
         error = (scene.images.float() - rebuilt.float()).abs()
         return hole_mean(error if self.settings.norm == 1 else error.square(), scene.mask)
 
-    def after_step(self, figures: Mapping[str, float]) -> Metrics:
+    def after_step(self, metrics: Mapping[str, float]) -> Metrics:
         """`k ← clip(k + λ_k(γL(x) - L(G(z))), 0, 1)`, and the measures to log.
 
         Returns:
             `k`; `M = L(x) + |γL(x) - L(G(z))|`, the global measure of convergence (§3.4.1); and
             `g = L(G(z)) / L(x)`, which k steers to γ.
         """
-        real, made = figures["discriminator/real"], figures["generator/adversarial"]
+        real, made = metrics["discriminator/real"], metrics["generator/adversarial"]
         balance = self.settings.gamma * real - made
         self.k = min(max(self.k + self.settings.lambda_k * balance, 0.0), 1.0)
         return {"k": self.k, "M": real + abs(balance), "g": made / real if real else 0.0}

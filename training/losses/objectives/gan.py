@@ -1,11 +1,19 @@
 """The GAN objective with feature matching, an L2 penalty and mismatched captions."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import softplus
 
-from training.losses.objectives.base import BaseObjective, DiscriminatorInput, Terms, register
+from training.losses.objectives.base import (
+    STRICT,
+    BaseObjective,
+    Discriminator,
+    DiscriminatorInput,
+    Generator,
+    Terms,
+    register,
+)
 from training.losses.objectives.terms import (
     check_mismatch,
     hole_l2,
@@ -14,7 +22,7 @@ from training.losses.objectives.terms import (
 )
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class GanSettings:
     """Weights of the GAN objective's terms; a term with weight 0 is neither computed nor logged.
 
@@ -48,7 +56,7 @@ class Gan(BaseObjective):
     def __init__(self, settings: GanSettings) -> None:
         self.settings = settings
 
-    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def check(self, generator: Generator, discriminator: Discriminator) -> None:
         """Refuse wrong captions where the discriminator does not read captions."""
         check_mismatch(self.settings.mismatch, discriminator)
 
@@ -62,7 +70,7 @@ class Gan(BaseObjective):
         return bool(self.settings.adversarial or self.settings.feature_matching)
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `-log D(x)` and `-log(1 - D(G))`, and the same for wrong captions."""
         s = self.settings
@@ -81,7 +89,7 @@ class Gan(BaseObjective):
         return terms
 
     def generator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `-log D(G)`, feature matching and the hole's squared error, as weighted."""
         s = self.settings

@@ -1,4 +1,4 @@
-"""Weighs terms by the length of their gradient at the generator's output."""
+"""Weighting of loss terms by the norm of their gradient at the generator's output."""
 
 import torch
 from torch import Tensor
@@ -6,56 +6,68 @@ from torch import Tensor
 from training.common import distributed
 from training.losses.objectives.base import Terms
 
-MEASURE_EVERY = (
-    25  # steps between two measurements, each of which costs a backward pass to the output
-)
-DECAY = 0.9  # of the running mean of the gradient_norms
+MEASURE_EVERY = 25  # steps; each measurement costs a backward pass to the output
+DECAY = 0.9  # of the running mean of the norms
+KEY = "gradient/"
 
 
 class GradientBalancer:
-    """Keeps each term's gradient at a given share of the reference term's.
+    """Keep the gradient norm of each term at a given ratio to that of a reference term.
 
-    After Esser et al. 2021, "Taming transformers" (VQGAN), eq. 7, at the output instead of the last
-    layer: otherwise the term with the largest numbers decides, and drowns the others.
+    After Esser et al. 2021, "Taming transformers" (VQGAN), eq. 7, but at the output instead of the
+    last layer. Without it the term with the largest values dominates the others.
 
     Args:
         reference: the term with weight 1.
-        shares: of each other term's gradient, in gradient_norms of the reference's.
-        content: terms that can be satisfied. Their share is of the longest gradient they ever had:
-            measured by what is left of it, they would push as hard when there is nothing to want.
+        relative_weights: gradient norm of each other term, in units of the reference's.
+        monotone_terms: terms that can reach 0. Their weight is relative to the largest norm they
+            ever had; relative to the current norm they would never get weaker.
     """
 
     def __init__(
-        self, reference: str, shares: dict[str, float], content: frozenset[str] = frozenset()
+        self,
+        reference: str,
+        relative_weights: dict[str, float],
+        monotone_terms: frozenset[str] = frozenset(),
     ) -> None:
-        self.reference, self.balancer, self.content = reference, shares, content
-        self.gradient_norms: dict[str, float] = {}
+        self.reference = reference
+        self.relative_weights = relative_weights
+        self.monotone_terms = monotone_terms
+        self.norms: dict[str, float] = {}
 
-    def weigh(self, terms: Terms, output: Tensor, step: int) -> Terms:
-        """Return the terms, weighed by what was last measured.
+    def weight(self, terms: Terms, output: Tensor, step: int) -> Terms:
+        """Return the terms, weighted by the running means of their gradient norms.
 
         Args:
-            terms: each `(N,)`, made of `output`.
-            output: the generator's that all terms see, `(N, 3, F, F)`, with its graph.
-            step: which decides whether to measure.
+            terms: each `(N,)`, functions of `output`.
+            output: the generator's, `(N, 3, F, F)`, with its graph.
+            step: norms are measured every `MEASURE_EVERY` steps.
         """
-        if step % MEASURE_EVERY == 0 or not terms.keys() <= self.gradient_norms.keys():
+        if step % MEASURE_EVERY == 0 or not terms.keys() <= self.norms.keys():
             self.measure(terms, output)
-        whole = self.gradient_norms[self.reference]
+        reference = self.norms[self.reference]
         return {
             name: term
             if name == self.reference
-            else term * (self.balancer[name] * whole / max(self.gradient_norms[name], 1e-12))
+            else term * (self.relative_weights[name] * reference / max(self.norms[name], 1e-12))
             for name, term in terms.items()
         }
 
     def measure(self, terms: Terms, output: Tensor) -> None:
-        """Let the running means follow the gradients of this step."""
+        """Update the running means with the gradient norms of this step."""
         now = {}
         for name, term in terms.items():
-            (slope,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
-            now[name] = float(slope.norm())
-        for name, length in distributed.mean_over_ranks(now).items():
-            before = self.gradient_norms.get(name, length)
-            after = DECAY * before + (1 - DECAY) * length
-            self.gradient_norms[name] = max(after, before) if name in self.content else after
+            (gradient,) = torch.autograd.grad(term.float().mean(), output, retain_graph=True)
+            now[name] = float(gradient.norm())
+        for name, norm in distributed.mean_over_ranks(now).items():
+            before = self.norms.get(name, norm)
+            after = DECAY * before + (1 - DECAY) * norm
+            self.norms[name] = max(after, before) if name in self.monotone_terms else after
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the running means as `gradient/…`."""
+        return {f"{KEY}{name}": norm for name, norm in self.norms.items()}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Restore the running means."""
+        self.norms = {k.removeprefix(KEY): v for k, v in state.items() if k.startswith(KEY)}

@@ -1,15 +1,22 @@
 """The least-squares objective on patches, with the mean absolute error over the hole."""
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.discriminator_outputs import PatchLogits
-from training.losses.objectives.base import BaseObjective, DiscriminatorInput, Terms, register
+from training.losses.objectives.base import (
+    STRICT,
+    BaseObjective,
+    Discriminator,
+    DiscriminatorInput,
+    Terms,
+    register,
+)
 from training.losses.objectives.terms import hole_l1
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class LeastSquaresSettings:
     """Weights of the generator's terms.
 
@@ -33,7 +40,7 @@ class LeastSquares(BaseObjective):
         self.settings = settings
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `(D(x) - 1)² / 2` and `D(G)² / 2`."""
         says_real = discriminator(real.images, real.caption).scores
@@ -44,7 +51,7 @@ class LeastSquares(BaseObjective):
         }
 
     def generator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `(D(G) - 1)²` and the hole's absolute error, as weighted."""
         s = self.settings

@@ -1,47 +1,47 @@
-"""Per-sample terms that several objectives share."""
+"""Per-sample terms that several objectives use."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.discriminator_outputs import Logits
 from training.common import distributed
-from training.losses.objectives.base import DiscriminatorInput, Terms
+from training.losses.objectives.base import Discriminator, DiscriminatorInput, Terms
 
 
 def paired_terms(
-    discriminator: nn.Module,
+    discriminator: Discriminator,
     real: DiscriminatorInput,
     fake: DiscriminatorInput,
-    judged: Logits,
+    output: Logits,
     *,
     matching: float,
     l2: float,
 ) -> Terms:
-    """Return what holds a fill to its own real picture, as weighted, for the generator.
+    """Return the generator's weighted terms that compare each fill with its real image.
 
     Args:
-        discriminator: looked through for the real picture's features.
-        real: the pictures.
+        discriminator: gives the real images' features.
+        real: the images.
         fake: their composites.
-        judged: what the discriminator said of the composites.
-        matching: weight of feature matching; 0 leaves it out.
-        l2: weight of the mean squared error over the hole; 0 leaves it out.
+        output: the discriminator's for the composites.
+        matching: weight of feature matching; 0 for no such term.
+        l2: weight of the mean squared error over the hole; 0 for no such term.
     """
     terms: Terms = {}
     if matching:
         with torch.no_grad():
             target = discriminator(real.images, real.caption).features
-        terms["feature_matching"] = feature_matching(target, judged.features) * matching
+        terms["feature_matching"] = feature_matching(target, output.features) * matching
     if l2:
         terms["l2"] = hole_l2(real, fake) * l2
     return terms
 
 
 def feature_matching(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Tensor:
-    """Squared distance between discriminator features of each picture and its fill.
+    """Squared distance between discriminator features of each image and its composite.
 
     Salimans et al. 2016, "Improved Techniques for Training GANs", §3.1, in the paired form of
-    Larsen et al. 2016 (VAE/GAN, eq. 7): an inpainted picture has its own real one to match.
+    Larsen et al. 2016 (VAE/GAN, eq. 7).
 
     Args:
         real: levels of `(N, C, H, W)`; no gradient flows into them.
@@ -73,25 +73,24 @@ def hole_mean(error: Tensor, mask: Tensor) -> Tensor:
 
 
 def neighbour_captions(caption: Tensor) -> Tensor:
-    """Give every picture its neighbour's caption (Reed et al. 2016, Algorithm 1, ŝ).
+    """Return for each image the caption of its neighbour (Reed et al. 2016, Algorithm 1, ŝ).
 
     Args:
-        caption: `(N, caption_dim)`; batches are shuffled, so a neighbour is anybody. It may be
-            another rank's.
+        caption: `(N, caption_dim)`. Batches are shuffled, so the neighbour is random; it may be
+            on another rank.
     """
     return distributed.shard_rows(
         lambda _: distributed.all_rows(caption).roll(1, dims=0), len(caption)
     )
 
 
-def check_mismatch(mismatch: float, discriminator: nn.Module) -> None:
-    """Refuse to judge real pictures under wrong captions where captions are not read.
+def check_mismatch(mismatch: float, discriminator: Discriminator) -> None:
+    """Refuse a mismatch term for a discriminator that does not read captions.
 
     Raises:
         ValueError: the reason.
     """
     if mismatch and not hasattr(discriminator, "score_features"):
         raise ValueError(
-            "objective.settings.mismatch shows wrong captions, and this discriminator reads none: "
-            "set it to 0"
+            "objective.settings.mismatch needs a discriminator that reads captions: set it to 0"
         )

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import nn
 
 from training.losses.objectives.base import (
+    STRICT,
     BaseObjective,
+    Discriminator,
     DiscriminatorInput,
+    Generator,
     Metrics,
     Terms,
     register,
 )
 from training.losses.objectives.terms import check_mismatch, neighbour_captions, paired_terms
-
-STRICT = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -45,17 +45,17 @@ class Wasserstein(BaseObjective):
     """
 
     def __init__(self, settings: WassersteinSettings) -> None:
-        self.weights = settings
+        self.settings = settings
 
-    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def check(self, generator: Generator, discriminator: Discriminator) -> None:
         """Refuse wrong captions where the critic does not read captions."""
-        check_mismatch(self.weights.mismatch, discriminator)
+        check_mismatch(self.settings.mismatch, discriminator)
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `-f(x)` and `f(g(z))`, and the latter for wrong captions too (eq. 3)."""
-        mismatch = self.weights.mismatch
+        mismatch = self.settings.mismatch
         judged = discriminator(real.images, real.caption)
         made = discriminator(fake.images, fake.caption).score
         terms = {"real": -judged.score.float(), "fake": made.float() * (1 - mismatch)}
@@ -67,20 +67,20 @@ class Wasserstein(BaseObjective):
         return terms
 
     def generator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `-f(g(z))` (Theorem 3), feature matching and the hole's squared error."""
-        w = self.weights
+        w = self.settings
         judged = discriminator(fake.images, fake.caption)
         terms = {"adversarial": -judged.score.float() * w.adversarial} if w.adversarial else {}
         return terms | paired_terms(
             discriminator, real, fake, judged, matching=w.feature_matching, l2=w.l2
         )
 
-    def after_step(self, figures: Mapping[str, float]) -> Metrics:
+    def after_step(self, metrics: Mapping[str, float]) -> Metrics:
         """Log the estimate `E f(x) - E f(g(z))`: the distance, up to the Lipschitz constant."""
-        real = -figures["discriminator/real"]
-        return {"wasserstein": real - figures["discriminator/fake"] / (1 - self.weights.mismatch)}
+        real = -metrics["discriminator/real"]
+        return {"wasserstein": real - metrics["discriminator/fake"] / (1 - self.settings.mismatch)}
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -102,10 +102,11 @@ class WganClip(Wasserstein):
 
     def __init__(self, settings: WganClipSettings) -> None:
         super().__init__(settings)
+        self.clip = settings.clip
         self.weight_clip = settings.clip
 
     @torch.no_grad()
-    def after_discriminator_step(self, discriminator: nn.Module) -> None:
+    def after_discriminator_step(self, discriminator: Discriminator) -> None:
         """`w ← clip(w, -c, c)` (line 7)."""
         for parameter in discriminator.parameters():
-            parameter.clamp_(-self.weight_clip, self.weight_clip)
+            parameter.clamp_(-self.clip, self.clip)

@@ -6,8 +6,15 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from training.common import distributed
-from training.losses.objectives.base import DiscriminatorInput, Terms, register
-from training.losses.objectives.wgan import STRICT, Wasserstein, WassersteinSettings
+from training.losses.objectives.base import (
+    STRICT,
+    Discriminator,
+    DiscriminatorInput,
+    Generator,
+    Terms,
+    register,
+)
+from training.losses.objectives.wgan import Wasserstein, WassersteinSettings
 
 # Batch norms: with them a score depends on the whole batch, and so has no gradient of its own.
 BATCH_NORM = nn.modules.batchnorm._BatchNorm
@@ -33,9 +40,9 @@ class WganGp(Wasserstein):
 
     def __init__(self, settings: WganGpSettings) -> None:
         super().__init__(settings)
-        self.settings = settings
+        self.penalty = settings.penalty
 
-    def check(self, generator: nn.Module, discriminator: nn.Module) -> None:
+    def check(self, generator: Generator, discriminator: Discriminator) -> None:
         """Refuse batch norm in the critic (§4, "No critic batch normalization")."""
         super().check(generator, discriminator)
         if any(isinstance(module, BATCH_NORM) for module in discriminator.modules()):
@@ -45,16 +52,16 @@ class WganGp(Wasserstein):
             )
 
     def discriminator_terms(
-        self, discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+        self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the Wasserstein terms, and `λ(‖∇f(x̂)‖ - 1)²` (eq. 3)."""
         terms = super().discriminator_terms(discriminator, real, fake)
         penalty = gradient_penalty(discriminator, real, fake)
-        return terms | {"gradient_penalty": self.settings.penalty * penalty}
+        return terms | {"gradient_penalty": self.penalty * penalty}
 
 
 def gradient_penalty(
-    discriminator: nn.Module, real: DiscriminatorInput, fake: DiscriminatorInput
+    discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
 ) -> Tensor:
     """Penalise a gradient norm other than 1 at a random point between each real and made picture.
 
@@ -76,4 +83,5 @@ def gradient_penalty(
     score = discriminator(between, real.caption).score.float()
     # The sum's gradient is each picture's own: no score depends on another picture.
     (slope,) = torch.autograd.grad(score.sum(), between, create_graph=True)
-    return ((slope.float() * real.mask).flatten(1).norm(dim=1) - 1).square()
+    norm: Tensor = (slope.float() * real.mask).flatten(1).norm(dim=1)
+    return (norm - 1).square()

@@ -8,7 +8,7 @@ from models.frozen.efficientnet import FrozenWeightsError
 from models.geometry import hole_mask, paste
 from training.losses.frozen import hole_scorer
 from training.losses.frozen.hole_scorer import HoleView, load_hole_scorer, sample_hole_view
-from training.scorers.train import SCORER_KINDS
+from training.scorers.kinds import SCORER_KINDS
 
 
 def pictures(seed=0):
@@ -20,13 +20,13 @@ def test_surroundings_change_nothing_and_the_hole_does():
     inside, around, other = pictures(), pictures(1), pictures(2)
     composite = paste(around, hole_mask(2), inside[..., 16:48, 16:48])
     view = HoleView()
-    assert torch.equal(view.look(composite), view.look(inside))
-    assert not torch.equal(view.look(other), view.look(inside))
+    assert torch.equal(view.scorer_input(composite), view.scorer_input(inside))
+    assert not torch.equal(view.scorer_input(other), view.scorer_input(inside))
 
 
 def test_shipped_scorer_reads_what_it_was_trained_on():
     scorer = load_hole_scorer("cpu")
-    seen = SCORER_KINDS["hole"].see(pictures())
+    seen = SCORER_KINDS["hole"].extract(pictures())
     scores = scorer(seen, torch.nn.functional.normalize(torch.randn(2, CAPTION_DIM)))
     assert seen.shape == (2, 155, 4, 4)
     assert scores.shape == (2,)
@@ -49,6 +49,6 @@ def test_looks_stay_in_the_hole_and_differ():
 
 def test_a_fill_gets_a_gradient_through_it():
     images = pictures().requires_grad_(True)
-    HoleView(noise=0.05).look(images).square().mean().backward()
+    HoleView(noise=0.05).scorer_input(images).square().mean().backward()
     assert images.grad[..., 18:46, 18:46].abs().sum() > 0
     assert images.grad[..., :16].abs().sum() == 0
