@@ -6,11 +6,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from captionfill.output_files import write_atomically
 from models.frozen.scorers import Scorer
 from models.runtime.bundle import halve
 from training.common.errors import RunError
-from training.common.output_files import write_error
+from training.common.output_files import write_atomically, write_error
 from training.scorers.kinds import ScorerKind
 
 

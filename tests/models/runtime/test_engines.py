@@ -30,9 +30,6 @@ SMALL = {
     "began": {"size": 32},
     "began-blog": {},
     "unet": {**UNET, "guidance": 1.5, "upsample": "bilinear", "membrane": True},
-    "unet-no-skips": UNET,
-    "unet-transposed": UNET,
-    "unet-concat": UNET,
 }
 
 

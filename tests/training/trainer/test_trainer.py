@@ -120,7 +120,7 @@ def test_nonfinite_term_stops_run_before_the_step(prepared, pictures, tmp_path):
     trainer = build_trainer(run, [pictures], no_progress, no_progress)
     state = trainer.state
     with torch.no_grad():
-        state.discriminator.judge[0].bias.fill_(torch.nan)
+        state.discriminator.classifier[0].bias.fill_(torch.nan)
     before = {k: v.clone() for k, v in state.generator.named_parameters()}
     with pytest.raises(NonFiniteError, match="discriminator/real is nan at step 0"):
         trainer.train_step(0)
