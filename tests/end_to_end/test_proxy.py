@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import draw_picture
 from tests.helpers.waiting import eventually
-from tests.reliability.cluster import Cluster, free_port
+from tests.reliability.harness.cluster import Cluster, free_port
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 

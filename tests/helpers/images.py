@@ -25,9 +25,9 @@ def smooth_image(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def encode_image(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+def encode_image(image: Image.Image, format: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    image.save(buffer, format, **options)
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Thousands of requests of every kind, after which API and worker are no larger than before.
+"""Memory suite: after thousands of requests API and worker must be as small as before.
 
 `python -m tests.reliability.memory [--json FILE] [--requests N] [--fault leak-api|leak-worker]`.
 """
@@ -16,14 +16,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from tests.reliability import good
-from tests.reliability.abuse import Tally
-from tests.reliability.bad_forms import FORMS
-from tests.reliability.good import Visitor
-from tests.reliability.report import leave
-from tests.reliability.samples import samples
-from tests.reliability.subject import Gauge, subject
-from tests.reliability.wire import Client
+from tests.reliability.abuse.bad_requests import FORMS
+from tests.reliability.abuse.suite import RequestCounts
+from tests.reliability.harness import valid_requests
+from tests.reliability.harness.raw_http import RawClient
+from tests.reliability.harness.report import write_report
+from tests.reliability.harness.sample_images import sample_images as samples
+from tests.reliability.harness.service import ProcessMonitor, running_service
+from tests.reliability.harness.valid_requests import ValidClient
 
 # Bombs take a process to its peak whenever they come; the abuse suite has them.
 _BAD = [make for name, make in FORMS.items() if "bomb" not in name]
@@ -49,7 +49,7 @@ class Bounds:
 
 
 @dataclass
-class Course:
+class MemorySeries:
     """Resident memory over a run: MiB by requests sent."""
 
     requests: list[int] = field(default_factory=list)
@@ -92,12 +92,12 @@ class Course:
 class Load:
     """Good and bad requests, several at once; after every hundredth part all processes are read."""
 
-    def __init__(self, client: Client, gauges: dict[str, Gauge], seed: int) -> None:
+    def __init__(self, client: RawClient, gauges: dict[str, ProcessMonitor], seed: int) -> None:
         self._client, self._gauges, self._seed = client, gauges, seed
         self._pictures = samples()
         self._numbers = count()
-        self.tally = Tally()
-        self.courses = {name: Course() for name in gauges}
+        self.tally = RequestCounts()
+        self.courses = {name: MemorySeries() for name in gauges}
 
     async def run(self, requests: int, samples: int) -> None:
         """Go on until so many requests were answered, and take so many samples on the way."""
@@ -119,8 +119,8 @@ class Load:
                 request = make(rng, rng.choice(self._pictures)).send(self._client)
                 await self.tally.take(make.__name__, request)
             else:
-                way = good.choose(rng)
-                visitor = Visitor(self._client, self._pictures, rng)
+                way = valid_requests.choose(rng)
+                visitor = ValidClient(self._client, self._pictures, rng)
                 await self.tally.take(f"good {way.__name__}", way(visitor))
 
 
@@ -128,10 +128,10 @@ def measure(
     folder: Path, requests: int, bounds: Bounds, fault: str = "", samples: int = 100, seed: int = 1
 ) -> dict[str, Any]:
     """Run a service under load; the figures, and in ``broken`` what was not flat or not right."""
-    with subject(folder, fault, **KEEPING) as (cluster, key):
+    with running_service(folder, fault, **KEEPING) as (cluster, key):
         api, worker = cluster.processes
-        gauges = {"api": Gauge(api.pid), "worker": Gauge(worker.pid)}
-        client = Client(cluster.port, key)
+        gauges = {"api": ProcessMonitor(api.pid), "worker": ProcessMonitor(worker.pid)}
+        client = RawClient(cluster.port, key)
         load = Load(client, gauges, seed)
         asyncio.run(load.run(requests, samples))
     return {
@@ -140,24 +140,24 @@ def measure(
         "answers": dict(sorted(client.seen.items())),
         **{name: course.figures(bounds) for name, course in load.courses.items()},
         "by_kind": {kind: len(spans) for kind, spans in sorted(load.tally.seconds.items())},
-        "broken": [*load.tally.wrong, *not_flat(load.courses, bounds)],
+        "broken": [*load.tally.wrong, *growing(load.courses, bounds)],
     }
 
 
-def not_flat(courses: dict[str, Course], bounds: Bounds) -> Sequence[str]:
+def growing(courses: dict[str, MemorySeries], bounds: Bounds) -> Sequence[str]:
     return [f"{name} grows" for name, course in courses.items() if not course.is_flat(bounds)]
 
 
 def main(
     place: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     requests: int = 20_000,
-    fault: Annotated[str, typer.Option(help="of tests.reliability.faulty, as a control")] = "",
+    fault: Annotated[str, typer.Option(help="inject this fault, as a negative control")] = "",
     seed: int = 1,
 ) -> None:
     """Watch the memory of a service under load."""
     folder = Path(tempfile.mkdtemp(prefix="memory-"))
     figures = measure(folder, requests, Bounds(), fault, seed=seed)
-    leave("memory", figures, place)
+    write_report("memory", figures, place)
     raise typer.Exit(bool(figures["broken"]))
 
 

@@ -4,16 +4,16 @@ import asyncio
 
 import pytest
 
-from tests.reliability.abuse import abuse
-from tests.reliability.bad_forms import FORMS
-from tests.reliability.bad_wire import WIRE
-from tests.reliability.subject import subject
+from tests.reliability.abuse.bad_http import WIRE
+from tests.reliability.abuse.bad_requests import FORMS
+from tests.reliability.abuse.suite import abuse
+from tests.reliability.harness.service import running_service
 
 pytestmark = pytest.mark.slow
 
 
 def ill_treat(folder, requests, fault=""):
-    with subject(folder, fault) as (cluster, key):
+    with running_service(folder, fault) as (cluster, key):
         return asyncio.run(abuse(cluster, key, requests, seed=3))
 
 

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from tests.helpers.ports import free_port
-from tests.reliability.broken_api import LIES
-from tests.reliability.cluster import Cluster
-from tests.reliability.contract import examine, settings
+from tests.reliability.contract.defective_api import DEFECTS
+from tests.reliability.contract.suite import run_contract, settings
+from tests.reliability.harness.cluster import Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,9 @@ def service(tmp_path_factory):
         port = free_port()
         cluster.api()
         cluster.worker()
-        cluster._spawn("broken", ["-m", "tests.reliability.broken_api"], {"PORT": str(port)})
+        cluster._spawn(
+            "broken", ["-m", "tests.reliability.contract.defective_api"], {"PORT": str(port)}
+        )
         cluster.wait_until_ready()
         cluster.wait_until_ready(address=f"http://127.0.0.1:{port}")
         yield cluster.address, f"http://127.0.0.1:{port}", users
@@ -29,7 +31,7 @@ def service(tmp_path_factory):
 
 def test_every_operation_answers_as_the_document_says(service):
     good, _, users = service
-    findings = examine(good, users, examples=4, seed=1, phases=BRIEF)
+    findings = run_contract(good, users, examples=4, seed=1, phases=BRIEF)
     assert findings.failures == {} and findings.errors == []
     operations = {name.rpartition(" ")[0] for name in findings.answers}
     assert len(operations) == 18 and findings.cases > 40
@@ -61,9 +63,11 @@ def test_every_lie_of_a_broken_service_is_found(service):
     _, broken, users = service
     phases, told = (*BRIEF, "stateful"), set()
     for seed in range(1, 7):  # a lie about rare requests may want more of them
-        findings = examine(broken, users, examples=12, seed=seed, phases=phases, only=list(LIES))
+        findings = run_contract(
+            broken, users, examples=12, seed=seed, phases=phases, only=list(DEFECTS)
+        )
         told |= {tuple(name.split(": ")[:2]) for name in findings.failures}
         assert findings.broken(least=0)
-        if set(LIES.items()) <= told:
+        if set(DEFECTS.items()) <= told:
             break
-    assert set(LIES.items()) <= told
+    assert set(DEFECTS.items()) <= told

@@ -13,8 +13,8 @@ from service.queue.jobs import Job, State
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
 from tests.helpers.service.queueing import outcome, put, with_queue
 from tests.helpers.waiting import eventually
-from tests.reliability.cluster import PAINTER, Cluster
-from tests.reliability.load import PICTURE, is_right
+from tests.reliability.harness.cluster import STUB_WORKER, Cluster
+from tests.reliability.harness.load_generator import PICTURE, is_right
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(120)]
 
@@ -27,7 +27,7 @@ def cluster(tmp_path):
 
 def start_worker(cluster):
     """A worker that is this process's own child, so that its status can be asked for."""
-    command = [sys.executable, *PAINTER, "0.1"]
+    command = [sys.executable, *STUB_WORKER, "0.1"]
     process = subprocess.Popen(command, env=cluster.environment({}))
     cluster.processes.append(process)
     return process

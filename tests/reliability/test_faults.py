@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.reliability.faults import broken, parse, run
+from tests.reliability.faults.suite import broken_bounds, parse, run
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(200)]
 
@@ -43,13 +43,13 @@ def test_the_suite_sees_a_worker_that_leaks_leases():
 
 def test_suite_detects_a_result_stored_twice():
     good = {"asked": 1, "right": 1, "results": 1, "workers_killed": 1, "lost": 0, "wrong": 0}
-    assert broken("kills", good) == []
-    assert broken("kills", {**good, "stored_more_than_once": 1})
-    assert broken("kills", {**good, "workers_killed": 0})
+    assert broken_bounds("kills", good) == []
+    assert broken_bounds("kills", {**good, "stored_more_than_once": 1})
+    assert broken_bounds("kills", {**good, "workers_killed": 0})
 
 
 def test_a_fault_while_nothing_was_asked_proves_nothing():
     good = {"asked": 1, "right": 1, "results": 1, "api_killed": 1, "open_requests": [3]}
-    assert broken("api", good) == []
-    assert broken("api", {**good, "open_requests": [0]})
-    assert broken("api", {**good, "api_killed": 0, "open_requests": []})
+    assert broken_bounds("api", good) == []
+    assert broken_bounds("api", {**good, "open_requests": [0]})
+    assert broken_bounds("api", {**good, "api_killed": 0, "open_requests": []})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.reliability.memory import Bounds, Course, measure
+from tests.reliability.memory import Bounds, MemorySeries, measure
 
 # The API's heap grows for some 400 requests, on a busy core for more, which are most of so few:
 # what comes before the middle is left out.
@@ -26,14 +26,14 @@ def test_a_leak_in_either_process_is_seen(tmp_path, monkeypatch):
 
 
 def test_two_samples_at_one_request_count_are_harmless():
-    course = Course([10, 20, 20, 30, 40], [50.0, 50.0, 50.0, 50.0, 50.0])
+    course = MemorySeries([10, 20, 20, 30, 40], [50.0, 50.0, 50.0, 50.0, 50.0])
     assert course.slope(warm_up=0.3) == 0
 
 
 @pytest.mark.parametrize(("leak", "flat"), [(0, True), (0.3, True), (1.0, False)])
 def test_whole_run_bounds_tell_a_leak_from_noise(leak, flat):
     noise = np.random.default_rng(0).normal(0, 1, 100)
-    course = Course()
+    course = MemorySeries()
     for part in range(1, 101):
         sent = part * 200
         course.add(sent, 90 + min(part, 20) + leak * sent / 1000 + noise[part - 1])

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import draw_picture
 from tests.helpers.waiting import eventually
-from tests.reliability.cluster import Cluster
-from tests.reliability.subject import Gauge
+from tests.reliability.harness.cluster import Cluster
+from tests.reliability.harness.service import ProcessMonitor
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -84,7 +84,7 @@ def visit(cluster, number, content=None):
 
 
 def test_sixty_open_uploads_stay_within_the_budget(cluster, tmp_path):
-    gauge = Gauge(cluster.processes[0].pid)
+    gauge = ProcessMonitor(cluster.processes[0].pid)
     picture = draw_picture(tmp_path / "a.png", 1).read_bytes()
     assert visit(cluster, 2, picture) == 200
     before = gauge.mib()
@@ -112,7 +112,7 @@ def test_open_connections_of_one_caller_leave_others_served(cluster, tmp_path):
     """Forty event streams is a caller's most here; the next gets 429, and others are served."""
     picture = draw_picture(tmp_path / "a.png", 1).read_bytes()
     form = {"image": picture, "caption": (None, "a cat")}
-    for worker in cluster._hatched:
+    for worker in cluster._workers:
         worker.kill()
     headers = {"Prefer": "respond-async"}
     job = httpx.post(f"{cluster.address}/inpaint", files=form, headers=headers, timeout=30)

@@ -8,7 +8,7 @@ import uvicorn
 
 from service.api.server.server import server_config
 from tests.helpers.waiting import eventually
-from tests.reliability.wire import FORM, form
+from tests.reliability.harness.raw_http import FORM, multipart_form
 
 pytestmark = pytest.mark.server
 
@@ -36,7 +36,7 @@ def connect(settings):
 @pytest.fixture
 def asked(noise, encode):
     """A request to fill a picture, as bytes."""
-    body = form([("image", encode(noise())), ("caption", "a cat"), ("seed", "7")])
+    body = multipart_form([("image", encode(noise())), ("caption", "a cat"), ("seed", "7")])
     head = f"POST /inpaint HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

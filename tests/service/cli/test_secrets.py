@@ -21,7 +21,7 @@ from service.errors.redaction import redact, register_secrets
 from service.observability.logs import JsonFormatter
 from service.queue.redis_keys import CONNECTION
 from service.redis.errors import reason_of
-from tests.reliability.cluster import free_port
+from tests.reliability.harness.cluster import free_port
 from tests.service.redis.test_url import PASSWORDS
 
 COMMANDS = [

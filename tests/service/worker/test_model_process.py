@@ -11,7 +11,7 @@ from service.queue.task import InferenceResult, InferenceTask
 from service.worker.ipc import TaskError, pack_results, pack_tasks, unpack_results, unpack_tasks
 from service.worker.model_process import ModelCrashedError, ModelProcess
 from service.worker.predictor import Predictor
-from tests.reliability.painter_worker import StubModelProcess
+from tests.reliability.harness.stub_worker import StubModelProcess
 
 
 def task(seed, **options):

@@ -17,7 +17,7 @@ from service.worker.model_process import DeviceError, ModelCrashedError, ModelPr
 from tests.helpers.service.queueing import new, outcome, outcomes, put
 from tests.helpers.service.stub_model import HANGING_SEED, StubModel
 from tests.helpers.waiting import eventually
-from tests.reliability.painter_worker import StubModelProcess
+from tests.reliability.harness.stub_worker import StubModelProcess
 
 pytestmark = pytest.mark.server
 

@@ -9,15 +9,15 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from functools import cache
 from zlib import crc32
 
-import numpy as np
 from PIL import Image
 from schemathesis.transport.serialization import Binary
 
+from tests.helpers.archives import zip_bytes
+from tests.helpers.images import encode_image, smooth_image
 from tests.helpers.service.stub_model import CRASHING_SEED, FAILING_SEED
 
 PLAIN = (("PNG", "RGB", (64, 64)), ("JPEG", "RGB", (90, 72)), ("WEBP", "RGB", (80, 64)),
@@ -36,28 +36,28 @@ _REGION = re.compile(r"\s*[0-9]{1,6}\s*(,\s*[0-9]{1,6}\s*){3}")
 def picture(number: int) -> bytes:
     """One of a few pictures, of several formats, modes and sizes."""
     kind, mode, size = PLAIN[number % len(PLAIN)]
-    return _encode(_noise(size).convert(mode), kind)
+    return encode_image(smooth_image(*size).convert(mode), kind)
 
 
 @cache
 def holed(number: int) -> bytes:
     """One of a few pictures with a transparent square."""
     size = ((64, 64), (96, 80), (70, 120))[number % 3]
-    image = _noise(size).convert("RGBA")
+    image = smooth_image(*size).convert("RGBA")
     image.paste((0, 0, 0, 0), (20, 24, 36, 40))
-    return _encode(image, ("PNG", "WEBP")[number % 2])
+    return encode_image(image, ("PNG", "WEBP")[number % 2])
 
 
 @cache
 def archive(number: int) -> bytes:
     """One of a few zips; the last has a picture that is none."""
-    out, names = io.BytesIO(), ("dog.png", "cats/cat.jpg")
-    with zipfile.ZipFile(out, "w") as file:
-        for index, name in enumerate(names):
-            file.writestr(name, picture(index) if number % 3 < 2 else b"none")
-        rows = [{"file_name": name, "caption": CAPTION} for name in names]
-        file.writestr("metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    return out.getvalue()
+    names = ("dog.png", "cats/cat.jpg")
+    entries = {
+        name: picture(index) if number % 3 < 2 else b"none" for index, name in enumerate(names)
+    }
+    rows = [{"file_name": name, "caption": CAPTION} for name in names]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    return zip_bytes({**entries, "metadata.jsonl": lines})
 
 
 def size_of(image: bytes) -> tuple[int, int]:
@@ -188,14 +188,3 @@ def _wrap(value: object) -> object:
     if isinstance(value, list):
         return [_wrap(one) for one in value]
     return Binary(value) if isinstance(value, bytes) else value
-
-
-def _noise(size: tuple[int, int]) -> Image.Image:
-    coarse = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
-    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-
-
-def _encode(image: Image.Image, kind: str) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind)
-    return out.getvalue()

@@ -1,4 +1,4 @@
-"""What is fuzzed: each reader of the service that meets a client's bytes, as its routes call it."""
+"""Fuzzing targets: each parser of client bytes, called as the routes call it."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from captionfill.imaging.masks import read_mask
 from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.config.settings import Settings
 from service.queue.task import FILL_BYTES
-from tests.reliability.fuzzing.seeds import SIDE
+from tests.reliability.fuzz.seeds import SIDE
 
 MOST_PIXELS: int = Settings.model_fields["max_pixels"].default
 _LIMITS = ZipLimits(pictures=256, picture_bytes=10 * 2**20, total_bytes=256 * 2**20)

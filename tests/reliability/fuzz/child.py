@@ -1,6 +1,6 @@
-"""A process that has others try one input after another, and outlives them.
+"""Runner of one fuzzing target: tries inputs in forked processes and survives their crashes.
 
-`python -m tests.reliability.fuzzing.child TARGET SEED INPUTS STALL FOLDER` writes a JSON line an
+`python -m tests.reliability.fuzz.child TARGET SEED INPUTS STALL FOLDER` writes a JSON line an
 input to stdout. An input that broke something is kept in the folder, whoever died of it.
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from captionfill.errors import CaptionfillError
-from tests.reliability.fuzzing.mutations import MOST_BYTES, make
-from tests.reliability.fuzzing.seeds import SEEDS
-from tests.reliability.fuzzing.targets import TARGETS
+from tests.reliability.fuzz.mutations import MOST_BYTES, make_input
+from tests.reliability.fuzz.seeds import SEEDS
+from tests.reliability.fuzz.targets import TARGETS
 
 # CPU seconds of one input: other load on the machine is not the decoder's.
 MOST_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Held:
         return int.from_bytes(self._room[:8], "big"), self._room[16 : 16 + size]
 
 
-def attempt(target: str, data: bytes) -> dict[str, Any]:
+def run_input(target: str, data: bytes) -> dict[str, Any]:
     """Try an input; whatever is not the service's own error is a fault."""
     start, fault = time.process_time(), ""
     try:
@@ -76,25 +76,27 @@ class Trial:
             _, status = os.waitpid(process, 0)
             if status == 0:
                 return
-            start, deaths = self._bury(status) + 1, deaths + 1
+            start, deaths = self._record_crash(status) + 1, deaths + 1
 
     def _try(self, numbers: Sequence[int]) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends a process that hangs in C, too
         for index in numbers:
-            data, ways = make(self._seed, index, self._seeds)
+            data, ways = make_input(self._seed, index, self._seeds)
             self._held.put(index, data)
             signal.setitimer(signal.ITIMER_REAL, self._stall)
-            self._tell(index, data, {"ways": ways, **attempt(self._target, data)})
+            self._print_result(index, data, {"ways": ways, **run_input(self._target, data)})
 
-    def _bury(self, status: int) -> int:
+    def _record_crash(self, status: int) -> int:
         """Tell of a process that died, and of what."""
         index, data = self._held.get()
         code = os.waitstatus_to_exitcode(status)
         fault = "hang" if code == -signal.SIGALRM else f"exit {code}"
-        self._tell(index, data, {"ways": [], "outcome": "death", "fault": fault, "seconds": 0})
+        self._print_result(
+            index, data, {"ways": [], "outcome": "death", "fault": fault, "seconds": 0}
+        )
         return index
 
-    def _tell(self, index: int, data: bytes, told: dict[str, Any]) -> None:
+    def _print_result(self, index: int, data: bytes, told: dict[str, Any]) -> None:
         if told["fault"]:
             told["kept"] = f"{self._target}-{self._seed}-{index}.bin"
             (self._folder / told["kept"]).write_bytes(data)

@@ -1,4 +1,4 @@
-"""Mutated files against every reader of the service, in processes that may die of them.
+"""Fuzzing suite: feeds mutated files to every parser of the service, in child processes.
 
 `python -m tests.reliability.fuzz [--json FILE] [--pictures N] [--masks N] [--archives N]`.
 """
@@ -16,9 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tests.reliability.cluster import ROOT
-from tests.reliability.fuzzing.child import MOST_SECONDS
-from tests.reliability.report import leave
+from tests.reliability.fuzz.child import MOST_SECONDS
+from tests.reliability.harness.cluster import ROOT
+from tests.reliability.harness.report import write_report
 
 # Of a process that has tried everything: three copies of the largest picture that is taken.
 MOST_MIB = 640
@@ -52,7 +52,7 @@ class Campaign:
         with (
             (self.folder / "child.log").open("ab") as log,
             subprocess.Popen(
-                [sys.executable, "-m", "tests.reliability.fuzzing.child", *facts],
+                [sys.executable, "-m", "tests.reliability.fuzz.child", *facts],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
@@ -91,7 +91,7 @@ class Campaign:
             print(f"{self.target}: {self.tried:,} inputs", file=sys.stderr)
 
 
-def faults_of(campaigns: list[Campaign]) -> list[str]:
+def find_faults(campaigns: list[Campaign]) -> list[str]:
     """Every bound that was broken."""
     broken = [f"{c.target}: {finding}" for c in campaigns for finding in c.findings]
     broken += [
@@ -116,12 +116,8 @@ def main(
     folder = folder or Path(tempfile.mkdtemp(prefix="fuzz-"))
     sizes = {"picture": pictures, "mask": masks, "archive": archives}
     campaigns = [Campaign(target, folder, seed).run(count) for target, count in sizes.items()]
-    broken = faults_of(campaigns)
+    broken = find_faults(campaigns)
     bounds = {"cpu_seconds_an_input": MOST_SECONDS, "peak_mib": MOST_MIB}
     figures = {campaign.target: campaign.figures() for campaign in campaigns}
-    leave("fuzz", {"bounds": bounds, **figures, "broken": broken}, place)
+    write_report("fuzz", {"bounds": bounds, **figures, "broken": broken}, place)
     raise typer.Exit(bool(broken))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,6 +1,5 @@
-"""Whole files of every kind that is taken, and of kinds beside them: what mutations begin from."""
+"""Seed files: valid files of every accepted format, and of some others."""
 
-import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -9,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
+
+from tests.helpers.archives import zip_bytes
+from tests.helpers.images import encode_image
 
 SIDE = 72
 
@@ -19,14 +21,14 @@ def picture_files() -> list[bytes]:
     The content is a corner of a photograph, so that no decoder has it easy.
     """
     photo = _photo()
-    made = [encode(photo, **options) for options in (*_PNGS, *_JPEGS, *_WEBPS)]
-    made += [encode(_as(photo, mode), format="PNG") for mode in ("1", "L", "LA", "P", "RGBA")]
-    made += [encode(_as(photo, mode), format="JPEG") for mode in ("L", "CMYK")]
-    made += [encode(_as(photo, "RGBA"), format="WEBP", lossless=lossless) for lossless in (0, 1)]
-    made += [encode(photo, format=name) for name in ("GIF", "BMP", "TIFF")]
+    made = [encode_image(photo, **options) for options in (*_PNGS, *_JPEGS, *_WEBPS)]
+    made += [encode_image(_as(photo, mode), "PNG") for mode in ("1", "L", "LA", "P", "RGBA")]
+    made += [encode_image(_as(photo, mode), "JPEG") for mode in ("L", "CMYK")]
+    made += [encode_image(_as(photo, "RGBA"), "WEBP", lossless=lossless) for lossless in (0, 1)]
+    made += [encode_image(photo, name) for name in ("GIF", "BMP", "TIFF")]
     deep = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
-    clear = encode(_as(photo, "P"), format="PNG", transparency=3)
-    return [*made, encode(deep, format="PNG"), clear, *_taken()]
+    clear = encode_image(_as(photo, "P"), "PNG", transparency=3)
+    return [*made, encode_image(deep, "PNG"), clear, *_taken()]
 
 
 def mask_files() -> list[bytes]:
@@ -36,38 +38,27 @@ def mask_files() -> list[bytes]:
     soft = np.clip(np.indices((SIDE, SIDE))[0] * 6, 0, 255).astype(np.uint8)
     masks = [_with_alpha(cells, mode) for cells in (alpha, soft) for mode in ("RGBA", "LA")]
     formats = [(mask, kind) for mask in masks for kind in ("PNG", "WEBP")]
-    return [encode(mask, format=kind, **_exact(kind)) for mask, kind in formats]
+    return [encode_image(mask, kind, **_exact(kind)) for mask, kind in formats]
 
 
 def archive_files() -> list[bytes]:
     """Zips of pictures with captions: stored, deflated, with folders, comments, both files."""
-    photo = encode(_photo(), format="JPEG")
+    photo = encode_image(_photo(), "JPEG")
     rows = [{"file_name": f"{i}.jpg", "caption": f"a cat, number {i}"} for i in range(3)]
     lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
     table = b"file_name,caption\n" + b"".join(b"%d.jpg,a cat\n" % i for i in range(3))
     pictures = {f"{i}.jpg": photo for i in range(3)}
     return [
-        pack({**pictures, "metadata.jsonl": lines}, zipfile.ZIP_STORED),
-        pack({**pictures, "metadata.jsonl": lines}, zipfile.ZIP_DEFLATED, comment=b"PK\5\6" * 9),
-        pack({**pictures, "metadata.csv": table}, zipfile.ZIP_DEFLATED),
-        pack({f"a/{name}": data for name, data in {**pictures, "metadata.csv": table}.items()}),
-        pack({**pictures, "../metadata.jsonl": lines, "metadata.jsonl": lines}),
+        zip_bytes({**pictures, "metadata.jsonl": lines}, zipfile.ZIP_STORED),
+        zip_bytes(
+            {**pictures, "metadata.jsonl": lines}, zipfile.ZIP_DEFLATED, comment=b"PK\5\6" * 9
+        ),
+        zip_bytes({**pictures, "metadata.csv": table}, zipfile.ZIP_DEFLATED),
+        zip_bytes(
+            {f"a/{name}": data for name, data in {**pictures, "metadata.csv": table}.items()}
+        ),
+        zip_bytes({**pictures, "../metadata.jsonl": lines, "metadata.jsonl": lines}),
     ]
-
-
-def encode(image: Image.Image, **options) -> bytes:
-    out = io.BytesIO()
-    image.save(out, **options)
-    return out.getvalue()
-
-
-def pack(entries: dict[str, bytes], method: int = zipfile.ZIP_STORED, comment: bytes = b""):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        archive.comment = comment
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return out.getvalue()
 
 
 def _photo() -> Image.Image:

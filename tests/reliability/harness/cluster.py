@@ -1,4 +1,4 @@
-"""A whole service of processes to be ill-treated: Valkey, APIs and workers, on loopback alone."""
+"""A complete service to test: processes of Valkey, APIs and workers, on loopback only."""
 
 import os
 import signal
@@ -16,18 +16,18 @@ from service.queue.redis_keys import RedisKeys
 from service.supervisor.embedded_redis import EmbeddedRedis
 from tests.helpers.ports import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
-PAINTER = ["-m", "tests.reliability.painter_worker"]
+ROOT = Path(__file__).resolve().parents[3]
+STUB_WORKER = ["-m", "tests.reliability.harness.stub_worker"]
 
 
 @dataclass
-class Hatched:
-    """A worker process that a nursery has forked."""
+class ForkedWorker:
+    """A worker process that the fork server has started."""
 
     pid: int
 
     def poll(self) -> int | None:
-        """None while it lives."""
+        """Return None while the process is alive, else -9."""
         try:
             state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
@@ -46,12 +46,12 @@ class Hatched:
 
 @dataclass
 class Cluster:
-    """Processes with their settings; what is killed is started again by whoever kills it.
+    """Processes with their settings. A caller that kills a process starts the next one.
 
     Attributes:
-        folder: takes Valkey's data and all logs.
+        folder: Valkey's data and all logs.
         settings: CAPTIONFILL_ settings of every process, by their short names.
-        seconds: what the painters take for an image.
+        seconds: inference time of the stub model for one image.
         fsync: of Valkey's append-only file.
     """
 
@@ -60,8 +60,8 @@ class Cluster:
     seconds: float = 0.0
     fsync: str = "always"
     processes: list[subprocess.Popen] = field(default_factory=list)
-    _hatched: list[Hatched] = field(default_factory=list)
-    _nursery: subprocess.Popen | None = None
+    _workers: list[ForkedWorker] = field(default_factory=list)
+    _fork_server: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
         self.server = EmbeddedRedis(self.folder / "valkey", "512mb", self.fsync)
@@ -79,7 +79,7 @@ class Cluster:
         return redis.Redis.from_url(self.server.url, protocol=2)
 
     def depth(self) -> int:
-        """How many entries there are in all streams."""
+        """Return the number of entries in all streams."""
         client = self.redis()
         streams = client.scan_iter(f"{self.keys.prefix}jobs*", count=1000)
         return sum(client.xlen(stream) for stream in streams)
@@ -89,21 +89,21 @@ class Cluster:
         more = {"PORT": str(port or self.port), "HOST": "127.0.0.1"}
         return self._spawn("api", ["-m", "service.cli.main", "api"], more)
 
-    def worker(self, kind: str = "") -> Hatched:
-        """Start a worker process with the stub model, or of another kind; at once."""
-        if self._nursery is None:
-            command = [*PAINTER, str(self.seconds), "nursery"]
-            self._nursery = self._spawn("worker", command, pipes=True)
-        self._nursery.stdin.write(f"{kind}\n")
-        self._nursery.stdin.flush()
-        worker = Hatched(int(self._nursery.stdout.readline()))
-        self._hatched.append(worker)
+    def worker(self, kind: str = "") -> ForkedWorker:
+        """Fork a worker with the stub model, or of another kind; it is running at once."""
+        if self._fork_server is None:
+            command = [*STUB_WORKER, str(self.seconds), "fork-server"]
+            self._fork_server = self._spawn("worker", command, pipes=True)
+        self._fork_server.stdin.write(f"{kind}\n")
+        self._fork_server.stdin.flush()
+        worker = ForkedWorker(int(self._fork_server.stdout.readline()))
+        self._workers.append(worker)
         return worker
 
     def wait_until_ready(
         self, workers: int = 1, seconds: float = 60.0, address: str | None = None
     ) -> None:
-        """Wait until the API, or the one at an address, says that so many workers live."""
+        """Wait until the API (or the one at `address`) reports that many live workers."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with suppress(httpx.TransportError):
@@ -114,7 +114,7 @@ class Cluster:
         raise TimeoutError(f"not ready after {seconds:g} s; the logs are in {self.folder}")
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
-        """The whole environment of a process: ours, less what is set here, and the settings."""
+        """Return the environment of a process: this one's, with the settings of the cluster."""
         kept = {
             key: value
             for key, value in os.environ.items()
@@ -125,7 +125,7 @@ class Cluster:
         return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **set_here}
 
     def close(self) -> None:
-        for process in [*self._hatched, *self.processes]:
+        for process in [*self._workers, *self.processes]:
             if process.poll() is None:
                 process.kill()
             process.wait()

@@ -1,4 +1,4 @@
-"""What no client library would do: broken HTTP, dawdling, leaving, lying about lengths."""
+"""Broken HTTP: malformed headers, slow clients, early disconnects, wrong lengths."""
 
 import asyncio
 import io
@@ -8,16 +8,24 @@ import stat
 import zipfile
 from collections.abc import Awaitable, Callable
 
-from tests.reliability.good import CAPTION, expect
-from tests.reliability.samples import Sample, draw
-from tests.reliability.wire import FORM, Client, ClosedError, Line, Reply, WrongError, form
+from tests.reliability.harness.raw_http import (
+    FORM,
+    ConnectionClosedError,
+    RawClient,
+    RawConnection,
+    RawResponse,
+    WrongResponseError,
+    multipart_form,
+)
+from tests.reliability.harness.sample_images import SampleImage, draw_sample
+from tests.reliability.harness.valid_requests import CAPTION, require
 
 # Beyond the service's own patience: what is still open then was forgotten.
 _GRACE = 30.0
 CLOSED = 0
 
 
-async def garbage(client: Client, rng: random.Random, _: Sample) -> None:
+async def garbage(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """Bytes that are no HTTP, of another protocol, or of another version."""
     noise = rng.randbytes(rng.randint(1, 4000))
     sent = rng.choice([
@@ -30,7 +38,7 @@ async def garbage(client: Client, rng: random.Random, _: Sample) -> None:
     await _expect(client, sent, (400, 408, 431, CLOSED))
 
 
-async def broken_headers(client: Client, rng: random.Random, _: Sample) -> None:
+async def broken_headers(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """Headers with spaces, folds, control bytes, or two lengths: the stuff of request smuggling."""
     header = rng.choice([
         b"Content-Length : 5", b"Content-Length: 5\r\nContent-Length: 6", b"X: a\0b", b": x",
@@ -42,7 +50,7 @@ async def broken_headers(client: Client, rng: random.Random, _: Sample) -> None:
     await _expect(client, head, (400, 501))
 
 
-async def header_flood(client: Client, rng: random.Random, _: Sample) -> None:
+async def header_flood(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """More headers, or longer ones, than anybody needs."""
     lines = rng.choice([
         b"".join(b"X-%d: %d\r\n" % (i, i) for i in range(20_000)),
@@ -55,27 +63,27 @@ async def header_flood(client: Client, rng: random.Random, _: Sample) -> None:
     )
 
 
-async def slow_headers(client: Client, rng: random.Random, _: Sample) -> None:
+async def slow_headers(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """A byte now and then: the connection must end, with 408 or without."""
     line = await client.open()
     request = client.request("GET", "/healthz", headers={"X-Slow": "a" * 4000})
     reply = await _dribble(line, [request[i : i + 1] for i in range(400)], rng.uniform(0.1, 0.4))
-    expect(reply is None or reply.status == 408, f"408, not {reply and reply.status}")
+    require(reply is None or reply.status == 408, f"408, not {reply and reply.status}")
 
 
-async def slow_body(client: Client, rng: random.Random, good: Sample) -> None:
+async def slow_body(client: RawClient, rng: random.Random, good: SampleImage) -> None:
     """A body that never comes to its end."""
     line = await client.open()
-    body = form([("image", good.data), ("caption", CAPTION)])
+    body = multipart_form([("image", good.data), ("caption", CAPTION)])
     path = rng.choice(["/inpaint", "/v1/images/edits"])
     head = client.request("POST", path, headers={"Content-Type": FORM, **_length(len(body))})
     # An edit may be twice as large, and so take twice the time.
     pieces = [head, *(body[i : i + 2] for i in range(0, 400, 2))]
     reply = await _dribble(line, pieces, rng.uniform(0.1, 0.3))
-    expect(reply is not None and reply.status == 408, f"408, not {reply and reply.status}")
+    require(reply is not None and reply.status == 408, f"408, not {reply and reply.status}")
 
 
-async def slow_reader(client: Client, rng: random.Random, _: Sample) -> None:
+async def slow_reader(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """An answer of megabytes, of which little or nothing is taken on, until one side gives up."""
     line = await client.open(receive_buffer=4096)
     large = _large()
@@ -85,7 +93,7 @@ async def slow_reader(client: Client, rng: random.Random, _: Sample) -> None:
         ("n", "8"),
         ("seed", str(rng.getrandbits(31))),
     ]
-    body = form(fields)
+    body = multipart_form(fields)
     await line.send(client.request("POST", "/inpaint", body, {"Content-Type": FORM}))
     if rng.random() < 0.5:
         async with asyncio.timeout(client.seconds):
@@ -99,10 +107,12 @@ async def slow_reader(client: Client, rng: random.Random, _: Sample) -> None:
     line.close()
 
 
-async def early_leaver(client: Client, rng: random.Random, good: Sample) -> None:
+async def early_leaver(client: RawClient, rng: random.Random, good: SampleImage) -> None:
     """Gone in the middle of the headers, of the body, or before the answer."""
     line = await client.open()
-    body = form([("image", good.data), ("caption", CAPTION), ("seed", str(rng.getrandbits(31)))])
+    body = multipart_form(
+        [("image", good.data), ("caption", CAPTION), ("seed", str(rng.getrandbits(31)))]
+    )
     path = rng.choice(["/inpaint", "/v1/images/edits", "/batches"])
     whole = client.request("POST", path, body, {"Content-Type": FORM})
     await line.send(whole[: rng.choice((10, 60, 200, len(whole) // 2, len(whole) - 1, len(whole)))])
@@ -111,7 +121,7 @@ async def early_leaver(client: Client, rng: random.Random, good: Sample) -> None
     line.close()
 
 
-async def huge_length(client: Client, rng: random.Random, _: Sample) -> None:
+async def huge_length(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """A length that nobody will ever send."""
     length = rng.choice(["999999999999", "9" * 30, "9223372036854775808", "300000000"])
     head = client.request(
@@ -120,17 +130,17 @@ async def huge_length(client: Client, rng: random.Random, _: Sample) -> None:
     await _expect(client, head + b"--", (400, 413))
 
 
-async def wrong_length(client: Client, rng: random.Random, good: Sample) -> None:
+async def wrong_length(client: RawClient, rng: random.Random, good: SampleImage) -> None:
     """A length that is too small, so that a body's rest is no request; or too large."""
-    body = form([("image", good.data), ("caption", CAPTION)])
+    body = multipart_form([("image", good.data), ("caption", CAPTION)])
     wrong = len(body) + rng.choice([-len(body) // 2, -10, 10, 5000])
     head = client.request("POST", "/inpaint", headers={"Content-Type": FORM, **_length(wrong)})
     await _expect(client, head + body, (400, CLOSED), finish=wrong > len(body))
 
 
-async def chunk_lies(client: Client, rng: random.Random, good: Sample) -> None:
+async def chunk_lies(client: RawClient, rng: random.Random, good: SampleImage) -> None:
     """Chunks with wrong sizes, without end, or with a length besides."""
-    body = form([("image", good.data), ("caption", CAPTION)])
+    body = multipart_form([("image", good.data), ("caption", CAPTION)])
     headers = {"Content-Type": FORM, "Transfer-Encoding": "chunked"}
     sent, more = rng.choice([
         (b"zz\r\nhello\r\n0\r\n\r\n", {}), (b"-5\r\nhello\r\n0\r\n\r\n", {}),
@@ -147,7 +157,7 @@ async def chunk_lies(client: Client, rng: random.Random, good: Sample) -> None:
     await _expect(client, whole, (400, 413, CLOSED), finish=True)
 
 
-async def pipelined(client: Client, rng: random.Random, _: Sample) -> None:
+async def pipelined(client: RawClient, rng: random.Random, _: SampleImage) -> None:
     """Many requests in one piece, good and bad: answered in their order, each for itself."""
     asked = [
         rng.choice([("/healthz", 200), ("/none", 404), ("/jobs/none", 404)]) for _ in range(12)
@@ -157,27 +167,27 @@ async def pipelined(client: Client, rng: random.Random, _: Sample) -> None:
     async with asyncio.timeout(client.seconds):
         statuses = [(await line.reply()).status for _ in asked]
     line.close()
-    expect(statuses == [status for _, status in asked], f"answers in order, not {statuses}")
+    require(statuses == [status for _, status in asked], f"answers in order, not {statuses}")
 
 
-async def hostile_names(client: Client, rng: random.Random, good: Sample) -> None:
+async def hostile_names(client: RawClient, rng: random.Random, good: SampleImage) -> None:
     """A zip with names that lead elsewhere, links, and twins: the one good picture is taken."""
     names = [
         "../../evil.png", "/etc/evil.png", "C:\\evil.png", "a/../../evil.png", "..\\evil.png",
         "e\nvil.png", "\u202eevil.png", "x" * 300 + ".png", "link.png", "twin.png",
     ]  # fmt: skip
-    body = form(
+    body = multipart_form(
         [("archive", _archive(names, good.data)), ("captions", _captions([*names, "ok.png"]))]
     )
     reply = await client.ask("POST", "/batches", body, {"Content-Type": FORM})
-    expect(reply.status == 202, f"202, not {reply.status} {reply.slug}")
+    require(reply.status == 202, f"202, not {reply.status} {reply.slug}")
     states = {item["name"]: item["state"] for item in reply.json()["items"]}
-    expect(states.pop("ok.png") != "refused", "the good picture to be taken")
-    expect(set(states.values()) == {"refused"}, f"the others to be refused: {states}")
+    require(states.pop("ok.png") != "refused", "the good picture to be taken")
+    require(set(states.values()) == {"refused"}, f"the others to be refused: {states}")
 
 
 async def _expect(
-    client: Client, sent: bytes, statuses: tuple[int, ...], *, finish: bool = False
+    client: RawClient, sent: bytes, statuses: tuple[int, ...], *, finish: bool = False
 ) -> None:
     """Send bytes: the first answer has one of the statuses, and then the connection ends."""
     line = await client.open()
@@ -187,16 +197,16 @@ async def _expect(
     try:
         async with asyncio.timeout(_GRACE):
             reply = await line.reply()
-        expect(reply.status in statuses, f"{statuses}, not {reply.status} {reply.slug}")
-    except ClosedError:
-        expect(CLOSED in statuses, f"{statuses}, not a closed connection")
+        require(reply.status in statuses, f"{statuses}, not {reply.status} {reply.slug}")
+    except ConnectionClosedError:
+        require(CLOSED in statuses, f"{statuses}, not a closed connection")
     except TimeoutError as error:
-        raise WrongError("neither answer nor end") from error
+        raise WrongResponseError("neither answer nor end") from error
     finally:
         line.close()
 
 
-async def _dribble(line: Line, pieces: list[bytes], pause: float) -> Reply | None:
+async def _dribble(line: RawConnection, pieces: list[bytes], pause: float) -> RawResponse | None:
     """Send pieces with pauses until an answer comes; None where the connection just ends."""
     answer = asyncio.ensure_future(line.reply())
     try:
@@ -207,10 +217,10 @@ async def _dribble(line: Line, pieces: list[bytes], pause: float) -> Reply | Non
                 if answer.done():
                     break
             return await answer
-    except ClosedError:
+    except ConnectionClosedError:
         return None
     except TimeoutError as error:
-        raise WrongError("a client that dawdles was never given up") from error
+        raise WrongResponseError("a client that dawdles was never given up") from error
     finally:
         answer.cancel()
         line.close()
@@ -238,17 +248,17 @@ def _archive(names: list[str], data: bytes) -> bytes:
     return raw.replace(b"Twin.png", b"twin.png")
 
 
-_LARGE: list[Sample] = []
+_LARGE: list[SampleImage] = []
 
 
-def _large() -> Sample:
+def _large() -> SampleImage:
     """Noise, which no PNG makes small: eight candidates are several megabytes."""
     if not _LARGE:
-        _LARGE.append(draw("large", "RGB", (320, 240), 11, format="JPEG", quality=80))
+        _LARGE.append(draw_sample("large", "RGB", (320, 240), 11, format="JPEG", quality=80))
     return _LARGE[0]
 
 
-WIRE: dict[str, Callable[[Client, random.Random, Sample], Awaitable[None]]] = {
+WIRE: dict[str, Callable[[RawClient, random.Random, SampleImage], Awaitable[None]]] = {
     act.__name__: act
     for act in (
         garbage, broken_headers, header_flood, slow_headers, slow_body, slow_reader, early_leaver,

@@ -1,6 +1,6 @@
-"""A service with lies in it, which the contract suite must find: its negative control.
+"""An API with deliberate defects that the contract suite must find: its negative control.
 
-`python -m tests.reliability.broken_api`, settings from the environment.
+`python -m tests.reliability.contract.defective_api`, settings from the environment.
 """
 
 import json
@@ -13,8 +13,8 @@ from service.api.schemas.examples import EXAMPLES
 from service.api.server.server import server_config
 from service.config.settings import load_settings
 
-# What is wrong, by path: the check of schemathesis's, or of ours, that must say so.
-LIES = {
+# The defect of each path, by the check (schemathesis's or ours) that must find it.
+DEFECTS = {
     "GET /healthz": "status_code_conformance",
     "GET /v1/models": "response_schema_conformance",
     "GET /admin/reload": "ignored_auth",
@@ -28,8 +28,8 @@ LIES = {
 Answer = tuple[Message, bytes]
 
 
-class Liar:
-    """Answers in the place of an application, and gets something wrong each time."""
+class DefectiveApp:
+    """Wraps an application and puts one defect into each response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,15 +46,15 @@ class Liar:
 
         await self._app(scope, receive, keep)
         body = b"".join(message.get("body", b"") for message in messages[1:])
-        start, body = _bend(scope["path"], messages[0], body)
-        body = self._gossip(scope, start, body)
+        start, body = _corrupt(scope["path"], messages[0], body)
+        body = self._leak_batches(scope, start, body)
         names = [name for name in start["headers"] if name[0] != b"content-length"]
         start["headers"] = [*names, (b"content-length", str(len(body)).encode())]
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
-    def _gossip(self, scope: Scope, start: Message, body: bytes) -> bytes:
-        """Tell everybody with a key of a batch that its owner has once asked about."""
+    def _leak_batches(self, scope: Scope, start: Message, body: bytes) -> bytes:
+        """Return a batch to every key once its owner has asked for it."""
         path = scope["path"]
         if scope["method"] != "GET" or not re.fullmatch("/batches/[0-9a-f]{32}", path):
             return body
@@ -65,7 +65,7 @@ class Liar:
         return self._batches.get(path, body) if start["status"] == 200 else body
 
 
-def _bend(path: str, start: Message, body: bytes) -> Answer:
+def _corrupt(path: str, start: Message, body: bytes) -> Answer:
     good = start["status"] == 200
     if path == "/healthz" and good:
         start["status"] = 201
@@ -93,7 +93,7 @@ def _bend(path: str, start: Message, body: bytes) -> Answer:
 
 
 def _put_json(start: Message, status: int, shape: str) -> bytes:
-    """Make an answer look like a good one."""
+    """Replace a response by a valid example."""
     _drop(start, b"content-type")
     start["status"] = status
     start["headers"].append((b"content-type", b"application/json"))
@@ -106,5 +106,5 @@ def _drop(start: Message, name: bytes) -> None:
 
 if __name__ == "__main__":
     config = server_config(load_settings())
-    config.app = Liar(config.app)
+    config.app = DefectiveApp(config.app)
     uvicorn.Server(config).run()

@@ -1,10 +1,10 @@
-"""What a run of the contract suite has seen, and whether it passed."""
+"""Findings of a run of the contract suite, and whether it passed."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reliability.contract_checks import OURS
+from tests.reliability.contract.checks import OURS
 
 CHECKS = {
     "not_a_server_error", "status_code_conformance", "content_type_conformance",

@@ -1,4 +1,4 @@
-"""Whether the running service is as its OpenAPI document says: schemathesis, with every check.
+"""Contract suite: schemathesis compares the running service with its OpenAPI document.
 
 `python -m tests.reliability.contract [--json FILE] [--examples N] [--least CASES] [--seed N]`
 """
@@ -16,10 +16,10 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 
 from service.auth.api_keys import ApiKeyFile
-from tests.reliability import contract_checks, contract_inputs
-from tests.reliability.cluster import Cluster
-from tests.reliability.contract_findings import Findings
-from tests.reliability.report import leave
+from tests.reliability.contract import checks, inputs
+from tests.reliability.contract.findings import Findings
+from tests.reliability.harness.cluster import Cluster
+from tests.reliability.harness.report import write_report
 
 CALLERS = ["owner", "stranger"]
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
@@ -43,7 +43,7 @@ def settings(folder: Path) -> tuple[dict[str, str], Path]:
     return chosen, users
 
 
-def examine(
+def run_contract(
     address: str,
     users: Path,
     examples: int,
@@ -65,7 +65,7 @@ def examine(
         f"{address}/openapi.json", config=_config(users, examples, seed, phases)
     )
     schemathesis.hook("before_call")(_before_call)
-    contract_checks.register()
+    checks.register()
     chosen = schema.include(name=list(only)) if only else schema
     findings = Findings()
     for event in from_schema(chosen).execute():
@@ -84,13 +84,11 @@ def _before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     positive = case.meta is None or case.meta.generation.mode.is_positive
     body = getattr(case.body, "body", case.body)
     if isinstance(body, dict):
-        case.body = contract_inputs.fit(case.operation.path, body, positive=positive)
+        case.body = inputs.fit(case.operation.path, body, positive=positive)
     if case.path_parameters:
-        case.path_parameters.update(
-            contract_inputs.fit_path(case.path_parameters, positive=positive)
-        )
+        case.path_parameters.update(inputs.fit_path(case.path_parameters, positive=positive))
     if case.headers:
-        fitted = contract_inputs.fit_headers(case.headers, case.body, positive=positive)
+        fitted = inputs.fit_headers(case.headers, case.body, positive=positive)
         case.headers.update(fitted)
     # What was positive or negative is so still; looked at anew, a picture fits no JSON Schema.
     case._record_starting_state()
@@ -134,15 +132,11 @@ def main() -> int:
             cluster.api()
             cluster.worker()
             cluster.wait_until_ready()
-            findings = examine(
+            findings = run_contract(
                 cluster.address, users, options.examples, options.seed, only=options.only
             )
     broken = findings.broken(options.least)
-    leave("contract", {**findings.figures(), "broken": broken}, options.json)
+    write_report("contract", {**findings.figures(), "broken": broken}, options.json)
     for line in broken:
         print(line, file=sys.stderr)
     return 1 if broken else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

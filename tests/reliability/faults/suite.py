@@ -1,8 +1,8 @@
-"""The suite of faults: what breaks, and that nothing is lost by it.
+"""Fault-injection suite: kills processes under load and checks that no job is lost.
 
 `python -m tests.reliability.faults [--json FILE] [--only CASE …] [--jobs N] [--lossy]`: prints its
-figures; status 1 where a bound is broken. ``--lossy`` is the negative control: its workers lose
-jobs on purpose, and the suite must see it; with ``--leaky`` they keep leases that nobody works on.
+figures; exits with 1 if a bound is broken. `--lossy` is the negative control: the workers lose
+jobs on purpose, and the suite must fail. With `--leaky` they keep leases that nobody works on.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.reliability import fault_cases as cases
-from tests.reliability.report import leave
+from tests.reliability.faults import cases
+from tests.reliability.harness.report import write_report
 
 Figures = dict[str, Any]
 
@@ -34,8 +34,8 @@ def _plan(options: argparse.Namespace) -> dict[str, Callable[[Path], Figures]]:
     }
 
 
-def broken(case: str, figures: Figures) -> list[str]:
-    """Which bounds a case's figures break."""
+def broken_bounds(case: str, figures: Figures) -> list[str]:
+    """Return the bounds that the figures of a case break."""
     found = [
         f"{name} is {figures[name]}"
         for name in ("lost", "wrong", "stored_more_than_once", "left_in_the_stream")
@@ -79,7 +79,7 @@ def broken(case: str, figures: Figures) -> list[str]:
 
 
 def run(options: argparse.Namespace) -> tuple[dict[str, Figures], list[str]]:
-    """Run the chosen cases one after the other."""
+    """Run the chosen cases in order; return their figures and the broken bounds."""
     figures: dict[str, Figures] = {}
     faults: list[str] = []
     for name, case in _plan(options).items():
@@ -88,12 +88,12 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Figures], list[str]]:
         print(f"{name} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="faults") as folder:
             figures[name] = case(Path(folder))
-        faults += [f"{name}: {fault}" for fault in broken(name, figures[name])]
+        faults += [f"{name}: {fault}" for fault in broken_bounds(name, figures[name])]
     return figures, faults
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """The suite's options; the defaults are the whole of it."""
+    """Parse the options; the defaults run the full suite."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
@@ -112,9 +112,5 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     options = parse()
     figures, faults = run(options)
-    leave("faults", {**figures, "broken": faults}, options.json)
+    write_report("faults", {**figures, "broken": faults}, options.json)
     return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Thousands of requests, a third of them bad, against a service that must mind none of them.
+"""Abuse suite: sends thousands of requests, a third of them invalid, and checks every response.
 
 `python -m tests.reliability.abuse [--json FILE] [--requests N]`.
 """
@@ -17,14 +17,14 @@ from typing import Annotated, Any
 
 import typer
 
-from tests.reliability import good
-from tests.reliability.bad_forms import FORMS, prepare
-from tests.reliability.bad_wire import SLOW, WIRE
-from tests.reliability.good import CAPTION, Visitor
-from tests.reliability.report import leave
-from tests.reliability.samples import Sample, samples
-from tests.reliability.subject import Gauge, Subject, subject
-from tests.reliability.wire import Client, ClosedError, WrongError
+from tests.reliability.abuse.bad_http import SLOW, WIRE
+from tests.reliability.abuse.bad_requests import FORMS, prepare
+from tests.reliability.harness import valid_requests
+from tests.reliability.harness.raw_http import ConnectionClosedError, RawClient, WrongResponseError
+from tests.reliability.harness.report import write_report
+from tests.reliability.harness.sample_images import SampleImage, sample_images
+from tests.reliability.harness.service import ProcessMonitor, ServiceUnderTest, running_service
+from tests.reliability.harness.valid_requests import CAPTION, ValidClient
 
 # Resident memory of the API at its worst: two pictures of the largest size are decoded at once.
 MOST_MIB = 700
@@ -37,7 +37,7 @@ _SHOWN = 20
 
 
 @dataclass
-class Tally:
+class RequestCounts:
     """What came of each kind of request."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -48,7 +48,7 @@ class Tally:
         start = time.monotonic()
         try:
             await act
-        except (WrongError, ClosedError, OSError, TimeoutError) as error:
+        except (WrongResponseError, ConnectionClosedError, OSError, TimeoutError) as error:
             self.wrong.append(f"{kind}: {type(error).__name__}: {error}"[:300])
             print(self.wrong[-1], file=sys.stderr)
         self.seconds[kind].append(time.monotonic() - start)
@@ -70,11 +70,11 @@ class Tally:
 class Abuse:
     """Sends everything, in an order that a seed decides."""
 
-    def __init__(self, client: Client, seed: int) -> None:
+    def __init__(self, client: RawClient, seed: int) -> None:
         self._client, self._seed = client, seed
-        self._pictures = samples()
+        self._pictures = sample_images()
         prepare()
-        self.tally = Tally()
+        self.tally = RequestCounts()
 
     async def run(self, requests: int) -> None:
         """Send so many requests; those that dawdle go on beside the others."""
@@ -108,17 +108,17 @@ class Abuse:
         if number % 1000 == 0:
             print(f"{number:,} requests", file=sys.stderr)
         if kind == "good":
-            way = good.choose(rng)
+            way = valid_requests.choose(rng)
             await self.tally.take(f"good {way.__name__}", way(self._visitor(rng)))
         elif kind in WIRE:
             await self.tally.take(kind, WIRE[kind](self._client, rng, self._picture(rng)))
         else:
             await self.tally.take(kind, FORMS[kind](rng, self._picture(rng)).send(self._client))
 
-    def _visitor(self, rng: random.Random) -> Visitor:
-        return Visitor(self._client, self._pictures, rng)
+    def _visitor(self, rng: random.Random) -> ValidClient:
+        return ValidClient(self._client, self._pictures, rng)
 
-    def _picture(self, rng: random.Random) -> Sample:
+    def _picture(self, rng: random.Random) -> SampleImage:
         return rng.choice(self._pictures)
 
 
@@ -133,20 +133,20 @@ def plan(requests: int, seed: int) -> Iterator[tuple[int, str]]:
     return enumerate(kinds, 1)
 
 
-async def healthz(client: Client, spans: list[float]) -> None:
+async def healthz(client: RawClient, spans: list[float]) -> None:
     """Ask again and again whether the process lives, on a connection of one's own each time."""
     while True:
         start = time.monotonic()
-        with suppress(WrongError):
+        with suppress(WrongResponseError):
             await client.ask("GET", "/healthz")
         spans.append(time.monotonic() - start)
         await asyncio.sleep(0.25)
 
 
-async def abuse(cluster: Subject, key: str, requests: int, seed: int) -> dict[str, Any]:
-    """Send everything to a service; the figures, and in ``broken`` every bound that was."""
-    client, prober = Client(cluster.port, key), Client(cluster.port, key)
-    gauge, suite = Gauge(cluster.processes[0].pid), Abuse(client, seed)
+async def abuse(cluster: ServiceUnderTest, key: str, requests: int, seed: int) -> dict[str, Any]:
+    """Send everything to a service; the figures, and in ``broken_bounds`` every bound that was."""
+    client, prober = RawClient(cluster.port, key), RawClient(cluster.port, key)
+    gauge, suite = ProcessMonitor(cluster.processes[0].pid), Abuse(client, seed)
     await suite.next_request()
     before, beats = gauge.mib(), []
     probing = asyncio.create_task(healthz(prober, beats))
@@ -174,11 +174,11 @@ async def abuse(cluster: Subject, key: str, requests: int, seed: int) -> dict[st
         "connections_left": left,
         "by_kind": suite.tally.figures(),
     }  # fmt: skip
-    return {**figures, "broken": broken(figures, suite.tally, client.seen, cluster)}
+    return {**figures, "broken": broken_bounds(figures, suite.tally, client.seen, cluster)}
 
 
-def broken(
-    figures: dict[str, Any], tally: Tally, seen: Counter[str], cluster: Subject
+def broken_bounds(
+    figures: dict[str, Any], tally: RequestCounts, seen: Counter[str], cluster: ServiceUnderTest
 ) -> list[str]:
     """Every bound that was broken, in words."""
     log = cluster.logs()
@@ -199,16 +199,12 @@ def main(
     place: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
     requests: int = 10_000,
     seed: int = 1,
-    fault: Annotated[str, typer.Option(help="of tests.reliability.faulty, as a control")] = "",
+    fault: Annotated[str, typer.Option(help="inject this fault, as a negative control")] = "",
 ) -> None:
     """Abuse a service."""
     folder = Path(tempfile.mkdtemp(prefix="abuse-"))
-    with subject(folder, fault) as (cluster, key):
+    with running_service(folder, fault) as (cluster, key):
         figures = asyncio.run(abuse(cluster, key, requests, seed))
     bounds = {"api_mib": MOST_MIB, "good_seconds": MOST_SECONDS, "next_seconds": NEXT_SECONDS}
-    leave("abuse", {"bounds": bounds, **figures}, place)
+    write_report("abuse", {"bounds": bounds, **figures}, place)
     raise typer.Exit(bool(figures["broken"]))
-
-
-if __name__ == "__main__":
-    typer.run(main)

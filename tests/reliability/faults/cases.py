@@ -24,8 +24,14 @@ from service.supervisor.managed_process import ManagedProcess
 from service.supervisor.spawn import spawn
 from tests.helpers.service.queueing import wait_for, with_queue
 from tests.helpers.service.stub_model import CRASHING_SEED, solid_fills
-from tests.reliability.cluster import PAINTER, Cluster, Hatched
-from tests.reliability.load import FIRST_SEED, PICTURE, in_background, is_right, storm
+from tests.reliability.harness.cluster import STUB_WORKER, Cluster, ForkedWorker
+from tests.reliability.harness.load_generator import (
+    FIRST_SEED,
+    PICTURE,
+    in_background,
+    is_right,
+    run_load,
+)
 
 LEASE_SECONDS = 1.0
 SETTINGS = {
@@ -71,7 +77,9 @@ def kills(folder: Path, jobs: int, seconds: float, every: float, kind: str = "")
 
         async def run():
             async with in_background(kill, every, answered):
-                return await storm(cluster.address, _seeds(jobs), told=_progress(jobs, answered))
+                return await run_load(
+                    cluster.address, _seeds(jobs), on_answer=_progress(jobs, answered)
+                )
 
         start = time.monotonic()
         tally = asyncio.run(run())
@@ -110,7 +118,7 @@ def blips(folder: Path, jobs: int, every: float, kind: str = "") -> dict[str, An
         async def run():
             seeds = _seeds_until(jobs, lambda: len(done) >= 6)
             async with in_background(blip, every, answered):
-                return await storm(cluster.address, seeds, told=_progress(jobs, answered))
+                return await run_load(cluster.address, seeds, on_answer=_progress(jobs, answered))
 
         tally = asyncio.run(run())
         return {
@@ -137,7 +145,7 @@ def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
         }
 
 
-def _one_reclaim(cluster: Cluster, workers: dict[int, Hatched], seed: int) -> float:
+def _one_reclaim(cluster: Cluster, workers: dict[int, ForkedWorker], seed: int) -> float:
     job = Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
     settings = Settings(redis_url=cluster.server.url)
     client = cluster.redis()
@@ -180,7 +188,7 @@ def api(folder: Path, jobs: int, every: float, deaths: int) -> dict[str, Any]:
         async def run():
             seeds = _seeds_until(jobs, lambda: len(open_requests) == deaths)
             async with in_background(kill, every, answered):
-                return await storm(cluster.address, seeds, told=_progress(jobs, answered))
+                return await run_load(cluster.address, seeds, on_answer=_progress(jobs, answered))
 
         tally = asyncio.run(run())
         return {
@@ -232,8 +240,8 @@ async def _roll(
     generations = [{child.process.pid for child in children}]
     seeds = _seeds_until(jobs, lambda: len(generations) > rolls)
     asking = asyncio.ensure_future(
-        storm(cluster.address, seeds, at_once=16, retry=False, fresh_connections=True,
-              told=_progress(jobs))
+        run_load(cluster.address, seeds, at_once=16, retry=False, fresh_connections=True,
+              on_answer=_progress(jobs))
     )  # fmt: skip
     children[0].replace()
     children[1].replace()
@@ -270,7 +278,7 @@ def _children(cluster: Cluster, listener: socket.socket) -> list[ManagedProcess]
 
     port = {"PORT": str(cluster.port), "LISTEN_FD": str(listener.fileno())}
     api_start = starter("api", ["-m", "service.cli.main", "api"], [listener.fileno()], port)
-    worker_start = starter("worker", [*PAINTER, str(cluster.seconds)], [], {})
+    worker_start = starter("worker", [*STUB_WORKER, str(cluster.seconds)], [], {})
     return [
         ManagedProcess("api", api_start, cluster.folder / "api.log", 70),
         ManagedProcess("worker", worker_start, cluster.folder / "worker.log", 70),

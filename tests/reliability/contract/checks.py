@@ -1,4 +1,4 @@
-"""What is checked of every answer besides what schemathesis checks."""
+"""Checks of every response, beside those of schemathesis."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from schemathesis.generation.meta import REQUEST_SHAPE_PROBES, coverage_scenario
 from schemathesis.transport.serialization import Binary
 
 from service.errors.catalogue import MEDIA_TYPE
-from tests.reliability.contract_inputs import size_of
+from tests.reliability.contract.inputs import size_of
 
 OURS = ("problem_is_documented", "pictures_are_whole", "answer_is_sealed")
 

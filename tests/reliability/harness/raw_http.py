@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, for requests that no client library would send."""
+"""HTTP/1.1 client over raw sockets, for requests that no client library would send."""
 
 import asyncio
 import json
@@ -13,21 +13,21 @@ from urllib.parse import quote
 
 BOUNDARY = "a-boundary-of-the-suite"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
-# What a connection that said nothing for so long might be closed after: it is not used again.
+# An idle connection is not used again after this: the server may have closed it.
 _MAX_AGE_SECONDS = 1.0
 
 
-class ClosedError(Exception):
-    """The connection ended before the end of an answer."""
+class ConnectionClosedError(Exception):
+    """The connection was closed before the end of a response."""
 
 
-class WrongError(Exception):
-    """The service did what it must not do."""
+class WrongResponseError(Exception):
+    """The service gave a response that it must not give."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer; header names are in lower case."""
+class RawResponse:
+    """A response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,14 +38,14 @@ class Reply:
 
     @property
     def slug(self) -> str:
-        """Which problem it tells of; empty where it is none."""
+        """The name of the problem type; empty if the response is no problem document."""
         if self.headers.get("content-type") != "application/problem+json":
             return ""
         return self.json()["type"].removeprefix("/problems/")
 
 
-class Line:
-    """One connection to send bytes over, and to read answers from."""
+class RawConnection:
+    """One connection: sends bytes and reads responses."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Counter[str]
@@ -54,8 +54,8 @@ class Line:
         self.used = time.monotonic()
 
     @classmethod
-    async def open(cls, port: int, seen: Counter[str], receive_buffer: int = 0) -> "Line":
-        """Connect; with a small receive buffer, a client is slow to take its answer on."""
+    async def open(cls, port: int, seen: Counter[str], receive_buffer: int = 0) -> "RawConnection":
+        """Connect; a small receive buffer makes a slow reader."""
         plug = socket.socket()
         if receive_buffer:
             plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -72,12 +72,12 @@ class Line:
         except ConnectionError:
             pass
 
-    async def reply(self, *, bodiless: bool = False) -> Reply:
+    async def reply(self, *, bodiless: bool = False) -> RawResponse:
         """Read one answer. Each is counted by status and problem."""
         try:
             reply = await self._read(bodiless)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise ClosedError from error
+            raise ConnectionClosedError from error
         self._seen[f"{reply.status} {reply.slug}".strip()] += 1
         self.used = time.monotonic()
         return reply
@@ -100,18 +100,18 @@ class Line:
     def is_fresh(self) -> bool:
         return time.monotonic() - self.used < _MAX_AGE_SECONDS
 
-    async def _read(self, bodiless: bool) -> Reply:
+    async def _read(self, bodiless: bool) -> RawResponse:
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
         version, status, *_ = first.split(" ")
         if version != "HTTP/1.1":
-            raise WrongError(f"the answer begins with {first[:60]!r}")
+            raise WrongResponseError(f"the answer begins with {first[:60]!r}")
         pairs = (line.split(":", 1) for line in lines)
         headers = {name.lower(): value.strip() for name, value in pairs}
         if status.startswith("1"):
             return await self._read(bodiless)
         empty = bodiless or status in ("204", "304")
-        return Reply(int(status), headers, b"" if empty else await self._body(headers))
+        return RawResponse(int(status), headers, b"" if empty else await self._body(headers))
 
     async def _body(self, headers: Mapping[str, str]) -> bytes:
         if "content-length" in headers:
@@ -126,7 +126,7 @@ class Line:
         return b"".join(parts)
 
 
-class Client:
+class RawClient:
     """Sends whole requests over connections that are kept, as good clients do.
 
     Nothing is ever sent twice: a request without an answer is a fault of the service.
@@ -135,14 +135,14 @@ class Client:
     def __init__(self, port: int, key: str, seconds: float = 60.0) -> None:
         self.port, self.key, self.seconds = port, key, seconds
         self.seen: Counter[str] = Counter()
-        self._idle: list[Line] = []
+        self._idle: list[RawConnection] = []
 
-    async def open(self, receive_buffer: int = 0) -> Line:
-        return await Line.open(self.port, self.seen, receive_buffer)
+    async def open(self, receive_buffer: int = 0) -> RawConnection:
+        return await RawConnection.open(self.port, self.seen, receive_buffer)
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> RawResponse:
         """Send a request, and read its answer.
 
         Raises:
@@ -155,12 +155,12 @@ class Client:
                 reply = await line.reply(bodiless=method == "HEAD")
         except BaseException as error:
             line.close()
-            if not isinstance(error, ClosedError | TimeoutError):
+            if not isinstance(error, ConnectionClosedError | TimeoutError):
                 raise
-            raise WrongError(f"{method} {path[:40]}: {type(error).__name__}") from error
+            raise WrongResponseError(f"{method} {path[:40]}: {type(error).__name__}") from error
         self._keep(line, reply)
         if reply.status >= 500:
-            raise WrongError(f"{method} {path[:40]}: {reply.status} {reply.slug}")
+            raise WrongResponseError(f"{method} {path[:40]}: {reply.status} {reply.slug}")
         return reply
 
     def request(
@@ -177,7 +177,7 @@ class Client:
             line.close()
         self._idle.clear()
 
-    async def _line(self) -> Line:
+    async def _line(self) -> RawConnection:
         while self._idle:
             line = self._idle.pop()
             if line.is_fresh:
@@ -185,14 +185,14 @@ class Client:
             line.close()
         return await self.open()
 
-    def _keep(self, line: Line, reply: Reply) -> None:
+    def _keep(self, line: RawConnection, reply: RawResponse) -> None:
         if reply.headers.get("connection") == "close":
             line.close()
         else:
             self._idle.append(line)
 
 
-def form(fields: Iterable[tuple[str, bytes | str]], filename: str = "a.png") -> bytes:
+def multipart_form(fields: Iterable[tuple[str, bytes | str]], filename: str = "a.png") -> bytes:
     """A multipart form with FORM for its type; bytes are sent as files."""
     out = bytearray()
     for name, value in fields:

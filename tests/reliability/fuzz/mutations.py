@@ -1,4 +1,4 @@
-"""Ways to break a file: blindly, and by the pieces that its format is made of."""
+"""Mutations of files: of random bytes, and of the chunks of their format."""
 
 import random
 import struct
@@ -156,7 +156,7 @@ MUTATIONS: dict[str, Mutation] = {
 }  # fmt: skip
 
 
-def make(seed: int, index: int, seeds: Sequence[bytes]) -> tuple[bytes, list[str]]:
+def make_input(seed: int, index: int, seeds: Sequence[bytes]) -> tuple[bytes, list[str]]:
     """The input of a number: always the same."""
     rng = random.Random(f"{seed}:{index}")
     return mutate(rng.choice(seeds), rng.choice(seeds), rng)

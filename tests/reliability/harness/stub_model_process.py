@@ -1,4 +1,4 @@
-"""The stub model in a model process: what kills it, kills it alone."""
+"""Model process with the stub model: a crash ends this process only, not the worker."""
 
 import sys
 

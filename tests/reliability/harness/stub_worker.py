@@ -1,11 +1,12 @@
-"""Worker processes with the stub model: real workers, without seconds of loading torch.
+"""Worker processes with the stub model: real workers that need not load torch.
 
-`python -m tests.reliability.painter_worker SECONDS [apart|lossy]`: one, with what an image takes
-and settings from the environment. "apart" puts the stub model into a model process; "lossy" and
-"leaky" are the negative controls.
-`python -m tests.reliability.painter_worker SECONDS nursery`: for each line on standard input, a
-kind of worker, fork one and print its process id. Forked, a worker starts in
-milliseconds, so that many can be killed.
+`python -m tests.reliability.harness.stub_worker SECONDS [apart|lossy|leaky]` runs one worker.
+SECONDS is the inference time of an image; settings come from the environment. "apart" puts the
+stub model into a model process; "lossy" and "leaky" are the negative controls.
+
+`python -m tests.reliability.harness.stub_worker SECONDS fork-server` reads kinds of workers from
+standard input, one a line, forks one for each and prints its process id. A forked worker starts
+in milliseconds, so that many can be killed.
 """
 
 import os
@@ -26,11 +27,11 @@ from tests.helpers.service.stub_model import StubModel
 
 
 class StubModelProcess(ModelProcess):
-    module = "tests.reliability.painter_model"
+    module = "tests.reliability.harness.stub_model_process"
 
 
-class Lossy(Consumer):
-    """Forgets one piece of work in fifty on purpose: acknowledged, and never answered."""
+class LossyConsumer(Consumer):
+    """Loses every 50th task on purpose: acknowledges it without a result."""
 
     def finish(self, leases, outcomes):
         kept = [pair for pair in zip(leases, outcomes, strict=True) if pair[0].task.seed % 50]
@@ -41,8 +42,8 @@ class Lossy(Consumer):
         return super().finish([lease for lease, _ in kept], [outcome for _, outcome in kept])
 
 
-class Leaky(Consumer):
-    """Takes a refusal to write for the end, and goes on renewing what it could not finish."""
+class LeakyConsumer(Consumer):
+    """Keeps renewing leases of tasks whose results Redis refused to store."""
 
     def drop_leases(self):
         pass
@@ -54,7 +55,7 @@ class Leaky(Consumer):
             raise ResponseError("not tried again") from error
 
 
-KINDS = {"lossy": Lossy, "leaky": Leaky}
+KINDS = {"lossy": LossyConsumer, "leaky": LeakyConsumer}
 
 
 def main(seconds: float = 0.0, kind: str = "") -> None:
@@ -72,9 +73,9 @@ def main(seconds: float = 0.0, kind: str = "") -> None:
     worker.run(lambda: notify_ready(settings.ready_fd))
 
 
-def hatch(seconds: float) -> None:
-    """Fork workers as they are asked for, until nobody asks any more."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
+def fork_workers(seconds: float) -> None:
+    """Fork a worker for each line of standard input."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps them
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
@@ -85,7 +86,7 @@ def hatch(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[2:] == ["nursery"]:
-        hatch(float(sys.argv[1]))
+    if sys.argv[2:] == ["fork-server"]:
+        fork_workers(float(sys.argv[1]))
     else:
         main(float(sys.argv[1]), *sys.argv[2:])

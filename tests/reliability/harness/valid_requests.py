@@ -1,4 +1,4 @@
-"""What good clients do, and that they get exactly what they asked for."""
+"""Valid requests of every kind, with checks that the responses are exactly right."""
 
 import asyncio
 import base64
@@ -9,20 +9,27 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from tests.reliability.samples import Box, Sample, mask_for
-from tests.reliability.wire import FORM, Client, Reply, WrongError, form
+from tests.helpers.archives import zip_bytes
+from tests.reliability.harness.raw_http import (
+    FORM,
+    RawClient,
+    RawResponse,
+    WrongResponseError,
+    multipart_form,
+)
+from tests.reliability.harness.sample_images import Box, SampleImage, mask_for
 
 CAPTION = "a tabby cat on a windowsill"  # none of it may ever be found in a log
 _POLLS, _PAUSE = 600, 0.1
 
 
-class Visitor:
+class ValidClient:
     """One client's way through the service; every answer is checked to the pixel.
 
     Seeds are above those that make the stub model fail.
     """
 
-    def __init__(self, client: Client, pictures: list[Sample], rng: random.Random) -> None:
+    def __init__(self, client: RawClient, pictures: list[SampleImage], rng: random.Random) -> None:
         self.client, self.rng = client, rng
         self.sample = rng.choice(pictures)
         self.others = rng.sample(pictures, 2)
@@ -40,9 +47,9 @@ class Visitor:
         count = self.rng.randint(2, 3)
         reply = await self._inpaint(box, {}, {"n": str(count), "compare": "a dog"})
         told = reply.json()
-        expect(told["seeds"] == [self.seed + i for i in range(count)], "seeds")
+        require(told["seeds"] == [self.seed + i for i in range(count)], "seeds")
         for brighter, images in enumerate((told["images"], told["comparison"]["images"])):
-            expect(len(images) == count, "number of pictures")
+            require(len(images) == count, "number of pictures")
             for at, image in enumerate(images):
                 level = (self.seed + at + brighter) % 256
                 self.sample.check(base64.b64decode(image), box, level)
@@ -58,14 +65,14 @@ class Visitor:
         self.sample.check(reply.body, box, self.seed % 256)
         known = {"If-None-Match": reply.headers["etag"]}
         again = await self.client.ask("GET", f"{place}/result", headers=known)
-        expect(again.status == 304, f"304, not {again.status}")
+        require(again.status == 304, f"304, not {again.status}")
 
     async def events(self) -> None:
         """A job, followed by its events up to the end."""
         box = self.sample.region(self.rng)
         reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
         story = await self._get(f"{reply.headers['location']}/events")
-        expect(b"event: done" in story.body, "an event for the end")
+        require(b"event: done" in story.body, "an event for the end")
 
     async def cancelled(self) -> None:
         """A job, taken back: nothing of it is given out afterwards."""
@@ -73,16 +80,16 @@ class Visitor:
         reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
         place = reply.headers["location"]
         gone = await self.client.ask("DELETE", place)
-        expect(gone.status == 204, f"204, not {gone.status}")
+        require(gone.status == 204, f"204, not {gone.status}")
         reply = await self.client.ask("GET", f"{place}/result")
-        expect(reply.status in (404, 410), f"404 or 410, not {reply.status}")
+        require(reply.status in (404, 410), f"404 or 410, not {reply.status}")
 
     async def once(self) -> None:
         """The same Idempotency-Key twice: one job, one answer."""
         box = self.sample.region(self.rng)
         key = {"Idempotency-Key": f"{self.rng.getrandbits(64):x}"}
         first, second = [await self._inpaint(box, key) for _ in range(2)]
-        expect(first.headers["x-job-id"] == second.headers["x-job-id"], "one job")
+        require(first.headers["x-job-id"] == second.headers["x-job-id"], "one job")
         self.sample.check(second.body, box, self.seed % 256)
 
     async def archive(self) -> None:
@@ -91,19 +98,21 @@ class Visitor:
         entries = {name: sample.data for name, sample in names.items()} | {"broken.png": b"no"}
         rows = [{"file_name": name, "caption": CAPTION} for name in entries]
         lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        body = form([("archive", pack({**entries, "metadata.jsonl": lines})), self._seed])
+        body = multipart_form(
+            [("archive", zip_bytes({**entries, "metadata.jsonl": lines})), self._seed]
+        )
         await self._batch(body, refused=1)
 
     async def pairs(self) -> None:
         """A batch of pictures with a caption each."""
         fields = [field for s in self.others for field in (("image", s.data), ("caption", CAPTION))]
-        await self._batch(form([*fields, self._seed]), refused=0)
+        await self._batch(multipart_form([*fields, self._seed]), refused=0)
 
     async def edit(self) -> None:
         """POST /v1/images/edits as OpenAI's clients do it."""
         box = self.sample.region(self.rng)
         fields = [("image", self.sample.data), ("mask", mask_for(self.sample, box))]
-        body = form([*fields, ("prompt", CAPTION), ("n", "2"), self._seed])
+        body = multipart_form([*fields, ("prompt", CAPTION), ("n", "2"), self._seed])
         reply = await self._post("/v1/images/edits", body)
         for at, image in enumerate(reply.json()["data"]):
             png = base64.b64decode(image["b64_json"])
@@ -126,22 +135,22 @@ class Visitor:
         headers: Mapping[str, str],
         fields: Mapping[str, str] | None = None,
         status: int = 200,
-    ) -> Reply:
+    ) -> RawResponse:
         named = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
         asked = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
-        body = form([*asked, *(fields or {}).items()], self.sample.name)
+        body = multipart_form([*asked, *(fields or {}).items()], self.sample.name)
         return await self._post("/inpaint", body, headers, status)
 
     async def _post(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None, status: int = 200
-    ) -> Reply:
+    ) -> RawResponse:
         reply = await self.client.ask("POST", path, body, {"Content-Type": FORM, **(headers or {})})
-        expect(reply.status == status, f"{status}, not {reply.status} {reply.slug}")
+        require(reply.status == status, f"{status}, not {reply.status} {reply.slug}")
         return reply
 
-    async def _get(self, path: str) -> Reply:
+    async def _get(self, path: str) -> RawResponse:
         reply = await self.client.ask("GET", path)
-        expect(reply.status == 200, f"200, not {reply.status} {reply.slug}")
+        require(reply.status == 200, f"200, not {reply.status} {reply.slug}")
         return reply
 
     async def _until_done(self, place: str, state: Callable[[Any], str]) -> None:
@@ -149,9 +158,9 @@ class Visitor:
             told = state((await self._get(place)).json())
             if told == "done":
                 return
-            expect(told in ("queued", "running"), f"done, not {told}")
+            require(told in ("queued", "running"), f"done, not {told}")
             await asyncio.sleep(_PAUSE)
-        raise WrongError("not done in a minute")
+        raise WrongResponseError("not done in a minute")
 
     async def _batch(self, body: bytes, refused: int) -> None:
         place = (await self._post("/batches", body, status=202)).headers["location"]
@@ -159,40 +168,32 @@ class Visitor:
         result = await self._get(f"{place}/result")
         with zipfile.ZipFile(io.BytesIO(result.body)) as archive:
             lines = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]
-            expect(len(lines) == len(self.others) + refused, "a line for each picture")
+            require(len(lines) == len(self.others) + refused, "a line for each picture")
             for sample, line in zip(self.others, lines, strict=False):
                 sample.check(archive.read(line["file"]), sample.centre(), self.seed % 256)
-        expect(sum(line["state"] == "refused" for line in lines) == refused, "what is refused")
+        require(sum(line["state"] == "refused" for line in lines) == refused, "what is refused")
 
 
-def pack(entries: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for name, data in entries.items():
-            archive.writestr(name, data)
-    return out.getvalue()
-
-
-def expect(fact: bool, what: str) -> None:
+def require(fact: bool, what: str) -> None:
     if not fact:
-        raise WrongError(f"expected {what}")
+        raise WrongResponseError(f"expected {what}")
 
 
 # How often each way is taken.
-WEIGHTS: dict[Callable[[Visitor], Awaitable[None]], int] = {
-    Visitor.one_picture: 50,
-    Visitor.candidates: 10,
-    Visitor.later: 8,
-    Visitor.events: 3,
-    Visitor.cancelled: 3,
-    Visitor.once: 5,
-    Visitor.archive: 3,
-    Visitor.pairs: 3,
-    Visitor.edit: 7,
-    Visitor.reading: 8,
+WEIGHTS: dict[Callable[[ValidClient], Awaitable[None]], int] = {
+    ValidClient.one_picture: 50,
+    ValidClient.candidates: 10,
+    ValidClient.later: 8,
+    ValidClient.events: 3,
+    ValidClient.cancelled: 3,
+    ValidClient.once: 5,
+    ValidClient.archive: 3,
+    ValidClient.pairs: 3,
+    ValidClient.edit: 7,
+    ValidClient.reading: 8,
 }
 
 
-def choose(rng: random.Random) -> Callable[[Visitor], Awaitable[None]]:
+def choose(rng: random.Random) -> Callable[[ValidClient], Awaitable[None]]:
     """One way, by its weight."""
     return rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]

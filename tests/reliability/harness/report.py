@@ -1,4 +1,4 @@
-"""What a suite measured: printed for people, and as JSON for whoever compares."""
+"""Report of a suite: its figures as JSON, printed and written to a file."""
 
 import json
 import platform
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def leave(suite: str, figures: dict[str, Any], place: Path | None) -> None:
-    """Print a suite's figures, and write them with date and command where a place is given."""
+def write_report(suite: str, figures: dict[str, Any], place: Path | None) -> None:
+    """Print figures, date and command; write them to `place` if given."""
     record = {
         "suite": suite,
         "date": datetime.now(UTC).date().isoformat(),
@@ -24,5 +24,5 @@ def leave(suite: str, figures: dict[str, Any], place: Path | None) -> None:
 
 
 def _arguments() -> list[str]:
-    """The command line, less where this machine keeps things."""
+    """Return the command line without folders of this machine."""
     return [Path(one).name if Path(one).is_absolute() else one for one in sys.argv[1:]]

@@ -1,7 +1,6 @@
-"""Clients that ask for fills, check every pixel of what they get, and keep account of it."""
+"""Load generator: concurrent clients that request fills, check every pixel and count results."""
 
 import asyncio
-import io
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -9,35 +8,28 @@ from dataclasses import dataclass, field
 
 import httpx
 import numpy as np
-from PIL import Image
 
-# Below are the seeds of bad luck and of poison.
+from tests.helpers.images import decode_image, encode_image, noise_image, noise_pixels
+
+# Above the seeds that make the stub model fail, crash or hang.
 FIRST_SEED = 1000
 _RETRY_SECONDS = 0.2
 
 
-def picture(seed: int = 0) -> bytes:
-    """A 64×64 PNG of noise."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()
-
-
-PICTURE = picture()
-_PIXELS = np.asarray(Image.open(io.BytesIO(PICTURE)))
+PICTURE = encode_image(noise_image(), compress_level=1)
+_PIXELS = noise_pixels(64, 64)
 
 
 def is_right(seed: int, answer: bytes) -> bool:
-    """Whether the answer is the picture with its centre in the level of the seed."""
+    """Whether the answer is the image with its centre in the grey level of the seed."""
     expected = _PIXELS.copy()
     expected[16:48, 16:48] = seed % 256
-    return np.array_equal(np.asarray(Image.open(io.BytesIO(answer))), expected)
+    return np.array_equal(decode_image(answer), expected)
 
 
 @dataclass
 class Tally:
-    """What became of the requests: each ends in exactly one of right, wrong and lost."""
+    """Counts of results: each request ends as exactly one of right, wrong and lost."""
 
     right: int = 0
     wrong: int = 0
@@ -50,8 +42,8 @@ class Tally:
         return self.right + self.wrong + self.lost
 
 
-async def ask(client: httpx.AsyncClient, seed: int, tally: Tally, *, retry: bool) -> None:
-    """Ask for one fill, again and again if need be: under its key it is the same job."""
+async def request_fill(client: httpx.AsyncClient, seed: int, tally: Tally, *, retry: bool) -> None:
+    """Request one fill, with retries: the idempotency key makes them the same job."""
     headers = {"Idempotency-Key": f"seed-{seed}"}
     form = {"caption": "a cat", "seed": str(seed)}
     for _ in range(600):
@@ -77,16 +69,16 @@ async def ask(client: httpx.AsyncClient, seed: int, tally: Tally, *, retry: bool
     tally.lost += 1
 
 
-async def storm(
+async def run_load(
     address: str,
     seeds: Iterable[int],
     *,
     at_once: int = 48,
     retry: bool = True,
     fresh_connections: bool = False,
-    told: Callable[[Tally], None] = lambda _: None,
+    on_answer: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Ask for many fills, so many at once."""
+    """Request a fill for each seed, `at_once` at a time."""
     tally = Tally()
     waiting = iter(seeds)
     keep = 0 if fresh_connections else at_once
@@ -96,8 +88,8 @@ async def storm(
 
         async def one_after_another() -> None:
             for seed in waiting:
-                await ask(client, seed, tally, retry=retry)
-                told(tally)
+                await request_fill(client, seed, tally, retry=retry)
+                on_answer(tally)
 
         await asyncio.gather(*(one_after_another() for _ in range(at_once)))
     return tally
@@ -107,12 +99,12 @@ async def storm(
 async def in_background(
     work: Callable[[], object], pause: float, begin: asyncio.Event | None = None
 ) -> AsyncIterator[None]:
-    """Do something now and then, in a thread, for as long as the context lasts.
+    """Call a function periodically, in a thread, while the context lasts.
 
     Args:
-        work: what to do.
-        pause: seconds between two times.
-        begin: do it as soon as this is set for the first time; without it, after a pause.
+        work: the function.
+        pause: seconds between two calls.
+        begin: the first call is made when this is set; without it, after a pause.
     """
 
     async def run() -> None:

@@ -1,6 +1,7 @@
-"""An API or a worker that does something wrong, for suites to prove that they would see it.
+"""An API or a worker with injected faults: the negative control of the suites.
 
-`python -m tests.reliability.faulty api|worker FAULT,FAULT`; the faults are the functions here.
+`python -m tests.reliability.harness.defective_process api|worker FAULT,FAULT`; each fault is a
+function here.
 """
 
 import logging
@@ -16,46 +17,46 @@ from captionfill.imaging.codec import Picture
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
 from tests.helpers.service.stub_model import StubModel
-from tests.reliability import painter_worker
+from tests.reliability.harness import stub_worker
 
 EVERY = 10
-# Little enough to be found only by a long run; a short one needs a flood.
+# Bytes leaked per request. A short run needs more to detect it.
 LEAK = int(os.environ.get("LEAK_KIB", "16")) * 1024
-_kept: list[bytes] = []
-_turns = count(1)
+_leaked: list[bytes] = []
+_calls = count(1)
 
 
 def wrong_pixel() -> None:
-    """Now and then, one pixel of an answer is one level off."""
+    """In every tenth response, one pixel is one level off."""
     write = canvas.write_png
 
     def written(picture: Picture) -> bytes:
         rgb = picture.rgb.copy()
-        rgb[0, 0, 0] ^= next(_turns) % EVERY == 0
+        rgb[0, 0, 0] ^= next(_calls) % EVERY == 0
         return write(replace(picture, rgb=rgb))
 
     canvas.write_png = written
 
 
 def error() -> None:
-    """Now and then, a route fails in a way nobody foresaw."""
-    _before(InpaintService, "submit", lambda *_: next(_turns) % EVERY or 1 / 0)
+    """Every tenth request raises an unexpected exception."""
+    _before(InpaintService, "submit", lambda *_: next(_calls) % EVERY or 1 / 0)
 
 
 def log() -> None:
-    """The log tells what a client's picture shows."""
+    """The log contains the captions of clients."""
     logger = logging.getLogger("captionfill.api")
     _before(InpaintService, "submit", lambda _, asked: logger.info(asked.task.caption))
 
 
 def leak_api() -> None:
-    """Something of every request stays in the API's memory."""
-    _before(InpaintService, "submit", lambda *_: _kept.append(_bulk()))
+    """The API leaks memory with every request."""
+    _before(InpaintService, "submit", lambda *_: _leaked.append(_bulk()))
 
 
 def leak_worker() -> None:
-    """Something of every piece of work stays in the worker's memory."""
-    _before(StubModel, "_fill", lambda *_: _kept.append(_bulk()))
+    """The worker leaks memory with every task."""
+    _before(StubModel, "_fill", lambda *_: _leaked.append(_bulk()))
 
 
 def _bulk() -> bytes:
@@ -80,7 +81,7 @@ if __name__ == "__main__":
     for fault in faults.split(","):
         FAULTS[fault]()
     if kind == "worker":
-        painter_worker.main(0.0)
+        stub_worker.main(0.0)
     else:
         sys.argv = ["captionfill", "api"]
         main()
