@@ -1,4 +1,4 @@
-"""Augmentations: what is drawn for a whole batch, and doing it to any of its pictures."""
+"""Augmentations: random parameters for a whole batch, and their application."""
 
 import re
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from models.geometry import SIZE, hole_mask
 
-# A mirrored picture makes these words false.
-SIDED = re.compile(r"\b(left|right)(hand)?\b", re.IGNORECASE)
+# Pictures with these words in a caption are not mirrored.
+LEFT_OR_RIGHT = re.compile(r"\b(left|right)(hand)?\b", re.IGNORECASE)
 
 
-def coins(count: int, rng: torch.Generator) -> Tensor:
-    """Draw yes or no, bool `(count,)`."""
+def random_flips(count: int, rng: torch.Generator) -> Tensor:
+    """Draw random bools, `(count,)`."""
     return torch.rand(count, generator=rng) < 0.5
 
 
-def turns(count: int, share: float, degrees: float, rng: torch.Generator) -> Tensor:
-    """Draw angles in radians, `(count,)`, up to `degrees` either way; 0 but for a `share`."""
+def random_angles(count: int, share: float, degrees: float, rng: torch.Generator) -> Tensor:
+    """Draw angles [rad], `(count,)`, uniform in ±`degrees` for a `share` of them, else 0."""
     angles = (torch.rand(count, generator=rng) * 2 - 1) * torch.deg2rad(torch.tensor(degrees))
     chosen = torch.rand(count, generator=rng) < share
     return torch.where(chosen, angles, 0.0)
 
 
 def crop(pixels: Tensor, corner: Tensor, size: int = SIZE) -> Tensor:
-    """Cut a window of side `size` out of each `(N, 3, S, S)`, S ≥ `size`, at its corner."""
+    """Crop a window of side `size` at a corner of each image, `(N, 3, S, S)`, S ≥ `size`."""
     if pixels.shape[-1] == size:
         return pixels
     places = zip(pixels, corner.tolist(), strict=True)
@@ -34,29 +34,29 @@ def crop(pixels: Tensor, corner: Tensor, size: int = SIZE) -> Tensor:
 
 
 def centre_crop(pixels: Tensor, size: int = SIZE) -> Tensor:
-    """Cut the central window of side `size` out of `(N, 3, S, S)`, S ≥ `size`."""
+    """Crop the central window of side `size` of images `(N, 3, S, S)`, S ≥ `size`."""
     start = (pixels.shape[-1] - size) // 2
     return pixels[:, :, start : start + size, start : start + size]
 
 
 def mirror(pixels: Tensor, captions: Sequence[str], chosen: Tensor) -> Tensor:
-    """Mirror the chosen pictures, bool `(N,)`, but none whose caption speaks of left or right."""
-    sided = torch.tensor([bool(SIDED.search(c)) for c in captions])
+    """Mirror the chosen images, bool `(N,)`, unless the caption mentions left or right."""
+    sided = torch.tensor([bool(LEFT_OR_RIGHT.search(c)) for c in captions])
     return torch.where((chosen & ~sided)[:, None, None, None], pixels.flip(3), pixels)
 
 
-def turn(images: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn some pictures by a small angle, each together with its hole.
+def rotate(images: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotate images by small angles, together with their holes.
 
-    The picture shrinks by `cos θ + sin |θ|` as it turns, so that the turned hole still lies within
-    the central 32×32 that a generator can write; what comes in at the border is mirrored.
+    The image is scaled down by `cos θ + sin |θ|`, so that the rotated hole stays within the central
+    32×32 that a generator can write. The border is filled by reflection.
 
     Args:
         images: float `(N, 3, 64, 64)`.
-        angles: in radians, `(N,)`; 0 leaves a picture upright.
+        angles: [rad], `(N,)`.
 
     Returns:
-        Images and masks `(N, 1, 64, 64)`; those not turned are untouched, to the bit.
+        Images and masks `(N, 1, 64, 64)`; images with angle 0 are unchanged, bit for bit.
     """
     chosen = angles != 0
     masks = hole_mask(len(images))

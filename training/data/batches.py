@@ -1,4 +1,4 @@
-"""Prepared shards -> batches, each a pure function of the step."""
+"""Batches of prepared data: each is a pure function of seed and step."""
 
 import math
 from collections.abc import Sequence
@@ -13,23 +13,22 @@ from models.geometry import SIZE, random_corners, to_float
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
-from training.data.augment import centre_crop, coins, crop, mirror, turn, turns
+from training.data.augment import centre_crop, crop, mirror, random_angles, random_flips, rotate
 from training.data.manifest import TRAIN, Manifest
-from training.data.memory_dataset import PictureSet, PreparedSplit, load_split, open_manifest
-from training.data.sampling import lane_order, mix, shares
+from training.data.memory_dataset import ImageDataset, PreparedSplit, load_split, open_manifest
+from training.data.sampling import lane_order, mix_seed, split_batch
 from training.data.streaming_dataset import open_split
 
-# All rows of a batch.
-WHOLE = slice(None)
+ALL_ROWS = slice(None)
 
 
 class Batch(NamedTuple):
-    """Pictures with their holes and captions; H×W is the recipe's picture size.
+    """Images with holes and captions; H×W is the picture size of the config.
 
     Attributes:
-        images: float `(N, 3, H, W)`, -1 to 1, whole.
+        images: float `(N, 3, H, W)`, -1 to 1, including the hole.
         mask: float `(N, 1, H, W)`, 1 inside the hole.
-        caption: float `(N, caption_dim)`; zeros where the caption was dropped.
+        caption: float `(N, caption_dim)`; zeros if the caption was dropped.
     """
 
     images: Tensor
@@ -37,7 +36,7 @@ class Batch(NamedTuple):
     caption: Tensor
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
-        """Move to a device, pictures in the given layout."""
+        """Move to a device; images get the memory format."""
         images, mask, caption = (t.to(device) for t in self)
         return Batch(images.contiguous(memory_format=memory_format), mask, caption)
 
@@ -49,19 +48,19 @@ def load_sets(
     keep: int = 0,
     *,
     encoder_fingerprint: str | None = None,
-) -> list[PictureSet]:
-    """Load one split of every prepared folder, with pictures of side `size` at least.
+) -> list[ImageDataset]:
+    """Load one split of every prepared folder.
 
     Args:
-        folders: that `prepare` wrote.
+        folders: prepared folders.
         split: such as `train`.
-        size: least side of the pictures.
-        keep: where not 0, leave the pictures on disk but for so many blocks of each.
-        encoder_fingerprint: where given, the captions must have been embedded by that encoder.
+        size: minimum side of the pictures [px].
+        keep: 0 loads into memory; otherwise stream with a cache of so many blocks a set.
+        encoder_fingerprint: if given, captions must be embedded by this encoder.
 
     Raises:
-        PreparedDataError: one is missing or has too small pictures, two are the same, or they were
-            prepared with different encoders or with another than the given one.
+        PreparedDataError: a folder is missing, given twice, or has too small pictures, or encoders
+            differ.
     """
     manifests = [open_manifest(folder, split, encoder_fingerprint) for folder in folders]
     check_distinct(folders, manifests)
@@ -74,7 +73,7 @@ def load_sets(
 
 
 def check_distinct(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:
-    """Refuse the same prepared data twice, in one folder or in copies.
+    """Refuse the same prepared data twice, also copies.
 
     Raises:
         PreparedDataError: names both folders.
@@ -87,35 +86,35 @@ def check_distinct(folders: Sequence[Path], manifests: Sequence[Manifest]) -> No
         seen[manifest.digest] = folder
 
 
-def load_set(folder: Path, split: str, keep: int = 0) -> PictureSet:
-    """Load one split into memory, or open it where only `keep` blocks of it are to be there."""
+def load_set(folder: Path, split: str, keep: int = 0) -> ImageDataset:
+    """Load one split into memory, or open it with a cache of `keep` blocks if not 0."""
     return open_split(folder, split, keep) if keep else load_split(folder, split)
 
 
-def load_held_out(
-    folders: Sequence[Path], trained: Sequence[PictureSet], keep: int = 0
-) -> list[PictureSet]:
-    """Load the split of every prepared folder that models are chosen on.
+def load_validation_sets(
+    folders: Sequence[Path], trained: Sequence[ImageDataset], keep: int = 0
+) -> list[ImageDataset]:
+    """Load the validation split of every prepared folder.
 
     Args:
-        folders: that `prepare` wrote.
-        trained: their splits that are trained on, for where nothing is held out.
-        keep: as `load_sets` takes it.
+        folders: prepared folders.
+        trained: their training splits, used where there is no validation split.
+        keep: as for `load_sets`.
     """
-    splits = [one.manifest.held_out for one in trained]
+    splits = [one.manifest.validation_split for one in trained]
     return [
         load_set(folder, split, keep) if split != TRAIN else one
         for folder, split, one in zip(folders, splits, trained, strict=True)
     ]
 
 
-class Draws(NamedTuple):
-    """What is drawn for the pictures that a set gives to a batch.
+class RandomDraws(NamedTuple):
+    """Random parameters of the pictures that a set contributes to a batch.
 
     Attributes:
-        rows: int64 `(N,)`, which pictures.
-        caption: `(N,)`, 0 to 1: which of each one's captions.
-        corner: int64 `(N, 2)`, of its crop.
+        rows: int64 `(N,)`, the pictures.
+        caption: `(N,)`, 0 to 1, chooses the caption.
+        corner: int64 `(N, 2)`, of the crop.
         mirror: bool `(N,)`.
     """
 
@@ -127,23 +126,23 @@ class Draws(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchSource:
-    """Batches over one or several sets of pictures.
+    """Batches from one or several datasets.
 
-    Every batch depends on seed and index alone: an interrupted run takes up where it was without
-    replaying anything, and any process can make the rows it needs of any batch. A set is gone
-    through in a fresh order each epoch, and one of a picture's captions is drawn afresh each time.
+    A batch depends on seed and index only: an interrupted run resumes without replaying, and any
+    process can make any rows of any batch. A set is shuffled in each epoch; the caption of a
+    picture is drawn each time.
 
     Attributes:
         sets: prepared splits, all with the same encoder.
-        batch_size: pictures a batch.
-        balance: sets share a batch in proportion to `count ** balance`.
-        augment: what is done to the pictures.
-        seed: of every draw.
-        picture: what is seen of a prepared picture.
+        batch_size: number of pictures.
+        balance: the batch is divided among sets in proportion to `count ** balance`.
+        augment: augmentations.
+        seed: of all random numbers.
+        picture: crop, size and hole of the images.
         lanes: of streamed sets, see `training.data.sampling.lane_rows`.
     """
 
-    sets: Sequence[PictureSet]
+    sets: Sequence[ImageDataset]
     batch_size: int
     balance: float
     augment: AugmentConfig
@@ -151,108 +150,109 @@ class BatchSource:
     picture: ImageSpec = INPAINT_SPEC
     lanes: int = 1
 
-    def batch(self, index: int, part: slice = WHOLE) -> Batch:
-        """Return the batch with this index, 0 and up, or a part of its rows.
+    def batch(self, index: int, part: slice = ALL_ROWS) -> Batch:
+        """Return a batch by index (from 0), or a part of its rows.
 
-        Numbers are drawn for the whole batch, in the same order whoever asks; pictures are read
-        for the part alone.
+        Random numbers are drawn for the whole batch; only the pictures of the part are read.
         """
-        rng = torch.Generator().manual_seed(mix(self.seed, index))
+        rng = torch.Generator().manual_seed(mix_seed(self.seed, index))
         draws = self._draws(index, rng)
         count, augment = self.batch_size, self.augment
-        angles = turns(count, augment.rotate, augment.degrees, rng) if augment.rotate else None
+        angles = (
+            random_angles(count, augment.rotate, augment.degrees, rng) if augment.rotate else None
+        )
         dropped = torch.rand(count, generator=rng) < augment.drop_caption
-        # Mixed, so that a caption's neighbour, which is its mismatch, comes from any set.
+        # Shuffled, so that the next row, whose caption is the mismatch, may be of any set.
         rows = lane_order(count, math.gcd(count, self.lanes), rng)[part]
-        images, caption = self._see(draws, rows)
+        images, caption = self._read_rows(draws, rows)
         mask = self.picture.mask(len(images))
         if angles is not None:
-            images, mask = turn(images, angles[rows])
+            images, mask = rotate(images, angles[rows])
         return Batch(images, mask, caption.masked_fill(dropped[rows, None], 0.0))
 
-    def _draws(self, index: int, rng: torch.Generator) -> list[Draws]:
-        """Draw for each set's share of a whole batch."""
+    def _draws(self, index: int, rng: torch.Generator) -> list[RandomDraws]:
+        """Draw random parameters for each set's share of a batch."""
         lanes = torch.arange(self.batch_size) % math.gcd(self.batch_size, self.lanes)
-        split = lanes.split(shares([len(s) for s in self.sets], self.batch_size, self.balance))
+        split = lanes.split(split_batch([len(s) for s in self.sets], self.batch_size, self.balance))
         return [self._draw(number, mine, index, rng) for number, mine in enumerate(split)]
 
-    def _draw(self, number: int, lanes: Tensor, index: int, rng: torch.Generator) -> Draws:
-        """Draw one set's share."""
+    def _draw(self, number: int, lanes: Tensor, index: int, rng: torch.Generator) -> RandomDraws:
+        """Draw random parameters for one set."""
         pictures, count = self.sets[number], len(lanes)
-        return Draws(
-            pictures.turn(index, lanes, mix(self.seed, number)),
+        return RandomDraws(
+            pictures.batch_rows(index, lanes, mix_seed(self.seed, number)),
             torch.rand(count, generator=rng),
             random_corners(count, pictures.manifest.size - self.picture.window, rng),
-            coins(count, rng) if self.augment.flip else torch.zeros(count, dtype=torch.bool),
+            random_flips(count, rng) if self.augment.flip else torch.zeros(count, dtype=torch.bool),
         )
 
-    def _see(self, draws: list[Draws], rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Read rows of the batch: pictures `(N, 3, H, W)`, and a caption vector for each."""
+    def _read_rows(self, draws: list[RandomDraws], rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Read rows of a batch: images `(N, 3, H, W)` and caption vectors."""
         parts, places, start = [], [], 0
         for pictures, drawn in zip(self.sets, draws, strict=True):
             here = ((rows >= start) & (rows < start + len(drawn.rows))).nonzero().flatten()
             if len(here):
-                mine = Draws(*(field[rows[here] - start] for field in drawn))
-                parts.append(self._read(pictures, mine))
+                mine = RandomDraws(*(field[rows[here] - start] for field in drawn))
+                parts.append(self._read_set(pictures, mine))
                 places.append(here)
             start += len(drawn.rows)
         back = torch.cat(places).argsort()
         images = to_float(torch.cat([pixels for pixels, _ in parts]))
         return images[back], torch.cat([vectors for _, vectors in parts])[back]
 
-    def _read(self, pictures: PictureSet, drawn: Draws) -> tuple[Tensor, Tensor]:
-        """Return pictures, uint8 `(N, 3, H, W)`, and a caption vector for each."""
-        some = pictures.take(drawn.rows)
-        chosen = caption_rows(some.caption_offsets, drawn.caption)
-        pixels = crop(some.images, drawn.corner, self.picture.window)
-        pixels = mirror(pixels, [some.captions[c] for c in chosen.tolist()], drawn.mirror)
-        return self.picture.see(pixels), some.caption_vectors[chosen].float()
+    def _read_set(self, pictures: ImageDataset, drawn: RandomDraws) -> tuple[Tensor, Tensor]:
+        """Return images, uint8 `(N, 3, H, W)`, and caption vectors."""
+        selected = pictures.gather(drawn.rows)
+        chosen = choose_captions(selected.caption_offsets, drawn.caption)
+        pixels = crop(selected.images, drawn.corner, self.picture.window)
+        pixels = mirror(pixels, [selected.captions[c] for c in chosen.tolist()], drawn.mirror)
+        return self.picture.see(pixels), selected.caption_vectors[chosen].float()
 
 
-def plain_batch(pictures: PictureSet, rows: Tensor, picture: ImageSpec = INPAINT_SPEC) -> Batch:
-    """Return pictures as they are, upright, centre-cropped, each with its first caption."""
-    some = pictures.take(rows)
-    images = to_float(picture.see(centre_crop(some.images, picture.window)))
-    return Batch(images, picture.mask(len(rows)), first_vectors(some))
+def plain_batch(pictures: ImageDataset, rows: Tensor, picture: ImageSpec = INPAINT_SPEC) -> Batch:
+    """Return images without augmentation, centre-cropped, with their first captions."""
+    selected = pictures.gather(rows)
+    images = to_float(picture.see(centre_crop(selected.images, picture.window)))
+    return Batch(images, picture.mask(len(rows)), first_caption_vectors(selected))
 
 
-def first_vectors(some: PreparedSplit) -> Tensor:
-    """Return the vector of each picture's first caption, float32."""
-    return some.caption_vectors[some.caption_offsets[:-1]].float()
+def first_caption_vectors(pictures: PreparedSplit) -> Tensor:
+    """Return the vectors of the first captions, float32 `(N, D)`."""
+    return pictures.caption_vectors[pictures.caption_offsets[:-1]].float()
 
 
 def join_batches(parts: Sequence[Batch]) -> Batch:
-    """Put batches together, one after the other."""
+    """Concatenate batches."""
     return Batch(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
 
-def fixed_batch(sets: Sequence[PictureSet], picture: ImageSpec, seed: int, count: int) -> Batch:
-    """Draw `count` different pictures, or as many as there are, evenly from every set."""
+def fixed_batch(sets: Sequence[ImageDataset], picture: ImageSpec, seed: int, count: int) -> Batch:
+    """Draw up to `count` distinct pictures, evenly from all sets."""
     rng = torch.Generator().manual_seed(seed)
-    each = shares([len(one) for one in sets], count, 0.0)
-    chosen = [one.some(share, rng) for one, share in zip(sets, each, strict=True)]
+    each = split_batch([len(one) for one in sets], count, 0.0)
+    chosen = [one.sample(share, rng) for one, share in zip(sets, each, strict=True)]
     return join_batches(
         [plain_batch(one, rows, picture) for one, rows in zip(sets, chosen, strict=True)]
     )
 
 
-def first_captions(pictures: PictureSet, rows: Tensor) -> list[str]:
-    """Return the text that goes with each vector of `plain_batch`."""
-    some = pictures.take(rows)
-    return [some.captions[i] for i in some.caption_offsets[:-1].tolist()]
+def first_captions(pictures: ImageDataset, rows: Tensor) -> list[str]:
+    """Return the first captions, whose vectors `plain_batch` has."""
+    selected = pictures.gather(rows)
+    return [selected.captions[i] for i in selected.caption_offsets[:-1].tolist()]
 
 
 def captions_of(pictures: PreparedSplit, row: int) -> list[str]:
-    """Return all captions of a picture."""
+    """Return all captions of one picture."""
     first, last = pictures.caption_offsets[row : row + 2].tolist()
     return pictures.captions[first:last]
 
 
-def caption_rows(offsets: Tensor, draw: Tensor) -> Tensor:
-    """Choose one of each picture's captions; returns rows of the caption table, `(N,)`.
+def choose_captions(offsets: Tensor, draw: Tensor) -> Tensor:
+    """Choose a caption of each picture; return rows of the caption table, `(N,)`.
 
     Args:
-        offsets: of the pictures' captions, `(N + 1,)`.
+        offsets: of the captions, `(N + 1,)`.
         draw: `(N,)`, 0 to 1.
     """
     first, count = offsets[:-1], offsets.diff()

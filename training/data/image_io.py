@@ -1,4 +1,4 @@
-"""One picture file of any kind -> a small square PNG, and back to pixels."""
+"""Conversion of picture files to small square PNGs, and their decoding."""
 
 import io
 import warnings
@@ -9,13 +9,13 @@ from PIL import Image, UnidentifiedImageError
 
 from training.common.errors import PictureError
 
-# Fast to write and read; the bytes saved by a higher level are not worth the wait.
+# Fast; a higher level saves few bytes.
 PNG_LEVEL = 1
 EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
 ORIENTATION = 0x0112
-# What puts a picture upright, by the orientation that EXIF says.
-TURNS = {
+# Transposition that makes a picture upright, by EXIF orientation.
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -27,10 +27,10 @@ TURNS = {
 
 
 def square_png(data: bytes, size: int) -> bytes:
-    """The upright RGB picture, short side scaled to `size`, centre-cropped to a square.
+    """Convert a picture: upright, RGB, short side scaled to `size`, centre-cropped.
 
     Args:
-        data: the bytes of a picture file; of an animation, the first frame counts.
+        data: a picture file; the first frame of an animation.
         size: side of the result in pixels.
 
     Raises:
@@ -48,20 +48,20 @@ def square_png(data: bytes, size: int) -> bytes:
 
 
 def decode_png(data: bytes) -> NDArray[np.uint8]:
-    """The pixels of a prepared PNG, uint8 (H, W, 3)."""
+    """Return the pixels of a prepared PNG, uint8 (H, W, 3)."""
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
 def _decode(data: bytes) -> Image.Image:
-    """Decode with every format that Pillow has; whatever a decoder raises is a `PictureError`.
+    """Decode any format of Pillow; raise `PictureError` for every error of a decoder.
 
-    They raise what they come upon: OSError, ValueError and SyntaxError by intention, and on damaged
-    files struct.error, RuntimeError, TypeError, KeyError, IndexError, OverflowError, EOFError,
-    ZeroDivisionError, AttributeError, zlib.error, MemoryError and more.
+    Decoders raise OSError, ValueError and SyntaxError on purpose. On damaged files they raise
+    almost anything: struct.error, RuntimeError, TypeError, KeyError, IndexError, OverflowError,
+    EOFError, ZeroDivisionError, AttributeError, zlib.error, MemoryError and more.
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns of metadata that it passes over; what cannot be decoded is an error.
+            # Pillow warns of metadata that it skips; undecodable data is an error.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _upright_rgb(data)
@@ -69,7 +69,7 @@ def _decode(data: bytes) -> Image.Image:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise PictureError("too many pixels") from error
-    except UnidentifiedImageError as error:  # its own text quotes the address of the buffer
+    except UnidentifiedImageError as error:  # its message has the address of the buffer
         raise PictureError("cannot be decoded (not a known format)") from error
     except Exception as error:
         raise PictureError(f"cannot be decoded ({_reason(error)})") from error
@@ -79,20 +79,20 @@ def _upright_rgb(data: bytes) -> Image.Image:
     with Image.open(io.BytesIO(data)) as image:
         if image.mode not in EIGHT_BIT_MODES:
             raise PictureError(f"not 8 bits a channel (mode {image.mode})")
-        for name in XMP_NAMES:  # browsers and viewers turn a picture as its EXIF says, not its XMP
+        for name in XMP_NAMES:  # browsers use the orientation of EXIF, not of XMP
             image.info.pop(name, None)
         image.load()
-        turn = TURNS.get(_orientation(image))
+        turn = TRANSPOSITIONS.get(_orientation(image))
         return (image if turn is None else image.transpose(turn)).convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:
-    """The orientation that EXIF says; 1, upright, where there is none or it cannot be read."""
+    """Return the EXIF orientation; 1 (upright) if there is none or it is invalid."""
     exif = Image.Exif()
     try:
         exif.load(image.info.get("exif", b""))
         return int(exif.get(ORIENTATION, 1))
-    except Exception:  # odd EXIF does not spoil a picture
+    except Exception:  # invalid EXIF is ignored
         return 1
 
 

@@ -1,4 +1,4 @@
-"""Hands a run its batches, made on the way or ahead of time by worker processes."""
+"""Loader of batches, made in this process or ahead of time by worker processes."""
 
 import itertools
 import multiprocessing
@@ -12,11 +12,11 @@ from training.common import distributed
 from training.data.batches import Batch, BatchSource
 
 
-class Parts(Dataset[Batch]):
-    """A rank's rows of batch 0, 1, 2, …, each batch in so many parts one after the other.
+class BatchParts(Dataset[Batch]):
+    """A rank's rows of batches 0, 1, 2, …, each batch divided into `parts` items.
 
-    A loader hands its work round, so a worker gets the same part of every batch: the same lanes
-    of a streamed set, and reads no block that another one reads.
+    `DataLoader` assigns items in turn, so that a worker gets the same part of every batch: the
+    same lanes of a streamed set. No two workers read the same block.
     """
 
     def __init__(self, source: BatchSource, first: int, step: int, parts: int) -> None:
@@ -29,24 +29,24 @@ class Parts(Dataset[Batch]):
 
 
 class Loader:
-    """Batches by index, this rank's rows of them.
+    """Batches by index, with the rows of this rank.
 
-    With workers, batches are made ahead in the order of their indices; another one than the next
-    starts them anew. What is in a batch does not depend on the workers, only when it is there.
+    Workers make batches ahead in the order of their indices; a request out of order restarts
+    them. The content of a batch does not depend on the workers.
 
     Args:
-        source: where batches come from.
-        workers: processes that make them; 0 makes them here, when they are asked for.
+        source: of the batches.
+        workers: number of processes; 0 makes batches in this process on request.
     """
 
     def __init__(self, source: BatchSource, workers: int) -> None:
         rows = source.batch_size // distributed.world_size()
         self.workers = min(workers, rows)
-        self.parts = Parts(
+        self.parts = BatchParts(
             source, distributed.rank(), distributed.world_size(), max(self.workers, 1)
         )
         self.next = -1
-        self.coming: Iterator[Batch] = iter(())
+        self.iterator: Iterator[Batch] = iter(())
 
     def batch(self, index: int) -> Batch:
         """Return this rank's rows of a batch."""
@@ -55,34 +55,33 @@ class Loader:
         if index != self.next:
             self.start(index)
         self.next = index + 1
-        return interleave([next(self.coming) for _ in range(self.workers)])
+        return interleave([next(self.iterator) for _ in range(self.workers)])
 
     def start(self, index: int) -> None:
-        """Let workers make the batches from this one on."""
+        """Start workers that make batches from this index on."""
         self.close()
-        # A plain fork hangs where pyarrow's threads hold locks; a server that has only imported
-        # is forked instead.
+        # A plain fork can deadlock with pyarrow's threads; the fork server only imports modules.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         loader = DataLoader(
             self.parts,
             batch_size=None,
-            sampler=itertools.count(index * self.workers),  # type: ignore[arg-type]
+            sampler=itertools.count(index * self.workers),
             num_workers=self.workers,
             multiprocessing_context=context,
-            worker_init_fn=hold_signals,
-            # Of its own: a number drawn from torch's would change the run.
+            worker_init_fn=ignore_signals,
+            # A separate generator: drawing from torch's global one would change the run.
             generator=torch.Generator(),
         )
-        self.coming = iter(loader)
+        self.iterator = iter(loader)
 
     def close(self) -> None:
         """End the workers."""
-        self.next, self.coming = -1, iter(())
+        self.next, self.iterator = -1, iter(())
 
 
 def interleave(parts: list[Batch]) -> Batch:
-    """Put together a batch of which part *i* has every n-th row from the *i*-th on."""
+    """Join n parts of a batch; part i has rows i, i + n, i + 2n and so on."""
     if len(parts) == 1:
         return parts[0]
     fields = []
@@ -94,7 +93,7 @@ def interleave(parts: list[Batch]) -> Batch:
     return Batch(*fields)
 
 
-def hold_signals(_worker: int) -> None:
-    """Leave Ctrl-C and SIGTERM to the trainer, which needs its batches to finish the step."""
+def ignore_signals(_worker: int) -> None:
+    """Ignore SIGINT and SIGTERM in workers: the trainer needs batches to finish its step."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a prepared folder holds, where it came from, and its digests."""
+"""`manifest.json` of a prepared folder: contents, origin and digests."""
 
 import hashlib
 import json
@@ -10,8 +10,8 @@ from training.common.errors import PreparedDataError
 
 MANIFEST = "manifest.json"
 TRAIN = "train"
-# What a split that choices are made on is called, the likeliest first.
-HELD_OUT = ("val", "dev", "validation", "test")
+# Names of validation splits, in order of preference.
+VALIDATION_SPLITS = ("val", "dev", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Manifest:
     """Contents of a prepared folder.
 
     Attributes:
-        version: of captionfill, that made it.
+        version: of captionfill.
         source: name of the reader, such as `flickr8k`.
         size: side of the square pictures in pixels.
         encoder: name of the sentence encoder.
         encoder_fingerprint: of the encoder's weights.
-        caption_dim: numbers in a caption vector.
-        distinct_captions: captions embedded, each once.
+        caption_dim: size of a caption vector.
+        distinct_captions: number of distinct captions.
         splits: `{split: {"images": n, "captions": n}}`.
-        passed_over: `[{"file_name": ..., "reason": ...}]`.
+        passed_over: skipped items, `[{"file_name": ..., "reason": ...}]`.
         shards: `{path below the folder: sha256}`.
-        digest: `sha256:…` over the names and digests of the shards.
+        digest: `sha256:…` of the names and digests of the shards.
     """
 
     version: str
@@ -51,7 +51,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        """Read `manifest.json` of `folder`; `PreparedDataError` where it is not one."""
+        """Read `manifest.json` of `folder`; raise `PreparedDataError` if there is no valid one."""
         if not (folder / MANIFEST).is_file():
             raise PreparedDataError(f"{folder}: no prepared data there (no {MANIFEST})")
         try:
@@ -60,9 +60,9 @@ class Manifest:
             raise PreparedDataError(f"{folder / MANIFEST}: not a manifest ({error})") from error
 
     @property
-    def held_out(self) -> str:
-        """The split to choose models on; `train` where nothing is held out."""
-        return next((split for split in HELD_OUT if split in self.splits), TRAIN)
+    def validation_split(self) -> str:
+        """The validation split; `train` if there is none."""
+        return next((split for split in VALIDATION_SPLITS if split in self.splits), TRAIN)
 
     def shards_of(self, split: str) -> list[str]:
         """Paths of the shards of one split, in order."""
@@ -70,7 +70,7 @@ class Manifest:
 
 
 def tool_version() -> str:
-    """Version of captionfill, or `checkout` where it runs without being installed."""
+    """Version of captionfill; `checkout` if it is not installed."""
     try:
         return version("captionfill")
     except PackageNotFoundError:
@@ -84,6 +84,6 @@ def file_digest(path: Path) -> str:
 
 
 def overall_digest(shards: dict[str, str]) -> str:
-    """One digest for all shards: over their names and their own digests."""
+    """Digest of the names and digests of all shards."""
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(shards.items()))
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"

@@ -16,12 +16,12 @@ from training.data.image_io import decode_png
 from training.data.manifest import Manifest, file_digest
 from training.data.sampling import epoch_rows
 
-# Of the memory that is free, the most a split may take.
-MEMORY_SHARE = 0.8
+# Largest fraction of free memory that a split may use.
+MAX_MEMORY_FRACTION = 0.8
 
 
-class PictureSet(Protocol):
-    """One split as batches are made of it: in memory, or streamed."""
+class ImageDataset(Protocol):
+    """One split of a prepared folder, in memory or streamed."""
 
     @property
     def manifest(self) -> Manifest:
@@ -29,31 +29,31 @@ class PictureSet(Protocol):
         ...
 
     def __len__(self) -> int:
-        """How many pictures there are."""
+        """Number of pictures."""
         ...
 
-    def take(self, rows: Tensor) -> "PreparedSplit":
-        """Return some pictures, in the order of `rows`, int64 `(n,)`."""
+    def gather(self, rows: Tensor) -> "PreparedSplit":
+        """Return the pictures of `rows`, int64 `(n,)`, in their order."""
         ...
 
-    def turn(self, index: int, lanes: Tensor, seed: int) -> Tensor:
-        """Return the rows that are in turn in a batch.
+    def batch_rows(self, index: int, lanes: Tensor, seed: int) -> Tensor:
+        """Return the rows of a batch, int64 `(share,)`.
 
         Args:
             index: of the batch.
-            lanes: the lane of each column that this set fills, `(share,)`.
+            lanes: lane of each column that this set fills, `(share,)`.
             seed: of the order.
         """
         ...
 
-    def some(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw `count` different rows, or as many as there are."""
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw up to `count` distinct rows."""
         ...
 
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """One split in memory; S is the prepared size, D the width of a caption vector.
+    """One split in memory; S is the picture size, D the size of a caption vector.
 
     Attributes:
         images: uint8 (N, 3, S, S).
@@ -61,7 +61,7 @@ class PreparedSplit:
         caption_offsets: int64 (N + 1); the captions of picture i are rows
             `offsets[i]:offsets[i + 1]`, at least one.
         captions: `total` strings, in the order of the vectors.
-        labels: N class labels, empty where the source has none.
+        labels: N class labels; empty if the source has none.
         file_names: N names, as in the source.
         manifest: of the whole folder.
     """
@@ -82,8 +82,8 @@ class PreparedSplit:
     def __len__(self) -> int:
         return len(self.file_names)
 
-    def take(self, rows: Tensor) -> "PreparedSplit":
-        """Return some pictures, in the order of `rows`, int64 `(n,)`."""
+    def gather(self, rows: Tensor) -> "PreparedSplit":
+        """Return the pictures of `rows`, int64 `(n,)`, in their order."""
         first = self.caption_offsets[rows]
         counts = self.caption_offsets[rows + 1] - first
         offsets = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
@@ -98,18 +98,18 @@ class PreparedSplit:
             file_names=[self.file_names[i] for i in rows.tolist()],
         )
 
-    def turn(self, index: int, lanes: Tensor, seed: int) -> Tensor:
-        """Return the rows in turn, of all that there are: in memory any is as near as the next."""
+    def batch_rows(self, index: int, lanes: Tensor, seed: int) -> Tensor:
+        """Return the rows of a batch; lanes do not matter in memory."""
         return epoch_rows(len(self), len(lanes), index, seed)
 
-    def some(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw `count` different rows, or as many as there are."""
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw up to `count` distinct rows."""
         return torch.randperm(len(self), generator=rng)[:count]
 
 
 def shard_schema(caption_dim: int) -> pa.Schema:
     """Arrow schema of a shard, with the metadata by which `datasets` knows the pictures."""
-    # Heavy to import, and reading needs it not.
+    # Slow to import, and not needed for reading.
     from datasets import Features, Image, List, Value  # noqa: PLC0415
 
     text = Value("string")
@@ -139,8 +139,8 @@ def load_split(
     """
     manifest = open_manifest(folder, split, encoder_fingerprint)
     check_memory(folder, split, manifest)
-    shards = [checked_shard(folder, name, manifest) for name in manifest.shards_of(split)]
-    return to_memory(pa.concat_tables([pq.read_table(shard) for shard in shards]), manifest)
+    shards = [verify_shard(folder, name, manifest) for name in manifest.shards_of(split)]
+    return decode_table(pa.concat_tables([pq.read_table(shard) for shard in shards]), manifest)
 
 
 def open_manifest(folder: Path, split: str, encoder_fingerprint: str | None = None) -> Manifest:
@@ -162,23 +162,23 @@ def open_manifest(folder: Path, split: str, encoder_fingerprint: str | None = No
 
 
 def check_memory(folder: Path, split: str, manifest: Manifest) -> None:
-    """Refuse to read a split that memory does not hold.
+    """Refuse to read a split that does not fit into memory.
 
     Raises:
-        PreparedDataError: one line that says how to do without.
+        PreparedDataError: names the setting for streaming.
     """
     counts = manifest.splits[split]
     needed = counts["images"] * 3 * manifest.size**2 + counts["captions"] * 2 * manifest.caption_dim
     free = psutil.virtual_memory().available
-    if needed > MEMORY_SHARE * free:
+    if needed > MAX_MEMORY_FRACTION * free:
         raise PreparedDataError(
             f"{folder}: {split} takes {needed / 2**30:,.1f} GiB of memory and {free / 2**30:,.1f} "
             "are free: stream it (--set loading.stream=true)"
         )
 
 
-def checked_shard(folder: Path, name: str, manifest: Manifest) -> Path:
-    """Return a shard's path when it is the one that the manifest names; read a bit at a time."""
+def verify_shard(folder: Path, name: str, manifest: Manifest) -> Path:
+    """Return the path of a shard after checking its digest."""
     path = folder / name
     if not path.is_file():
         raise PreparedDataError(f"{path}: missing")
@@ -187,8 +187,8 @@ def checked_shard(folder: Path, name: str, manifest: Manifest) -> Path:
     return path
 
 
-def to_memory(table: pa.Table, manifest: Manifest) -> PreparedSplit:
-    """Decode rows of shards."""
+def decode_table(table: pa.Table, manifest: Manifest) -> PreparedSplit:
+    """Decode the rows of a table of shards."""
     captions = table["captions"].combine_chunks()
     return PreparedSplit(
         images=_decode_all(table["image"], manifest.size),

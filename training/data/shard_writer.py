@@ -1,4 +1,4 @@
-"""Shards in the making: pictures first, the caption vectors when all captions are known."""
+"""Writing of shards: drafts without caption vectors first, final shards when all are embedded."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from training.data.manifest import file_digest
 from training.data.memory_dataset import shard_schema
-from training.data.sources import Example, SkippedItems
-from training.data.sources.skip_counts import EXAMPLES, SkipCounts
+from training.data.sources import Example, SkippedItem
+from training.data.sources.skip_counts import LOGGED_PER_KIND, SkipCounts
 
 logger = logging.getLogger(__name__)
 
@@ -22,36 +22,36 @@ ROW_GROUP = 1000
 
 @dataclass
 class ShardWriter:
-    """Shards without vectors, filled picture by picture, and what was counted on the way.
+    """Writer of draft shards (without caption vectors), with counts.
 
     Attributes:
-        folder: where the shards are made.
-        shard_images: most pictures in a shard.
-        counts: pictures and captions by split.
-        passed_over: what is not used, in the order met.
-        distinct: every different caption -> its number.
-        written: paths of the draft shards by split.
-        waiting: rows not yet written, by split.
-        reasons: how often each kind of reason for passing over was met.
+        folder: of the shards.
+        shard_images: maximum number of pictures in a shard.
+        counts: numbers of pictures and captions by split.
+        skipped: items that are not used, in order.
+        distinct: number of each distinct caption.
+        draft_paths: paths of the draft shards by split.
+        pending: rows not yet written, by split.
+        skip_counts: number of skipped items by kind of reason.
     """
 
     folder: Path
     shard_images: int
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    passed_over: list[SkippedItems] = field(default_factory=list)
+    skipped: list[SkippedItem] = field(default_factory=list)
     distinct: dict[str, int] = field(default_factory=dict)
-    written: dict[str, list[Path]] = field(default_factory=dict)
-    waiting: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-    reasons: SkipCounts = field(default_factory=SkipCounts)
+    draft_paths: dict[str, list[Path]] = field(default_factory=dict)
+    pending: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    skip_counts: SkipCounts = field(default_factory=SkipCounts)
 
     def add(self, example: Example, png: bytes, captions: Sequence[str]) -> None:
-        """Take in a picture (as PNG) with its captions; a full shard is written out."""
+        """Add a picture (as PNG) with its captions; write the shard when it is full."""
         counts = self.counts.setdefault(example.split, {"images": 0, "captions": 0})
         counts["images"] += 1
         counts["captions"] += len(captions)
         for caption in captions:
             self.distinct.setdefault(caption, len(self.distinct))
-        rows = self.waiting.setdefault(example.split, [])
+        rows = self.pending.setdefault(example.split, [])
         rows.append(
             {
                 "image": {"bytes": png, "path": printable(example.file_name)},
@@ -63,47 +63,47 @@ class ShardWriter:
         if len(rows) == self.shard_images:
             self.flush(example.split)
 
-    def pass_over(self, item: SkippedItems) -> None:
-        """Name an unused picture in the manifest, and the first of each reason in the log."""
-        item = SkippedItems(printable(item.file_name), printable(item.reason))
-        self.passed_over.append(item)
-        told = self.reasons.add(item.reason)
-        if told <= EXAMPLES:
-            logger.warning("passed over %s: %s", item.file_name, item.reason)
-        if told == EXAMPLES:
-            logger.warning("(more of this kind are counted; the manifest will name them)")
+    def skip(self, item: SkippedItem) -> None:
+        """Record a skipped item; log the first items of each kind of reason."""
+        item = SkippedItem(printable(item.file_name), printable(item.reason))
+        self.skipped.append(item)
+        seen = self.skip_counts.add(item.reason)
+        if seen <= LOGGED_PER_KIND:
+            logger.warning("skipped %s: %s", item.file_name, item.reason)
+        if seen == LOGGED_PER_KIND:
+            logger.warning("(more of this kind are not logged; the manifest names all)")
 
     def flush(self, split: str) -> None:
-        """Write out what is waiting for a split."""
-        rows = self.waiting.pop(split, [])
+        """Write the pending rows of a split."""
+        rows = self.pending.pop(split, [])
         if rows:
-            paths = self.written.setdefault(split, [])
+            paths = self.draft_paths.setdefault(split, [])
             paths.append(self.folder / f"{split}-{len(paths):05d}.draft")
             pq.write_table(pa.Table.from_pylist(rows), paths[-1], compression="none")
 
 
 def printable(name: str) -> str:
-    r"""Write as `\udce9` what is not Unicode in the name of a file, and can be stored nowhere."""
+    r"""Escape bytes of a file name that are not Unicode (as `\udce9`)."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def finish_shards(
+def write_final_shards(
     drafts: ShardWriter,
     vectors: NDArray[np.float16],
     progress: Callable[[str, int, int | None], None],
 ) -> dict[str, str]:
-    """Draft shards -> final shards under `data/`; their digests by path.
+    """Write the final shards below `data/` and delete the drafts; return digests by path.
 
     Args:
-        drafts: all flushed.
-        vectors: float16 (captions, D); row `drafts.distinct[caption]` belongs to each caption.
-        progress: told how many shards are done.
+        drafts: without pending rows.
+        vectors: float16 (captions, D); row `drafts.distinct[caption]` is that of a caption.
+        progress: callback.
     """
     schema = shard_schema(vectors.shape[1])
     (drafts.folder / "data").mkdir()
     shards: dict[str, str] = {}
-    total = sum(len(paths) for paths in drafts.written.values())
-    for split, paths in drafts.written.items():
+    total = sum(len(paths) for paths in drafts.draft_paths.values())
+    for split, paths in drafts.draft_paths.items():
         for number, draft in enumerate(paths):
             name = f"data/{split}-{number:05d}-of-{len(paths):05d}.parquet"
             table = _with_vectors(pq.read_table(draft), drafts.distinct, vectors).cast(schema)

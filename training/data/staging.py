@@ -1,4 +1,4 @@
-"""A folder that appears when it is complete; a mount point and a symbolic link will do."""
+"""Staging folder: an output folder appears only when it is complete."""
 
 import shutil
 import tempfile
@@ -12,24 +12,24 @@ from training.data.manifest import MANIFEST
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder whose files become those of `out` when all went well.
+def staging_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `out` if the context ends without an error.
 
-    It lies beside `out` and is renamed at the end. Where that cannot work (a mount point, the
-    working directory, a parent that cannot be written), which is tried before the work, it lies
-    inside, and its files are moved up at the end, the manifest last.
+    It is a sibling of `out`, renamed at the end. If that is impossible (a mount point, the working
+    directory, a read-only parent: tried before the work), it is inside `out`, and its files are
+    moved up at the end, the manifest last.
 
-    Unfinished work is removed at an error. Finished work never is: where it cannot be moved after
-    all, the error says where it lies.
+    Unfinished work is removed after an error. Finished work is kept: if it cannot be moved, the
+    error names its folder.
 
     Args:
         out: absent, or an empty folder; a symbolic link is followed.
 
     Raises:
-        PreparedDataError: it cannot be made or written.
+        PreparedDataError: the folder cannot be created or written.
     """
     out = out.resolve()
-    folder = make_temporary(out)
+    folder = make_staging_folder(out)
     try:
         folder.chmod(0o755)
         yield folder
@@ -39,32 +39,32 @@ def new_folder(out: Path) -> Iterator[Path]:
             raise PreparedDataError(f"{out}: cannot be written ({error})") from error
         raise
     try:
-        finish(folder, out)
+        publish(folder, out)
     except OSError as error:
         raise PreparedDataError(
             f"{out}: cannot be moved there ({error}); the finished data is in {folder}"
         ) from error
 
 
-def make_temporary(out: Path) -> Path:
-    """Make the temporary folder: beside `out` where it can be renamed to it, else inside."""
+def make_staging_folder(out: Path) -> Path:
+    """Make the temporary folder: a sibling of `out` if it can be renamed, else inside `out`."""
     try:
         check_output_folder(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         if not out.exists():
             return Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        return beside(out) or Path(tempfile.mkdtemp(prefix=".preparing-", dir=out))
+        return make_sibling_folder(out) or Path(tempfile.mkdtemp(prefix=".preparing-", dir=out))
     except (OSError, OutputError) as error:
         why = getattr(error, "strerror", None) or error
         raise PreparedDataError(f"{out}: cannot be made ({why})") from error
 
 
-def beside(out: Path) -> Path | None:
-    """Make a temporary folder beside an empty one; None where it could not be renamed to it."""
+def make_sibling_folder(out: Path) -> Path | None:
+    """Make a sibling of an empty folder; return None if it could not be renamed to it."""
     if out == Path.cwd() or out.is_mount():
         return None
     try:
-        # A trial with an empty folder, which shows mount points that look like common folders.
+        # Try with an empty folder: some mount points look like ordinary folders.
         trial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     except OSError:
         return None
@@ -77,8 +77,8 @@ def beside(out: Path) -> Path | None:
     return Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
 
 
-def finish(folder: Path, out: Path) -> None:
-    """Put the finished folder in place of `out`, or move its files up into it."""
+def publish(folder: Path, out: Path) -> None:
+    """Rename the finished folder to `out`, or move its files up into it."""
     if folder.parent != out:
         folder.rename(out)
         return

@@ -116,7 +116,7 @@ class EvalContext:
             uint8 `(count, M, 3, 32, 32)`.
         """
         rows, samples = self.sampled_rows, [*first]
-        selected = self.pictures.take(rows)
+        selected = self.pictures.gather(rows)
         for number in range(len(first), count):
             start = self.seed + number * len(self.pictures)
             seeds = (start + rows).tolist()

@@ -10,8 +10,8 @@ from torch import Tensor
 from models.geometry import SIZE, centre, hole_mask, paste
 from training.common.errors import EvaluationError
 from training.data.augment import centre_crop
-from training.data.batches import first_captions, first_vectors
-from training.data.memory_dataset import PictureSet
+from training.data.batches import first_caption_vectors, first_captions
+from training.data.memory_dataset import ImageDataset
 from training.evaluation.baselines import mismatched_rows
 
 
@@ -40,7 +40,7 @@ class EvaluationSet:
         """The real centres, uint8 `(N, 3, 32, 32)`."""
         return centre(self.pixels)
 
-    def take(self, rows: Tensor) -> EvaluationSet:
+    def gather(self, rows: Tensor) -> EvaluationSet:
         """Select rows, int64 `(n,)`; `mismatched` still refers to the rows of the whole set."""
         captions = [self.captions[row] for row in rows.tolist()]
         return EvaluationSet(self.pixels[rows], captions, self.vectors[rows], self.mismatched[rows])
@@ -50,7 +50,7 @@ class EvaluationSet:
         return paste(self.pixels, hole_mask(), fills)
 
 
-def select_pictures(prepared: PictureSet, limit: int | None, seed: int) -> EvaluationSet:
+def select_pictures(prepared: ImageDataset, limit: int | None, seed: int) -> EvaluationSet:
     """Take at most `limit` pictures, evenly spaced, cut to their central 64×64.
 
     Raises:
@@ -62,14 +62,14 @@ def select_pictures(prepared: PictureSet, limit: int | None, seed: int) -> Evalu
         raise EvaluationError(f"an evaluation needs at least 2 pictures, not {len(chosen)}")
     if size < SIZE:
         raise EvaluationError(f"the data hold {size}×{size} pictures; {SIZE}×{SIZE} are needed")
-    selected = prepared.take(chosen)
+    selected = prepared.gather(chosen)
     captions = first_captions(prepared, chosen)
     # Captions of one class mean the same: no wrong caption comes from the picture's own class.
     groups = [label or text for label, text in zip(selected.labels, captions, strict=True)]
     return EvaluationSet(
         pixels=centre_crop(selected.images).contiguous(),
         captions=captions,
-        vectors=first_vectors(selected),
+        vectors=first_caption_vectors(selected),
         mismatched=mismatched_rows(groups, seed),
     )
 

@@ -104,7 +104,7 @@ def evaluate(
     judge = load_judge(config.caption_dim, benchmarks.judge) if benchmarks else None
     extractor = load_extractor(settings.device)
     encoder = config.encoder_fingerprint
-    sets = [(folder, split or Manifest.load(folder).held_out) for folder in data]
+    sets = [(folder, split or Manifest.load(folder).validation_split) for folder in data]
     # All of them are checked before the work on the first.
     check_distinct(data, [open_manifest(folder, which, encoder) for folder, which in sets])
     all_results, measurements = [], []

@@ -11,8 +11,8 @@ from models.geometry import hide, paste, to_uint8
 from models.runtime.sampling import seeded_noise
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
 from training.data.batches import Batch, first_captions, join_batches, plain_batch
-from training.data.memory_dataset import PictureSet
-from training.data.sampling import mix
+from training.data.memory_dataset import ImageDataset
+from training.data.sampling import mix_seed
 from training.reporting.image_grid import save_grid
 from training.runs.train_state import evaluating
 
@@ -30,7 +30,7 @@ class SampleGridWriter:
     caption, and the real image. Of an unconditional system it has eight samples and a real image.
     """
 
-    sets: Sequence[PictureSet]
+    sets: Sequence[ImageDataset]
     folder: Path
     seed: int
     device: torch.device
@@ -44,8 +44,8 @@ class SampleGridWriter:
         """
         paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
         with evaluating(generator):
-            self.grid(paths["fixed"], generator, mix(self.seed, 0))
-            self.grid(paths["fresh"], generator, mix(self.seed, mix(FRESH_STREAM, step)))
+            self.grid(paths["fixed"], generator, mix_seed(self.seed, 0))
+            self.grid(paths["fresh"], generator, mix_seed(self.seed, mix_seed(FRESH_STREAM, step)))
         return paths
 
     @torch.inference_mode()
@@ -99,7 +99,7 @@ class SampleGridWriter:
     def _noises(self, generator: nn.Module, seed: int, rows: int, draws: int) -> list[Tensor]:
         """Draw noise `(rows, noise_dim)` for each of so many columns."""
         noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-        seeds = [mix(seed, i) for i in range(draws * rows)]
+        seeds = [mix_seed(seed, i) for i in range(draws * rows)]
         return list(seeded_noise(seeds, noise_dim).to(self.device).chunk(draws))
 
     def _pictures(self, rng: torch.Generator, rows: int) -> tuple[Batch, list[str]]:

@@ -12,7 +12,7 @@ from training.config.config import Config
 from training.data.batches import Batch, fixed_batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
-from training.data.sampling import mix
+from training.data.sampling import mix_seed
 from training.runs.best_checkpoint import BEST
 from training.runs.checkpoint import load_checkpoint, read_checkpoint
 from training.runs.run_dir import RunDir
@@ -70,7 +70,7 @@ class LoadedRun:
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Sample noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
         noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-        return seeded_noise([mix(seed, i) for i in range(count)], noise_dim)
+        return seeded_noise([mix_seed(seed, i) for i in range(count)], noise_dim)
 
     def held_out(self, data: Path | None = None, split: str | None = None) -> PreparedSplit:
         """Load images that the run was not trained on.
@@ -84,7 +84,7 @@ class LoadedRun:
                 anew, or the captions are of another sentence encoder than the run's.
         """
         folder = data or self.run.first_data_folder()
-        split = split or Manifest.load(folder).held_out
+        split = split or Manifest.load(folder).validation_split
         return load_split(folder, split, encoder_fingerprint=self.encoder_fingerprint)
 
     def batch(self, pictures: PreparedSplit, count: int, seed: int = 0) -> Batch:

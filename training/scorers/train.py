@@ -11,7 +11,7 @@ from training.common.console import StageProgress
 from training.data.batches import load_sets
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
-from training.data.sampling import mix
+from training.data.sampling import mix_seed
 from training.losses.frozen.contrastive import contrastive_loss
 from training.optim.precision import autocast
 from training.scorers.kinds import ScorerKind
@@ -56,7 +56,7 @@ def train_scorer(
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
     for step in range(schedule.steps):
-        torch.manual_seed(mix(schedule.seed, step))
+        torch.manual_seed(mix_seed(schedule.seed, step))
         loss = symmetric_loss(scorer, *pairs(step))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def train_and_test(
     The arguments and errors are those of `train_scorer`.
     """
     # Read before training, so that damaged data are found first.
-    held_out = [load_split(place, Manifest.load(place).held_out) for place in data]
+    held_out = [load_split(place, Manifest.load(place).validation_split) for place in data]
     scorer = train_scorer(kind, data, schedule, on_step, on_features)
     return scorer, {one.manifest.source: precision_at_1(scorer, kind, one) for one in held_out}
 

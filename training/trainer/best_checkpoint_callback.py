@@ -7,8 +7,8 @@ from models.geometry import to_uint8
 from models.runtime.sampling import seeded_noise
 from training.common.console import print_stderr
 from training.data.batches import fixed_batch
-from training.data.memory_dataset import PictureSet
-from training.data.sampling import mix
+from training.data.memory_dataset import ImageDataset
+from training.data.sampling import mix_seed
 from training.inference.generate import generate
 from training.losses.objectives.base import Metrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
@@ -37,7 +37,7 @@ class BestCheckpointCallback(Callback):
         self,
         checkpointer: Checkpointer,
         record: BestRecord,
-        held_out: Sequence[PictureSet],
+        held_out: Sequence[ImageDataset],
         log: Callable[[int, Metrics], None],
     ) -> None:
         self.checkpointer, self.record, self.log = checkpointer, record, log
@@ -46,9 +46,9 @@ class BestCheckpointCallback(Callback):
         self.device = pick_device(run.recipe.engine)
         if not self.every:
             return
-        seed = mix(run.recipe.run.seed, VALIDATION_STREAM)
+        seed = mix_seed(run.recipe.run.seed, VALIDATION_STREAM)
         self.batch = fixed_batch(held_out, run.recipe.picture, seed, count)
-        seeds = [mix(seed, row) for row in range(len(self.batch.images))]
+        seeds = [mix_seed(seed, row) for row in range(len(self.batch.images))]
         self.noise = seeded_noise(seeds, noise_dim(checkpointer.state.generator))
         if weights_path() is None and record.metric == "kid":
             print_stderr(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")

@@ -9,9 +9,9 @@ import torch
 from training.common import distributed
 from training.common.console import is_main_process
 from training.config.config import Config
-from training.data.batches import BatchSource, load_held_out
+from training.data.batches import BatchSource, load_validation_sets
 from training.data.loader import Loader
-from training.data.memory_dataset import PictureSet
+from training.data.memory_dataset import ImageDataset
 from training.inference.sample_grid import SampleGridWriter
 from training.monitors import MonitorSet
 from training.runs.best_checkpoint import BestRecord
@@ -44,7 +44,7 @@ SPARE_BLOCKS = 4
 
 
 def build_trainer(
-    run: RunDir, sets: Sequence[PictureSet], on_step: OnStep, on_finding: OnFinding
+    run: RunDir, sets: Sequence[ImageDataset], on_step: OnStep, on_finding: OnFinding
 ) -> Trainer:
     """Build a run's networks and load its newest checkpoint; the run directory is not changed.
 
@@ -81,7 +81,7 @@ def build_trainer(
     return trainer
 
 
-def batch_source(recipe: Config, sets: Sequence[PictureSet]) -> BatchSource:
+def batch_source(recipe: Config, sets: Sequence[ImageDataset]) -> BatchSource:
     """Return the batches of a recipe."""
     settings = recipe.run
     return BatchSource(
@@ -95,17 +95,17 @@ def batch_source(recipe: Config, sets: Sequence[PictureSet]) -> BatchSource:
     )
 
 
-def held_out(run: RunDir, sets: Sequence[PictureSet]) -> list[PictureSet]:
+def held_out(run: RunDir, sets: Sequence[ImageDataset]) -> list[ImageDataset]:
     """Load the images that a run is validated on."""
     places = [Path(place) for place in run.data]
-    return load_held_out(places, sets, SPARE_BLOCKS if run.recipe.loading.stream else 0)
+    return load_validation_sets(places, sets, SPARE_BLOCKS if run.recipe.loading.stream else 0)
 
 
 def wire(
     run: RunDir,
     state: TrainState,
     batches: BatchSource,
-    validation: Sequence[PictureSet],
+    validation: Sequence[ImageDataset],
     *,
     on_step: OnStep,
     on_finding: OnFinding,

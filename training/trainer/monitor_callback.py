@@ -13,7 +13,7 @@ from training.common import distributed
 from training.common.console import is_main_process
 from training.common.errors import RunError
 from training.data.batches import BatchSource, fixed_batch
-from training.data.sampling import mix
+from training.data.sampling import mix_seed
 from training.losses.objectives.base import Metrics
 from training.monitors import Action, Finding, MonitorSet, Observation, record_findings
 from training.runs.train_state import (
@@ -64,11 +64,11 @@ class MonitorCallback(Callback):
         self.checkpointer, self.run, self.state = checkpointer, checkpointer.run, checkpointer.state
         self.monitor_set, self.on_finding = monitor_set, on_finding
         self.settings = self.run.recipe.guards
-        engine, seed = self.run.recipe.engine, mix(self.run.recipe.run.seed, MONITOR_STREAM)
+        engine, seed = self.run.recipe.engine, mix_seed(self.run.recipe.run.seed, MONITOR_STREAM)
         device = pick_device(engine)
         batch = fixed_batch(batches.sets, batches.picture, seed, FIXED_IMAGES)
         self.batch = batch.to(device, memory_format(engine))
-        seeds = [mix(seed, row) for row in range(len(batch.images))]
+        seeds = [mix_seed(seed, row) for row in range(len(batch.images))]
         self.noise = seeded_noise(seeds, noise_dim(self.state.generator)).to(device)
 
     @property

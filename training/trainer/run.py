@@ -10,7 +10,7 @@ from training.common.console import print_stderr
 from training.common.output_files import check_output_folder
 from training.config.config import Config
 from training.data.batches import load_sets
-from training.data.memory_dataset import PictureSet
+from training.data.memory_dataset import ImageDataset
 from training.optim.precision import pick_precision
 from training.runs.checkpoint import newest_step
 from training.runs.data_location import check_data
@@ -138,7 +138,7 @@ def resume(
     return changed
 
 
-def load_resumed(run: RunDir) -> list[PictureSet]:
+def load_resumed(run: RunDir) -> list[ImageDataset]:
     """Load the data that a run was started on.
 
     Raises:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from training.common import distributed
 from training.common.errors import NonFiniteError, RunError
 from training.data.loader import Loader
-from training.data.sampling import mix
+from training.data.sampling import mix_seed
 from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
 from training.monitors import Finding
 from training.optim.precision import autocast
@@ -168,11 +168,11 @@ class Trainer:
 
     def seed_at(self, step: int) -> int:
         """Return a step's seed; after a roll-back it differs, or the same problem would return."""
-        seed = mix(self.recipe.run.seed, STEP_STREAM)
-        seed = mix(mix(seed, self.rollbacks) if self.rollbacks else seed, step)
+        seed = mix_seed(self.recipe.run.seed, STEP_STREAM)
+        seed = mix_seed(mix_seed(seed, self.rollbacks) if self.rollbacks else seed, step)
         # Networks sample dropout for the rows they have: it must not be the same on every rank.
         rank = distributed.rank() if dropout_at(self.recipe, step) else 0
-        return mix(seed, rank) if rank else seed
+        return mix_seed(seed, rank) if rank else seed
 
 
 def update(optimizer: torch.optim.Optimizer, network: str, terms: Terms, step: int) -> Metrics:

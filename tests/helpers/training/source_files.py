@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.sources import Example, SkippedItems, find_source
+from training.data.sources import Example, SkippedItem, find_source
 
 
 def black_png() -> bytes:
@@ -39,15 +39,15 @@ def pack_folder(folder: Path, archive: Path) -> Path:
 
 
 def read(name: str, place: Path) -> tuple[dict[str, Example], dict[str, str]]:
-    """Return examples by name, and the reason of what is passed over by name."""
-    examples, passed_over = {}, {}
+    """Return examples by name, and the reason of what is skipped by name."""
+    examples, skipped = {}, {}
     for item in find_source(name)(place):
-        if isinstance(item, SkippedItems):
-            passed_over[item.file_name] = item.reason
+        if isinstance(item, SkippedItem):
+            skipped[item.file_name] = item.reason
         else:
             assert item.read()
             examples[item.file_name] = item
-    return examples, passed_over
+    return examples, skipped
 
 
 def json_lines(*rows: object) -> str:

@@ -3,7 +3,7 @@
 import torch
 
 from models.geometry import centre, hole_mask, random_corners
-from training.data.augment import centre_crop, coins, crop, mirror, turn, turns
+from training.data.augment import centre_crop, crop, mirror, random_angles, random_flips, rotate
 
 
 def rng(seed=0):
@@ -32,12 +32,12 @@ def test_the_centre_crop_is_central():
 def test_picture_captioned_left_or_right_is_not_mirrored():
     pixels = torch.rand(64, 3, 4, 4)
     sided = ["a dog on the LEFT", "his right hand"] * 32
-    assert torch.equal(mirror(pixels, sided, coins(64, rng())), pixels)
+    assert torch.equal(mirror(pixels, sided, random_flips(64, rng())), pixels)
 
 
 def test_about_half_of_the_other_pictures_are_mirrored():
     pixels = torch.rand(400, 3, 4, 4)
-    flipped = mirror(pixels, ["a bright dog"] * 400, coins(400, rng()))
+    flipped = mirror(pixels, ["a bright dog"] * 400, random_flips(400, rng()))
     changed = (flipped != pixels).flatten(1).any(1).float().mean()
     assert 0.4 < changed < 0.6
     assert torch.equal(flipped.sort(3).values, pixels.sort(3).values)
@@ -45,13 +45,13 @@ def test_about_half_of_the_other_pictures_are_mirrored():
 
 def test_no_rotation_leaves_every_bit():
     images = torch.rand(3, 3, 64, 64)
-    same, mask = turn(images, turns(3, 0.0, 8.0, rng()))
+    same, mask = rotate(images, random_angles(3, 0.0, 8.0, rng()))
     assert torch.equal(same, images)
     assert torch.equal(mask, hole_mask(3))
 
 
 def test_turned_hole_stays_within_the_writable_area():
-    _, masks = turn(gradient(32), turns(32, 1.0, 15.0, rng()))
+    _, masks = rotate(gradient(32), random_angles(32, 1.0, 15.0, rng()))
     outside = masks.clone()
     outside[:, :, 16:48, 16:48] = 0
     assert outside.sum() == 0
@@ -61,7 +61,7 @@ def test_turned_hole_stays_within_the_writable_area():
 def test_the_hole_turns_with_the_picture():
     # The hole is painted into the picture: wherever it goes, the mask must go too.
     images = hole_mask(16).expand(16, 3, 64, 64) * 2 - 1
-    turned, masks = turn(images, turns(16, 1.0, 15.0, rng(1)))
+    turned, masks = rotate(images, random_angles(16, 1.0, 15.0, rng(1)))
     agree = ((turned[:, :1] > 0) == (masks > 0)).float().mean()
     assert agree > 0.99
     assert centre(masks).mean() < 0.95

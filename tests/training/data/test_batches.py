@@ -7,8 +7,8 @@ import torch
 
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
-from training.data.batches import BatchSource, caption_rows, load_sets
-from training.data.sampling import epoch_rows, shares
+from training.data.batches import BatchSource, choose_captions, load_sets
+from training.data.sampling import epoch_rows, split_batch
 
 PLAIN = AugmentConfig(flip=False, rotate=0.0, drop_caption=0.0)
 
@@ -38,7 +38,7 @@ def test_batch_larger_than_the_set_wraps_around():
 
 def test_every_caption_is_drawn_eventually():
     offsets = torch.tensor([0, 5, 7])
-    drawn = torch.stack([caption_rows(offsets, torch.rand(2)) for _ in range(200)])
+    drawn = torch.stack([choose_captions(offsets, torch.rand(2)) for _ in range(200)])
     assert drawn[:, 0].unique().tolist() == [0, 1, 2, 3, 4]
     assert drawn[:, 1].unique().tolist() == [5, 6]
 
@@ -51,9 +51,9 @@ def test_dropped_captions_are_zero_vectors(pictures):
 
 
 def test_a_small_set_is_not_drowned():
-    assert shares([6, 96], 10, 1.0) == [1, 9]
-    assert shares([6, 96], 10, 0.5) == [2, 8]
-    assert shares([6, 96], 10, 0.0) == [5, 5]
+    assert split_batch([6, 96], 10, 1.0) == [1, 9]
+    assert split_batch([6, 96], 10, 0.5) == [2, 8]
+    assert split_batch([6, 96], 10, 0.0) == [5, 5]
 
 
 def test_pictures_and_their_captions_stay_together(pictures):

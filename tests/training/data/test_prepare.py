@@ -67,8 +67,8 @@ def test_broken_pictures_are_named_counted_and_passed_over(tiny_folder, out, cap
     with caplog.at_level(logging.WARNING):
         manifest = prepare("folder", tiny_folder, out)
     assert {item["file_name"] for item in manifest.passed_over} == {"green.jpg", "blue.webp"}
-    assert "passed over green.jpg: cannot be decoded (not a known format)" in caplog.messages
-    assert "passed over 2 files in all" in caplog.messages
+    assert "skipped green.jpg: cannot be decoded (not a known format)" in caplog.messages
+    assert "skipped 2 files in all" in caplog.messages
     assert len(load_split(out, "train")) == 3
 
 
@@ -89,7 +89,7 @@ def test_source_without_usable_picture_is_an_error(tiny_folder, out):
     for path in tiny_folder.glob("*.*"):
         if path.suffix != ".jsonl":
             path.write_bytes(b"broken")
-    with pytest.raises(SourceError, match=r"no usable picture \(5 passed over\)"):
+    with pytest.raises(SourceError, match=r"no usable picture \(5 skipped\)"):
         prepare("folder", tiny_folder, out)
     assert list(out.parent.iterdir()) == []
 

@@ -12,7 +12,7 @@ from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
 from training.data.batches import BatchSource, load_sets
-from training.data.loader import Loader, Parts, interleave
+from training.data.loader import BatchParts, Loader, interleave
 from training.data.manifest import Manifest
 from training.data.sampling import lane_rows
 from training.data.streaming_dataset import open_split
@@ -57,7 +57,7 @@ def test_lanes_read_blocks_of_their_own():
 
 def test_streamed_pictures_are_those_in_memory(prepared, pictures):
     rows = torch.tensor([23, 0, 7, 6, 0])
-    streamed, there = open_split(prepared, "train", 1).take(rows), pictures.take(rows)
+    streamed, there = open_split(prepared, "train", 1).gather(rows), pictures.gather(rows)
     assert torch.equal(streamed.images, there.images)
     assert torch.equal(streamed.caption_vectors, there.caption_vectors)
     assert streamed.captions == there.captions
@@ -73,7 +73,7 @@ def test_rank_reads_only_its_rows_of_a_batch(prepared):
 
 def test_rows_are_split_over_ranks_and_their_workers(prepared):
     whole = source(prepared).batch(1)
-    parts = Parts(source(prepared), first=1, step=2, parts=2)  # rank 1 of 2, two workers
+    parts = BatchParts(source(prepared), first=1, step=2, parts=2)  # rank 1 of 2, two workers
     assert same(interleave([parts[2], parts[3]]), [field[1::2] for field in whole])
 
 
@@ -96,10 +96,10 @@ def test_streamed_run_with_workers_resumes_to_same_weights(prepared, tmp_path):
 
 def test_a_fixed_batch_comes_from_few_blocks(tmp_path):
     streamed = open_split(write_prepared(tmp_path, count=80, row_group=2), "train", 1)
-    rows = streamed.some(20, torch.Generator())
+    rows = streamed.sample(20, torch.Generator())
     assert rows.unique().numel() == 20
     assert (rows // 2).unique().numel() <= 16
-    assert streamed.some(100, torch.Generator()).unique().numel() == 80
+    assert streamed.sample(100, torch.Generator()).unique().numel() == 80
 
 
 def test_changed_shard_is_refused_on_open(tmp_path):

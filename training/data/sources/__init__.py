@@ -1,7 +1,7 @@
-"""The raw data sets `prepare` can read, by name."""
+"""Readers of raw data sets, by name."""
 
 from training.common.errors import SourceError
-from training.data.sources.base import Example, Reading, SkippedItems, Source
+from training.data.sources.base import Example, SkippedItem, Source, SourceItems
 from training.data.sources.celeba import read_celeba
 from training.data.sources.cifar10 import read_cifar10
 from training.data.sources.coco import read_coco
@@ -22,11 +22,11 @@ SOURCES: dict[str, Source] = {
 
 
 def find_source(name: str) -> Source:
-    """The reader called `name`; `SourceError` names the known ones."""
+    """Return a reader by its name; raise `SourceError` if there is none."""
     try:
         return SOURCES[name]
     except KeyError:
         raise SourceError(f"no source '{name}'; known are {', '.join(SOURCES)}") from None
 
 
-__all__ = ["SOURCES", "Example", "Reading", "SkippedItems", "Source", "find_source"]
+__all__ = ["SOURCES", "Example", "SkippedItem", "Source", "SourceItems", "find_source"]

@@ -1,4 +1,4 @@
-"""What every source gives: examples with their bytes still unread, and what it had to pass over."""
+"""Common types of all sources: examples (not yet read) and skipped items; caption helpers."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
 )
-MISSING = "listed, but no such picture"
+MISSING_FILE = "listed, but no such picture"
 NOT_TEXT = "a caption is not text"
 KINDS = {type(None): "null", bool: "true or false", dict: "an object"}
 
@@ -17,8 +17,13 @@ KINDS = {type(None): "null", bool: "true or false", dict: "an object"}
 class Example:
     """One captioned picture.
 
-    `read` gives the bytes of the picture file and must be called before the next example is
-    taken: a packed source is read in one streaming pass.
+    Attributes:
+        split: such as `train`.
+        file_name: unique name in the source.
+        captions: not cleaned, possibly empty.
+        read: returns the picture file. Must be called before the next example is taken, since
+            archives are read in one streaming pass.
+        label: class label; empty if there is none.
     """
 
     split: str
@@ -29,59 +34,60 @@ class Example:
 
 
 @dataclass(frozen=True)
-class SkippedItems:
-    """A picture, or a row of a list, that is not used, and why.
+class SkippedItem:
+    """A picture, or a row of a list, that is skipped.
 
-    The reason is one of few fixed texts, so that they can be counted; what is particular to this
-    file stands behind it in brackets.
+    Attributes:
+        file_name: the picture, or the file and line of the row.
+        reason: one of few fixed texts, so that reasons can be counted; details follow in brackets.
     """
 
     file_name: str
     reason: str
 
 
-Reading = Iterator[Example | SkippedItems]
-Source = Callable[[Path], Reading]
+SourceItems = Iterator[Example | SkippedItem]
+Source = Callable[[Path], SourceItems]
 
 
 def is_picture(path: str) -> bool:
-    """Whether the name of a file says that it is a picture (its content is checked later)."""
+    """Whether a file name has the suffix of a picture format."""
     return PurePosixPath(path).suffix.lower() in PICTURE_SUFFIXES
 
 
 def clean_caption(text: str) -> str:
-    """Printable characters only, single spaces, nothing at the ends."""
+    """Remove unprintable characters, repeated spaces and outer spaces."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines of a text, which end at LF or CR LF alone.
+def split_lines(text: str) -> list[str]:
+    """Split a text into lines at LF or CR LF only.
 
-    `str.splitlines` also ends them at characters that captions may hold (NEL, U+2028, form feed).
+    `str.splitlines` also splits at characters inside captions (NEL, U+2028, form feed).
     """
     return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def caption_texts(given: object) -> tuple[list[str], list[str]]:
-    """The captions in a value of JSON: a text, a number, or a list of these.
+    """Extract captions from a JSON value: a text, a number, or a (nested) list of these.
 
     Returns:
-        The texts, and for each other value the reason why it is none.
+        The captions, and a reason for each value that is not a text.
     """
     texts: list[str] = []
     reasons: list[str] = []
-    left = [given]
-    while left:
-        one = left.pop()
-        if isinstance(one, list):
-            left += reversed(one)
-        elif isinstance(one, str) or _is_number(one):
-            texts.append(str(one))
+    stack = [given]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack += reversed(value)
+        elif isinstance(value, str) or _is_number(value):
+            texts.append(str(value))
         else:
-            reasons.append(f"{NOT_TEXT} ({KINDS.get(type(one), 'no number')})")
+            reasons.append(f"{NOT_TEXT} ({KINDS.get(type(value), 'no number')})")
     return texts, reasons
 
 
 def _is_number(value: object) -> bool:
-    """Whether it is a number that a text file would have as such: no NaN, no true."""
+    """Whether a value is a finite number and no bool."""
     return type(value) is int or (type(value) is float and math.isfinite(value))

@@ -1,32 +1,32 @@
-"""CIFAR-10 (Krizhevsky 2009) as picture files in a folder a class: `train/dog/0001.jpg`."""
+"""CIFAR-10 (Krizhevsky 2009) as picture files in class folders: `train/dog/0001.jpg`."""
 
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.base import Example, Reading, SkippedItems, is_picture
-from training.data.sources.contents import look_through
-from training.data.sources.packed import walk
+from training.data.sources.archives import iter_files
+from training.data.sources.base import Example, SkippedItem, SourceItems, is_picture
+from training.data.sources.contents import scan_source
 from training.data.sources.splits import split_of_folder
 from training.data.sources.tiny_imagenet import class_captions
 
 
-def read_cifar10(place: Path) -> Reading:
-    """Every picture in a class's folder of a split, captioned by the folder's name.
+def read_cifar10(place: Path) -> SourceItems:
+    """Read the pictures in class folders; the caption is made from the folder name.
 
-    The splits are `train` and `test`, or whatever else `training.data.sources.splits` knows.
+    Splits are `train` and `test`, or others that `training.data.sources.splits` knows.
 
     Raises:
-        SourceError: no picture lies as it should.
+        SourceError: no picture is in a class folder.
     """
-    contents = look_through(place)
-    if not any(_place_in_layout(path) for path in contents.paths):
-        raise contents.lacks("train/CLASS/PICTURE")
-    yield from contents.pass_over_unpacked()
+    contents = scan_source(place)
+    if not any(_parse_path(path) for path in contents.paths):
+        raise contents.missing_error("train/CLASS/PICTURE")
+    yield from contents.skip_unpacked_archives()
     seen: set[str] = set()
-    for member in walk(place, without=contents.damaged):
-        found = _place_in_layout(member.path)
+    for member in iter_files(place, without=contents.damaged):
+        found = _parse_path(member.path)
         if found is None:
             if is_picture(member.path):
-                yield SkippedItems(member.path, "in no class's folder of a split")
+                yield SkippedItem(member.path, "in no class's folder of a split")
             continue
         split, label, name = found
         file_name = f"{split}/{label}/{name}"
@@ -35,8 +35,8 @@ def read_cifar10(place: Path) -> Reading:
             yield Example(split, file_name, class_captions([label]), member.read, label)
 
 
-def _place_in_layout(path: str) -> tuple[str, str, str] | None:
-    """Split, class and name of a picture by its path; None for other files."""
+def _parse_path(path: str) -> tuple[str, str, str] | None:
+    """Return split, class and name of a picture; None for other files."""
     match PurePosixPath(path).parts[-3:]:
         case (folder, label, name) if is_picture(name):
             split = split_of_folder(folder)

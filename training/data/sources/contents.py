@@ -1,4 +1,4 @@
-"""A first pass over a source: its lists, the names of its files, and archives that are damaged."""
+"""First pass over a source: its text files, all file names, and damaged archives."""
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from training.common.errors import ArchiveError, PictureError, SourceError
-from training.data.sources.base import SkippedItems
-from training.data.sources.packed import ARCHIVE_SUFFIXES, Member, parts
+from training.data.sources.archives import ARCHIVE_SUFFIXES, SourceFile, iter_parts
+from training.data.sources.base import SkippedItem
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a source holds.
+    """Contents of a source.
 
     Attributes:
         place: the source.
-        texts: the wanted text files, by path.
-        paths: of all files, those inside archives too.
-        damaged: reason by path, of archives in the folder that cannot be read to their end; none of
-            what is in them is in `texts` or `paths`.
+        texts: the requested text files, by path.
+        paths: of all files, including those in archives.
+        damaged: reason by path, of archives in the folder that cannot be read to the end; `texts`
+            and `paths` have nothing of them.
     """
 
     place: Path
@@ -28,22 +28,22 @@ class Contents:
     damaged: dict[str, str] = field(default_factory=dict)
 
     def require(self, name: str) -> str:
-        """The text of the one file called `name`, wherever it lies; `SourceError` without one."""
+        """Return the text of the file called `name`; raise `SourceError` if there is none."""
         for path, text in self.texts.items():
             if PurePosixPath(path).name == name:
                 return text
-        raise self.lacks(name)
+        raise self.missing_error(name)
 
-    def lacks(self, what: str) -> SourceError:
-        """The error that something is not there, which a damaged archive may be why."""
-        why = "".join(f"; {path} is {reason}" for path, reason in self.damaged.items())
-        return SourceError(f"{self.place}: no {what} there, nor in an archive there{why}")
+    def missing_error(self, name: str) -> SourceError:
+        """Return the error for a missing file, with the damaged archives as a possible cause."""
+        damaged = "".join(f"; {path} is {reason}" for path, reason in self.damaged.items())
+        return SourceError(f"{self.place}: no {name} there, nor in an archive there{damaged}")
 
-    def pass_over_damaged(self, missing: Sequence[str]) -> Iterator[SkippedItems]:
-        """Pass over damaged archives, unless they would have held what is missing.
+    def skip_damaged_archives(self, missing: Sequence[str]) -> Iterator[SkippedItem]:
+        """Skip damaged archives, unless listed pictures are missing.
 
         Args:
-            missing: names of listed pictures that are nowhere else.
+            missing: names of listed pictures that were not found.
 
         Raises:
             ArchiveError: pictures are missing.
@@ -53,39 +53,39 @@ class Contents:
                 raise ArchiveError(
                     self.place / path,
                     f"{reason}; {len(missing):,} listed pictures are nowhere else, such as "
-                    f"{missing[0]}: without the archive they are passed over",
+                    f"{missing[0]}: without the archive they are skipped",
                 )
-            yield SkippedItems(path, reason)
+            yield SkippedItem(path, reason)
 
-    def pass_over_unpacked(self) -> Iterator[SkippedItems]:
-        """Pass over damaged archives that lie unpacked beside themselves, in a folder of the name.
+    def skip_unpacked_archives(self) -> Iterator[SkippedItem]:
+        """Skip damaged archives that are also unpacked, in a folder of the same name.
 
-        For sources without a list, where nobody knows what a damaged archive would have held.
+        For sources without a list of pictures.
 
         Raises:
-            ArchiveError: one is not unpacked.
+            ArchiveError: a damaged archive is not unpacked.
         """
         for path, reason in self.damaged.items():
             suffix = next(s for s in ARCHIVE_SUFFIXES if path.lower().endswith(s))
             folder = path[: -len(suffix)] + "/"
             if not any(other.startswith(folder) for other in self.paths):
                 raise ArchiveError(self.place / path, reason)
-            yield SkippedItems(path, reason)
+            yield SkippedItem(path, reason)
 
 
-def look_through(
+def scan_source(
     place: Path, wanted: Callable[[str], bool] = lambda name: False, *, into_archives: bool = True
 ) -> Contents:
-    """Look through a source and read the small text files whose file name is `wanted`.
+    """List a source and read the text files whose name is `wanted`.
 
-    A pass of its own: an archive may well hold its lists behind its pictures.
+    This needs a separate pass: in an archive the lists may come after the pictures.
 
     Raises:
         SourceError: nothing there, a text that is not UTF-8, or the source itself is a damaged
             archive.
     """
     contents = Contents(place)
-    for name, members in parts(place, into_archives=into_archives):
+    for name, members in iter_parts(place, into_archives=into_archives):
         texts, paths = {}, set()
         try:
             for member in members:
@@ -102,7 +102,7 @@ def look_through(
     return contents
 
 
-def _decode(member: Member) -> str:
+def _decode(member: SourceFile) -> str:
     try:
         return member.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,12 +112,12 @@ def _decode(member: Member) -> str:
 
 
 def match_names(listed: Collection[str], present: Iterable[str]) -> dict[str, str]:
-    """Find the listed name of each file: the same one, else the same in another Unicode form.
+    """Match file names to listed names, also between Unicode forms.
 
-    macOS writes accents as characters of their own (NFD), lists mostly have them composed (NFC).
+    macOS decomposes accents in file names (NFD); lists mostly have them composed (NFC).
 
     Returns:
-        Listed name by present name, of those that are listed.
+        Listed name by file name.
     """
     present = set(present)
     matched = {name: name for name in present if name in listed}

@@ -7,21 +7,28 @@ Upstream layout: `Flickr8k.token.txt` (`name.jpg#k<TAB>caption`), the published 
 from pathlib import Path, PurePosixPath
 
 from training.common.errors import SourceError
-from training.data.sources.base import MISSING, Example, Reading, SkippedItems, is_picture, lines_of
-from training.data.sources.contents import look_through, match_names
-from training.data.sources.packed import walk
+from training.data.sources.archives import iter_files
+from training.data.sources.base import (
+    MISSING_FILE,
+    Example,
+    SkippedItem,
+    SourceItems,
+    is_picture,
+    split_lines,
+)
+from training.data.sources.contents import match_names, scan_source
 
 TOKENS = "Flickr8k.token.txt"
 LISTS = {f"Flickr_8k.{split}Images.txt": split for split in ("train", "dev", "test")}
 
 
-def read_flickr8k(place: Path) -> Reading:
-    """Every listed photo with its captions; photos in no list are passed over.
+def read_flickr8k(place: Path) -> SourceItems:
+    """Read the listed photos with their captions; photos in no list are skipped.
 
     Raises:
         SourceError: the captions or all the lists are missing.
     """
-    contents = look_through(place, lambda name: name == TOKENS or name in LISTS)
+    contents = scan_source(place, lambda name: name == TOKENS or name in LISTS)
     captions, wrong = _captions(contents.require(TOKENS))
     splits = _splits(contents.texts)
     if not splits:
@@ -29,10 +36,10 @@ def read_flickr8k(place: Path) -> Reading:
     names = {PurePosixPath(path).name for path in contents.paths if is_picture(path)}
     listed = match_names(splits, names)
     missing = sorted(splits.keys() - set(listed.values()))
-    yield from contents.pass_over_damaged(missing)
+    yield from contents.skip_damaged_archives(missing)
     yield from wrong
     seen: set[str] = set()
-    for member in walk(place, without=contents.damaged):
+    for member in iter_files(place, without=contents.damaged):
         name = PurePosixPath(member.path).name
         if not is_picture(name) or name in seen:
             continue
@@ -41,24 +48,24 @@ def read_flickr8k(place: Path) -> Reading:
             name = listed[name]
             yield Example(splits[name], name, tuple(captions.get(name, ())), member.read)
         else:
-            yield SkippedItems(name, "in none of the split lists")
+            yield SkippedItem(name, "in none of the split lists")
     for name in missing:
-        yield SkippedItems(name, MISSING)
+        yield SkippedItem(name, MISSING_FILE)
 
 
-def _captions(text: str) -> tuple[dict[str, list[str]], list[SkippedItems]]:
-    """Captions by photo, and lines that have none."""
+def _captions(text: str) -> tuple[dict[str, list[str]], list[SkippedItem]]:
+    """Return captions by photo, and skipped lines."""
     captions: dict[str, list[str]] = {}
     wrong = []
-    for number, line in enumerate(lines_of(text), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         key, _, caption = line.partition("\t")
         name = key.rpartition("#")[0]
         if name and caption:
-            # The published captions are tokenised: "way ." was "way."
+            # The published captions are tokenised: "way ." instead of "way."
             caption = caption.strip().replace(" .", ".").replace(" ,", ",")
             captions.setdefault(name, []).append(caption)
         elif line.strip():
-            wrong.append(SkippedItems(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
+            wrong.append(SkippedItem(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
     return captions, wrong
 
 
@@ -67,6 +74,6 @@ def _splits(texts: dict[str, str]) -> dict[str, str]:
         name.strip(): LISTS[PurePosixPath(path).name]
         for path, text in texts.items()
         if PurePosixPath(path).name in LISTS
-        for name in lines_of(text)
+        for name in split_lines(text)
         if name.strip()
     }

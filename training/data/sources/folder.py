@@ -2,9 +2,9 @@
 
 The convention of `datasets`' imagefolder: each row has `file_name`, relative to the metadata file,
 and `caption` or `text` (a text) or `captions` (a list of texts); optionally `label` and `split`.
-Without a `split` column, the first folder on the way to the picture that is called as a split
-(`training.data.sources.splits`) says it; else it is `train`. Several rows for one picture add their
-captions up.
+Without a `split` column, the first parent folder named like a split
+(`training.data.sources.splits`) determines it; the default is `train`. Captions of several rows of
+one picture are combined.
 """
 
 import logging
@@ -16,17 +16,17 @@ from typing import Any
 
 from training.common.errors import PictureError, SourceError
 from training.data.manifest import TRAIN
+from training.data.sources.archives import iter_files
 from training.data.sources.base import (
-    MISSING,
+    MISSING_FILE,
     Example,
-    Reading,
-    SkippedItems,
+    SkippedItem,
+    SourceItems,
     caption_texts,
     is_picture,
 )
-from training.data.sources.contents import look_through, match_names
+from training.data.sources.contents import match_names, scan_source
 from training.data.sources.metadata import NAME, captions_field, read_rows
-from training.data.sources.packed import walk
 from training.data.sources.splits import canonical_split, looks_like_split, split_of_folder
 
 logger = logging.getLogger(__name__)
@@ -37,53 +37,55 @@ SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 @dataclass
 class _Entry:
-    """What the metadata say of one picture."""
+    """Metadata of one picture."""
 
     split: str
     label: str
     captions: list[str] = field(default_factory=list)
 
 
-def read_folder(place: Path) -> Reading:
-    """Every picture that the metadata name; others, and wrong rows, are passed over.
+def read_folder(place: Path) -> SourceItems:
+    """Read the pictures that the metadata name; others, and wrong rows, are skipped.
 
     Raises:
         SourceError: no metadata, or it cannot be read at all.
     """
-    contents = look_through(place, METADATA.__contains__, into_archives=False)
+    contents = scan_source(place, METADATA.__contains__, into_archives=False)
     if not contents.texts:
         raise SourceError(f"{place}: no {' or '.join(METADATA)} there")
     entries: dict[str, _Entry] = {}
     for path, text in contents.texts.items():
-        yield from _collect(PurePosixPath(path), text, entries)
+        yield from _read_metadata(PurePosixPath(path), text, entries)
     _warn_of_splits(entries)
     listed = match_names(entries, contents.paths)
-    for member in walk(place, into_archives=False):
+    for member in iter_files(place, into_archives=False):
         entry = entries.get(listed.get(member.path, ""))
         if entry is not None:
             captions = tuple(entry.captions)
             yield Example(entry.split, member.path, captions, member.read, entry.label)
         elif is_picture(member.path):
-            yield SkippedItems(member.path, "not in the metadata")
+            yield SkippedItem(member.path, "not in the metadata")
     found = set(listed.values())
     for name in entries:
         if name not in found:
-            yield SkippedItems(name, MISSING)
+            yield SkippedItem(name, MISSING_FILE)
 
 
-def _collect(path: PurePosixPath, text: str, entries: dict[str, _Entry]) -> Iterator[SkippedItems]:
-    """Add the rows of one metadata file to `entries`; give those that are wrong."""
+def _read_metadata(
+    path: PurePosixPath, text: str, entries: dict[str, _Entry]
+) -> Iterator[SkippedItem]:
+    """Add the rows of a metadata file to `entries`; yield the wrong ones."""
     for number, row in read_rows(path, text):
         try:
-            reasons = [row] if isinstance(row, str) else _add(path.parent, row, entries)
+            reasons = [row] if isinstance(row, str) else _add_row(path.parent, row, entries)
         except PictureError as error:
             reasons = [str(error)]
         for reason in reasons:
-            yield SkippedItems(f"{path}, line {number}", reason)
+            yield SkippedItem(f"{path}, line {number}", reason)
 
 
-def _add(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:
-    """Add a row to the entry of its picture; return why captions of it are not used.
+def _add_row(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:
+    """Add a row to the entry of its picture; return the reasons of unused captions.
 
     Raises:
         PictureError: the row cannot be used.
@@ -93,7 +95,7 @@ def _add(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry])
     entry = entries.setdefault(name, entry)
     if entry.split != _split(PurePosixPath(name), row):
         raise PictureError(f"another split than the picture's first row ({entry.split!r})")
-    # Once each: the same rows may stand in both kinds of metadata.
+    # Without duplicates: both kinds of metadata may have the same rows.
     entry.captions += [text for text in dict.fromkeys(texts) if text not in entry.captions]
     return reasons
 
@@ -118,7 +120,7 @@ def _split(path: PurePosixPath, row: dict[str, Any]) -> str:
 
 
 def _warn_of_splits(entries: dict[str, _Entry]) -> None:
-    """Tell of folders that sound held out but are trained on."""
+    """Warn of folders in `train` whose names resemble a held-out split."""
     folders = {
         parent
         for name, entry in entries.items()

@@ -1,4 +1,9 @@
-"""Rows of `metadata.jsonl` or `metadata.csv` by their lines, and what is wrong with others."""
+"""Reader of `metadata.jsonl` and `metadata.csv`: rows with line numbers; bad rows give reasons.
+
+`captionfill.captions_file` reads the same format for requests, where a bad row is an error. Here
+the other rows are used, captions may be lists as Python or numpy writes them, and an unclosed
+quote is found.
+"""
 
 import csv
 import io
@@ -13,16 +18,16 @@ from training.common.errors import PictureError, SourceError
 from training.data.sources.base import NOT_TEXT
 
 NAME = "file_name"
-# Of these columns the first that has something counts; the last is what `datasets` calls it.
+# The first column that is not empty is used; `text` is the name that `datasets` uses.
 CAPTIONS = ("captions", "caption", "text")
 
-# No text has it: what is not Unicode is refused before.
+# A sentinel that no text contains: texts are valid Unicode.
 END = "\ud800"
 TOO_MANY = "more fields than columns: quote a text with commas"
 
 
 def read_rows(path: PurePosixPath, text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Give the number of each line with its row, or with the reason why it is none.
+    """Iterate over line numbers with rows, or with the reason why a line is not a row.
 
     Raises:
         SourceError: a CSV file without a column file_name, or no CSV at all.
@@ -37,17 +42,17 @@ def read_rows(path: PurePosixPath, text: str) -> Iterator[tuple[int, dict[str, A
 
 
 def captions_field(row: dict[str, Any]) -> Any:
-    """The captions of a row as they stand there; in a cell of CSV they may be a list.
+    """Return the captions of a row, not yet checked; a CSV cell may contain a list.
 
     Raises:
-        PictureError: a cell that begins as a list and cannot be read as one.
+        PictureError: a cell begins as a list but cannot be parsed.
     """
-    given = next((row[name] for name in CAPTIONS if row.get(name)), [])
-    return _listed(given) if isinstance(given, str) and given.startswith("[") else given
+    given: Any = next((row[name] for name in CAPTIONS if row.get(name)), [])
+    return _parse_list(given) if isinstance(given, str) and given.startswith("[") else given
 
 
 def _csv_rows(path: PurePosixPath, text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    # A last row of our own is met only where no quote before it is left open.
+    # The sentinel row is reached only if every quote before it is closed.
     reader = csv.DictReader(io.StringIO(f"{text}\n{END}", newline=""))
     reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     if NAME not in reader.fieldnames:
@@ -58,13 +63,13 @@ def _csv_rows(path: PurePosixPath, text: str) -> Iterator[tuple[int, dict[str, A
         if END in row.values():
             return
         begin, end = end + 1, reader.line_num
-        # What is more than the header stands under None.
+        # Surplus fields are under the key None.
         yield end, row if None not in row else TOO_MANY
     raise SourceError(f"{path}, line {begin}: a quote is opened there and never closed")
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    # At LF alone: a text may hold what else ends a line (NEL, U+2028).
+    # Split at LF only: captions may contain other line separators (NEL, U+2028).
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -76,8 +81,8 @@ def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
             yield number, row if isinstance(row, dict) else "no row with a file_name"
 
 
-def _listed(text: str) -> list[Any] | str:
-    """Read a list as JSON, Python or numpy writes it; a text that only begins so stays one."""
+def _parse_list(text: str) -> list[Any] | str:
+    """Parse a list in the notation of JSON, Python or numpy; other texts are unchanged."""
     try:
         return list(json.loads(text))
     except (ValueError, RecursionError):
@@ -88,7 +93,7 @@ def _listed(text: str) -> list[Any] | str:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
         inside = [t for t in tokens if t.string.strip() and t.string not in ("[", "]", ",")]
         if all(token.type == tokenize.STRING for token in inside):
-            # One by one: numpy writes no commas, and Python would glue them together.
+            # One by one: numpy writes no commas, and Python would concatenate the strings.
             return [literal_eval(token.string) for token in inside]
     except (tokenize.TokenError, SyntaxError, ValueError):
         pass

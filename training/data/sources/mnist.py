@@ -13,28 +13,28 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.common.errors import SourceError
-from training.data.sources.base import Example, Reading, SkippedItems
-from training.data.sources.contents import look_through
-from training.data.sources.packed import walk
+from training.data.sources.archives import iter_files
+from training.data.sources.base import Example, SkippedItem, SourceItems
+from training.data.sources.contents import scan_source
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SPLITS = {"train": "train", "t10k": "test"}
 PICTURES, LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
-BYTES = 0x08  # an idx file says in its third byte what it holds
+UINT8 = 0x08  # data type, the third byte of an idx file
 
 
-def read_mnist(place: Path) -> Reading:
-    """All digits of every split that is there, white on black.
+def read_mnist(place: Path) -> SourceItems:
+    """Read the digits of every split found, white on black.
 
     Raises:
-        SourceError: no split is there with pictures and labels, or a file is damaged.
+        SourceError: no split has pictures and labels, or a file is damaged.
     """
-    contents = look_through(place)
+    contents = scan_source(place)
     files = _idx_files(place, contents.damaged)
     whole = [name for name in SPLITS if PICTURES.format(name) in files]
     if not whole:
-        raise contents.lacks(PICTURES.format("train"))
-    yield from contents.pass_over_damaged([])
+        raise contents.missing_error(PICTURES.format("train"))
+    yield from contents.skip_damaged_archives([])
     for name in whole:
         pictures = parse_idx(files[PICTURES.format(name)], 3, place)
         labels = parse_idx(files.get(LABELS.format(name), b""), 1, place)
@@ -43,7 +43,7 @@ def read_mnist(place: Path) -> Reading:
         for i, (picture, label) in enumerate(zip(pictures, labels.tolist(), strict=True)):
             file_name = f"{SPLITS[name]}/{i:05d}.png"
             if label >= len(DIGITS):
-                yield SkippedItems(file_name, f"its label is no digit ({label})")
+                yield SkippedItem(file_name, f"its label is no digit ({label})")
                 continue
             word = DIGITS[label]
             captions = (f"a handwritten {word}", f"the digit {word}")
@@ -51,13 +51,13 @@ def read_mnist(place: Path) -> Reading:
 
 
 def parse_idx(data: bytes, dimensions: int, place: Path) -> NDArray[np.uint8]:
-    """Read an idx file: two zeros, type, number of dimensions, each as 4 bytes, then the values.
+    """Parse an idx file: two zeros, type, number of dimensions, sizes of 4 bytes, values.
 
     Raises:
-        SourceError: not such a file, or cut short.
+        SourceError: not an idx file, or truncated.
     """
     head = 4 + 4 * dimensions
-    if len(data) < head or data[:4] != bytes([0, 0, BYTES, dimensions]):
+    if len(data) < head or data[:4] != bytes([0, 0, UINT8, dimensions]):
         raise SourceError(f"{place}: not an idx file of bytes in {dimensions} dimensions")
     shape = np.frombuffer(data[4:head], ">u4").tolist()
     if len(data) != head + math.prod(shape):
@@ -66,11 +66,11 @@ def parse_idx(data: bytes, dimensions: int, place: Path) -> NDArray[np.uint8]:
 
 
 def _idx_files(place: Path, damaged: Container[str]) -> dict[str, bytes]:
-    """Contents by name; of a file that is there both gzipped and not, the latter counts."""
+    """Return contents by name; an unpacked file is preferred to a gzipped one."""
     wanted = {form.format(name) for name in SPLITS for form in (PICTURES, LABELS)}
     files: dict[str, bytes] = {}
     packed: dict[str, bytes] = {}
-    for member in walk(place, without=damaged):
+    for member in iter_files(place, without=damaged):
         name = PurePosixPath(member.path).name
         if name in wanted:
             files[name] = member.read()

@@ -1,4 +1,4 @@
-"""Which split a folder's name, or the value of a split column, stands for."""
+"""Names of splits in folder names and split columns."""
 
 import re
 
@@ -17,16 +17,16 @@ SPLIT_LIKE = re.compile(
 
 
 def canonical_split(name: str) -> str:
-    """The usual name of a split: `val` of `Validation`; other names stay as they are."""
+    """Return the standard name of a split (`val` for `Validation`); other names are unchanged."""
     return SPLITS.get(name.lower(), name)
 
 
 def split_of_folder(name: str) -> str | None:
-    """The split that a folder is called by (`Valid`, `val2017`, `test_1`); None where by none."""
+    """Return the split that a folder name means (`Valid`, `val2017`, `test_1`), or None."""
     numbered = NUMBERED.fullmatch(name.lower())
     return SPLITS.get(numbered[1] if numbered else name.lower())
 
 
 def looks_like_split(name: str) -> bool:
-    """Whether a folder's name sounds as if its pictures were held out, but names no known split."""
+    """Whether a folder name resembles a held-out split but is no known one."""
     return split_of_folder(name) is None and SPLIT_LIKE.fullmatch(name.lower()) is not None

@@ -50,7 +50,7 @@ def efficientnet_kid(context: EvalContext) -> Measurement:
     except FrozenWeightsError as error:
         return not_measured(measure, context.name, str(error))
     rows = evenly_spaced(len(context.pictures), MAX_EFFICIENTNET_PICTURES)
-    selected, features = context.pictures.take(rows), {}
+    selected, features = context.pictures.gather(rows), {}
     fills = {name: context.results.fills[name][rows] for name in (TRUE_CAPTION, *CLASSICAL)}
     for name, fill in {**fills, REAL: selected.centres}.items():
         features[name] = extractor(selected.composites(fill), context.batch_size)

@@ -36,7 +36,7 @@ def ranking(
 
 def first_ranked(context: EvalContext, samples: Tensor) -> Tensor:
     """Return the fill of each picture that the bundle scores highest, `(M, 3, 32, 32)`."""
-    pictures = context.pictures.take(context.sampled_rows)
+    pictures = context.pictures.gather(context.sampled_rows)
     scores = [
         context.inpainter.score_batch(pictures.composites(fills), pictures.vectors)
         for fills in samples

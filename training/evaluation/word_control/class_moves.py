@@ -39,7 +39,7 @@ def class_words(context: EvalContext) -> list[Measurement]:
     class_index = {wnid: number for number, wnid in enumerate(classes)}
     own = torch.tensor([class_index[labels[i]] for i in rows.tolist()])
     other = torch.tensor([class_index[labels[i]] for i in pictures.mismatched[rows].tolist()])
-    selected = pictures.take(rows)
+    selected = pictures.gather(rows)
     images = {
         "own": selected.composites(results.fills[TRUE_CAPTION][rows]),
         "other": selected.composites(results.fills[WRONG_CAPTION][rows]),

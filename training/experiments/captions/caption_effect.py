@@ -86,7 +86,7 @@ def caption_effect(
     """
     loaded = load_inpainting_run(run, which, data)
     folder = data_folder([loaded], data)
-    if (split or Manifest.load(folder).held_out) == TRAIN:
+    if (split or Manifest.load(folder).validation_split) == TRAIN:
         raise RunError("the directions of words come from the train split: evaluate on another")
     held_out, train = (load_shared_split([loaded], folder, name) for name in (split, TRAIN))
     extract, fill = require_extractor(), fill_function(loaded)

@@ -74,7 +74,7 @@ class Benchmark:
         """
         inpainter, extractor = Inpainter(load_engine(bundle)), load_extractor("cpu")
         if self.results is None:
-            split = Manifest.load(self.folder).held_out
+            split = Manifest.load(self.folder).validation_split
             fingerprint = bundle.config.encoder_fingerprint
             self.results = evaluate_methods(
                 inpainter.fill_batch,

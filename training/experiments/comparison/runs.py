@@ -96,7 +96,7 @@ def load_shared_split(runs: Sequence[LoadedRun], folder: Path, split: str | None
     encoders = {run.run.any_data_record().encoder_fingerprint for run in runs}
     if len(encoders) > 1:
         raise RunError("the runs were trained with different sentence encoders")
-    split = split or Manifest.load(folder).held_out
+    split = split or Manifest.load(folder).validation_split
     return load_split(folder, split, encoder_fingerprint=encoders.pop())
 
 

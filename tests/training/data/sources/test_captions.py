@@ -12,14 +12,14 @@ SEPARATORS = ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
 
 def read_folder(tmp_path, name, text):
     files = {name: text, "a.png": black_png(), "b.png": black_png()}
-    examples, passed_over = read("folder", write(tmp_path, files))
-    return {name: list(e.captions) for name, e in examples.items()}, passed_over
+    examples, skipped = read("folder", write(tmp_path, files))
+    return {name: list(e.captions) for name, e in examples.items()}, skipped
 
 
 def read_coco(tmp_path, images, annotations):
-    examples, passed_over = read("coco", write(tmp_path, coco(images, annotations)))
+    examples, skipped = read("coco", write(tmp_path, coco(images, annotations)))
     captions = {name[-6:-4]: list(e.captions) for name, e in examples.items()}
-    return captions, passed_over
+    return captions, skipped
 
 
 @pytest.mark.parametrize("separator", SEPARATORS)
@@ -30,9 +30,9 @@ def test_only_line_feeds_end_lines_of_flickr8k(separator, tmp_path):
         "Flickr_8k.trainImages.txt": "a.jpg\r\n",
         "a.jpg": black_png(),
     }
-    examples, passed_over = read("flickr8k", write(tmp_path, files))
+    examples, skipped = read("flickr8k", write(tmp_path, files))
     assert examples["a.jpg"].captions == (caption, "A cat")
-    assert not passed_over
+    assert not skipped
 
 
 @pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
@@ -53,15 +53,15 @@ def test_lines_without_a_caption_are_named(tmp_path):
         "Flickr_8k.trainImages.txt": "a.jpg\n",
         "a.jpg": black_png(),
     }
-    _, passed_over = read("flickr8k", write(tmp_path, files))
-    assert passed_over.keys() == {f"Flickr8k.token.txt, line {n}" for n in (2, 3)}
+    _, skipped = read("flickr8k", write(tmp_path, files))
+    assert skipped.keys() == {f"Flickr8k.token.txt, line {n}" for n in (2, 3)}
 
 
 def test_unquoted_commas_are_never_cut(tmp_path):
     text = 'file_name,caption\na.png,a dog, running\nb.png,"a dog, running"\n'
-    captions, passed_over = read_folder(tmp_path, "metadata.csv", text)
+    captions, skipped = read_folder(tmp_path, "metadata.csv", text)
     assert captions == {"b.png": ["a dog, running"]}
-    assert "quote a text with commas" in passed_over["metadata.csv, line 2"]
+    assert "quote a text with commas" in skipped["metadata.csv, line 2"]
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,9 @@ def test_a_caption_in_brackets_is_a_text(tmp_path):
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path):
     text = "file_name,captions\na.png,\"['a dog', nan]\"\nb.png,a cat\n"
-    captions, passed_over = read_folder(tmp_path, "metadata.csv", text)
+    captions, skipped = read_folder(tmp_path, "metadata.csv", text)
     assert captions == {"b.png": ["a cat"]}
-    assert "a list that cannot be read" in passed_over["metadata.csv, line 2"]
+    assert "a list that cannot be read" in skipped["metadata.csv, line 2"]
 
 
 def test_numbers_are_taken_as_text(tmp_path):
@@ -103,9 +103,9 @@ def test_numbers_are_taken_as_text(tmp_path):
 @pytest.mark.parametrize("value", [None, True, {"en": "a dog"}, float("nan")])
 def test_non_text_is_named_and_the_rest_used(value, tmp_path):
     rows = json_lines({"file_name": "a.png", "captions": ["a dog", value]})
-    captions, passed_over = read_folder(tmp_path, "metadata.jsonl", rows)
+    captions, skipped = read_folder(tmp_path, "metadata.jsonl", rows)
     assert captions == {"a.png": ["a dog"]}
-    assert passed_over["metadata.jsonl, line 1"].startswith("a caption is not text (")
+    assert skipped["metadata.jsonl, line 1"].startswith("a caption is not text (")
 
 
 def test_the_column_text_is_a_caption(tmp_path):
@@ -122,9 +122,9 @@ def test_same_row_in_both_metadata_kinds_counts_once(tmp_path):
 
 def test_a_line_that_is_no_json_is_named(tmp_path):
     text = json_lines({"file_name": "a.png", "caption": "a"}) + "{broken\n" + "[" * 100_000
-    captions, passed_over = read_folder(tmp_path, "metadata.jsonl", text)
+    captions, skipped = read_folder(tmp_path, "metadata.jsonl", text)
     assert captions == {"a.png": ["a"]}
-    assert set(passed_over.values()) == {"not JSON", "not in the metadata"}
+    assert set(skipped.values()) == {"not JSON", "not in the metadata"}
 
 
 @pytest.mark.parametrize("opened", ['b.png,"a dog', 'b.png,a dog,"x', '"b.png,a dog'])
@@ -150,9 +150,9 @@ def test_metadata_with_byte_order_mark_and_spaced_header(tmp_path):
 @pytest.mark.parametrize("caption", [None, True, {"en": "x"}, [None]])
 def test_coco_annotation_without_text_is_skipped_alone(caption, tmp_path):
     wrong = {"image_id": 2, "caption": caption}
-    captions, passed_over = read_coco(tmp_path, IMAGES, [*GOOD, wrong])
+    captions, skipped = read_coco(tmp_path, IMAGES, [*GOOD, wrong])
     assert captions == {"01": ["one"], "02": ["two"]}
-    reason = passed_over["annotations/captions_train2017.json, annotation 2"]
+    reason = skipped["annotations/captions_train2017.json, annotation 2"]
     assert reason.startswith("a caption is not text (")
 
 
@@ -163,27 +163,27 @@ def test_list_in_coco_annotation_is_several_captions(tmp_path):
 
 
 @pytest.mark.parametrize("annotation", [{"image_id": 99, "caption": "x"}, {"caption": "x"}, 3])
-def test_an_orphan_coco_annotation_is_passed_over_alone(annotation, tmp_path):
-    captions, passed_over = read_coco(tmp_path, IMAGES, [annotation, *GOOD])
+def test_an_orphan_coco_annotation_is_skipped_alone(annotation, tmp_path):
+    captions, skipped = read_coco(tmp_path, IMAGES, [annotation, *GOOD])
     assert captions == {"01": ["one"], "02": ["two"]}
     place = "annotations/captions_train2017.json, annotation 0"
-    assert passed_over == {place: "annotation of an image that is not listed"}
+    assert skipped == {place: "annotation of an image that is not listed"}
 
 
 @pytest.mark.parametrize("image", [None, {"id": 3}, {"id": None, "file_name": "x"}, {"id": [1]}])
-def test_a_wrong_coco_image_is_passed_over_alone(image, tmp_path):
-    captions, passed_over = read_coco(tmp_path, [*IMAGES, image], GOOD)
+def test_a_wrong_coco_image_is_skipped_alone(image, tmp_path):
+    captions, skipped = read_coco(tmp_path, [*IMAGES, image], GOOD)
     assert captions == {"01": ["one"], "02": ["two"]}
-    assert passed_over.keys() == {"annotations/captions_train2017.json, image 2"}
+    assert skipped.keys() == {"annotations/captions_train2017.json, image 2"}
 
 
 @pytest.mark.parametrize(("image_id", "annotation_id"), [(int, str), (str, int), (float, str)])
 def test_coco_ids_may_be_texts(image_id, annotation_id, tmp_path):
     images = [{**one, "id": image_id(one["id"])} for one in IMAGES]
     annotations = [{**one, "image_id": annotation_id(one["image_id"])} for one in GOOD]
-    captions, passed_over = read_coco(tmp_path, images, annotations)
+    captions, skipped = read_coco(tmp_path, images, annotations)
     assert captions == {"01": ["one"], "02": ["two"]}
-    assert not passed_over
+    assert not skipped
 
 
 def test_non_digit_mnist_labels_are_skipped(tmp_path):
@@ -191,9 +191,9 @@ def test_non_digit_mnist_labels_are_skipped(tmp_path):
         "train-images-idx3-ubyte": idx(2, 3, 3),
         "train-labels-idx1-ubyte": idx(2, values=9),
     }
-    examples, passed_over = read("mnist", write(tmp_path, files))
+    examples, skipped = read("mnist", write(tmp_path, files))
     assert [e.label for e in examples.values()] == ["9"]
-    assert passed_over == {"train/00001.png": "its label is no digit (10)"}
+    assert skipped == {"train/00001.png": "its label is no digit (10)"}
 
 
 def test_celeba_rows_that_do_not_fit_describe_nobody(tmp_path):
@@ -202,6 +202,6 @@ def test_celeba_rows_that_do_not_fit_describe_nobody(tmp_path):
         "list_eval_partition.txt": "1.jpg 0\n2.jpg 0\n3.jpg 7\n",
         **{f"{n}.jpg": black_png() for n in (1, 2, 3)},
     }
-    examples, passed_over = read("celeba", write(tmp_path, files))
+    examples, skipped = read("celeba", write(tmp_path, files))
     assert examples.keys() == {"1.jpg"}
-    assert passed_over == {"2.jpg": "not in the lists", "3.jpg": "not in the lists"}
+    assert skipped == {"2.jpg": "not in the lists", "3.jpg": "not in the lists"}

@@ -50,11 +50,11 @@ def test_mnist_is_read_as_torchvision_leaves_it(tmp_path):
 
 
 def test_celeba_captions_come_from_attributes_splits_from_list(tmp_path):
-    examples, passed_over = read("celeba", write(tmp_path, CELEBA))
+    examples, skipped = read("celeba", write(tmp_path, CELEBA))
     assert examples["1.jpg"].captions == ("a smiling young woman",)
     assert examples["2.jpg"].captions == ("a man with glasses",)
     assert [e.split for e in examples.values()] == ["train", "val"]
-    assert passed_over == {"9.jpg": "not in the lists", "3.jpg": "listed, but no such picture"}
+    assert skipped == {"9.jpg": "not in the lists", "3.jpg": "listed, but no such picture"}
 
 
 def test_a_face_may_have_several_things():

@@ -22,8 +22,8 @@ from tests.helpers.training.source_files import (
 from training.common.errors import ArchiveError, SourceError
 from training.data.prepare import prepare
 from training.data.sources import find_source
-from training.data.sources.contents import look_through, match_names
-from training.data.sources.packed import walk
+from training.data.sources.archives import iter_files
+from training.data.sources.contents import match_names, scan_source
 
 IMAGES = [{"id": 1, "file_name": "01.jpg"}, {"id": 2, "file_name": "02.jpg"}]
 ANNOTATIONS = [{"image_id": 1, "caption": "one"}, {"image_id": 2, "caption": "two"}]
@@ -60,14 +60,20 @@ def test_links_that_go_in_circles_end(tmp_path):
     (place / "a" / "again").symlink_to(place)
     (place / "b" / "across").symlink_to(place / "a")
     (place / "dangling").symlink_to(tmp_path / "nowhere")
-    names = [member.path for member in walk(place)]
+    names = [member.path for member in iter_files(place)]
     assert names == ["a/1.png", "b/2.png", "b/across/1.png"]
 
 
 def test_a_folder_is_walked_in_one_order(tmp_path):
     names = ["b.png", "a/2.png", "a.png", "a/1.png", "a-b/1.png"]
     place = write(tmp_path, {name: black_png() for name in names})
-    assert [m.path for m in walk(place)] == ["a/1.png", "a/2.png", "a-b/1.png", "a.png", "b.png"]
+    assert [m.path for m in iter_files(place)] == [
+        "a/1.png",
+        "a/2.png",
+        "a-b/1.png",
+        "a.png",
+        "b.png",
+    ]
 
 
 def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
@@ -80,7 +86,7 @@ def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(SourceError, match=r"a: cannot be read \(Permission denied\)"):
-        list(walk(place))
+        list(iter_files(place))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -88,11 +94,9 @@ def test_unreadable_folder_is_an_error(tmp_path, monkeypatch):
 def test_hidden_folders_are_no_classes(hidden, packed, tmp_path):
     names = ["train/dog/1.png", f"train/{hidden}/2.png", f"train/dog/{hidden}/3.png"]
     place = write(tmp_path / "c", {name: black_png() for name in names})
-    examples, passed_over = read(
-        "cifar10", pack_folder(place, tmp_path / "c.zip") if packed else place
-    )
+    examples, skipped = read("cifar10", pack_folder(place, tmp_path / "c.zip") if packed else place)
     assert {e.label for e in examples.values()} == {"dog"}
-    assert not passed_over
+    assert not skipped
 
 
 @pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.SYMTYPE])
@@ -105,27 +109,27 @@ def test_links_inside_archives_are_told(kind, tmp_path):
         packed.addfile(link)
     manifest = prepare("cifar10", archive, tmp_path / "out", size=32)
     assert manifest.splits["train"]["images"] == 1
-    (passed_over,) = manifest.passed_over
-    assert passed_over["file_name"] == "train/dog/2.png"
-    assert "a link inside an archive" in passed_over["reason"]
+    (skipped,) = manifest.passed_over
+    assert skipped["file_name"] == "train/dog/2.png"
+    assert "a link inside an archive" in skipped["reason"]
 
 
 def test_metadata_in_hidden_folders_is_not_read(tmp_path):
     rows = json_lines({"file_name": "a.png", "caption": "a"})
     old = json_lines({"file_name": "gone.png", "caption": "old"})
     files = {"metadata.jsonl": rows, "a.png": black_png(), ".ipynb_checkpoints/metadata.jsonl": old}
-    examples, passed_over = read("folder", write(tmp_path, files))
-    assert (examples.keys(), passed_over) == ({"a.png"}, {})
+    examples, skipped = read("folder", write(tmp_path, files))
+    assert (examples.keys(), skipped) == ({"a.png"}, {})
 
 
 @pytest.mark.parametrize("name", ["val2017.zip", "val2017.tar", "val2017.tar.gz"])
 def test_unneeded_truncated_archive_is_reported(name, tmp_path):
     place = write(tmp_path / "place", COCO)
     half_downloaded(place, {"val2017/1.jpg": black_png()}, name)
-    examples, passed_over = read("coco", place)
+    examples, skipped = read("coco", place)
     assert len(examples) == 2
-    assert passed_over.keys() == {name}
-    assert INCOMPLETE in passed_over[name]
+    assert skipped.keys() == {name}
+    assert INCOMPLETE in skipped[name]
 
 
 def test_truncated_archive_of_missing_data_fails_at_once(tmp_path):
@@ -162,19 +166,19 @@ def test_coco_file_names_may_have_folders(name, tmp_path):
     text = json.dumps({"images": images, "annotations": annotations})
     files = {f"images/train2017/{folder}/01.jpg": black_png() for folder in "ab"}
     place = write(tmp_path, {"captions_train2017.json": text, **files})
-    examples, passed_over = read("coco", place)
+    examples, skipped = read("coco", place)
     captions = {key: example.captions for key, example in examples.items()}
     expected = {f"train2017/{f}/01.jpg": (f"caption {i}",) for f, i in (("a", 1), ("b", 2))}
-    assert (captions, passed_over) == (expected, {})
+    assert (captions, skipped) == (expected, {})
 
 
 @pytest.mark.parametrize("name", ["c.zip", "c.tar.gz"])
 def test_truncated_archive_beside_its_folder_is_skipped(name, tmp_path):
     place = write(tmp_path / "place", {"c/train/dog/1.png": black_png()})
     half_downloaded(place, {"train/dog/1.png": black_png()}, name)
-    examples, passed_over = read("cifar10", place)
+    examples, skipped = read("cifar10", place)
     assert examples.keys() == {"train/dog/1.png"}
-    assert passed_over.keys() == {name}
+    assert skipped.keys() == {name}
 
 
 def test_truncated_archive_without_its_folder_is_an_error(tmp_path):
@@ -199,7 +203,7 @@ def test_an_archive_says_whether_it_looks_incomplete(content, incomplete, tmp_pa
     place = tmp_path / "x.zip"
     place.write_bytes(content)
     with pytest.raises(ArchiveError, match="not a whole tar or zip archive") as raised:
-        look_through(place)
+        scan_source(place)
     assert (INCOMPLETE in str(raised.value)) == incomplete
     assert "\n" not in str(raised.value)
 
@@ -217,19 +221,19 @@ def test_mnist_takes_unpacked_files_before_half_downloaded_ones(tmp_path):
 def test_names_match_in_either_unicode_form(listed, present, tmp_path):
     name, on_disk = (unicodedata.normalize(form, "café.jpg") for form in (listed, present))
     row = json_lines({"file_name": name, "caption": "coffee"})
-    examples, passed_over = read(
+    examples, skipped = read(
         "folder", write(tmp_path / "f", {"metadata.jsonl": row, on_disk: black_png()})
     )
     assert [e.captions for e in examples.values()] == [("coffee",)]
-    assert not passed_over
+    assert not skipped
     flickr = {
         "Flickr8k.token.txt": f"{name}#0\tcoffee\n",
         "Flickr_8k.trainImages.txt": f"{name}\n",
         f"Images/{on_disk}": black_png(),
     }
-    examples, passed_over = read("flickr8k", write(tmp_path / "g", flickr))
+    examples, skipped = read("flickr8k", write(tmp_path / "g", flickr))
     assert [e.captions for e in examples.values()] == [("coffee",)]
-    assert not passed_over
+    assert not skipped
     photos = coco([{"id": 1, "file_name": name}], [{"image_id": 1, "caption": "coffee"}])
     photos = {k: v for k, v in photos.items() if k.endswith(".json")}
     examples, _ = read(

@@ -7,8 +7,8 @@ import pytest
 from tests.helpers.training.source_files import black_png, pack_folder, read, write
 from training.common.errors import PictureError, SourceError
 from training.data.sources import Example, find_source
-from training.data.sources.base import SkippedItems
-from training.data.sources.packed import walk
+from training.data.sources.archives import iter_files
+from training.data.sources.base import SkippedItem
 from training.data.sources.tiny_imagenet import class_captions, with_article
 
 FLICKR = {
@@ -55,8 +55,8 @@ def test_flickr8k_captions_join_their_photo_without_tokenised_stop(tmp_path):
 
 
 def test_flickr8k_names_unlisted_photos_and_lines_without_photo(tmp_path):
-    _, passed_over = read("flickr8k", write(tmp_path, FLICKR))
-    assert passed_over == {
+    _, skipped = read("flickr8k", write(tmp_path, FLICKR))
+    assert skipped == {
         "unlisted.jpg": "in none of the split lists",
         "gone.jpg": "listed, but no such picture",
     }
@@ -77,8 +77,8 @@ def test_tiny_imagenet_labels_by_folder_and_by_annotation(tmp_path):
 
 
 def test_tiny_imagenet_names_unknown_classes_and_missing_photos(tmp_path):
-    _, passed_over = read("tiny-imagenet", write(tmp_path, TINY))
-    assert passed_over.keys() == {"train/n09_0.JPEG", "val/val_1.JPEG"}
+    _, skipped = read("tiny-imagenet", write(tmp_path, TINY))
+    assert skipped.keys() == {"train/n09_0.JPEG", "val/val_1.JPEG"}
 
 
 def test_class_has_several_wordings_and_synonyms():
@@ -109,8 +109,8 @@ def test_coco_takes_photos_only_from_its_annotations_folder(tmp_path):
 
 
 def test_coco_names_a_missing_annotated_photo(tmp_path):
-    _, passed_over = read("coco", write(tmp_path, COCO))
-    assert passed_over == {"val2017/08.jpg": "listed, but no such picture"}
+    _, skipped = read("coco", write(tmp_path, COCO))
+    assert skipped == {"val2017/08.jpg": "listed, but no such picture"}
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", '{"images": [{"id": 1}], "annotations": []}'])
@@ -151,7 +151,7 @@ def test_truncated_archive_is_an_error(tmp_path):
     )
     archive.write_bytes(archive.read_bytes()[:-100_000])
     with pytest.raises(SourceError, match="not a whole tar or zip"):
-        [member.read() for member in walk(archive)]
+        [member.read() for member in iter_files(archive)]
 
 
 @pytest.mark.parametrize("name", ["absent", "notes.txt"])
@@ -207,29 +207,29 @@ def test_split_column_overrides_folder_and_defaults_to_train(tmp_path):
 def test_file_name_leaving_the_folder_is_refused(tmp_path, name):
     place = folder_of(tmp_path / "in", [{"file_name": name, "caption": "out"}])
     write(tmp_path, {"a.png": black_png()})
-    examples, passed_over = read("folder", place)
+    examples, skipped = read("folder", place)
     assert not examples
-    assert "climbs out" in passed_over["metadata.jsonl, line 1"]
+    assert "climbs out" in skipped["metadata.jsonl, line 1"]
 
 
 @pytest.mark.parametrize("row", [[], "text", {"caption": "no name"}, {"file_name": 3}])
 def test_a_wrong_row_is_named_by_its_line(tmp_path, row):
     good = {"file_name": "a.png", "caption": "a"}
-    examples, passed_over = read("folder", folder_of(tmp_path, [good, row]))
+    examples, skipped = read("folder", folder_of(tmp_path, [good, row]))
     assert examples.keys() == {"a.png"}
-    assert passed_over["metadata.jsonl, line 2"] == "no row with a file_name"
+    assert skipped["metadata.jsonl, line 2"] == "no row with a file_name"
 
 
 def test_split_that_could_be_a_path_is_refused(tmp_path):
     row = {"file_name": "a.png", "caption": "a", "split": "../x"}
-    _, passed_over = read("folder", folder_of(tmp_path, [row]))
-    assert "not a plain name" in passed_over["metadata.jsonl, line 1"]
+    _, skipped = read("folder", folder_of(tmp_path, [row]))
+    assert "not a plain name" in skipped["metadata.jsonl, line 1"]
 
 
 def test_pictures_without_rows_and_vice_versa_are_named(tmp_path):
     rows = [{"file_name": "a.png", "caption": "a"}, {"file_name": "c.png", "caption": "c"}]
-    _, passed_over = read("folder", folder_of(tmp_path, rows))
-    assert passed_over == {
+    _, skipped = read("folder", folder_of(tmp_path, rows))
+    assert skipped == {
         "b.png": "not in the metadata",
         "c.png": "listed, but no such picture",
     }
@@ -250,7 +250,7 @@ def test_damaged_file_in_zip_is_skipped_alone(tmp_path):
         write(tmp_path / "open", {"a.jpg": b"A" * 99, "b.jpg": b"B" * 99}), tmp_path / "x.zip"
     )
     archive.write_bytes(archive.read_bytes().replace(b"A" * 99, b"C" * 99))
-    members = walk(archive)
+    members = iter_files(archive)
     with pytest.raises(PictureError, match="cannot be unpacked"):
         next(members).read()
     assert next(members).read() == b"B" * 99
@@ -268,7 +268,7 @@ def test_real_flickr8k_has_five_captions_per_photo(real_data):
     examples = [item for item in items if isinstance(item, Example)]
     assert len(examples) == 7091 and all(len(item.captions) == 5 for item in examples)
     # The folder may hold other packed pictures, too, such as the originals of some photos.
-    others = {item.reason for item in items if isinstance(item, SkippedItems)}
+    others = {item.reason for item in items if isinstance(item, SkippedItem)}
     assert others <= {"in none of the split lists"}
 
 

@@ -50,9 +50,9 @@ def test_a_split_column_knows_the_usual_names(value, split, tmp_path):
 def test_picture_in_two_splits_stays_in_the_first(tmp_path):
     rows = [{"file_name": "a.png", "caption": s, "split": s} for s in ("val", "train")]
     files = {"metadata.jsonl": json_lines(*rows), "a.png": black_png()}
-    examples, passed_over = read("folder", write(tmp_path, files))
+    examples, skipped = read("folder", write(tmp_path, files))
     assert (examples["a.png"].split, examples["a.png"].captions) == ("val", ("val",))
-    assert "another split" in passed_over["metadata.jsonl, line 2"]
+    assert "another split" in skipped["metadata.jsonl, line 2"]
 
 
 @pytest.mark.parametrize("folder", ["holdout", "held_out", "test images", "val-unseen", "unseen"])
@@ -75,9 +75,9 @@ def test_other_words_name_no_split(name):
 
 def test_cifar10_holds_out_valid_and_names_other_folders(tmp_path):
     names = ["train/dog/1.png", "valid/dog/1.png", "extra/dog/2.png", "train/3.png"]
-    examples, passed_over = read("cifar10", write(tmp_path, {name: black_png() for name in names}))
+    examples, skipped = read("cifar10", write(tmp_path, {name: black_png() for name in names}))
     assert {e.split for e in examples.values()} == {"train", "val"}
-    assert passed_over.keys() == {"extra/dog/2.png", "train/3.png"}
+    assert skipped.keys() == {"extra/dog/2.png", "train/3.png"}
 
 
 def test_coco_captions_of_validation_are_val(tmp_path):

@@ -16,9 +16,9 @@ NO_VAL = "nothing is held out"
 
 
 def val_of(tmp_path, files):
-    examples, passed_over = read("tiny-imagenet", write(tmp_path, {**CLASSES, **files}))
+    examples, skipped = read("tiny-imagenet", write(tmp_path, {**CLASSES, **files}))
     assert examples.pop("train/n01_0.JPEG").label == "n01"
-    return {name: (e.split, e.label) for name, e in examples.items()}, passed_over
+    return {name: (e.split, e.label) for name, e in examples.items()}, skipped
 
 
 @pytest.mark.parametrize("images", ["", "images/"])
@@ -34,15 +34,15 @@ def test_val_sorted_by_class_is_read(split, images, listed, tmp_path, caplog):
 
 
 def test_val_without_its_list_is_reported_per_photo(tmp_path):
-    found, passed_over = val_of(tmp_path, {"val/images/val_0.JPEG": black_png()})
+    found, skipped = val_of(tmp_path, {"val/images/val_0.JPEG": black_png()})
     assert not found
-    assert passed_over == {"val/val_0.JPEG": f"no {LIST} that says its label"}
+    assert skipped == {"val/val_0.JPEG": f"no {LIST} that says its label"}
 
 
 def test_photo_missing_from_the_list_is_reported(tmp_path):
     files = {"val/images/val_0.JPEG": black_png(), f"val/{LIST}": "val_1.JPEG\tn02\r\n"}
-    _, passed_over = val_of(tmp_path, files)
-    assert passed_over == {
+    _, skipped = val_of(tmp_path, files)
+    assert skipped == {
         "val/val_0.JPEG": f"not in {LIST}",
         "val/val_1.JPEG": "listed, but no such picture",
     }
@@ -61,5 +61,5 @@ def test_a_list_with_windows_line_ends_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["train/n09/x.JPEG", "val/n09/images/x.JPEG"])
 def test_classes_without_a_name_are_told(name, tmp_path):
-    _, passed_over = val_of(tmp_path, {name: black_png()})
-    assert [*passed_over.values()] == ["no class name for its label ('n09')"]
+    _, skipped = val_of(tmp_path, {name: black_png()})
+    assert [*skipped.values()] == ["no class name for its label ('n09')"]
