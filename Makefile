@@ -60,6 +60,7 @@ check: $(VENV)/.dev ## lint, format, types, import rules, documentation, contain
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 	$(MAKE) docs
 	sh docker/check.sh

@@ -96,8 +96,14 @@ def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0
     from models.generators import GENERATORS
     from models.runtime.bundle import BundleConfig, save_bundle
 
-    settings = {"width": 8, "decoder_width": 8, "caption_code": 16, "noise_dim": 8}
-    scorer = {"kind": "plain", "settings": {"width": 4, "code": 8}}
+    settings: dict[str, object] = {
+        "width": 8,
+        "decoder_width": 8,
+        "caption_code": 16,
+        "noise_dim": 8,
+    }
+    scorer_settings: dict[str, object] = {"width": 4, "code": 8}
+    scorer = {"kind": "plain", "settings": scorer_settings}
     encoder = CaptionEncoder.load()
     config = BundleConfig(
         name=name,
@@ -112,6 +118,6 @@ def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0
     )
     torch.manual_seed(seed)
     generator = GENERATORS["inpaint"](settings)
-    judge = SCORERS["plain"](scorer["settings"]) if scored else None
+    judge = SCORERS["plain"](scorer_settings) if scored else None
     save_bundle(folder, generator, config, f"# {name}", judge)
     return folder

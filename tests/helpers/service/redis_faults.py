@@ -38,12 +38,12 @@ class FaultyRedis(redis.Redis):
     calls: list
     failing: range = range(0)
     fault: tuple = FAULTS["connection"]
-    lock: threading.Lock
+    mutex: threading.Lock
 
     @classmethod
     def make(cls, url, failing=range(0), fault="connection"):
         client = cls.from_url(url, **CONNECTION)
-        client.calls, client.lock = [], threading.Lock()
+        client.calls, client.mutex = [], threading.Lock()
         client.failing, client.fault = failing, FAULTS[fault]
         return client
 
@@ -60,7 +60,7 @@ class FaultyRedis(redis.Redis):
         return pipe
 
     def attempt(self, name, call):
-        with self.lock:
+        with self.mutex:
             number = len(self.calls)
             self.calls.append(name)
         error, is_after = self.fault

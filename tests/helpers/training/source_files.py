@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def json_lines(*rows: object) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def coco(images: list[object], annotations: list[object], folder: str = "train2017") -> dict:
+def coco(
+    images: Sequence[object], annotations: Sequence[object], folder: str = "train2017"
+) -> dict:
     """Files of a COCO data set: the caption file, and two photos."""
     text = json.dumps({"images": images, "annotations": annotations})
     files = {f"{folder}/{name}.jpg": black_png() for name in ("01", "02")}

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from tests.reliability.harness.raw_http import (
     FORM,
     ConnectionClosedError,
+    Fields,
     RawClient,
     RawConnection,
     RawResponse,
@@ -87,7 +88,7 @@ async def slow_reader(client: RawClient, rng: random.Random, _: SampleImage) -> 
     """An answer of megabytes, of which little or nothing is taken on, until one side gives up."""
     line = await client.open(receive_buffer=4096)
     large = _large()
-    fields = [
+    fields: Fields = [
         ("image", large.data),
         ("caption", CAPTION),
         ("n", "8"),
@@ -98,7 +99,7 @@ async def slow_reader(client: RawClient, rng: random.Random, _: SampleImage) -> 
     if rng.random() < 0.5:
         async with asyncio.timeout(client.seconds):
             await line.reader.read(100)
-        for _ in range(20):
+        for _turn in range(20):
             await asyncio.sleep(0.05)
             await line.reader.read(100)
         line.cut()

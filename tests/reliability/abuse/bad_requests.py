@@ -11,11 +11,9 @@ from functools import cache
 from service.errors.catalogue import catalogue
 from tests.helpers.archives import zip_bytes
 from tests.helpers.image_files import png_chunk, png_file
-from tests.reliability.harness.raw_http import BOUNDARY, FORM, RawClient, multipart_form
+from tests.reliability.harness.raw_http import BOUNDARY, FORM, Fields, RawClient, multipart_form
 from tests.reliability.harness.sample_images import SampleImage
 from tests.reliability.harness.valid_requests import CAPTION, require
-
-Fields = list[tuple[str, bytes | str]]
 
 
 @dataclass(frozen=True)
@@ -73,24 +71,25 @@ def wrong_body_type(rng: random.Random, good: SampleImage) -> BadRequest:
 
 def wrong_field(rng: random.Random, good: SampleImage) -> BadRequest:
     """A field of a wrong type, out of range, unknown, or there twice."""
-    extra = rng.choice([
+    extras: Fields = [
         ("seed", "seven"), ("seed", "-1"), ("seed", "4294967296"), ("seed", "1e3"), ("seed", "٣"),
         ("n", "0"), ("n", "9"), ("n", "9" * 4000), ("region", "0,0,inf,inf"), ("region", "1,1,3,9"),
         ("region", "-8,-8,16,16"), ("region", "0,0,99999999999,8"), ("region", "60,60,900,16"),
         ("exec", "rm -rf"), ("caption", "twice"), ("image", b"twice"), ("model", "../../etc"),
         ("model", "none such"), ("compare", "\x00"), ("compare", " "), ("webhook", "ftp://x"),
         ("webhook", "http://127.0.0.1/"), ("__proto__", "x"), ("seed", b"\xff\xfe"),
-    ])  # fmt: skip
-    return BadRequest(
-        "/inpaint", multipart_form([("image", good.data), ("caption", CAPTION), extra]), (422,)
-    )
+    ]  # fmt: skip
+    extra = rng.choice(extras)
+    fields: Fields = [("image", good.data), ("caption", CAPTION), extra]
+    return BadRequest("/inpaint", multipart_form(fields), (422,))
 
 
 def wrong_caption(rng: random.Random, good: SampleImage) -> BadRequest:
-    caption = rng.choice([" \n", "a\0b", "\x1b[31m", "cat " * 3000, b"\xff\xfe\xfd", "é" * 1001])
-    return BadRequest(
-        "/inpaint", multipart_form([("image", good.data), ("caption", caption)]), (422,)
-    )
+    captions: list[str | bytes] = [
+        " \n", "a\0b", "\x1b[31m", "cat " * 3000, b"\xff\xfe\xfd", "é" * 1001,
+    ]  # fmt: skip
+    fields: Fields = [("image", good.data), ("caption", rng.choice(captions))]
+    return BadRequest("/inpaint", multipart_form(fields), (422,))
 
 
 def wrong_picture(rng: random.Random, good: SampleImage) -> BadRequest:

@@ -90,7 +90,8 @@ class Abuse:
                 await room.acquire()
                 task = asyncio.create_task(self._one(number, kind))
                 dawdlers.add(task)
-                task.add_done_callback(lambda task: (room.release(), dawdlers.discard(task)))
+                task.add_done_callback(dawdlers.discard)
+                task.add_done_callback(lambda _: room.release())
 
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
@@ -148,7 +149,8 @@ async def abuse(cluster: ServiceUnderTest, key: str, requests: int, seed: int) -
     client, prober = RawClient(cluster.port, key), RawClient(cluster.port, key)
     gauge, suite = ProcessMonitor(cluster.processes[0].pid), Abuse(client, seed)
     await suite.next_request()
-    before, beats = gauge.mib(), []
+    before = gauge.mib()
+    beats: list[float] = []
     probing = asyncio.create_task(healthz(prober, beats))
     start = time.monotonic()
     await suite.run(requests)

@@ -5,6 +5,7 @@
 
 import json
 import re
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,5 +107,5 @@ def _drop(start: Message, name: bytes) -> None:
 
 if __name__ == "__main__":
     config = server_config(load_settings())
-    config.app = DefectiveApp(config.app)
+    config.app = DefectiveApp(cast(ASGIApp, config.app))
     uvicorn.Server(config).run()

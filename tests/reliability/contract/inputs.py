@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 from zlib import crc32
 
 from PIL import Image
@@ -52,12 +53,13 @@ def holed(number: int) -> bytes:
 def archive(number: int) -> bytes:
     """One of a few zips; the last has a picture that is none."""
     names = ("dog.png", "cats/cat.jpg")
-    entries = {
+    entries: dict[str, bytes | str] = {
         name: picture(index) if number % 3 < 2 else b"none" for index, name in enumerate(names)
     }
     rows = [{"file_name": name, "caption": CAPTION} for name in names]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
-    return zip_bytes({**entries, "metadata.jsonl": lines})
+    entries["metadata.jsonl"] = lines
+    return zip_bytes(entries)
 
 
 def size_of(image: bytes) -> tuple[int, int]:
@@ -71,7 +73,7 @@ def fit(path: str, body: dict, *, positive: bool) -> dict:
     One in four negative forms keeps its pictures as they are made up: most are none.
     """
     number = crc32(repr(sorted(body.items(), key=str)).encode())
-    fitted = {name: _unwrap(value) for name, value in body.items()}
+    fitted: dict[str, Any] = {name: _unwrap(value) for name, value in body.items()}
     if positive:
         _part(fitted)
     _keep_wrong(path, fitted)

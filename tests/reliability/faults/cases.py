@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from service.config.settings import Settings
+from service.config.settings import load_settings
 from service.queue.jobs import Job
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskFailure
 from service.supervisor.managed_process import ManagedProcess
@@ -104,7 +104,8 @@ def blips(folder: Path, jobs: int, every: float, kind: str = "") -> dict[str, An
         for _ in range(2):
             cluster.worker(kind)
         cluster.wait_until_ready(2)
-        client, done, answered = cluster.redis(), [], asyncio.Event()
+        client, answered = cluster.redis(), asyncio.Event()
+        done: list[int] = []
 
         def blip() -> None:
             if len(done) % 2:
@@ -147,11 +148,12 @@ def reclaim(folder: Path, rounds: int) -> dict[str, Any]:
 
 def _one_reclaim(cluster: Cluster, workers: dict[int, ForkedWorker], seed: int) -> float:
     job = Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=60)
-    settings = Settings(redis_url=cluster.server.url)
+    settings = load_settings(redis_url=cluster.server.url)
     client = cluster.redis()
     with_queue(settings, lambda queue: queue.put(job))
     while not (name := client.hget(cluster.keys.task(job.task.id), "worker")):
         time.sleep(0.005)
+    assert isinstance(name, bytes)
     workers.pop(int(name.decode().rsplit("-", 2)[1])).kill()
     died = time.monotonic()
     result = with_queue(settings, lambda queue: wait_for(queue, job, 60))
@@ -361,7 +363,7 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
         jobs = [
             Job(InferenceTask(bytes(WINDOW_BYTES), "a cat", seed), seconds=200) for seed in seeds
         ]
-        settings = Settings(redis_url=cluster.server.url)
+        settings = load_settings(redis_url=cluster.server.url)
 
         async def put_all(queue):
             for job in jobs:
@@ -381,10 +383,8 @@ def poison(folder: Path, kind: str) -> dict[str, Any]:
 
         outcomes = dict(zip(seeds, with_queue(settings, wait_for_all), strict=True))
         end = outcomes.pop(CRASHING_SEED)
-        client = cluster.redis()
-        letters = [
-            fields[b"reason"].decode() for _, fields in client.xrange(cluster.keys.dead_letters)
-        ]
+        entries: Any = cluster.redis().xrange(cluster.keys.dead_letters)
+        letters = [fields[b"reason"].decode() for _, fields in entries]
         return {
             "neighbours": len(outcomes),
             "right": sum(
@@ -401,7 +401,7 @@ def full(folder: Path, requests: int) -> dict[str, Any]:
     """How fast a full queue says that it is full, and a probe in between that all is well."""
     with Cluster(folder, {**SETTINGS, "QUEUE_LIMIT": "50"}) as cluster:
         cluster.api()
-        settings = Settings(redis_url=cluster.server.url, queue_limit=50)
+        settings = load_settings(redis_url=cluster.server.url, queue_limit=50)
 
         async def fill_up(queue):
             for seed in _seeds(50):

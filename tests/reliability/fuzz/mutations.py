@@ -37,14 +37,14 @@ def mutate(data: bytes, other: bytes, rng: random.Random) -> tuple[bytes, list[s
     return data, names
 
 
-def flip_bits(data: bytes, _: bytes, rng: random.Random) -> bytes:
+def flip_bits(data: bytes, other: bytes, rng: random.Random) -> bytes:
     broken = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 8, 64))):
         broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
     return bytes(broken)
 
 
-def write_numbers(data: bytes, _: bytes, rng: random.Random) -> bytes:
+def write_numbers(data: bytes, other: bytes, rng: random.Random) -> bytes:
     """Write numbers that programs stumble over; headers are hit more often than the rest."""
     for _ in range(rng.choice((1, 1, 2, 4))):
         number = rng.choice(_NUMBERS)

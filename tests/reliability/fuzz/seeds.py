@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
@@ -110,14 +111,17 @@ def _text() -> PngImagePlugin.PngInfo:
 
 _DATED = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 _PROFILE = _DATED[:24] + bytes(12) + _DATED[36:]  # without its date: seeds are always the same
-_FRAMES = {"save_all": True, "append_images": [Image.new("RGB", (SIDE, SIDE), "teal")]}
-_PNGS = [
+_FRAMES: dict[str, Any] = {
+    "save_all": True,
+    "append_images": [Image.new("RGB", (SIDE, SIDE), "teal")],
+}
+_PNGS: list[dict[str, Any]] = [
     {"format": "PNG"},
     {"format": "PNG", "icc_profile": _PROFILE, "pnginfo": _text(), "exif": _exif(6)},
     {"format": "PNG", "compress_level": 0},
     {"format": "PNG", **_FRAMES},
 ]
-_JPEGS = [
+_JPEGS: list[dict[str, Any]] = [
     {"format": "JPEG", "quality": 90},
     {"format": "JPEG", "progressive": True, "exif": _exif(8), "icc_profile": _PROFILE},
     {"format": "JPEG", "subsampling": 0, "restart_marker_rows": 1, "optimize": True},
@@ -125,7 +129,7 @@ _JPEGS = [
     *({"format": "JPEG", "quality": 40, "exif": _exif(turn)} for turn in (2, 3, 5, 7)),
     {"format": "MPO", **_FRAMES},
 ]
-_WEBPS = [
+_WEBPS: list[dict[str, Any]] = [
     {"format": "WEBP"},
     {"format": "WEBP", "lossless": True, "exif": _exif(5), "icc_profile": _PROFILE},
     {"format": "WEBP", "quality": 20, "method": 0},

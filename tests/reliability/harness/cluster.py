@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import httpx
 import redis
@@ -69,7 +70,7 @@ class Cluster:
         self.address = f"http://127.0.0.1:{self.port}"
         self.keys = RedisKeys(self.settings.get("NAMESPACE", "captionfill"))
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,9 +95,11 @@ class Cluster:
         if self._fork_server is None:
             command = [*STUB_WORKER, str(self.seconds), "fork-server"]
             self._fork_server = self._spawn("worker", command, pipes=True)
-        self._fork_server.stdin.write(f"{kind}\n")
-        self._fork_server.stdin.flush()
-        worker = ForkedWorker(int(self._fork_server.stdout.readline()))
+        requests, replies = self._fork_server.stdin, self._fork_server.stdout
+        assert requests is not None and replies is not None
+        requests.write(f"{kind}\n")
+        requests.flush()
+        worker = ForkedWorker(int(replies.readline()))
         self._workers.append(worker)
         return worker
 
@@ -125,7 +128,8 @@ class Cluster:
         return {**kept, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **set_here}
 
     def close(self) -> None:
-        for process in [*self._workers, *self.processes]:
+        processes: list[ForkedWorker | subprocess.Popen] = [*self._workers, *self.processes]
+        for process in processes:
             if process.poll() is None:
                 process.kill()
             process.wait()

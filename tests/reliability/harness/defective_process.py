@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 
 from captionfill.imaging import canvas
-from captionfill.imaging.codec import Picture
+from captionfill.imaging.codec import Picture, write_png
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
 from tests.helpers.service.stub_model import StubModel
@@ -28,14 +28,13 @@ _calls = count(1)
 
 def wrong_pixel() -> None:
     """In every tenth response, one pixel is one level off."""
-    write = canvas.write_png
 
     def written(picture: Picture) -> bytes:
         rgb = picture.rgb.copy()
         rgb[0, 0, 0] ^= next(_calls) % EVERY == 0
-        return write(replace(picture, rgb=rgb))
+        return write_png(replace(picture, rgb=rgb))
 
-    canvas.write_png = written
+    setattr(canvas, "write_png", written)  # noqa: B010
 
 
 def error() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 BOUNDARY = "a-boundary-of-the-suite"
+Fields = list[tuple[str, bytes | str]]
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 # An idle connection is not used again after this: the server may have closed it.
 _MAX_AGE_SECONDS = 1.0
@@ -196,10 +197,9 @@ def multipart_form(fields: Iterable[tuple[str, bytes | str]], filename: str = "a
     """A multipart form with FORM for its type; bytes are sent as files."""
     out = bytearray()
     for name, value in fields:
-        is_file = isinstance(value, bytes)
-        label = f'; filename="{quote(filename)}"' if is_file else ""
+        label = f'; filename="{quote(filename)}"' if isinstance(value, bytes) else ""
         out += (
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{label}\r\n\r\n'.encode()
         )
-        out += (value if is_file else value.encode()) + b"\r\n"
+        out += (value if isinstance(value, bytes) else value.encode()) + b"\r\n"
     return bytes(out) + f"--{BOUNDARY}--\r\n".encode()

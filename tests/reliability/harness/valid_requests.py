@@ -12,6 +12,7 @@ from typing import Any
 from tests.helpers.archives import zip_bytes
 from tests.reliability.harness.raw_http import (
     FORM,
+    Fields,
     RawClient,
     RawResponse,
     WrongResponseError,
@@ -136,8 +137,8 @@ class ValidClient:
         fields: Mapping[str, str] | None = None,
         status: int = 200,
     ) -> RawResponse:
-        named = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
-        asked = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
+        named: Fields = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
+        asked: Fields = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
         body = multipart_form([*asked, *(fields or {}).items()], self.sample.name)
         return await self._post("/inpaint", body, headers, status)
 

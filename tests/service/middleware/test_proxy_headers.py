@@ -24,7 +24,7 @@ def behind(settings):
             return {
                 "root": request.scope["root_path"],
                 "url": str(request.url),
-                "client": request.client.host,
+                "client": request.client and request.client.host,
             }
 
         return TestClient(app, client=(address, 1), follow_redirects=False)

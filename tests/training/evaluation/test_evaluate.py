@@ -56,7 +56,12 @@ def lay_out(folder: Path, captions: list[list[str]], dim: int, encoder: str, mar
 
 
 def small_bundle(folder: Path, dim: int, encoder: str, mark: str) -> Path:
-    settings = {"caption_dim": dim, "noise_dim": NOISE, "width": 8, "decoder_width": 4}
+    settings: dict[str, object] = {
+        "caption_dim": dim,
+        "noise_dim": NOISE,
+        "width": 8,
+        "decoder_width": 4,
+    }
     torch.manual_seed(0)
     config = BundleConfig("tiny", "inpaint", settings, encoder, mark, dim, NOISE, {})
     save_bundle(folder, GENERATORS["inpaint"](settings), config, "# tiny")
