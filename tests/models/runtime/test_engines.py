@@ -120,6 +120,7 @@ print(load_engine(bundle(), "openvino").fill(*inputs(3)).numpy().tobytes().hex()
 """
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_bits(engine):
     told = subprocess.run(
         [sys.executable, "-c", AGAIN], capture_output=True, text=True, check=True
