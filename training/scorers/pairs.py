@@ -8,9 +8,9 @@ from torch import Tensor
 
 from training.common.console import StageProgress
 from training.config.config import AugmentConfig
-from training.data.batches import BatchSource, caption_rows, plain_batch
-from training.data.memory_dataset import PictureSet
-from training.data.sampling import epoch_rows, mix, shares
+from training.data.batches import BatchSource, choose_captions, plain_batch
+from training.data.memory_dataset import ImageDataset
+from training.data.sampling import epoch_rows, mix_seed, split_batch
 from training.scorers.kinds import CHUNK, ScorerKind
 
 # A step → the scorer's input of its images, and their caption vectors.
@@ -37,7 +37,7 @@ class ScorerSchedule:
 
 
 def augmented_pairs(
-    kind: ScorerKind, sets: Sequence[PictureSet], schedule: ScorerSchedule
+    kind: ScorerKind, sets: Sequence[ImageDataset], schedule: ScorerSchedule
 ) -> Pairs:
     """Extract the input of new random crops and flips at every step."""
     augment = AugmentConfig(rotate=0.0, drop_caption=0.0)
@@ -52,18 +52,21 @@ def augmented_pairs(
 
 
 def cached_pairs(
-    kind: ScorerKind, sets: Sequence[PictureSet], schedule: ScorerSchedule, progress: StageProgress
+    kind: ScorerKind,
+    sets: Sequence[ImageDataset],
+    schedule: ScorerSchedule,
+    progress: StageProgress,
 ) -> Pairs:
     """Extract the input of every image once; draw one of its captions at every step."""
     cache = [extract_all(kind, one, progress) for one in sets]
-    parts = shares([len(one) for one in sets], schedule.batch_size, schedule.balance)
+    parts = split_batch([len(one) for one in sets], schedule.batch_size, schedule.balance)
 
     def pairs(step: int) -> tuple[Tensor, Tensor]:
         inputs, vectors = [], []
         for number, (one, count) in enumerate(zip(sets, parts, strict=True)):
-            rows = epoch_rows(len(one), count, step, mix(schedule.seed, number))
-            sample = one.take(rows)
-            chosen = caption_rows(sample.caption_offsets, torch.rand(count))
+            rows = epoch_rows(len(one), count, step, mix_seed(schedule.seed, number))
+            sample = one.gather(rows)
+            chosen = choose_captions(sample.caption_offsets, torch.rand(count))
             inputs.append(cache[number][rows])
             vectors.append(sample.caption_vectors[chosen].float())
         return torch.cat(inputs), torch.cat(vectors)
@@ -71,7 +74,7 @@ def cached_pairs(
     return pairs
 
 
-def extract_all(kind: ScorerKind, pictures: PictureSet, progress: StageProgress) -> Tensor:
+def extract_all(kind: ScorerKind, pictures: ImageDataset, progress: StageProgress) -> Tensor:
     """Extract the scorer's input of every image, without augmentation, in order."""
     count, chunks = len(pictures), []
     for rows in torch.split(torch.arange(count), CHUNK):

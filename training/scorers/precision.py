@@ -5,7 +5,7 @@ from torch import Tensor
 
 from models.frozen.scorers import Scorer
 from training.data.batches import plain_batch
-from training.data.memory_dataset import PictureSet
+from training.data.memory_dataset import ImageDataset
 from training.scorers.kinds import ScorerKind
 
 HELD_OUT_ROWS = 1000
@@ -13,7 +13,7 @@ RANKING_SIZE = 100
 
 
 @torch.inference_mode()
-def precision_at_1(scorer: Scorer, kind: ScorerKind, pictures: PictureSet) -> float:
+def precision_at_1(scorer: Scorer, kind: ScorerKind, pictures: ImageDataset) -> float:
     """R-precision@1 of 100: how often an image's own caption has the highest score.
 
     Xu et al. 2018, "AttnGAN", §4.1, with the first caption of each image, in order. Where several
