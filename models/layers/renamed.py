@@ -14,7 +14,7 @@ def accept_old_names(module: nn.Module, **renamed: str) -> None:
         renamed: old name → new name.
     """
     hook = partial(_rename_keys, renamed)
-    module.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
+    module.register_load_state_dict_pre_hook(hook)
 
 
 def _rename_keys(

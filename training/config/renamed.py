@@ -37,7 +37,7 @@ def upgrade_component(name: str, part: Any) -> Any:
     """Upgrade one table of a recipe; anything else than a component is returned as it is."""
     if not (isinstance(part, dict) and isinstance(part.get("settings", {}), dict)):
         return part
-    kind = part.get("kind")
+    kind = str(part.get("kind"))
     if kind in REMOVED_KINDS.get(name, ()):
         raise ValueError(f"{name}.kind {kind!r} was removed: it was for a finished comparison")
     renamed = RENAMED.get((name, kind), {})

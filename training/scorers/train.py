@@ -59,7 +59,7 @@ def train_scorer(
         torch.manual_seed(mix_seed(schedule.seed, step))
         loss = symmetric_loss(scorer, *pairs(step))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         rate.step()
         on_step(step + 1, float(loss.detach()))
