@@ -51,7 +51,7 @@ def test_export_needs_no_data(run, data, tmp_path):
     shutil.rmtree(data)
     export(run, tmp_path / "bundle")
     card = (tmp_path / "bundle" / "README.md").read_text()
-    assert "- folder: 24 pictures, 48 captions" in card
+    assert "- folder: 24 images, 48 captions" in card
 
 
 def test_older_runs_read_the_manifest(run, data):

@@ -71,7 +71,7 @@ def test_snapshots_are_of_the_generator_at_their_steps(kept):
     weights = []
     for path in found.values():
         load_snapshot(path, generator)
-        weights.append(generator.join[0].weight.clone())
+        weights.append(generator.fusion[0].weight.clone())
     assert not torch.equal(weights[0], weights[1])
 
 
