@@ -114,4 +114,4 @@ def test_random_discriminator_has_same_shape_but_other_weights(prepared, tmp_pat
     loaded = load_run(untrained(tmp_path / "run", prepared, "dcgan"))
     trained, fresh = loaded.discriminator.state_dict(), fresh_discriminator(loaded, 5).state_dict()
     assert {k: v.shape for k, v in trained.items()} == {k: v.shape for k, v in fresh.items()}
-    assert not torch.equal(trained["judge.weight"], fresh["judge.weight"])
+    assert not torch.equal(trained["classifier.weight"], fresh["classifier.weight"])

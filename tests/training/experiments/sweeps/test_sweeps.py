@@ -138,5 +138,5 @@ def test_a_clip_sweep_tells_which_layers_are_pinned(prepared, tmp_path, monkeypa
         (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     clips.clip_sweep(runs, out=tmp_path / "sweep.json", count=6)
     rows = json.loads((tmp_path / "sweep.json").read_text())["results"]["rows"]
-    assert rows[0]["saturation"]["judge Conv2d"] > 0.9 > rows[1]["saturation_of_all"] == 0
+    assert rows[0]["saturation"]["classifier Conv2d"] > 0.9 > rows[1]["saturation_of_all"] == 0
     assert rows[0]["wasserstein"] == 1
