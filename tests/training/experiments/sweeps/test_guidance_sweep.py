@@ -20,7 +20,7 @@ def write_bundle(folder, kind, settings):
     torch.manual_seed(0)
     generator = GENERATORS[kind](settings)
     if kind == "unet":
-        torch.nn.init.normal_(generator.to_rgb.weight, 0.0, 0.1)  # as it is drawn, all fills are flat
+        torch.nn.init.normal_(generator.to_rgb.weight, 0.0, 0.1)  # else all fills are flat
     noise_dim = generator.settings.noise_dim
     config = BundleConfig("small", kind, settings, "made up", "sha256:test", 3, noise_dim, {})
     save_bundle(folder, generator, config, "# small")
