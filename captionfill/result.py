@@ -8,6 +8,7 @@ from PIL import Image
 
 from captionfill.imaging.codec import Picture, to_image, write_png
 from captionfill.imaging.geometry import Region
+from captionfill.output_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ class Candidate:
         return write_png(self.picture)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the image as PNG, whatever the name ends in."""
-        Path(path).write_bytes(self.png())
+        """Write the image as PNG, whatever the name ends in; an older file stays until then.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_atomically(Path(path), self.png())
 
 
 @dataclass(frozen=True)
