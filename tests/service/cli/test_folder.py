@@ -28,6 +28,12 @@ def test_a_bad_row_is_one_clear_error(tmp_path, text):
         read_metadata(tmp_path)
 
 
+def test_an_open_quote_swallows_no_rows(tmp_path):
+    (tmp_path / "metadata.csv").write_text('file_name,caption\na.png,"a dog\nb.png,a cat\n')
+    with pytest.raises(StartError, match="a quote is opened in line 2 and never closed"):
+        read_metadata(tmp_path)
+
+
 def test_a_folder_without_captions_is_an_error(tmp_path):
     with pytest.raises(StartError, match="neither"):
         read_metadata(tmp_path)
@@ -67,8 +73,8 @@ def test_a_caption_that_is_not_text_is_named(tmp_path, value):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("a.png,a dog, running", "row 1 has more fields than columns: quote"),
-        ("a.png,\"['a', 'b']\"", "row 1: the captions are a list that cannot be read"),
+        ("a.png,a dog, running", "row 1: more fields than columns: quote"),
+        ("a.png,\"['a', nan]\"", "row 1: the captions are a list that cannot be read"),
     ],
 )
 def test_cells_are_never_cut_or_glued(tmp_path, row, words):
@@ -77,8 +83,8 @@ def test_cells_are_never_cut_or_glued(tmp_path, row, words):
         read_metadata(tmp_path)
 
 
-def test_a_cell_may_hold_a_list(tmp_path):
-    cell = '"[""a, b"", ""c""]"'
+@pytest.mark.parametrize("cell", ['"[""a, b"", ""c""]"', "\"['a, b', 'c']\""])
+def test_a_cell_may_hold_a_list(tmp_path, cell):
     (tmp_path / "metadata.csv").write_text(f"file_name,captions\na.png,{cell}\n")
     assert read_metadata(tmp_path) == [(tmp_path / "a.png", "a, b")]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from captionfill.captions_file import by_composed_form
 from training.common.errors import ArchiveError, PictureError, SourceError
 from training.data.sources.archives import ARCHIVE_SUFFIXES, SourceFile, iter_parts
 from training.data.sources.base import SkippedItem
@@ -121,7 +122,7 @@ def match_names(listed: Collection[str], present: Iterable[str]) -> dict[str, st
     """
     present = set(present)
     matched = {name: name for name in present if name in listed}
-    absent = {unicodedata.normalize("NFC", name): name for name in listed if name not in present}
+    absent = by_composed_form(name for name in listed if name not in present)
     for name in sorted(present - matched.keys()) if absent else ():
         found = absent.pop(unicodedata.normalize("NFC", name), None)
         if found is not None:

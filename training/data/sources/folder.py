@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from captionfill.captions_file import FILE_NAME, NAMES, NO_NAME, given_captions, parse_rows
 from training.common.errors import PictureError, SourceError
 from training.data.manifest import TRAIN
 from training.data.sources.archives import iter_files
 from training.data.sources.base import (
     MISSING_FILE,
+    NOT_TEXT,
     Example,
     SkippedItem,
     SourceItems,
@@ -26,12 +28,12 @@ from training.data.sources.base import (
     is_picture,
 )
 from training.data.sources.contents import match_names, scan_source
-from training.data.sources.metadata import NAME, captions_field, read_rows
 from training.data.sources.splits import canonical_split, looks_like_split, split_of_folder
 
 logger = logging.getLogger(__name__)
 
-METADATA = ("metadata.jsonl", "metadata.csv")
+# The first that is not empty is used. Requests take `caption` first: they need one caption only.
+CAPTION_COLUMNS = ("captions", "caption", "text")
 SPLIT_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -50,9 +52,9 @@ def read_folder(place: Path) -> SourceItems:
     Raises:
         SourceError: no metadata, or it cannot be read at all.
     """
-    contents = scan_source(place, METADATA.__contains__, into_archives=False)
+    contents = scan_source(place, NAMES.__contains__, into_archives=False)
     if not contents.texts:
-        raise SourceError(f"{place}: no {' or '.join(METADATA)} there")
+        raise SourceError(f"{place}: no {' or '.join(NAMES)} there")
     entries: dict[str, _Entry] = {}
     for path, text in contents.texts.items():
         yield from _read_metadata(PurePosixPath(path), text, entries)
@@ -75,7 +77,11 @@ def _read_metadata(
     path: PurePosixPath, text: str, entries: dict[str, _Entry]
 ) -> Iterator[SkippedItem]:
     """Add the rows of a metadata file to `entries`; yield the wrong ones."""
-    for number, row in read_rows(path, text):
+    try:
+        rows = list(parse_rows(text, path.name))
+    except ValueError as error:
+        raise SourceError(f"{path}: {error}") from error
+    for number, row in rows:
         try:
             reasons = [row] if isinstance(row, str) else _add_row(path.parent, row, entries)
         except PictureError as error:
@@ -91,7 +97,10 @@ def _add_row(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Ent
         PictureError: the row cannot be used.
     """
     name, entry = _read_row(parent, row)
-    texts, reasons = caption_texts(captions_field(row))
+    try:
+        texts, reasons = caption_texts(given_captions(row, CAPTION_COLUMNS))
+    except ValueError as error:
+        raise PictureError(f"{NOT_TEXT} ({error})") from error
     entry = entries.setdefault(name, entry)
     if entry.split != _split(PurePosixPath(name), row):
         raise PictureError(f"another split than the picture's first row ({entry.split!r})")
@@ -101,11 +110,11 @@ def _add_row(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Ent
 
 
 def _read_row(parent: PurePosixPath, row: dict[str, Any]) -> tuple[str, _Entry]:
-    if not isinstance(row.get(NAME), str):
-        raise PictureError("no row with a file_name")
-    name = PurePosixPath(row[NAME].replace("\\", "/"))
+    if not isinstance(row.get(FILE_NAME), str):
+        raise PictureError(NO_NAME)
+    name = PurePosixPath(row[FILE_NAME].replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts:
-        raise PictureError(f"file_name climbs out of the folder ({row[NAME]!r})")
+        raise PictureError(f"file_name climbs out of the folder ({row[FILE_NAME]!r})")
     path = parent / name
     split = _split(path, row)
     if not SPLIT_NAME.fullmatch(split):

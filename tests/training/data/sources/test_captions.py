@@ -130,7 +130,7 @@ def test_a_line_that_is_no_json_is_named(tmp_path):
 @pytest.mark.parametrize("opened", ['b.png,"a dog', 'b.png,a dog,"x', '"b.png,a dog'])
 def test_a_quote_that_is_never_closed_swallows_nothing(opened, tmp_path):
     text = f'file_name,caption\na.png,"two\nlines"\n{opened}\nc.png,a cat\n'
-    with pytest.raises(SourceError, match=r"metadata\.csv, line 4: a quote is opened"):
+    with pytest.raises(SourceError, match=r"metadata\.csv: a quote is opened in line 4"):
         read_folder(tmp_path, "metadata.csv", text)
 
 
