@@ -143,6 +143,17 @@ def convert_image(image: Image.Image, max_pixels: int) -> Picture:
     return _convert(image, PictureFile(b""))
 
 
+def make_upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation. Browsers and viewers read no other metadata for it."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.info.get("exif", b""))
+        turn = _UPRIGHT.get(int(exif.get(_ORIENTATION, 1)))
+    except Exception:  # Pillow raises many kinds on broken EXIF, which is ignored
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
 def _parse(data: bytes) -> PictureFile:
     parser = _parser(data)
     return parser(data) if parser else PictureFile(data)
@@ -168,8 +179,7 @@ def _decode(file: PictureFile, max_pixels: int) -> Picture:
         image.load()
         if not file.complete:
             check_ending(file.data, image)
-        upright = _UPRIGHT.get(_orientation(image))
-        return _convert(image if upright is None else image.transpose(upright), file)
+        return _convert(make_upright(image), file)
 
 
 def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
@@ -193,16 +203,6 @@ def _is_deep_png(data: bytes) -> bool:
 
 def _kind(image: Image.Image, data: bytes) -> str:
     return "16 bits a channel" if _is_deep_png(data) else image.mode
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8. Browsers and viewers read no other metadata for it."""
-    exif = Image.Exif()
-    try:
-        exif.load(image.info.get("exif", b""))
-        return int(exif.get(_ORIENTATION, 1))
-    except Exception:  # Pillow raises many kinds on broken EXIF, which is ignored
-        return 1
 
 
 def _convert(image: Image.Image, file: PictureFile) -> Picture:

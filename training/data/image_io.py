@@ -7,23 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from captionfill.imaging.codec import make_upright
 from training.common.errors import PictureError
 
 # Fast; a higher level saves few bytes.
 PNG_LEVEL = 1
 EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 XMP_NAMES = ("xmp", "XML:com.adobe.xmp")
-ORIENTATION = 0x0112
-# Transposition that makes a picture upright, by EXIF orientation.
-TRANSPOSITIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def square_png(data: bytes, size: int) -> bytes:
@@ -82,18 +72,7 @@ def _upright_rgb(data: bytes) -> Image.Image:
         for name in XMP_NAMES:  # browsers use the orientation of EXIF, not of XMP
             image.info.pop(name, None)
         image.load()
-        turn = TRANSPOSITIONS.get(_orientation(image))
-        return (image if turn is None else image.transpose(turn)).convert("RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation; 1 (upright) if there is none or it is invalid."""
-    exif = Image.Exif()
-    try:
-        exif.load(image.info.get("exif", b""))
-        return int(exif.get(ORIENTATION, 1))
-    except Exception:  # invalid EXIF is ignored
-        return 1
+        return make_upright(image).convert("RGB")
 
 
 def _reason(error: Exception) -> str:
