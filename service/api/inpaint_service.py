@@ -24,9 +24,7 @@ from service.errors.capacity import QueueFull
 from service.errors.jobs import AnswerTimeout, JobFailed, JobGone, NoSuchJob, ResultNotReady
 from service.errors.requests import BadRequest, BodyTooLarge
 from service.queue.client import Queue
-from service.queue.enqueue import EnqueueResult
-from service.queue.job_ids import make_job_id
-from service.queue.jobs import Job, Priority, Status
+from service.queue.jobs import EnqueueResult, Job, Priority, Status, make_job_id
 from service.queue.task import InferenceTask, TaskFailure, TaskResult, TaskSuccess
 
 T = TypeVar("T")

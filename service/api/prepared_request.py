@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.geometry import Region
 from service.api.forms.inpaint_form import InpaintRequest
-from service.queue.enqueue import IdempotencyKey
+from service.queue.jobs import IdempotencyKey
 from service.queue.task import SEEDS, InferenceTask
 
 

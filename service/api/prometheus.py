@@ -17,8 +17,7 @@ from prometheus_client.core import (
 
 from service.errors.catalogue import catalogue
 from service.observability.request_record import RequestRecord
-from service.queue import counters as names
-from service.queue.stats import QueueStats
+from service.queue.stats import BUCKETS, SECONDS_BUCKETS, QueueStats
 
 
 class HttpMetrics:
@@ -37,7 +36,7 @@ class HttpMetrics:
             "captionfill_http_request_seconds",
             "From a request's headers to the end of its response",
             ["route"],
-            buckets=names.SECONDS_BUCKETS,
+            buckets=SECONDS_BUCKETS,
             registry=self.registry,
         )
         self._problems = Counter(
@@ -113,7 +112,7 @@ class QueueCollector:
 
     def _histogram(self, source: str, name: str, help_text: str) -> Metric:
         counts, so_far, buckets = self._state.counts, 0.0, []
-        for bound in (*(f"{each:g}" for each in names.BUCKETS[source]), "inf"):
+        for bound in (*(f"{each:g}" for each in BUCKETS[source]), "inf"):
             so_far += counts.get(f"{source}:le:{bound}", 0)
             buckets.append(("+Inf" if bound == "inf" else bound, so_far))
         family = HistogramMetricFamily(name, help_text)
@@ -129,40 +128,25 @@ def scrape(http: HttpMetrics, state: QueueStats) -> CollectorRegistry:
     return registry
 
 
-# (family, help, label): the counter behind each value of the label.
-_COUNTERS: dict[tuple[str, str, str], dict[str, names.Counter]] = {
-    ("captionfill_jobs_accepted", "Jobs accepted", ""): {"": names.Counter.ACCEPTED},
+# (family, help, label): the field of the queue's metrics behind each value of the label.
+_COUNTERS: dict[tuple[str, str, str], dict[str, str]] = {
+    ("captionfill_jobs_accepted", "Jobs accepted", ""): {"": "accepted"},
     ("captionfill_jobs", "Jobs by final state", "outcome"): {
-        "done": names.Counter.DONE,
-        "failed": names.Counter.FAILED,
-        "cancelled": names.Counter.CANCELLED,
-        "expired": names.Counter.EXPIRED,
-        "lost": names.Counter.LOST,
+        name: name for name in ("done", "failed", "cancelled", "expired", "lost")
     },
     ("captionfill_jobs_deduplicated", "Jobs served without inference", "reason"): {
-        "coalesced": names.Counter.COALESCED,
-        "cached": names.Counter.CACHED,
-        "dropped": names.Counter.DROPPED,
+        name: name for name in ("coalesced", "cached", "dropped")
     },
     ("captionfill_lease_transfers", "Leases that passed to another worker", "reason"): {
-        "reclaimed": names.Counter.RECLAIMED,
-        "returned": names.Counter.RETURNED,
+        name: name for name in ("reclaimed", "returned")
     },
-    ("captionfill_dead_letters", "Tasks that became dead letters", ""): {
-        "": names.Counter.DEAD_LETTERS
-    },
+    ("captionfill_dead_letters", "Tasks that became dead letters", ""): {"": "dead_letters"},
     ("captionfill_webhooks", "Webhook deliveries", "outcome"): {
-        "delivered": names.Counter.HOOKS_DELIVERED,
-        "retried": names.Counter.HOOKS_RETRIED,
-        "abandoned": names.Counter.HOOKS_ABANDONED,
+        name: f"hooks_{name}" for name in ("delivered", "retried", "abandoned")
     },
 }
 _HISTOGRAMS = (
-    (names.Histogram.BATCH_SIZE, "captionfill_batch_images", "Images in a batch"),
-    (
-        names.Histogram.QUEUE_SECONDS,
-        "captionfill_queue_seconds",
-        "From acceptance of a job to inference",
-    ),
-    (names.Histogram.MODEL_SECONDS, "captionfill_model_seconds", "Inference time of a batch"),
+    ("batch_size", "captionfill_batch_images", "Images in a batch"),
+    ("queue_seconds", "captionfill_queue_seconds", "From acceptance of a job to inference"),
+    ("model_seconds", "captionfill_model_seconds", "Inference time of a batch"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from service.errors.requests import UnknownModel
 from service.queue.client import Queue
-from service.queue.heartbeat import Heartbeat
+from service.queue.worker_reports import Heartbeat
 
 _MAX_AGE_SECONDS = 1.0
 

@@ -181,7 +181,7 @@ def _checked(entry: str) -> str:
 def _redis(settings: Settings) -> Iterator[Any]:
     import redis
 
-    from service.queue.redis_keys import CONNECTION
+    from service.redis.client import CONNECTION
 
     with _report_unavailable(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
         yield client
@@ -192,7 +192,7 @@ def _report_unavailable() -> Iterator[None]:
     """Raise errors of Redis as `QueueUnavailable`."""
     from redis.exceptions import RedisError
 
-    from service.redis.errors import reason_of
+    from service.redis.client import reason_of
 
     try:
         yield

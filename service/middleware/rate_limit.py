@@ -14,8 +14,7 @@ from redis.exceptions import RedisError
 from service.auth.principal import ANONYMOUS, LOCAL, Principal, auth_enabled
 from service.config.settings import Settings
 from service.errors.capacity import QueueUnavailable, TooManyRequests
-from service.redis.client import AsyncFailoverClient
-from service.redis.errors import RedisErrorLog
+from service.redis.client import AsyncFailoverClient, RedisErrorLog
 
 _RATE_WITH_KEYS = 20.0
 _WAIT_SECONDS = 2

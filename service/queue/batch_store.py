@@ -13,7 +13,7 @@ from service.queue.client import Queue
 from service.queue.jobs import State
 from service.queue.redis_keys import GROUP
 from service.queue.scripts import script
-from service.redis.errors import translate_redis_errors
+from service.redis.client import translate_redis_errors
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class BatchStore:
     async def save(self, manifest: BatchManifest) -> None:
         """Store a manifest as long as its jobs may exist."""
         with translate_redis_errors():
-            await self._redis.set(self._keys.batch(manifest.id), manifest.dump(), px=self._live_ms)
+            await self._redis.set(self._keys.batch + manifest.id, manifest.dump(), px=self._live_ms)
 
     async def load(self, name: str, owner: str) -> BatchManifest:
         """Return the owner's manifest, or raise `NoSuchBatch`."""
         with translate_redis_errors():
-            data = await self._redis.get(self._keys.batch(name))
+            data = await self._redis.get(self._keys.batch + name)
         manifest = data and BatchManifest.load(data)
         if not manifest or manifest.owner != owner:
             raise NoSuchBatch("no batch of yours has this id, or it has expired")
@@ -111,4 +111,4 @@ class BatchStore:
     async def forget(self, manifest: BatchManifest) -> None:
         """Delete a manifest, but not its jobs."""
         with translate_redis_errors():
-            await self._redis.delete(self._keys.batch(manifest.id))
+            await self._redis.delete(self._keys.batch + manifest.id)

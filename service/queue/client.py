@@ -1,6 +1,7 @@
 """The API's client of the queue: enqueue jobs, wait for results, cancel, read events."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,30 +9,38 @@ from typing import Any
 
 import redis.asyncio
 
+from captionfill.errors import CaptionfillError
 from service.config.settings import Settings
-from service.errors.capacity import QueueFull, QueueUnavailable
+from service.errors.capacity import Draining, QueueFull, QueueUnavailable, QuotaExceeded
 from service.errors.jobs import AnswerTimeout, JobGone, JobLost, NoSuchJob
-from service.queue.enqueue import (
-    FULL,
-    EnqueueResult,
-    IdempotencyKey,
-    enqueue_arguments,
-    enqueue_result,
-    stream_limit,
-)  # fmt: skip
-from service.queue.heartbeat import Heartbeat, parse_heartbeats
-from service.queue.job_ids import age_of
-from service.queue.jobs import Job, Priority, State, Status
-from service.queue.notifications import CompletionNotifier
-from service.queue.redis_keys import CONNECTION, GROUP, RedisKeys
+from service.errors.requests import KeyReused
+from service.queue.jobs import EnqueueResult, IdempotencyKey, Job, Priority, State, Status, age_of
+from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.scripts import script
 from service.queue.task import TaskFailure, TaskResult, TaskSuccess
-from service.redis.client import AsyncFailoverClient
-from service.redis.errors import translate_redis_errors
+from service.queue.worker_reports import CompletionNotifier, Heartbeat, parse_heartbeats
+from service.redis.client import CONNECTION, AsyncFailoverClient, translate_redis_errors
 
 # Notifications can be lost: the state is also read at this interval.
 _POLL_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
+_FULL = "as many jobs as are taken are waiting"
+# Replies of `scripts/jobs/enqueue.lua` that refuse a job.
+_REFUSALS: dict[bytes, tuple[type[CaptionfillError], str]] = {
+    b"full": (QueueFull, _FULL),
+    b"memory": (
+        QueueFull,
+        "the memory for background jobs is full; a request without respond-async and webhook is "
+        "still taken",
+    ),
+    b"quota": (
+        QuotaExceeded,
+        "at most {0.caller_bytes:,} bytes are kept for the background jobs of one caller: fetch "
+        "results and DELETE /jobs/{{job}}, or wait until they expire",
+    ),
+    b"draining": (Draining, "no new jobs are taken just now"),
+    b"mismatch": (KeyReused, "this Idempotency-Key came with another request before"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,6 @@ class Queue:
 
     Attributes:
         redis: the client, for other stores in the same Redis.
-        keys: names of the keys.
         notifier: notifies of tasks that end.
     """
 
@@ -61,7 +69,6 @@ class Queue:
         self.redis: Any = AsyncFailoverClient.from_pool(pool)
         self.notifier = CompletionNotifier(self.redis, self.keys.notifications)
         self._ttl_ms = int(settings.result_seconds * 1000)
-        self._dead_letter_ttl_ms = int(settings.dead_letter_seconds * 1000)
         names = ("cancel", "enqueue", "has_room", "status", "sweep")
         self._scripts = {name: self.redis.register_script(script(f"jobs/{name}")) for name in names}
 
@@ -69,35 +76,56 @@ class Queue:
         with translate_redis_errors():
             return await self._scripts[name](args=[self.keys.prefix, GROUP, *arguments])
 
+    def _stream_limit(self, priority: Priority) -> int:
+        settings = self._settings
+        return settings.batch_queue_limit if priority == Priority.BATCH else settings.queue_limit
+
     async def check_room(self, priority: Priority = Priority.INTERACTIVE) -> None:
         """Reject early if the queue is full. Only `put` reserves a place.
 
         Raises:
             QueueFull: the limit is reached.
         """
-        if not await self._run(
-            "has_room", str(priority), stream_limit(self._settings, priority), self._ttl_ms
-        ):
-            raise QueueFull(FULL)
+        limit = self._stream_limit(priority)
+        if not await self._run("has_room", str(priority), limit, self._ttl_ms):
+            raise QueueFull(_FULL)
 
     async def put(
         self, job: Job, upload: bytes | None = None, idempotency: IdempotencyKey | None = None
     ) -> EnqueueResult:
         """Enqueue a job, in one atomic step with all checks.
 
-        Args:
-            job: a new one.
-            upload: the image, if the client will fetch the result later.
-            idempotency: a repeated key gives the earlier job.
+        The upload is the image, if the client will fetch the result later. A repeated idempotency
+        key gives the earlier job.
 
         Raises:
             QueueFull, Draining: nothing was enqueued.
             QuotaExceeded: the job's account stores too many bytes; nothing was enqueued.
             KeyReused: the key was used for another payload.
         """
-        arguments = enqueue_arguments(job, upload, idempotency, self._settings)
-        reply, name = await self._run("enqueue", *arguments)
-        return enqueue_result(reply, name, self._settings)
+        settings = self._settings
+        charge = {
+            "account": job.account,
+            "bytes": job.stored_bytes + len(upload or b"") if job.background else 0,
+            "most": settings.caller_bytes,
+            "reserve": settings.reserved_memory,
+            "total": settings.background_bytes,
+        }
+        fields, task_fields = (
+            [part for pair in one.fields().items() for part in pair] for one in (job, job.task)
+        )
+        reply, name = await self._run(
+            "enqueue",
+            *(job.id, job.task.id, str(job.priority), self._stream_limit(job.priority)),
+            *(int(job.seconds * 1000), self._ttl_ms),
+            *(idempotency or ("", "")),
+            *(int(settings.idempotency_seconds * 1000), upload or b"", json.dumps(charge)),
+            *(len(fields), *fields, *task_fields),
+        )
+        if reply in _REFUSALS:
+            error, message = _REFUSALS[reply]
+            raise error(message.format(settings))
+        return EnqueueResult(name.decode(), reply != b"same", reply in (b"done", b"failed"))
 
     async def status(self, name: str, owner: str = "local") -> Status:
         """Return the status of a job.
@@ -108,24 +136,21 @@ class Queue:
         """
         found = await self._run("status", name, self._ttl_ms)
         if not isinstance(found, list):
-            is_lost = found == b"lost" or (found is None and self.is_lost(name, owner))
-            if is_lost and self._age_of(name, owner) is not None:
+            is_owners = age_of(name, self._settings.namespace, owner) is not None
+            if (found == b"lost" and is_owners) or (found is None and self.is_lost(name, owner)):
                 raise JobLost("Redis has lost this job; send the request again")
             raise _no_such_job()
         fields, state, ahead, pace = found
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-        return Status.from_fields(name, pairs, state.decode(), ahead, float(pace))
+        return Status.from_fields(name, pairs, State(state.decode()), ahead, float(pace))
 
     def is_lost(self, name: str, owner: str) -> bool:
         """Whether a job that Redis does not know is too young to have expired.
 
         A job that its client did not delete is kept for at least `result_seconds`.
         """
-        age = self._age_of(name, owner)
+        age = age_of(name, self._settings.namespace, owner)
         return age is not None and age < self._settings.result_seconds
-
-    def _age_of(self, name: str, owner: str) -> float | None:
-        return age_of(name, self._settings.namespace, owner)
 
     async def result(self, status: Status) -> TaskResult | None:
         """Return the result of a job, or None while it waits or runs.
@@ -144,7 +169,7 @@ class Queue:
         if status.state != State.DONE:
             return None
         with translate_redis_errors():
-            fields = await self.redis.hgetall(self.keys.task(status.task_id))
+            fields = await self.redis.hgetall(self.keys.task + status.task_id)
         if b"fills" not in fields:
             raise JobGone("the result is no longer kept")
         return TaskSuccess.from_fields(fields)
@@ -154,11 +179,7 @@ class Queue:
     ) -> TaskResult:
         """Wait for the result of a job. An outage of Redis is waited out.
 
-        Args:
-            name: id of the job.
-            seconds: the longest time to wait.
-            completion: set when the task ends; subscribed before the job was enqueued.
-            owner: of the job.
+        ``completion`` is set when the task ends; subscribe to it before the job is enqueued.
 
         Raises:
             AnswerTimeout, JobGone, JobLost.
@@ -181,17 +202,10 @@ class Queue:
         raise AnswerTimeout(f"no worker finished the job in {seconds:g} s")
 
     async def cancel(self, name: str, *, forget: bool = False) -> State:
-        """Cancel a job. Its task is removed unless other jobs wait for it.
+        """Cancel a job, and return its state before; `NoSuchJob` is raised for an unknown one.
 
-        Args:
-            name: id of the job. A job that has ended is deleted.
-            forget: also delete a job that has not ended.
-
-        Returns:
-            The state before.
-
-        Raises:
-            NoSuchJob: there is no such job.
+        Its task is removed unless other jobs wait for it. A job that has ended is deleted, with
+        ``forget`` also one that has not.
         """
         state = await self._run("cancel", name, self._ttl_ms, int(forget))
         if state is None:
@@ -208,19 +222,20 @@ class Queue:
         Returns:
             The next position, jobs expired in this call, and jobs lost since the start.
         """
-        found = await self._run("sweep", self._ttl_ms, self._dead_letter_ttl_ms, position, limit)
+        dead_letter_ms = int(self._settings.dead_letter_seconds * 1000)
+        found = await self._run("sweep", self._ttl_ms, dead_letter_ms, position, limit)
         return int(found[0]), int(found[1]), int(found[2])
 
     async def upload(self, name: str) -> bytes | None:
         """Return the stored image of a job, or None."""
         with translate_redis_errors():
-            data: bytes | None = await self.redis.get(self.keys.upload(name))
+            data: bytes | None = await self.redis.get(self.keys.upload + name)
         return data
 
     async def events_since(self, name: str, after: str = "0-0") -> list[Event]:
         """Return the events of a job after an event id."""
         with translate_redis_errors():
-            found = await self.redis.xrange(self.keys.events(name), f"({after}", "+")
+            found = await self.redis.xrange(self.keys.events + name, f"({after}", "+")
         return [Event(entry.decode(), State(fields[b"state"].decode())) for entry, fields in found]
 
     async def events(

@@ -5,21 +5,21 @@ import logging
 import os
 import secrets
 import socket
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import redis
 from redis.exceptions import RedisError, ResponseError
 
 from service.config.settings import Settings
 from service.observability.logs import describe
-from service.queue.counters import BUCKETS, Histogram, observe
 from service.queue.jobs import Priority
-from service.queue.lease import HeldLeases, Lease
-from service.queue.redis_keys import CONNECTION, GROUP, RedisKeys
+from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.scripts import script
-from service.queue.task import TaskFailure, TaskResult
-from service.redis.client import FailoverClient
-from service.redis.errors import reason_of
+from service.queue.stats import BUCKETS
+from service.queue.task import Lease, TaskFailure, TaskResult
+from service.redis.client import CONNECTION, reason_of
 
 log = logging.getLogger("captionfill.worker")
 
@@ -48,21 +48,20 @@ class Consumer:
         self._dead_letter_ttl_ms = int(settings.dead_letter_seconds * 1000)
         self._requeue_ms = int(settings.job_timeout * 1000)
         self._max_deliveries = settings.max_deliveries
-        self._redis: Any = client or FailoverClient.from_url(settings.queue_url, **CONNECTION)
+        self._redis: Any = client or redis.Redis.from_url(settings.queue_url, **CONNECTION)
         self._scripts = {
             name: self._redis.register_script(script(f"tasks/{name}")) for name in _SCRIPTS
         }
-        self._models: list[str] = [""]
-        self._held = HeldLeases()
+        self.select_models([""])
+        # Stream and entry of each lease. The maintenance thread reads the set, so it is replaced
+        # and never changed.
+        self._held: frozenset[tuple[str, str]] = frozenset()
 
     def create_streams(self, models: Collection[str] = ()) -> None:
         """Create the streams of this worker's models, and read them from now on.
 
         The consumer groups start at 0, so that entries from before the first worker count.
         Consumers that were idle for an hour are removed.
-
-        Args:
-            models: names of the loaded bundles.
         """
         for priority in Priority:
             for model in ("", *models):
@@ -74,6 +73,9 @@ class Consumer:
     def select_models(self, models: Collection[str]) -> None:
         """Read only the streams of these models; an empty name stands for tasks without a model."""
         self._models = list(models)
+        self._streams = {
+            self._keys.stream(priority, model): ">" for priority in Priority for model in models
+        }
 
     def take(self, read_order: Sequence[tuple[Priority, int]]) -> list[Lease]:
         """Lease new tasks without waiting, in one atomic step.
@@ -91,15 +93,10 @@ class Consumer:
 
     def poll(self, seconds: float) -> list[Lease]:
         """Wait up to ``seconds`` for a new task of any priority."""
-        streams = {
-            self._keys.stream(priority, model): ">"
-            for priority in Priority
-            for model in self._models
-        }
-        if not streams:
+        if not self._models:
             return []
         block_ms = max(1, int(seconds * 1000))  # 0 would block for ever
-        replies = self._redis.xreadgroup(GROUP, self.name, streams, count=1, block=block_ms)
+        replies = self._redis.xreadgroup(GROUP, self.name, self._streams, count=1, block=block_ms)
         entries = [
             part
             for stream, found in replies
@@ -114,36 +111,30 @@ class Consumer:
         Its worker was silent for a lease, or released it, or the reply of Redis to this worker was
         lost. Only one, because it may have crashed its worker: alone it takes no other task along.
         """
-        held = self._held.flatten()
-        return self._lease("reclaim", [self._lease_ms, *held]) if self._models else []
+        if not self._models:
+            return []
+        return self._lease("reclaim", [self._lease_ms, *self._held_entries()])
 
     def finish(self, leases: Sequence[Lease], results: Sequence[TaskResult]) -> int:
         """Store results, notify the clients and remove the entries, in one round trip.
 
-        It may be repeated after an error: a result is stored once.
-
-        Returns:
-            How many results were stored by this call.
+        It may be repeated after an error: a result is stored once. Returns how many results were
+        stored by this call.
         """
         with self._redis.pipeline(transaction=False) as pipe:
             for lease, result in zip(leases, results, strict=True):
                 self._scripts["finish"](args=self._finish_arguments(lease, result), client=pipe)
             stored = pipe.execute()
-        self._held.remove(leases)
+        self._forget(leases)
         return sum(int(one) for one in stored)
 
-    def dead_letter(self, lease: Lease, reason: str, *, infrastructure: bool = False) -> None:
-        """Move a task to the dead letters. `requeue` puts it back.
+    def dead_letter(self, lease: Lease, reason: str) -> None:
+        """Move a task to the dead letters, with a reason for the client and the operator.
 
-        Args:
-            lease: of the task.
-            reason: for the client and the operator.
-            infrastructure: the task is not known to be the cause, so a new request for it is
-                computed again instead of getting this failure.
+        `requeue` puts it back. A new request for it gets the same failure.
         """
-        cause = "infrastructure" if infrastructure else "content"
-        self._dead_letter(lease.stream, lease.entry, lease.task_id, reason, cause)
-        self._held.remove([lease])
+        self._dead_letter(lease.stream, lease.entry, lease.task_id, reason)
+        self._forget([lease])
 
     def requeue(self, letter: str) -> bool:
         """Put the task of a dead letter back into its stream; False where either is gone."""
@@ -151,24 +142,20 @@ class Consumer:
 
     def renew(self) -> int:
         """Renew every lease that is held. Returns how many still belong to this worker."""
-        held = self._held.flatten()
+        held = self._held_entries()
         return int(self._run("renew", [GROUP, self.name, *held])) if held else 0
 
     def release(self, leases: Sequence[Lease], reason: str = "") -> int:
         """Return tasks to the queue, for any worker to reclaim at once.
 
-        Args:
-            leases: of the tasks.
-            reason: why they failed, so that this delivery counts; empty where they did not start.
-
-        Returns:
-            How many still belonged to this worker.
+        The reason says why they failed, so that this delivery counts; it is empty where they did
+        not start. Returns how many still belonged to this worker.
         """
         if not leases:
             return 0
         entries = [part for one in leases for part in (one.stream, one.entry, one.task_id)]
         released = int(self._run("release", [GROUP, self.name, reason, *entries]))
-        self._held.remove(leases)
+        self._forget(leases)
         return released
 
     def drop_leases(self) -> None:
@@ -177,20 +164,21 @@ class Consumer:
         The worker calls this after each step, so that no error leaves a lease that is renewed
         while its task is not worked on.
         """
-        if dropped := self._held.clear():
-            log.warning("leases dropped", extra={"leases": dropped})
+        if self._held:
+            log.warning("leases dropped", extra={"leases": len(self._held)})
+            self._held = frozenset()
 
     def count_batch(self, leases: Sequence[Lease], images: int, seconds: float) -> None:
         """Record the metrics of a batch. They are lost if Redis is unavailable."""
         values = [
-            (Histogram.BATCH_SIZE, float(images)),
-            (Histogram.MODEL_SECONDS, seconds),
-            *((Histogram.QUEUE_SECONDS, lease.queue_ms / 1000) for lease in leases),
+            ("batch_size", float(images)),
+            ("model_seconds", seconds),
+            *(("queue_seconds", lease.queue_ms / 1000) for lease in leases),
         ]
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for name, value in values:
-                    observe(pipe, self._keys.metrics, name, value, BUCKETS[name])
+                    observe(pipe, self._keys.metrics, name, value)
                 pipe.execute()
         except RedisError as error:
             log.warning("batch metrics not recorded", extra={"reason": reason_of(error)})
@@ -200,18 +188,18 @@ class Consumer:
         self._run("sweep", [GROUP, self._ttl_ms, _SWEEP_LIMIT])
 
     def heartbeat(self, facts: Mapping[str, Any]) -> int:
-        """Report that this worker is alive.
+        """Report that this worker is alive. Returns the generation of bundles that is requested.
 
         Args:
-            facts: fields of `service.queue.heartbeat.Heartbeat`, and ``pace`` [s per task].
-
-        Returns:
-            The generation of bundles that is requested.
+            facts: fields of `service.queue.worker_reports.Heartbeat`, and ``pace`` [s per task].
         """
         return int(self._run("heartbeat", [self.name, json.dumps(facts)]))
 
     def reconnect(self) -> None:
-        """Close idle connections: after a failover the address may lead to the new master."""
+        """Close idle connections: a demoted master answers reads on them, and refuses writes.
+
+        A new connection resolves the address again.
+        """
         self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def deregister(self) -> None:
@@ -243,12 +231,19 @@ class Consumer:
             except (KeyError, ValueError) as error:
                 stream, entry, task_id = (part.decode() for part in reply[:3])
                 reason = f"its fields cannot be read: {describe(error)}"
-                self._dead_letter(stream, entry, task_id, reason, "content")
-        self._held.add(leases)
+                self._dead_letter(stream, entry, task_id, reason)
+        self._held |= {(lease.stream, lease.entry) for lease in leases}
         return leases
 
-    def _dead_letter(self, stream: str, entry: str, task_id: str, reason: str, cause: str) -> None:
-        ending = [self._ttl_ms, "failed", reason, self._dead_letter_ttl_ms, "cause", cause]
+    def _held_entries(self) -> list[str]:
+        """Return stream and entry of each lease that is held, as arguments of a script."""
+        return [part for entry in self._held for part in entry]
+
+    def _forget(self, leases: Sequence[Lease]) -> None:
+        self._held -= {(lease.stream, lease.entry) for lease in leases}
+
+    def _dead_letter(self, stream: str, entry: str, task_id: str, reason: str) -> None:
+        ending = [self._ttl_ms, "failed", reason, self._dead_letter_ttl_ms, "cause", "content"]
         self._run("finish", [GROUP, stream, entry, task_id, *ending])
 
     def _finish_arguments(self, lease: Lease, result: TaskResult) -> list[Any]:
@@ -256,3 +251,16 @@ class Consumer:
         if isinstance(result, TaskFailure):
             return [*prefix, "failed", result.reason, 0]
         return [*prefix, "done", "", 0, *(x for pair in result.fields().items() for x in pair)]
+
+
+def observe(pipeline: Any, key: str, name: str, value: float) -> None:
+    """Add one observation to a histogram of the hash ``key``: its bucket, count and sum.
+
+    The bucket is the first whose upper bound is not below the value.
+    """
+    buckets = BUCKETS[name]
+    place = bisect_left(buckets, value)
+    bound = f"{buckets[place]:g}" if place < len(buckets) else "inf"
+    pipeline.hincrby(key, f"{name}:le:{bound}", 1)
+    pipeline.hincrby(key, f"{name}:count", 1)
+    pipeline.hincrbyfloat(key, f"{name}:sum", value)

@@ -1,15 +1,28 @@
-"""Jobs: clients' requests, each waiting for a task. Several jobs may wait for one task."""
+"""Jobs: clients' requests, each waiting for a task. Several jobs may wait for one task.
 
+A job's id has 32 hex digits: 12 of the milliseconds since 1970, 12 random ones, and 8 of a checksum
+over both, the namespace and the owner. The id of a job that Redis has lost can thus be told from
+an id that never existed, and only for its owner. The checksum is not a secret and gives no
+security.
+"""
+
+import re
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from hashlib import sha256
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from service.queue.task import FILL_BYTES, WINDOW_BYTES, Fields, InferenceTask
 
 # Measured size of a job's keys in Redis, without its image.
 _RECORD_BYTES = 6144
+_ID = re.compile(r"[0-9a-f]{32}")
+# Difference between the clocks of API hosts.
+_SKEW_SECONDS = 5.0
 
 
 class Priority(StrEnum):
@@ -85,6 +98,28 @@ class Job:
         }
 
 
+class IdempotencyKey(NamedTuple):
+    """An Idempotency-Key: ``name`` is unique to the caller, ``fingerprint`` hashes the payload."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class EnqueueResult:
+    """An accepted job.
+
+    Attributes:
+        job: its id; that of an earlier job for a repeated Idempotency-Key.
+        is_new: False for an earlier job.
+        answered: whether its result exists already.
+    """
+
+    job: str
+    is_new: bool = True
+    answered: bool = False
+
+
 @dataclass(frozen=True)
 class Status:
     """The status of a job.
@@ -111,31 +146,43 @@ class Status:
 
     @classmethod
     def from_fields(
-        cls, name: str, fields: Mapping[bytes, bytes], state: str, ahead: int, pace: float
+        cls, name: str, fields: Mapping[bytes, bytes], state: State, ahead: int, pace: float
     ) -> Self:
-        """Build a status from the reply of `scripts/jobs/status.lua`.
+        """Build a status from the fields of a job's hash.
 
-        Args:
-            name: the job's id.
-            fields: of its hash.
-            state: of the job, including that of its task.
-            ahead: entries not yet taken, up to this one; 0 if it was taken.
-            pace: seconds per task of all workers together; 0 if unknown.
+        ``ahead`` counts the entries not yet taken, up to this one; it is 0 if this one was taken.
+        ``pace`` is in seconds per task of all workers together; 0 if unknown.
         """
         text = {key.decode(): value.decode() for key, value in fields.items()}
-        waiting = state == State.QUEUED
-        alive = waiting or state == State.RUNNING
         return cls(
             id=name,
             task_id=text["work"],
             owner=text["owner"],
-            state=State(state),
+            state=state,
             created=int(text["created"]),
             deadline=int(text["deadline"]),
             meta=text["meta"],
             webhook=text["webhook"],
             batch=text["batch"],
             reason=text.get("reason", ""),
-            position=max(1, ahead) if waiting else None,
-            estimate=round(max(1, ahead) * pace, 3) if alive and pace else None,
+            position=max(1, ahead) if state == State.QUEUED else None,
+            estimate=round(max(1, ahead) * pace, 3) if pace and not state.is_end else None,
         )
+
+
+def make_job_id(namespace: str, owner: str) -> str:
+    """Return a new id."""
+    made = f"{int(time.time() * 1000):012x}{secrets.token_hex(6)}"
+    return made + _checksum(made, namespace, owner)
+
+
+def age_of(job: str, namespace: str, owner: str) -> float | None:
+    """Return the age of an id [s]; None if it does not belong to this namespace and owner."""
+    if not _ID.fullmatch(job) or job[24:] != _checksum(job[:24], namespace, owner):
+        return None
+    age = time.time() - int(job[:12], 16) / 1000
+    return max(0.0, age) if age > -_SKEW_SECONDS else None
+
+
+def _checksum(made: str, namespace: str, owner: str) -> str:
+    return sha256(f"{made}\n{namespace}\n{owner}".encode()).hexdigest()[:8]

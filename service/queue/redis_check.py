@@ -12,8 +12,8 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from captionfill.errors import StartError
 from service.config.settings import Settings
 from service.errors.capacity import NotReady, QueueUnavailable
-from service.queue.redis_keys import CONNECTION, RedisKeys
-from service.redis.errors import reason_of
+from service.queue.redis_keys import RedisKeys
+from service.redis.client import CONNECTION, reason_of
 
 log = logging.getLogger("captionfill.redis")
 

@@ -1,4 +1,9 @@
-"""A snapshot of the queue for `/metrics` and `captionfill queue`."""
+"""A snapshot of the queue and its metrics, for `/metrics` and `captionfill queue`.
+
+The metrics are fields of one Redis hash, because any API process may be scraped, and so that they
+survive a worker. A counter is one field, written by the scripts. A histogram has a field for each
+bucket (not cumulative), one for the count and one for the sum; the workers write them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +12,21 @@ from typing import Any
 import redis.asyncio
 
 from service.config.settings import Settings
-from service.queue.heartbeat import parse_heartbeats
 from service.queue.jobs import Priority
-from service.queue.redis_keys import CONNECTION, GROUP, RedisKeys
-from service.redis.errors import RedisErrorLog, reason_of
+from service.queue.redis_keys import GROUP, RedisKeys
+from service.queue.worker_reports import parse_heartbeats
+from service.redis.client import CONNECTION, RedisErrorLog, reason_of
 
+# Inference takes milliseconds on a CPU; a job may wait for minutes.
+SECONDS_BUCKETS: tuple[float, ...] = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+)  # fmt: skip
+# The upper bounds of each histogram; what is above the last counts as "inf".
+BUCKETS: dict[str, tuple[float, ...]] = {
+    "batch_size": (1, 2, 4, 8, 16, 32, 64),
+    "queue_seconds": SECONDS_BUCKETS,
+    "model_seconds": SECONDS_BUCKETS,
+}
 _errors = RedisErrorLog()
 _CONNECTION = {**CONNECTION, "socket_timeout": 2}
 
@@ -30,13 +45,10 @@ class QueueStats:
     """The state of the queue. If not ``up``, Redis does not answer and nothing else is known.
 
     Attributes:
-        up: whether Redis answers.
         draining: whether new jobs are refused.
-        priorities: by name.
         workers: number of live workers.
         unhealthy: number of live workers with a bundle that takes no tasks.
-        dead_letters: number of dead letters stored.
-        counts: fields of `service.queue.counters`.
+        counts: fields of the hash of metrics.
         reason: why Redis does not answer, or empty.
     """
 
@@ -75,15 +87,17 @@ async def read_stats(settings: Settings) -> QueueStats:
     except (redis.RedisError, OSError) as error:
         return _unavailable(error)
     now = time[0] * 1000 + time[1] // 1000
-    streams_stats = [_priority_stats(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
-    by_priority: dict[str, list[PriorityStats]] = {str(priority): [] for priority in Priority}
-    for (priority, _), one in zip(streams, streams_stats, strict=True):
-        by_priority[str(priority)].append(one)
+    stats = [_stream_stats(now, *seen[i : i + 3]) for i in range(0, len(seen), 3)]
     alive = parse_heartbeats(workers, time).values()
     return QueueStats(
         up=True,
         draining=bool(draining),
-        priorities={priority: _sum(states) for priority, states in by_priority.items()},
+        priorities={
+            str(priority): _sum(
+                [one for (of, _), one in zip(streams, stats, strict=True) if of == priority]
+            )
+            for priority in Priority
+        },
         workers=len(alive),
         unhealthy=sum(bool(heartbeat.unhealthy) for heartbeat in alive),
         dead_letters=dead_letters,
@@ -104,7 +118,7 @@ def _unavailable(error: Exception) -> QueueStats:
     return QueueStats(reason=reason_of(error))
 
 
-def _priority_stats(now: int, length: int, pending: Any, first: Sequence[Any]) -> PriorityStats:
+def _stream_stats(now: int, length: int, pending: Any, first: Sequence[Any]) -> PriorityStats:
     # Without a group (no worker has started yet) all tasks wait.
     running = 0 if isinstance(pending, Exception) else pending["pending"]
     created = int(first[0][0].split(b"-")[0]) if first else now

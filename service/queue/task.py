@@ -6,13 +6,15 @@ A task's id is the hash of its content, so that equal tasks are computed once.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 SEEDS = 2**32
 MAX_CANDIDATES = 8
 WINDOW_BYTES, FILL_BYTES = 64 * 64 * 3, 32 * 32 * 3
+_IMAGES = ("fills", "others")
+_TIMING = ("queue_ms", "inference_ms", "batch_size")
 
 Fields = Mapping[str, bytes | str | int | float]
 
@@ -54,7 +56,8 @@ class InferenceTask:
         """SHA-256 over everything that determines the result."""
         facts: list[Any] = [self.caption, self.other, self.seed, self.count]
         facts += [self.model, self.model_version, self.nonce]
-        facts += [] if self.temperature == 1 else [self.temperature]
+        if self.temperature != 1:
+            facts.append(self.temperature)
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
         return named.hexdigest()
@@ -71,22 +74,13 @@ class InferenceTask:
 
     def fields(self) -> Fields:
         """Return the fields of the task's Redis hash."""
-        compared = {} if self.other is None else {"other": self.other}
-        return {
-            "window": self.window,
-            "caption": self.caption,
-            "seed": self.seed,
-            "count": self.count,
-            "model": self.model,
-            "edition": self.model_version,
-            "nonce": self.nonce,
-            "temperature": self.temperature,
-            **compared,
-        }
+        fields = {**asdict(self), "edition": self.model_version}
+        del fields["model_version"]
+        return {name: value for name, value in fields.items() if value is not None}
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Build a task from `fields`."""
+        """Build a task from `fields`. Older versions store no temperature."""
         other = fields.get(b"other")
         return cls(
             window=fields[b"window"],
@@ -97,9 +91,58 @@ class InferenceTask:
             model=fields[b"model"].decode(),
             model_version=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
-            # Older versions store none.
             temperature=float(fields.get(b"temperature", b"1")),
         )
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A task leased to a worker until it is finished, or the worker is silent for too long.
+
+    Attributes:
+        stream, entry: where the task lies in the queue.
+        queue_ms: time from acceptance to the lease [ms].
+        request_ids, traceparents: of the jobs that wait for the task.
+    """
+
+    stream: str
+    entry: str
+    task: InferenceTask
+    task_id: str
+    priority: str
+    queue_ms: float
+    request_ids: Sequence[str] = ()
+    traceparents: Sequence[str] = ()
+
+    @classmethod
+    def from_reply(cls, reply: Sequence[Any], now: int) -> Self:
+        """Parse a lease from the reply of a script that opens entries.
+
+        Args:
+            reply: stream, entry, task id, fields of the task, request ids, traceparents.
+            now: time of the lease in milliseconds since 1970.
+
+        Raises:
+            KeyError, ValueError: the fields of the task are invalid.
+        """
+        stream, entry, task_id = (part.decode() for part in reply[:3])
+        pairs, requests, traces = reply[3:]
+        fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        return cls(
+            stream=stream,
+            entry=entry,
+            task=InferenceTask.from_fields(fields),
+            task_id=task_id,
+            priority=fields[b"lane"].decode(),
+            queue_ms=float(now - int(fields[b"created"])),
+            request_ids=[one.decode() for one in requests if one],
+            traceparents=[one.decode() for one in traces if one],
+        )
+
+    @property
+    def images(self) -> int:
+        """Number of images that the model generates for it."""
+        return self.task.images
 
 
 @dataclass(frozen=True)
@@ -133,6 +176,11 @@ class InferenceResult:
         """The bundle's digest and the engine."""
         return model_version(self.bundle, self.engine)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the images, for JSON."""
+        return {name: value for name, value in asdict(self).items() if name not in _IMAGES}
+
 
 class OutOfMemory(Exception):  # noqa: N818 - the usual name
     """The device's memory does not hold even one image of a task."""
@@ -149,27 +197,16 @@ class TaskSuccess:
 
     def fields(self) -> Fields:
         """Return the result as fields of the task's Redis hash."""
-        fill = self.fill
-        facts: dict[str, Any] = {
-            "seeds": list(fill.seeds),
-            "scores": list(fill.scores),
-            "truncated": fill.truncated,
-            "model": fill.model,
-            "bundle": fill.bundle,
-            "engine": fill.engine,
-            "queue_ms": self.queue_ms,
-            "inference_ms": self.inference_ms,
-            "batch_size": self.batch_size,
-        }
-        if fill.unknown:  # an API of an older version does not know this field
-            facts["unknown"] = True
-        return {"fills": fill.fills, "others": fill.others, "facts": json.dumps(facts)}
+        facts = {**self.fill.facts, **{name: getattr(self, name) for name in _TIMING}}
+        if not self.fill.unknown:  # an API of an older version does not know this field
+            del facts["unknown"]
+        return {"fills": self.fill.fills, "others": self.fill.others, "facts": json.dumps(facts)}
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
         """Build a result from `fields`."""
         facts = json.loads(fields[b"facts"])
-        timing = {name: facts.pop(name) for name in ("queue_ms", "inference_ms", "batch_size")}
+        timing = {name: facts.pop(name) for name in _TIMING}
         return cls(InferenceResult(fields[b"fills"], others=fields[b"others"], **facts), **timing)
 
 

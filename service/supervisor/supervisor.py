@@ -19,8 +19,7 @@ from service.api.server.listener import listen
 from service.config.data_folder import prepare_data_folder
 from service.config.settings import Settings
 from service.queue.redis_check import check_redis
-from service.queue.redis_keys import CONNECTION
-from service.redis.errors import reason_of
+from service.redis.client import CONNECTION, reason_of
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.supervisor.example import write_example
 from service.supervisor.managed_process import ManagedProcess, Start

@@ -16,7 +16,7 @@ from service.config.addresses import AllowList
 from service.config.settings import Settings
 from service.errors.requests import InvalidWebhook
 from service.queue.redis_keys import RedisKeys
-from service.redis.errors import RedisErrorLog
+from service.redis.client import RedisErrorLog
 from service.webhooks.outbox import Outbox, PendingWebhook
 from service.webhooks.sender import DeliveryError, Sender
 from service.webhooks.url_check import check_webhook_url

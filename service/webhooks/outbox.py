@@ -53,7 +53,7 @@ class Outbox:
 
     async def store_body(self, job: str, body: bytes) -> bytes:
         """Store the body for all attempts. Returns the stored one, which may be an earlier one."""
-        hook = self._keys.hook(job)
+        hook = self._keys.hook + job
         await self._redis.hsetnx(hook, "body", body)
         stored: bytes | None = await self._redis.hget(hook, "body")
         return stored or body

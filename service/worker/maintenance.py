@@ -9,7 +9,6 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from service.queue.consumer import Consumer
-from service.redis.errors import RedisErrorLog
 
 log = logging.getLogger("captionfill.worker")
 
@@ -25,17 +24,10 @@ class MaintenanceThread:
         consumer: Consumer,
         heartbeat: Callable[[], None],
         lease_seconds: float,
-        error_log: RedisErrorLog,
+        report: Callable[[RedisError], None],
     ) -> None:
-        """Prepare the thread.
-
-        Args:
-            consumer: renews its leases, and sweeps.
-            heartbeat: sends a heartbeat.
-            lease_seconds: leases are renewed three times in this time.
-            error_log: the worker's.
-        """
-        self._consumer, self._heartbeat, self._error_log = consumer, heartbeat, error_log
+        self._consumer, self._heartbeat, self._report = consumer, heartbeat, report
+        # Three renewals in the time of a lease.
         self._interval = min(_HEARTBEAT_SECONDS, lease_seconds / 3)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
@@ -63,6 +55,6 @@ class MaintenanceThread:
         try:
             step()
         except RedisError as error:
-            self._error_log.warn(error)
+            self._report(error)
         except Exception:
             log.exception("worker maintenance failed")

@@ -7,14 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
 
 from service.observability.logs import describe
 from service.observability.tracing import batch_span
 from service.queue.consumer import Consumer
-from service.queue.lease import Lease
-from service.queue.task import InferenceResult, OutOfMemory, TaskFailure, TaskResult, TaskSuccess
-from service.redis.errors import RedisErrorLog, is_transient, reason_of
+from service.queue.task import (
+    InferenceResult,
+    Lease,
+    OutOfMemory,
+    TaskFailure,
+    TaskResult,
+    TaskSuccess,
+)
+from service.redis.client import RedisErrorLog, is_read_only, is_transient, reason_of
 from service.worker.batching import Batcher
 from service.worker.maintenance import MaintenanceThread
 from service.worker.model_manager import ModelManager, TaskModel
@@ -69,7 +75,7 @@ class Worker:
             ready: called once, when the worker can take tasks.
         """
         maintenance = MaintenanceThread(
-            self._consumer, self._heartbeat, self._batcher.lease_seconds, self._error_log
+            self._consumer, self._heartbeat, self._batcher.lease_seconds, self._report
         )
         maintenance.start()
         is_ready = False
@@ -271,11 +277,15 @@ class Worker:
             },
         )
 
-    def _pause(self, error: RedisError) -> None:
-        """Log an error of Redis, and wait before the next call: exponential backoff."""
+    def _report(self, error: RedisError) -> None:
+        """Log an error of Redis; after a refused write look for the new master."""
         self._error_log.warn(error)
-        if isinstance(error, ReadOnlyError):
+        if is_read_only(error):
             self._consumer.reconnect()
+
+    def _pause(self, error: RedisError) -> None:
+        """Report an error of Redis, and wait before the next call: exponential backoff."""
+        self._report(error)
         delay = min(_FIRST_RETRY_SECONDS * 2**self._errors, _RETRY_SECONDS)
         self._errors = min(self._errors + 1, 10)
         self._stop.wait(delay)

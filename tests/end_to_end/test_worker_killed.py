@@ -98,6 +98,6 @@ def test_200_jobs_complete_when_workers_are_killed(server, start_worker):
     assert 0 < left < 200
     assert sum(isinstance(outcome, TaskSuccess) for outcome in outcomes) == 200
     # The very script that stores an outcome counts, so a second result for a job would show.
-    keys = [RedisKeys(settings.namespace).task(task.id) for task in tasks]
+    keys = [RedisKeys(settings.namespace).task + task.id for task in tasks]
     assert [client.hget(key, "stored") for key in keys] == [b"1"] * 200
     assert client.xlen(STREAM) == client.xpending(STREAM, GROUP)["pending"] == 0

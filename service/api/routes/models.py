@@ -14,7 +14,7 @@ from service.auth.principal import Principal
 from service.errors.access import AdminOnly
 from service.errors.requests import NoSuchModel, NoSuchPage
 from service.queue.client import Queue
-from service.queue.heartbeat import Heartbeat
+from service.queue.worker_reports import Heartbeat
 
 router = APIRouter()
 

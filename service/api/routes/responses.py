@@ -11,8 +11,7 @@ from captionfill.imaging.geometry import Window
 from service.api.forms.headers import JSON, PNG
 from service.api.inpaint_service import InpaintResult
 from service.api.schemas.inpaint import Comparison, InpaintAnswer, JobLinks, JobStatus
-from service.queue.enqueue import EnqueueResult
-from service.queue.jobs import Priority, Status
+from service.queue.jobs import EnqueueResult, Priority, Status
 from service.queue.task import InferenceTask
 
 # Only the client may cache a result, and must revalidate it.

@@ -12,7 +12,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
-from service.queue.redis_keys import CONNECTION
+from service.redis.client import CONNECTION
 
 # How a call can fail: the error, and whether the server has executed the call before it.
 REFUSALS = {

@@ -49,7 +49,7 @@ def _seeds(jobs: int) -> range:
 def _stored(cluster: Cluster) -> dict[str, int]:
     """How often each result was stored, by the counter of the very script that stores it."""
     client = cluster.redis()
-    names = list(client.scan_iter(cluster.keys.task("*"), count=1000))
+    names = list(client.scan_iter(cluster.keys.task + "*", count=1000))
     counts = [int(client.hget(name, "stored") or 0) for name in names]
     return {
         "results": sum(count >= 1 for count in counts),
@@ -151,7 +151,7 @@ def _one_reclaim(cluster: Cluster, workers: dict[int, ForkedWorker], seed: int) 
     settings = load_settings(redis_url=cluster.server.url)
     client = cluster.redis()
     with_queue(settings, lambda queue: queue.put(job))
-    while not (name := client.hget(cluster.keys.task(job.task.id), "worker")):
+    while not (name := client.hget(cluster.keys.task + job.task.id, "worker")):
         time.sleep(0.005)
     assert isinstance(name, bytes)
     workers.pop(int(name.decode().rsplit("-", 2)[1])).kill()

@@ -87,7 +87,7 @@ def test_work_queued_before_its_worker_came_is_forwarded(settings, hire):
 
 def test_an_entry_of_an_older_version_is_served(settings, server, keys, hire):
     [job] = put(settings, named("b", 1))
-    server.hdel(keys.task(job.task.id), "stream")
+    server.hdel(keys.task + job.task.id, "stream")
     hire("a")
     hire("b")
     assert results(settings, [job]) == [TaskSuccess]
@@ -180,14 +180,14 @@ def test_expired_tasks_do_not_count_without_a_worker(settings):
 def test_leases_whose_work_is_gone_are_dropped(settings, consumer, server, keys):
     put(settings, *new(3))
     leases = consumer.take(ALL)
-    server.delete(*(keys.task(lease.task_id) for lease in leases))
+    server.delete(*(keys.task + lease.task_id for lease in leases))
     Consumer(settings).sweep()
     assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 0
 
 
 def test_work_with_unreadable_fields_is_a_dead_letter(settings, consumer, server, keys):
     good, bad = put(settings, *new(2))
-    server.hdel(keys.task(bad.task.id), "seed")
+    server.hdel(keys.task + bad.task.id, "seed")
     consumer.finish(consumer.take(ALL), [RESULT])
     assert outcome(settings, good) == RESULT
     assert "cannot be read" in outcome(settings, bad).reason

@@ -19,8 +19,7 @@ from service.cli.main import main
 from service.config.settings import Settings, load_settings
 from service.errors.redaction import redact, register_secrets
 from service.observability.logs import JsonFormatter
-from service.queue.redis_keys import CONNECTION
-from service.redis.errors import reason_of
+from service.redis.client import CONNECTION, reason_of
 from tests.reliability.harness.cluster import free_port
 from tests.service.redis.test_url import PASSWORDS
 

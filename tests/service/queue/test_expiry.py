@@ -6,8 +6,7 @@ from contextlib import suppress
 import pytest
 
 from service.errors.jobs import AnswerTimeout, NoSuchJob
-from service.queue.enqueue import IdempotencyKey
-from service.queue.jobs import Job, Priority, State
+from service.queue.jobs import IdempotencyKey, Job, Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.keyspace import LASTING, Keyspace, pass_time
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
@@ -37,7 +36,7 @@ def test_kept_result_lives_until_its_last_job_expires(settings, consumer, server
     again = Job(job.task, background=True)
     assert put_upload(settings, again).answered
     pass_time(server, keys, 400)
-    assert not server.exists(keys.job(job.id))
+    assert not server.exists(keys.job + job.id)
     assert state(settings, again) == State.DONE and outcome(settings, again) == RESULT
     Keyspace.of(server, keys).check(KEEP_MS)
 
@@ -74,7 +73,7 @@ def test_work_that_expires_tells_its_client(settings, consumer, server, keys, ru
         [State.QUEUED, State.RUNNING, State.EXPIRED] if running else [State.QUEUED, State.EXPIRED]
     )
     assert events(settings, job) == told
-    assert server.zscore(keys.hooks, job.id) and not server.exists(keys.upload(job.id))
+    assert server.zscore(keys.hooks, job.id) and not server.exists(keys.upload + job.id)
     assert consumer.finish(leases, [RESULT] * len(leases)) == 0
     with pytest.raises(AnswerTimeout):
         outcome(settings, job)
@@ -99,7 +98,7 @@ def test_old_dead_letters_are_removed_with_their_work(settings, consumer, server
     sweep(settings)
     assert server.xlen(keys.dead_letters) == 1
     pass_time(server, keys, settings.dead_letter_seconds + 1)
-    assert not server.exists(keys.task(job.task.id), keys.subscribers(job.task.id))
+    assert not server.exists(keys.task + job.task.id, keys.subscribers + job.task.id)
     # Entries of a stream are named by their time, which cannot be changed.
     sweep(settings.model_copy(update={"dead_letter_seconds": 0.001}))
     assert not server.exists(keys.dead_letters)
@@ -147,9 +146,10 @@ class Walk:
 
     def dead_letter(self):
         if self.leases:
-            self.consumer.dead_letter(
-                self.leases.pop(), "x", infrastructure=self.random.random() < 0.5
-            )
+            lease = self.leases.pop()
+            self.consumer.dead_letter(lease, "x")
+            if self.random.random() < 0.5 and self.server.exists(self.keys.task + lease.task_id):
+                self.server.hset(self.keys.task + lease.task_id, "cause", "infrastructure")
 
     def requeue(self):
         for letter, _ in self.server.xrange(self.keys.dead_letters, count=1):

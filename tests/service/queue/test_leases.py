@@ -4,8 +4,7 @@ import pytest
 import redis
 
 from service.queue.consumer import Consumer
-from service.queue.enqueue import IdempotencyKey
-from service.queue.jobs import Job, Priority, State
+from service.queue.jobs import IdempotencyKey, Job, Priority, State
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.task import TaskFailure
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state, with_queue
@@ -134,11 +133,12 @@ def test_task_that_died_with_its_workers_is_retried(settings, consumer, server, 
     assert outcome(settings, again) == RESULT
 
 
-def test_work_buried_for_the_infrastructure_is_tried_anew(settings, consumer):
+def test_dead_letter_of_the_infrastructure_is_tried_anew(settings, consumer, server, keys):
     named = IdempotencyKey("caller:key", "payload")
     [job] = new()
     with_queue(settings, lambda queue: queue.put(job, idempotency=named))
-    consumer.dead_letter(consumer.take(ALL)[0], "the device failed", infrastructure=True)
+    consumer.dead_letter(consumer.take(ALL)[0], "the device failed")
+    server.hset(keys.task + job.task.id, "cause", "infrastructure")
     again = Job(job.task)
     admitted = with_queue(settings, lambda queue: queue.put(again, idempotency=named))
     assert admitted.job == again.id
@@ -158,4 +158,4 @@ def test_dead_letter_keeps_what_a_retry_needs(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.dead_letter(consumer.take(ALL)[0], "it kills")
     assert outcome(settings, job) == TaskFailure("it kills")
-    assert server.hexists(keys.task(job.task.id), "window")
+    assert server.hexists(keys.task + job.task.id, "window")

@@ -13,8 +13,7 @@ from service.api.expiry import ExpirySweeper
 from service.config.settings import Settings
 from service.errors.jobs import JobLost, NoSuchJob
 from service.queue.consumer import Consumer
-from service.queue.job_ids import age_of, make_job_id
-from service.queue.jobs import Job, State
+from service.queue.jobs import Job, State, age_of, make_job_id
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
@@ -50,10 +49,10 @@ def accept(settings, **options):
 
 def names(keys, job):
     return {
-        "task": keys.task(job.task.id),
-        "claim": keys.subscribers(job.task.id),
+        "task": keys.task + job.task.id,
+        "claim": keys.subscribers + job.task.id,
         "stream entry": keys.stream(job.priority),
-        "picture": keys.upload(job.id),
+        "picture": keys.upload + job.id,
     }
 
 
@@ -71,7 +70,7 @@ def test_a_job_that_misses_a_record_is_lost(settings, consumer, server, keys, re
     told = with_queue(settings, lambda queue: queue.events_since(job.id))
     assert [event.state for event in told] == [State.QUEUED, State.LOST]
     assert server.zscore(keys.hooks, job.id) and server.hget(keys.metrics, "lost") == b"1"
-    assert not server.exists(keys.upload(job.id), keys.storage_bytes)
+    assert not server.exists(keys.upload + job.id, keys.storage_bytes)
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -85,13 +84,13 @@ def test_sweep_finds_lost_jobs_nobody_asks_for(settings, consumer, server, keys,
         await sweeper.sweep()
 
     with_queue(settings, sweep)
-    assert server.hget(keys.job(job.id), "state") == b"lost" and server.zscore(keys.hooks, job.id)
+    assert server.hget(keys.job + job.id, "state") == b"lost" and server.zscore(keys.hooks, job.id)
     assert [record.jobs for record in caplog.records if record.message == "Redis lost jobs"] == [1]
 
 
 def test_a_sweep_comes_to_every_unfinished_job(settings, consumer, server, keys):
     jobs = put(settings, *new(7))
-    server.delete(keys.task(jobs[-1].task.id))
+    server.delete(keys.task + jobs[-1].task.id)
 
     async def sweep(queue):
         place = 0
@@ -105,11 +104,11 @@ def test_a_sweep_comes_to_every_unfinished_job(settings, consumer, server, keys)
 
 def test_worker_without_a_task_reports_its_jobs_lost(settings, consumer, server, keys):
     job = accept(settings)
-    server.delete(keys.task(job.task.id))
+    server.delete(keys.task + job.task.id)
     assert consumer.take(ALL) == []
-    assert server.hget(keys.job(job.id), "state") == b"lost"
+    assert server.hget(keys.job + job.id, "state") == b"lost"
     assert server.xlen(keys.stream(job.priority)) == 0 and not server.exists(
-        keys.subscribers(job.task.id)
+        keys.subscribers + job.task.id
     )
 
 
@@ -134,7 +133,7 @@ def test_a_new_request_heals_work_without_its_entry(settings, consumer, server, 
 
 def test_job_whose_record_is_gone_is_lost(settings, consumer, server, keys):
     job = accept(settings)
-    server.delete(keys.job(job.id))
+    server.delete(keys.job + job.id)
 
     async def ask(queue):
         with pytest.raises(JobLost):
@@ -142,7 +141,7 @@ def test_job_whose_record_is_gone_is_lost(settings, consumer, server, keys):
         with pytest.raises(NoSuchJob):
             await queue.status(job.id, "another")
         await queue.sweep(0, 100)
-        assert server.get(keys.tombstone(job.id)) == b"lost"
+        assert server.get(f"{keys.prefix}gone:{job.id}") == b"lost"
         with pytest.raises(JobLost):
             await queue.status(job.id, "local")
 
@@ -153,7 +152,7 @@ def test_waiting_client_is_told_of_a_lost_job(settings, consumer, server, keys):
     job = accept(settings)
 
     async def wait(queue):
-        server.delete(keys.job(job.id))
+        server.delete(keys.job + job.id)
         await wait_for(queue, job)
 
     with pytest.raises(JobLost):
@@ -184,7 +183,7 @@ def test_a_deleted_job_is_not_lost(client, picture):
 def test_job_older_than_its_result_is_not_lost(settings, monkeypatch):
     job = make_job_id(settings.namespace, "local")
     later = time.time() + settings.result_seconds + 1
-    monkeypatch.setattr("service.queue.job_ids.time.time", lambda: later)
+    monkeypatch.setattr("service.queue.jobs.time.time", lambda: later)
     with pytest.raises(NoSuchJob):
         with_queue(settings, lambda queue: queue.status(job, "local"))
 
@@ -201,7 +200,7 @@ def test_a_batch_tells_of_lost_pictures(client, server, keys, picture):
     parts = [("image", picture)] * 2
     answer = client.post("/batches", files=parts, data={"caption": ["a cat", "a dog"]}).json()
     first, second = (item["job_id"] for item in answer["items"])
-    server.delete(keys.job(first), keys.upload(second))
+    server.delete(keys.job + first, keys.upload + second)
     told = client.get(f"/batches/{answer['id']}").json()
     assert told["counts"] == {"lost": 2} and told["state"] == "done"
 

@@ -10,8 +10,7 @@ from service.errors.capacity import Draining, QueueFull, QueueUnavailable
 from service.errors.jobs import AnswerTimeout, JobGone, NoSuchJob
 from service.errors.requests import KeyReused
 from service.queue.consumer import Consumer
-from service.queue.enqueue import IdempotencyKey
-from service.queue.jobs import Job, Priority, State
+from service.queue.jobs import IdempotencyKey, Job, Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.keyspace import LASTING
 from tests.helpers.service.queueing import (
@@ -75,7 +74,7 @@ def test_a_full_queue_refuses_and_queues_nothing(settings, server, keys):
         put(settings, late)
     assert server.xlen(keys.stream(Priority.INTERACTIVE)) == settings.queue_limit
     assert not server.exists(
-        keys.job(late.id), keys.task(late.task.id), keys.subscribers(late.task.id)
+        keys.job + late.id, keys.task + late.task.id, keys.subscribers + late.task.id
     )
 
 
@@ -226,15 +225,15 @@ def test_finished_work_leaves_neither_entry_nor_picture(settings, consumer, serv
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
     assert server.xlen(keys.stream(Priority.INTERACTIVE)) == 0
-    assert not {b"window", b"caption"} & set(server.hkeys(keys.task(job.task.id)))
-    assert not server.exists(keys.subscribers(job.task.id))
+    assert not {b"window", b"caption"} & set(server.hkeys(keys.task + job.task.id))
+    assert not server.exists(keys.subscribers + job.task.id)
 
 
 def test_a_result_does_not_stay_for_ever(settings, consumer, server, keys):
     [job] = put(settings, *new())
     consumer.finish(consumer.take(ALL), [RESULT])
-    assert 0 < server.ttl(keys.task(job.task.id)) <= settings.result_seconds
-    assert 0 < server.ttl(keys.job(job.id)) <= settings.result_seconds + job.seconds
+    assert 0 < server.ttl(keys.task + job.task.id) <= settings.result_seconds
+    assert 0 < server.ttl(keys.job + job.id) <= settings.result_seconds + job.seconds
 
 
 def test_nothing_that_a_job_leaves_stays_for_ever(settings, consumer, server, keys):

@@ -13,7 +13,7 @@ from service.config.settings import Settings
 from service.errors.capacity import QueueUnavailable
 from service.queue.consumer import Consumer
 from service.queue.redis_check import RedisFacts, RedisMonitor, check_redis
-from service.redis.errors import RedisErrorLog, reason_of
+from service.redis.client import RedisErrorLog, reason_of
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
@@ -218,8 +218,9 @@ def test_a_failover_is_followed(own, settings, tmp_path):
 
     try:
         with_queue(moved, fail_over)
-        with pytest.raises(redis.ReadOnlyError):
+        with pytest.raises(redis.ReadOnlyError) as refusal:
             consumer.heartbeat({"models": {}})
+        Worker(consumer, StubModel, Batcher(8, 1.0, lambda: 0.0))._report(refusal.value)
         consumer.create_streams()
         consumer.finish(consumer.take(ALL), [RESULT])
         assert outcome(moved, job) == RESULT
@@ -237,13 +238,13 @@ def refused(own, settings, caplog, spoil):
 
 
 def test_a_refusal_is_logged_with_its_reason(own, settings, caplog, monkeypatch):
-    monkeypatch.setattr("service.redis.errors.error_log", RedisErrorLog())
+    monkeypatch.setattr("service.redis.client.error_log", RedisErrorLog())
     [reason] = refused(own, settings, caplog, lambda: own.replicaof("127.0.0.1", 1))
     assert "READONLY You can't write against a read only replica" in reason
 
 
 def test_a_missing_password_is_logged_as_such(own, settings, caplog, monkeypatch):
-    monkeypatch.setattr("service.redis.errors.error_log", RedisErrorLog())
+    monkeypatch.setattr("service.redis.client.error_log", RedisErrorLog())
     own.config_set("requirepass", "s3cret")
     try:
         with pytest.raises(QueueUnavailable):

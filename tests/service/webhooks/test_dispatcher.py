@@ -51,14 +51,14 @@ def run(settings, receiver, script, *, processes=1):
 
 async def post(box, client, url, job="j1", state="done"):
     """What the queue does when a job with a webhook ends."""
-    await client.hset(box.keys.job(job), mapping={"webhook": url, "state": state})
+    await client.hset(box.keys.job + job, mapping={"webhook": url, "state": state})
     await client.zadd(box.keys.hooks, {job: int(time.time() * 1000)})
 
 
 async def state(box, client, job="j1"):
     """Wait until the webhook is settled, and tell how."""
     async with asyncio.timeout(60):
-        while not (found := await client.hget(box.keys.hook(job), "state")):
+        while not (found := await client.hget(box.keys.hook + job, "state")):
             await asyncio.sleep(0.02)
     return found.decode()
 
@@ -111,7 +111,7 @@ def test_after_the_last_attempt_webhook_fails_with_reason(settings, receiver):
     async def script(box, client, url):
         await post(box, client, url)
         assert await state(box, client) == "abandoned"
-        assert await client.hget(box.keys.hook("j1"), "error") == b"status 500"
+        assert await client.hget(box.keys.hook + "j1", "error") == b"status 500"
         assert await client.zcard(box.keys.hooks) == 0
 
     run(settings, one, script)
@@ -135,7 +135,7 @@ def test_deliveries_of_dead_process_are_taken_over(settings, receiver):
     one = receiver(204)
 
     async def script(box, client, url):
-        await client.hset(box.keys.job("j1"), "webhook", url)
+        await client.hset(box.keys.job + "j1", "webhook", url)
         assert await client.zscore(box.keys.hooks, "j1") > time.time() * 1000  # still on lease
         assert await state(box, client) == "delivered"
 
@@ -169,7 +169,7 @@ def test_the_last_attempts_need_the_job_no_more(settings, receiver):
     async def script(box, client, url):
         await post(box, client, url)
         await one.hears(1)
-        await client.delete(box.keys.job("j1"))
+        await client.delete(box.keys.job + "j1")
         assert await state(box, client) == "delivered"
 
     run(settings, one, script)

@@ -41,7 +41,7 @@ def cycle(settings, namespace, failing=range(0), fault="connection", kind=Consum
         finally:
             worker.stop()
             thread.join()
-        stored = [await queue.redis.hget(queue.keys.task(job.task.id), "stored") for job in jobs]
+        stored = [await queue.redis.hget(queue.keys.task + job.task.id, "stored") for job in jobs]
         left = [name async for name in queue.redis.scan_iter(f"{queue.keys.prefix}jobs*")
                 if await queue.redis.xlen(name)]  # fmt: skip
         return outcomes, stored, left
