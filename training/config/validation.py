@@ -13,7 +13,7 @@ from models.generators import GENERATORS
 from models.geometry import paste
 from training.config.config import ComponentConfig, Config
 from training.config.image_spec import ImageSpec
-from training.losses.objectives.base import Objective
+from training.losses.objectives.base import BaseObjective
 
 
 def validate(recipe: Config) -> None:
@@ -44,7 +44,7 @@ def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn
 
 
 def check_components(
-    recipe: Config, generator: nn.Module, discriminator: nn.Module, objective: Objective
+    recipe: Config, generator: nn.Module, discriminator: nn.Module, objective: BaseObjective
 ) -> None:
     """Check that the parts of a recipe fit together.
 
@@ -76,7 +76,7 @@ def check_components(
         )
 
 
-def check_output_type(recipe: Config, discriminator: nn.Module, objective: Objective) -> None:
+def check_output_type(recipe: Config, discriminator: nn.Module, objective: BaseObjective) -> None:
     """Check that the discriminator's output is what the objective needs."""
     gives: Any = discriminator.output_type
     if gives is not objective.output_type:

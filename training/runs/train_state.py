@@ -14,7 +14,7 @@ from models.generators import GENERATORS
 from training.common import distributed
 from training.common.errors import RunError
 from training.config.config import ComponentConfig, Config, EngineConfig
-from training.losses.objectives.base import Objective
+from training.losses.objectives.base import BaseObjective
 from training.optim.ema import build_ema
 from training.optim.lr_scheduler import PlateauScheduler
 from training.optim.optimizers import build_optimizer, check_optimizer_state
@@ -29,7 +29,7 @@ class TrainState:
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     average: AveragedModel | None
-    objective: Objective
+    objective: BaseObjective
     plateau: PlateauScheduler | None = None
 
     @property

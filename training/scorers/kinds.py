@@ -1,7 +1,7 @@
 """The kinds of caption scorers: architecture, and input extracted from images.
 
 - `plain`: shipped in bundles, to rank fills.
-- `steering` (`models.frozen.caption_scorer`) and `hole` (`training.losses.frozen.hole_scorer`):
+- `steering` (`models.frozen.caption_scorer`) and `hole` (`training.losses.frozen`):
   frozen, to train generators against.
 - `judge`: for evaluations alone, on a network that nothing is trained against.
 """
@@ -16,8 +16,7 @@ from models.discriminators.projected import ProjectedDiscriminator, ProjectedSet
 from models.frozen.caption_scorer import build_caption_scorer, scorer_input
 from models.frozen.scorers import Scorer, ScorerSettings, plain_scorer
 from models.geometry import centre, to_uint8
-from training.losses.frozen.augmented_views import RESOLUTIONS, View, sample_view
-from training.losses.frozen.hole_scorer import HoleView, sample_hole_view
+from training.losses.frozen import RESOLUTIONS, HoleView, View, sample_hole_view, sample_view
 from training.metrics.mobilenet import require_extractor
 
 JITTER = 4  # largest shift of a window in pixels, either way

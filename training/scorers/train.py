@@ -12,7 +12,7 @@ from training.data.batches import load_sets
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
 from training.data.sampling import mix_seed
-from training.losses.frozen.contrastive import contrastive_loss
+from training.losses.frozen import contrastive_loss
 from training.optim.precision import autocast
 from training.scorers.kinds import ScorerKind
 from training.scorers.pairs import ScorerSchedule, augmented_pairs, cached_pairs

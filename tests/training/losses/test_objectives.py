@@ -7,9 +7,14 @@ import torch
 
 from models.discriminator_outputs import Logits
 from training.losses.objectives import OBJECTIVES
-from training.losses.objectives.base import DiscriminatorInput
-from training.losses.objectives.gan import Gan, GanSettings, real_loss
-from training.losses.objectives.terms import feature_matching, hole_l2, neighbour_captions
+from training.losses.objectives.base import DiscriminatorInput, hole_l2
+from training.losses.objectives.gan import (
+    Gan,
+    GanSettings,
+    cross_entropy,
+    feature_matching,
+    neighbour_captions,
+)
 
 
 class Judge(torch.nn.Module):
@@ -48,7 +53,7 @@ def test_the_generator_is_told_not_to_saturate():
 
 def test_a_smoothed_label_asks_for_less_than_certainty():
     best = torch.tensor(math.log(0.9 / 0.1), requires_grad=True)
-    real_loss(best, 0.9).backward()
+    cross_entropy(best, 0.9).backward()
     assert best.grad.abs() < 1e-6
 
 

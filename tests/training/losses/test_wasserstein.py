@@ -9,8 +9,13 @@ from tests.training.losses.test_objectives import FAKE, REAL, Judge
 from training.common.errors import RecipeError
 from training.config.load import load_recipe
 from training.losses.objectives.base import DiscriminatorInput
-from training.losses.objectives.wgan import WganClip, WganClipSettings
-from training.losses.objectives.wgan_gp import WganGp, WganGpSettings, gradient_penalty
+from training.losses.objectives.wgan import (
+    WganClip,
+    WganClipSettings,
+    WganGp,
+    WganGpSettings,
+    gradient_penalty,
+)
 
 SIZE = 8
 

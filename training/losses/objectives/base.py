@@ -5,7 +5,7 @@ k, is plain numbers, which the trainer saves with each checkpoint.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from pydantic import ConfigDict
@@ -30,9 +30,9 @@ class DiscriminatorInput(NamedTuple):
     """Images as a discriminator gets them; H×W is the recipe's picture size.
 
     Attributes:
-        images: `(N, 3, H, W)`, -1 to 1: real pictures, or composites with a generated hole.
-        mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where the whole picture is made.
-        caption: `(N, caption_dim)`: of the pictures; of composites those given to the generator.
+        images: `(N, 3, H, W)`, -1 to 1: real images, or composites with a generated hole.
+        mask: `(N, 1, H, W)`, 1 inside the hole; everywhere where whole images are generated.
+        caption: `(N, caption_dim)`: of real images their own, of composites the generator's input.
         samples: where the objective uses several fills a hole, with their margin: those in the
             composites, `(N, 3, F, F)`, then further ones of the first M holes, `(M, 3, F, F)`.
         features: frozen features of `images`, where the objective uses them; has a `detach`.
@@ -48,20 +48,16 @@ class DiscriminatorInput(NamedTuple):
     zero_noise_fills: Tensor | None = None
 
     def detach(self) -> "DiscriminatorInput":
-        """Return the same without a gradient."""
-        samples, zero = self.samples, self.zero_noise_fills
-        return DiscriminatorInput(
-            self.images.detach(),
-            self.mask,
-            self.caption,
-            None if samples is None else tuple(fill.detach() for fill in samples),
-            None if self.features is None else self.features.detach(),
-            None if zero is None else zero.detach(),
-        )
+        """Return what a discriminator is trained on: images and features without a gradient."""
+        features = None if self.features is None else self.features.detach()
+        images = self.images.detach()
+        return DiscriminatorInput(images, self.mask, self.caption, features=features)
 
 
-class Objective(Protocol):
+class BaseObjective:
     """The losses of a generator and a discriminator; `real` and `fake` have the same rows.
+
+    By default a discriminator gives scores, each hole has one fill, and there is no state.
 
     Attributes:
         settings_type: a pydantic dataclass; a recipe's `objective.settings` are read as one.
@@ -72,48 +68,45 @@ class Objective(Protocol):
     """
 
     settings_type: ClassVar[type]
-    output_type: ClassVar[type]
-    needs_double_backward: ClassVar[bool]
-    plateau_metric: ClassVar[str | None]
-    weight_clip: float | None
+    output_type: ClassVar[type] = Logits
+    needs_double_backward: ClassVar[bool] = False
+    plateau_metric: ClassVar[str | None] = None
+    weight_clip: float | None = None
 
     def check(self, generator: Generator, discriminator: Discriminator) -> None:
-        """Check that the networks fit the objective; called when a recipe is loaded.
-
-        Args:
-            generator: on the meta device: shapes without numbers.
-            discriminator: the same.
+        """Check that the networks, on the meta device, fit; called when a recipe is loaded.
 
         Raises:
             ValueError: the reason why they do not.
         """
-        ...
 
     def generate(
         self, generator: Generator, discriminator: Discriminator, real: DiscriminatorInput
     ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
-        """Fill the holes of a batch.
+        """Fill each hole of a batch.
 
         Returns:
             `real` and `fake`, as the methods below take them; `fake` has the generator's graph.
         """
-        ...
+        noise = sample_noise(generator, real)
+        context = hide(real.images, real.mask)
+        fill: Tensor = generator(context, real.mask, real.caption, noise)
+        return real, real._replace(images=paste(context, real.mask, fill.float()))
 
     def discriminator_terms(
         self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the discriminator's losses; `fake` is detached from the generator."""
-        ...
+        raise NotImplementedError
 
     def after_discriminator_step(self, discriminator: Discriminator) -> None:
         """Change the discriminator's weights after its optimizer has stepped."""
-        ...
 
     def generator_terms(
         self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return the generator's losses."""
-        ...
+        raise NotImplementedError
 
     def after_step(self, metrics: Mapping[str, float]) -> Metrics:
         """Update the objective's state at the end of a step.
@@ -125,50 +118,14 @@ class Objective(Protocol):
         Returns:
             Numbers to log, under `state/…`.
         """
-        ...
+        return {}
 
     def state_dict(self) -> dict[str, float]:
-        """Return the numbers that a checkpoint must hold; empty where there are none."""
-        ...
+        """Return the numbers that a checkpoint must hold."""
+        return {}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Load what `state_dict` returned."""
-        ...
-
-
-class BaseObjective:
-    """Defaults: scores, one fill per hole, free weights and no state."""
-
-    output_type: ClassVar[type] = Logits
-    needs_double_backward: ClassVar[bool] = False
-    plateau_metric: ClassVar[str | None] = None
-    weight_clip: float | None = None
-
-    def check(self, generator: Generator, discriminator: Discriminator) -> None:
-        """Accept all networks."""
-
-    def generate(
-        self, generator: Generator, discriminator: Discriminator, real: DiscriminatorInput
-    ) -> tuple[DiscriminatorInput, DiscriminatorInput]:
-        """Fill each hole once."""
-        noise = sample_noise(generator, real)
-        context = hide(real.images, real.mask)
-        fill: Tensor = generator(context, real.mask, real.caption, noise)
-        return real, real._replace(images=paste(context, real.mask, fill.float()))
-
-    def after_discriminator_step(self, discriminator: Discriminator) -> None:
-        """Do nothing."""
-
-    def after_step(self, metrics: Mapping[str, float]) -> Metrics:
-        """Log nothing but the terms."""
-        return {}
-
-    def state_dict(self) -> dict[str, float]:
-        """Return an empty state."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Ignore the empty state."""
 
 
 def sample_noise(generator: Generator, real: DiscriminatorInput, samples: int = 1) -> Tensor:
@@ -177,6 +134,21 @@ def sample_noise(generator: Generator, real: DiscriminatorInput, samples: int = 
     return distributed.shard_rows(
         lambda rows: torch.randn(rows, length, device=real.images.device), len(real.images)
     )
+
+
+def hole_l1(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
+    """Mean absolute error over the hole alone, `(N,)`."""
+    return hole_mean((fake.images.float() - real.images.float()).abs(), real.mask)
+
+
+def hole_l2(real: DiscriminatorInput, fake: DiscriminatorInput) -> Tensor:
+    """Mean squared error over the hole alone (Pathak et al. 2016, eq. 1), `(N,)`."""
+    return hole_mean((fake.images.float() - real.images.float()).square(), real.mask)
+
+
+def hole_mean(error: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `(N, C, H, W)` over the hole `(N, 1, H, W)`, in all channels, `(N,)`."""
+    return (error * mask).flatten(1).sum(1) / (error.shape[1] * mask.flatten(1).sum(1))
 
 
 # Every objective by the name a recipe calls it by; `register` fills it.

@@ -15,14 +15,15 @@ from training.losses.objectives.base import (
     DiscriminatorInput,
     Metrics,
     Terms,
+    hole_l2,
+    hole_mean,
     register,
 )
-from training.losses.objectives.terms import hole_l2, hole_mean
 
 
 @dataclass(frozen=True, config=STRICT)
 class BeganLossSettings:
-    """The balance, and what may be added to it.
+    """Settings of the equilibrium, and the weight of an L2 term.
 
     Attributes:
         gamma: γ = E L(G(z)) / E L(x), the diversity ratio (eq. 4): lower is sharper and less
@@ -40,7 +41,7 @@ class BeganLossSettings:
 
 @register("began")
 class Began(BaseObjective):
-    """§3.4: `L_D = L(x) - k·L(G(z))`, `L_G = L(G(z))`, and k holds γ·L(x) and L(G(z)) level."""
+    """§3.4: `L_D = L(x) - k·L(G(z))`, `L_G = L(G(z))`, and k keeps γ·L(x) equal to L(G(z))."""
 
     settings_type = BeganLossSettings
     output_type = Reconstruction
@@ -62,38 +63,38 @@ class Began(BaseObjective):
     def generator_terms(
         self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
-        """Return `L(G(z))`, and the hole's squared error as weighted."""
+        """Return `L(G(z))`, and the hole's weighted squared error."""
         terms = {"adversarial": self.loss(discriminator, fake)}
         if self.settings.l2:
             terms["l2"] = hole_l2(real, fake) * self.settings.l2
         return terms
 
-    def loss(self, discriminator: Discriminator, scene: DiscriminatorInput) -> Tensor:
+    def loss(self, discriminator: Discriminator, batch: DiscriminatorInput) -> Tensor:
         """Return `L(v)`, the mean over the hole of `|v - D(v)|^η`, `(N,)`.
 
-        Around a hole both players' pictures are the same; counted in, what is seen would keep
-        L(G(z)) above γ·L(x) whatever the fill, and k at 0.
+        Real and generated images are equal around the hole. If the context counted, it would keep
+        L(G(z)) above γ·L(x) whatever the fill is, and k at 0.
         """
-        rebuilt = discriminator(scene.images, scene.caption).images
-        error = (scene.images.float() - rebuilt.float()).abs()
-        return hole_mean(error if self.settings.norm == 1 else error.square(), scene.mask)
+        reconstruction = discriminator(batch.images, batch.caption).images
+        error = (batch.images.float() - reconstruction.float()).abs()
+        return hole_mean(error if self.settings.norm == 1 else error.square(), batch.mask)
 
     def after_step(self, metrics: Mapping[str, float]) -> Metrics:
         """`k ← clip(k + λ_k(γL(x) - L(G(z))), 0, 1)`, and the measures to log.
 
         Returns:
             `k`; `M = L(x) + |γL(x) - L(G(z))|`, the global measure of convergence (§3.4.1); and
-            `g = L(G(z)) / L(x)`, which k steers to γ.
+            `g = L(G(z)) / L(x)`, which k controls to be γ.
         """
-        real, made = metrics["discriminator/real"], metrics["generator/adversarial"]
-        balance = self.settings.gamma * real - made
+        real, fake = metrics["discriminator/real"], metrics["generator/adversarial"]
+        balance = self.settings.gamma * real - fake
         self.k = min(max(self.k + self.settings.lambda_k * balance, 0.0), 1.0)
-        return {"k": self.k, "M": real + abs(balance), "g": made / real if real else 0.0}
+        return {"k": self.k, "M": real + abs(balance), "g": fake / real if real else 0.0}
 
     def state_dict(self) -> dict[str, float]:
         """Return k."""
         return {"k": self.k}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
-        """Take k back."""
+        """Restore k."""
         self.k = float(state["k"])

@@ -10,16 +10,20 @@ from torch import Tensor
 from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.frozen.efficientnet import PACKAGE, weights_path
 from models.geometry import hide, paste
-from training.losses.frozen.augmented_views import RESOLUTIONS, sample_view
-from training.losses.frozen.caption_match import (
+from training.losses.frozen import (
+    RESOLUTIONS,
     caption_loss,
+    feature_distance,
+    has_caption,
+    hinge_loss,
+    load_hole_scorer,
+    mean_score,
     mismatched_captions,
     own_caption,
     random_rows,
+    sample_hole_view,
+    sample_view,
 )
-from training.losses.frozen.contrastive import has_caption
-from training.losses.frozen.hole_scorer import load_hole_scorer, sample_hole_view
-from training.losses.frozen.projected_terms import feature_distance, hinge_loss, mean_score
 from training.losses.objectives.base import (
     STRICT,
     BaseObjective,
@@ -31,8 +35,12 @@ from training.losses.objectives.base import (
     register,
     sample_noise,
 )
-from training.losses.objectives.gradient_balancing import GradientBalancer
-from training.losses.objectives.posterior import NUM_SAMPLES, posterior_loss, zero_noise_loss
+from training.losses.objectives.flagship_terms import (
+    NUM_SAMPLES,
+    GradientBalancer,
+    posterior_loss,
+    zero_noise_loss,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -213,8 +221,7 @@ class Flagship(BaseObjective):
         """Return the pixel term and, after the warm-up, all terms, balanced by their gradients."""
         if self.generator_frozen:
             return {}
-        if fake.samples is None:
-            raise ValueError("objective 'steered' needs fills with their margin")
+        assert fake.samples is not None  # `generate` made them
         s, own = self.settings, own_caption(real.caption, fake.caption)
         terms = {"pixels": posterior_loss(real.images, real.mask, fake.samples, s.spread) * own}
         if self.adversarial_active:

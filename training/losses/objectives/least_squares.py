@@ -11,9 +11,9 @@ from training.losses.objectives.base import (
     Discriminator,
     DiscriminatorInput,
     Terms,
+    hole_l1,
     register,
 )
-from training.losses.objectives.terms import hole_l1
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -21,7 +21,7 @@ class LeastSquaresSettings:
     """Weights of the generator's terms.
 
     Attributes:
-        adversarial: weight of the squared distance of its fills' scores to "real".
+        adversarial: weight of the squared distance of the fills' scores to the label 1, "real".
         l1: weight of the mean absolute error over the hole.
     """
 
@@ -43,17 +43,17 @@ class LeastSquares(BaseObjective):
         self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
         """Return `(D(x) - 1)² / 2` and `D(G)² / 2`."""
-        says_real = discriminator(real.images, real.caption).scores
-        says_fake = discriminator(fake.images, fake.caption).scores
+        real_scores = discriminator(real.images, real.caption).scores
+        fake_scores = discriminator(fake.images, fake.caption).scores
         return {
-            "real": squared_error(says_real, 1.0) / 2,
-            "fake": squared_error(says_fake, 0.0) / 2,
+            "real": squared_error(real_scores, 1.0) / 2,
+            "fake": squared_error(fake_scores, 0.0) / 2,
         }
 
     def generator_terms(
         self, discriminator: Discriminator, real: DiscriminatorInput, fake: DiscriminatorInput
     ) -> Terms:
-        """Return `(D(G) - 1)²` and the hole's absolute error, as weighted."""
+        """Return `(D(G) - 1)²` and the hole's absolute error, weighted."""
         s = self.settings
         scores = discriminator(fake.images, fake.caption).scores
         terms = {"adversarial": squared_error(scores, 1.0) * s.adversarial}
@@ -61,5 +61,5 @@ class LeastSquares(BaseObjective):
 
 
 def squared_error(scores: Tensor, label: float) -> Tensor:
-    """Mean squared distance of `(N, places)` scores to a label, `(N,)`."""
+    """Mean squared distance of scores `(N, patches)` to a label, `(N,)`."""
     return (scores.float() - label).square().mean(1)

@@ -7,12 +7,10 @@ from models.discriminators import DISCRIMINATORS
 from models.frozen.caption_scorer import CAPTION_DIM, load_caption_scorer
 from models.generators import GENERATORS
 from models.geometry import hole_mask, paste
-from training.losses.frozen.caption_match import caption_loss, mismatched_captions
-from training.losses.frozen.contrastive import contrastive_loss
+from training.losses.frozen import caption_loss, contrastive_loss, mismatched_captions
 from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.flagship import Flagship, FlagshipSettings
-from training.losses.objectives.gradient_balancing import GradientBalancer
-from training.losses.objectives.posterior import posterior_loss
+from training.losses.objectives.flagship_terms import GradientBalancer, posterior_loss
 
 ROWS, DIM = 4, CAPTION_DIM
 

@@ -1,4 +1,4 @@
-"""What tells of the hole alone."""
+"""The views and the caption scorer of the hole alone."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ import torch
 from models.frozen.caption_scorer import CAPTION_DIM
 from models.frozen.efficientnet import FrozenWeightsError
 from models.geometry import hole_mask, paste
-from training.losses.frozen import hole_scorer
-from training.losses.frozen.hole_scorer import HoleView, load_hole_scorer, sample_hole_view
+from training.losses import frozen
+from training.losses.frozen import HoleView, load_hole_scorer, sample_hole_view
 from training.scorers.kinds import SCORER_KINDS
 
 
@@ -34,7 +34,7 @@ def test_shipped_scorer_reads_what_it_was_trained_on():
 
 
 def test_another_file_is_refused(monkeypatch):
-    monkeypatch.setattr(hole_scorer, "DIGEST", "0" * 64)
+    monkeypatch.setattr(frozen, "HOLE_SCORER_DIGEST", "0" * 64)
     load_hole_scorer.cache_clear()
     with pytest.raises(FrozenWeightsError, match="not the file of this version"):
         load_hole_scorer("cpu")

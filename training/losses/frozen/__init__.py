@@ -1,1 +1,0 @@
-"""Loss terms and augmentations on frozen feature networks."""
