@@ -72,7 +72,7 @@ docs: $(VENV)/.dev ## build the documentation as a site in build/site
 fix: $(VENV)/.dev ## apply automatic fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/python -m service.errors.docs > docs/problems.md
+	$(BIN)/python -m service.errors.catalogue > docs/problems.md
 	$(BIN)/python -m service.cli.openapi > docs/openapi.json
 
 # Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.

@@ -9,7 +9,7 @@ import sys
 from urllib.request import urlopen
 
 from service.config.settings import Settings
-from service.errors.capacity import QueueUnavailable
+from service.errors.queue import QueueUnavailable
 from service.queue.client import Queue
 
 

@@ -1,6 +1,6 @@
 """Builds the application: routes, error handlers, middleware, and the lifespan of its services."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,13 +13,22 @@ from starlette.routing import Match, Route
 from captionfill.errors import CaptionfillError, StartError
 from service.api.expiry import run_expiry_sweeper
 from service.api.inpaint_service import InpaintService
-from service.api.prometheus import HttpMetrics
 from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
 from service.api.schemas import openapi
 from service.api.worker_registry import WorkerRegistry
+from service.auth.authentication import Authenticator
 from service.config.settings import Settings
-from service.errors import responses
-from service.middleware.install import install_middleware
+from service.middleware.admission import Admission
+from service.middleware.body_limit import BodyLimit, DrainBody
+from service.middleware.cors import Cors
+from service.middleware.problem_response import respond
+from service.middleware.proxy_headers import ProxyHeaders
+from service.middleware.request_context import (
+    HeadRequests,
+    HttpMetrics,
+    RequestContext,
+    RequestRecord,
+)
 from service.queue.batch_store import BatchStore
 from service.queue.client import Queue
 from service.queue.redis_check import RedisMonitor
@@ -63,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,  # links name operations
         docs_url=None,
         redoc_url=None,
-        # FastAPI's spans contain queries and addresses; service/observability/tracing.py has ours.
+        # FastAPI's spans contain queries and addresses; service/observability.py has ours.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for module in _ROUTES:
@@ -73,9 +82,25 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(kind, _handle_error)
     describe_webhooks(app)
     _check_root_path(settings.root_path)
-    install_middleware(app, settings, [app.state.metrics.observe], REQUEST_HEADERS)
+    install_middleware(app, settings, [app.state.metrics.observe])
     app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
     return app
+
+
+def install_middleware(
+    app: FastAPI, settings: Settings, observers: Sequence[Callable[[RequestRecord], None]] = ()
+) -> None:
+    """Add all middleware, from the inside out. Observers are called with each request's record."""
+    app.state.authenticator = Authenticator(settings)
+    app.add_middleware(HeadRequests)
+    app.add_middleware(BodyLimit, settings=settings)  # inside Admission: it needs the caller
+    app.add_middleware(Admission, settings=settings, authenticator=app.state.authenticator)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins, request_headers=REQUEST_HEADERS)
+    app.add_middleware(DrainBody)
+    app.add_middleware(RequestContext, observers=observers)
+    if settings.trusted_proxies or settings.root_path:
+        app.add_middleware(ProxyHeaders, settings=settings)
 
 
 def _check_root_path(root: str) -> None:
@@ -93,7 +118,7 @@ def _check_root_path(root: str) -> None:
 async def _handle_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == 405:
         error.headers = {"Allow": ", ".join(_methods(request))}
-    return responses.respond(request.scope, error)
+    return respond(request.scope, error)
 
 
 def _methods(request: Request) -> list[str]:

@@ -20,8 +20,14 @@ from service.api.forms.upload_checks import check_picture
 from service.api.prepared_request import JobOrigin, PreparedRequest, choose_seed, compute_digest
 from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
-from service.errors.capacity import QueueFull
-from service.errors.jobs import AnswerTimeout, JobFailed, JobGone, NoSuchJob, ResultNotReady
+from service.errors.queue import (
+    AnswerTimeout,
+    JobFailed,
+    JobGone,
+    NoSuchJob,
+    QueueFull,
+    ResultNotReady,
+)
 from service.errors.requests import BadRequest, BodyTooLarge
 from service.queue.client import Queue
 from service.queue.jobs import EnqueueResult, Job, Priority, Status, make_job_id

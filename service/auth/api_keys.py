@@ -1,6 +1,7 @@
-"""API keys: a file with one JSON object per line, which has the SHA-256 of a key and never the key.
+"""Callers and their API keys: a file with one JSON object per line.
 
-A key has 256 random bits, so that a fast hash is safe.
+It has the SHA-256 of a key and never the key. A key has 256 random bits, so that a fast hash is
+safe.
 """
 
 import fcntl
@@ -14,28 +15,52 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from captionfill.errors import StartError
-from service.auth.principal import Principal
+from service.errors.requests import AdminOnly
 
 log = logging.getLogger("captionfill.keys")
 
 # How long keys stay valid while the file cannot be read.
 _GRACE_SECONDS = 10.0
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 
 
 @dataclass(frozen=True)
-class ApiKey:
-    """One key. Several may have the same name, so that keys can be rotated without a gap."""
+class Principal:
+    """The authenticated caller of a request, who owns its jobs.
+
+    Attributes:
+        name: of its API key; "local" without API keys.
+        rate: requests per second that its key allows, 0 for no limit; None for the default.
+    """
 
     name: str
-    sha256: str
+    admin: bool = False
+    rate: float | None = None
+
+    def check_admin(self) -> None:
+        """Raise `AdminOnly` if the caller is not an administrator."""
+        if not self.admin:
+            raise AdminOnly(f"the key {self.name!r} is not an administrator's")
+
+
+# Without API keys every client may do everything.
+LOCAL = Principal("local", admin=True)
+# With API keys, a request without key for an open path. No key can have this name.
+ANONYMOUS = Principal("(anonymous)")
+
+
+class ApiKey(BaseModel, frozen=True, strict=True, extra="forbid"):
+    """One key. Several may have the same name, so that keys can be rotated without a gap."""
+
+    name: str = Field(pattern=f"^{_NAME}$")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
     admin: bool
     rate: float | None
     created: str
@@ -65,7 +90,8 @@ class ApiKeyFile:
         """The caller of a key, or None. Takes the same time for all keys, valid or not."""
         digest = _digest(key)
         found = None
-        for entry in self._current():
+        self.refresh()
+        for entry in self._keys:
             if hmac.compare_digest(entry.sha256, digest):
                 found = entry.principal
         return found
@@ -88,12 +114,13 @@ class ApiKeyFile:
 
     def create(self, name: str, *, admin: bool = False, rate: float | None = None) -> str:
         """Create a key and return it; it cannot be read again later."""
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             raise StartError(f"{name[:70]!r} is no name of a key: letters, digits and ._@- only")
         key = f"cf_{secrets.token_urlsafe(32)}"
         created = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = ApiKey(name=name, sha256=_digest(key), admin=admin, rate=rate, created=created)
         with self._locked():
-            self._write([*self.read(), ApiKey(name, _digest(key), admin, rate, created)])
+            self._write([*self.read(), entry])
         return key
 
     def revoke(self, name: str) -> list[ApiKey]:
@@ -112,10 +139,6 @@ class ApiKeyFile:
         if version != self._version or self._failing_since is not None:
             self._reload(version)
         return self._problem
-
-    def _current(self) -> Sequence[ApiKey]:
-        self.refresh()
-        return self._keys
 
     def _reload(self, version: tuple[int, ...]) -> None:
         """Replace the keys by those of the file.
@@ -163,7 +186,7 @@ class ApiKeyFile:
         """Replace the file atomically."""
         fresh = self.path.with_suffix(f".{secrets.token_hex(4)}")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.writelines(f"{json.dumps(asdict(key))}\n" for key in keys)
+            file.writelines(f"{json.dumps(key.model_dump())}\n" for key in keys)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
@@ -187,18 +210,10 @@ def _parse(text: bytes) -> tuple[list[ApiKey], list[int]]:
     for number, line in enumerate(text.split(b"\n"), 1):
         if line.strip():
             try:
-                keys.append(_key(json.loads(line)))
-            except (TypeError, ValueError, RecursionError):
+                keys.append(ApiKey.model_validate_json(line))
+            except ValidationError:
                 damaged.append(number)
     return keys, damaged
-
-
-def _key(facts: dict[str, Any]) -> ApiKey:
-    key = ApiKey(**facts)
-    typed = isinstance(key.admin, bool) and isinstance(key.rate, float | int | None)
-    if not typed or not _NAME.fullmatch(key.name) or not _SHA256.fullmatch(key.sha256):
-        raise ValueError("not a key")
-    return key
 
 
 def _digest(key: str) -> str:

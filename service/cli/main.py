@@ -67,8 +67,7 @@ def api(host: Host = None, port: Port = None) -> None:
     """
     from service.api.server.server import run_api
     from service.auth.authentication import check_keys
-    from service.observability.logs import set_up_logs
-    from service.observability.tracing import set_up_tracing
+    from service.observability import set_up_logs, set_up_tracing
     from service.queue.redis_check import check_redis
     from service.supervisor.readiness import notify_ready
 
@@ -88,8 +87,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     """
     import time
 
-    from service.observability.logs import set_up_logs
-    from service.observability.tracing import set_up_tracing
+    from service.observability import set_up_logs, set_up_tracing
     from service.queue.consumer import Consumer
     from service.queue.redis_check import check_redis
     from service.supervisor.readiness import notify_ready

@@ -14,7 +14,7 @@ import typer
 
 from captionfill.errors import StartError
 from service.config.settings import Settings, load_settings
-from service.errors.capacity import QueueUnavailable
+from service.errors.queue import QueueUnavailable
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -3,20 +3,31 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captionfill.errors import CaptionfillError
-from service.auth.authentication import Authenticator, is_open
+from service.auth.authentication import (
+    Authenticator,
+    auth_enabled,
+    caller_id,
+    is_loopback,
+    is_open,
+    is_private,
+    route_path,
+)
 from service.config.settings import Settings
-from service.errors.capacity import Busy, TooManyAtOnce
-from service.errors.responses import respond, route_path
-from service.middleware.host_check import HostCheck
-from service.middleware.rate_limit import RateLimiter, caller_id
+from service.errors.queue import Busy, TooManyAtOnce
+from service.errors.requests import CrossOrigin, WrongHost
+from service.middleware.problem_response import respond
+from service.middleware.rate_limit import RateLimiter
 
 _LIVENESS = ("/healthz", "/readyz")
 _PROBES = (*_LIVENESS, "/metrics")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - addresses to listen on, not names
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class ConcurrencyLimit:
@@ -52,6 +63,46 @@ class ConcurrencyLimit:
                 del self._by_caller[caller]
 
 
+class HostCheck:
+    """Refuses requests that another website makes a browser send."""
+
+    def __init__(self, settings: Settings) -> None:
+        own = (settings.host, settings.published_on or settings.host)
+        named = {name.lower() for name in settings.allowed_hosts}
+        self._hosts = {name.lower() for name in own if name not in _WILDCARDS} | named
+        # A website can resolve a name of its own to this host (DNS rebinding). Without API keys
+        # only the Host header distinguishes such a request.
+        self._check_hosts = bool(named) or (not auth_enabled(settings) and is_private(settings))
+        self._origins = {origin.rstrip("/").lower() for origin in settings.cors_origins}
+
+    def check(self, method: str, headers: Headers) -> None:
+        """Check a request.
+
+        Raises:
+            WrongHost: its Host is not one of this service.
+            CrossOrigin: a script of another website sends a request that changes something.
+        """
+        host = headers.get("host", "").lower()
+        if self._check_hosts and not self._is_allowed(host):
+            raise WrongHost(f"host {host[:100]!r} is not in CAPTIONFILL_ALLOWED_HOSTS")
+        origin = headers.get("origin")
+        if origin is not None and method not in _SAFE_METHODS:
+            self._check_origin(origin.lower(), host)
+
+    def _is_allowed(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""  # without port and brackets
+        except ValueError:
+            return False
+        return is_loopback(name) or name in self._hosts
+
+    def _check_origin(self, origin: str, host: str) -> None:
+        # The scheme is ignored, as a proxy may have terminated TLS.
+        own = origin.partition("://")[2] == host and origin != "null"
+        if not own and "*" not in self._origins and origin not in self._origins:
+            raise CrossOrigin(f"scripts of {origin[:100]!r} may not use this service")
+
+
 class Admission:
     """Admits a request, with its caller in ``request.state.caller``, or responds with an error."""
 
@@ -59,7 +110,8 @@ class Admission:
         self._app = app
         self._hosts = HostCheck(settings)
         self._authenticator = authenticator
-        self._rates = RateLimiter(settings)
+        is_limited = auth_enabled(settings) or bool(settings.rate_limit)
+        self._rates = RateLimiter(settings) if is_limited else None
         self._concurrency = ConcurrencyLimit(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +135,7 @@ class Admission:
         """
 
         async def wrapped(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown."):
+            if self._rates and message["type"].startswith("lifespan.shutdown."):
                 await self._rates.close()
             await send(message)
 
@@ -97,28 +149,23 @@ class Admission:
         if path not in _LIVENESS:  # orchestrators use any address of the process
             self._hosts.check(scope["method"], headers)
         caller = self._authenticator.authenticate(path, headers)
-        address = (scope.get("client") or ("", 0))[0]
-        identity = caller_id(caller, address)
+        identity = caller_id(caller, (scope.get("client") or ("", 0))[0])
         scope.setdefault("state", {}).update(caller=caller, caller_id=identity)
         if path in _PROBES:
             return {}
         self._concurrency.check_caller(identity)
-        if is_open(path):
+        if is_open(path) or self._rates is None:
             return {}
-        allowance = await self._rates.acquire(caller, address)
+        allowance = await self._rates.acquire(caller, identity)
         self._concurrency.check_total()  # others were admitted in the meantime
         self._concurrency.check_caller(identity)
         return {} if allowance is None else allowance.headers
 
 
 def _add_headers(headers: dict[str, str], send: Send) -> Send:
-    if not headers:
-        return send
-    extra = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *extra]
+            MutableHeaders(scope=message).update(headers)
         await send(message)
 
-    return wrapped
+    return wrapped if headers else send

@@ -3,15 +3,17 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captionfill.errors import CaptionfillError
+from service.auth.authentication import route_path
 from service.config.settings import Settings
-from service.errors.capacity import TooManyAtOnce, UploadsFull
+from service.errors.queue import TooManyAtOnce, UploadsFull
 from service.errors.requests import BodyTooLarge, UploadTooSlow
-from service.errors.responses import respond, route_path
+from service.middleware.problem_response import respond
 
 # What a form may have beside its picture [bytes]: boundaries, headers, a caption.
 OVERHEAD = 64 * 1024
@@ -35,12 +37,7 @@ class ByteBudget:
         self._by_caller: Counter[str] = Counter()
 
     def reserve(self, caller: str, count: int) -> None:
-        """Reserve bytes for a body.
-
-        Raises:
-            TooManyAtOnce: the caller's share is used up.
-            UploadsFull: the whole budget is.
-        """
+        """Reserve bytes; raise `TooManyAtOnce` or `UploadsFull` beyond a limit."""
         if self._by_caller[caller] + count > self._caller_limit:
             raise TooManyAtOnce(
                 f"at most {self._caller_limit:,} bytes of one caller's uploads at once"
@@ -99,20 +96,16 @@ class _Reservation:
         self._reserved = self._arrived = 0
 
     def reserve_declared(self, content_length: str) -> None:
-        """Reserve the declared length, or raise before anything is read."""
         if content_length.isdecimal():
             self._grow(int(content_length[:20]))
 
     def add(self, count: int) -> None:
-        """Count arrived bytes."""
         self._arrived += count
         if self._arrived > self._reserved:
             self._grow(self._arrived)
 
     def release(self) -> None:
-        """Release everything."""
         self._budget.release(self._caller, self._reserved)
-        self._reserved = 0
 
     def _grow(self, total: int) -> None:
         if total > self._limit + OVERHEAD:
@@ -128,8 +121,8 @@ class _LimitedBody:
         self, receive: Receive, send: Send, reservation: _Reservation, timeout: float
     ) -> None:
         self._receive, self._send, self._reservation = receive, send, reservation
-        self._deadline = asyncio.get_running_loop().time() + timeout
         self._timeout = timeout
+        self._deadline = asyncio.get_running_loop().time() + timeout
         self._complete = False
         self.error: CaptionfillError | None = None
         self.started = False
@@ -204,12 +197,10 @@ class DrainBody:
 
 async def _drain(receive: Receive, is_complete: Callable[[], bool]) -> None:
     left = _DRAIN_BYTES
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             while left > 0 and not is_complete():
                 left -= len((await receive()).get("body", b""))
-    except TimeoutError:
-        pass
 
 
 def _has_body(headers: Headers) -> bool:

@@ -25,13 +25,7 @@ _REQUESTED, _ALLOWED = "access-control-request-headers", "Access-Control-Allow-H
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS, which also allows headers by their prefix.
-
-    Args:
-        app: the wrapped application.
-        origins: of allowed scripts; ``*`` for any.
-        request_headers: names of the headers that the routes read.
-    """
+    """Starlette's CORS, which also allows headers by their prefix, and those that routes read."""
 
     def __init__(
         self, app: ASGIApp, origins: tuple[str, ...], request_headers: tuple[str, ...]

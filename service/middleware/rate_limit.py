@@ -5,15 +5,15 @@ A script takes tokens by the clock of Redis, so that two processes never take th
 
 import math
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from service.auth.principal import ANONYMOUS, LOCAL, Principal, auth_enabled
+from service.auth.api_keys import Principal
+from service.auth.authentication import auth_enabled
 from service.config.settings import Settings
-from service.errors.capacity import QueueUnavailable, TooManyRequests
+from service.errors.queue import QueueUnavailable, TooManyRequests
 from service.redis.client import AsyncFailoverClient, RedisErrorLog
 
 _RATE_WITH_KEYS = 20.0
@@ -44,13 +44,7 @@ return {taken, math.floor(tokens * 1000)}
 
 @dataclass(frozen=True)
 class Allowance:
-    """The state of a caller's bucket.
-
-    Attributes:
-        rate: tokens per second.
-        burst: size of the bucket, in tokens.
-        tokens: left in it.
-    """
+    """The state of a caller's bucket: tokens per second, its size and what is left, in tokens."""
 
     rate: float
     burst: int
@@ -76,7 +70,8 @@ class RateLimiter:
     """Takes a token for each request."""
 
     def __init__(self, settings: Settings) -> None:
-        self._default = _default_rate(settings)
+        with_keys = _RATE_WITH_KEYS if auth_enabled(settings) else 0.0
+        self._default = with_keys if settings.rate_limit is None else settings.rate_limit
         self._burst = settings.rate_burst
         self._prefix = f"{{{settings.namespace}}}:rate:"
         pool = redis.asyncio.BlockingConnectionPool.from_url(
@@ -91,11 +86,8 @@ class RateLimiter:
         self._errors = RedisErrorLog()
         self._take = self._redis.register_script(TAKE_SCRIPT)
 
-    async def acquire(self, caller: Principal, address: str) -> Allowance | None:
-        """Take a token from the bucket of the caller, or without keys of the address.
-
-        Returns:
-            The state of the bucket; None if there is no limit.
+    async def acquire(self, caller: Principal, identity: str) -> Allowance | None:
+        """Take a token from the bucket of an identity. Returns its state; None without a limit.
 
         Raises:
             TooManyRequests: there is no token.
@@ -104,9 +96,8 @@ class RateLimiter:
         rate = self._default if caller.rate is None else caller.rate
         if not rate:
             return None
-        bucket = self._prefix + caller_id(caller, address)
         try:
-            taken, left = await self._take(keys=[bucket], args=[rate, self._burst])
+            taken, left = await self._take(keys=[self._prefix + identity], args=[rate, self._burst])
         except (RedisError, OSError) as error:
             self._errors.warn(error)
             raise QueueUnavailable("the queue does not answer") from error
@@ -119,27 +110,3 @@ class RateLimiter:
     async def close(self) -> None:
         """Close every connection."""
         await self._redis.aclose()
-
-
-def caller_id(caller: Principal, address: str) -> str:
-    """The identity that limits apply to: the key's name, or without a key the address."""
-    by_key = caller is not LOCAL and caller is not ANONYMOUS
-    return f"key:{caller.name}" if by_key else f"address:{address_group(address)}"
-
-
-def address_group(address: str) -> str:
-    """The address that limits apply to: an IPv4 address itself, or the /64 of an IPv6 address."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, IPv6Address):
-        mapped = parsed.ipv4_mapped
-        return str(mapped or ip_network((parsed, 64), strict=False).network_address)
-    return address
-
-
-def _default_rate(settings: Settings) -> float:
-    if settings.rate_limit is not None:
-        return settings.rate_limit
-    return _RATE_WITH_KEYS if auth_enabled(settings) else 0.0

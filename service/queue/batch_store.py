@@ -8,7 +8,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from service.config.settings import Settings
-from service.errors.jobs import NoSuchBatch
+from service.errors.queue import NoSuchBatch
 from service.queue.client import Queue
 from service.queue.jobs import State
 from service.queue.redis_keys import GROUP

@@ -11,8 +11,16 @@ import redis.asyncio
 
 from captionfill.errors import CaptionfillError
 from service.config.settings import Settings
-from service.errors.capacity import Draining, QueueFull, QueueUnavailable, QuotaExceeded
-from service.errors.jobs import AnswerTimeout, JobGone, JobLost, NoSuchJob
+from service.errors.queue import (
+    AnswerTimeout,
+    Draining,
+    JobGone,
+    JobLost,
+    NoSuchJob,
+    QueueFull,
+    QueueUnavailable,
+    QuotaExceeded,
+)
 from service.errors.requests import KeyReused
 from service.queue.jobs import EnqueueResult, IdempotencyKey, Job, Priority, State, Status, age_of
 from service.queue.redis_keys import GROUP, RedisKeys

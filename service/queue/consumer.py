@@ -13,7 +13,7 @@ import redis
 from redis.exceptions import RedisError, ResponseError
 
 from service.config.settings import Settings
-from service.observability.logs import describe
+from service.observability import describe
 from service.queue.jobs import Priority
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.scripts import script

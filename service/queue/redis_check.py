@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from captionfill.errors import StartError
 from service.config.settings import Settings
-from service.errors.capacity import NotReady, QueueUnavailable
+from service.errors.queue import NotReady, QueueUnavailable
 from service.queue.redis_keys import RedisKeys
 from service.redis.client import CONNECTION, reason_of
 

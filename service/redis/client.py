@@ -20,7 +20,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.errors.capacity import QueueFull, QueueUnavailable
+from service.errors.queue import QueueFull, QueueUnavailable
 from service.errors.redaction import redact
 
 log = logging.getLogger("captionfill.redis")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from captionfill.errors import StartError
-from service.observability.logs import describe
+from service.observability import describe
 from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask
 from service.worker.circuit_breaker import CircuitBreaker
 from service.worker.model_process import LoadedModel

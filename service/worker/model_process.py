@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from captionfill.device_errors import is_device_error
 from captionfill.errors import StartError
-from service.observability.logs import describe, set_up_logs
+from service.observability import describe, set_up_logs
 from service.queue.task import InferenceResult, InferenceTask
 from service.worker.ipc import (
     DeviceFailure,

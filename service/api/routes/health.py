@@ -10,7 +10,7 @@ from service.api.schemas.models import Health, Readiness, UnhealthyBundle
 from service.api.schemas.problems import problems
 from service.auth.authentication import Authenticator
 from service.errors import catalogue
-from service.errors.capacity import NotReady, QueueFull, QueueUnavailable
+from service.errors.queue import NotReady, QueueFull, QueueUnavailable
 from service.errors.requests import NoSuchPage
 from service.queue.redis_check import RedisMonitor
 

@@ -32,7 +32,7 @@ from service.api.routes.dependencies import (
 )
 from service.api.schemas.problems import INPAINT, problems
 from service.api.schemas.responses import JOB_ACCEPTED, NOT_MODIFIED, RESULT
-from service.errors.jobs import AnswerTimeout
+from service.errors.queue import AnswerTimeout
 from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.api")

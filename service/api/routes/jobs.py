@@ -23,7 +23,7 @@ from service.api.schemas.inpaint import JOB_ID, JobStatus
 from service.api.schemas.problems import JOB, RESULT, problems
 from service.api.schemas.responses import EVENT_STREAM, EVENTS, NO_EVENTS, NOT_MODIFIED
 from service.api.schemas.responses import RESULT as RESULT_RESPONSE
-from service.errors.jobs import JobLost, NoSuchJob
+from service.errors.queue import JobLost, NoSuchJob
 from service.errors.requests import InvalidHeader
 from service.queue.client import Queue
 from service.queue.jobs import State, Status

@@ -10,9 +10,8 @@ from service.api.routes.dependencies import UsedQueue, no_query
 from service.api.schemas.models import Model, ModelList, Reload, ReloadedWorker
 from service.api.schemas.problems import COMMON, problems
 from service.api.worker_registry import WorkerRegistry, default_model
-from service.auth.principal import Principal
-from service.errors.access import AdminOnly
-from service.errors.requests import NoSuchModel, NoSuchPage
+from service.auth.api_keys import Principal
+from service.errors.requests import AdminOnly, NoSuchModel, NoSuchPage
 from service.queue.client import Queue
 from service.queue.worker_reports import Heartbeat
 

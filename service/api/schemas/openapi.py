@@ -16,13 +16,12 @@ from service.api.schemas.examples import EXAMPLES
 from service.api.schemas.openai import OpenAIProblem
 from service.api.schemas.problems import MIDDLEWARE, problems
 from service.api.schemas.responses import EVENT_STREAM
-from service.auth.authentication import is_open
-from service.auth.principal import auth_enabled
+from service.auth.authentication import auth_enabled, is_open
 from service.config.settings import Settings
-from service.errors import openai
-from service.errors.access import KeyRequired
-from service.errors.capacity import TooManyRequests
 from service.errors.catalogue import MEDIA_TYPE, catalogue
+from service.errors.queue import TooManyRequests
+from service.errors.requests import KeyRequired
+from service.middleware.problem_response import openai_error
 
 _MORE_MODELS = (OpenAIProblem, ResultLine)
 _OPENAI = "/v1/"
@@ -112,6 +111,6 @@ def _add_examples(kind: str, content: dict[str, Any]) -> None:
     if name == "OpenAIProblem":
         for slug, example in content["examples"].items():
             error = catalogue()[slug](example["value"]["detail"])
-            example["value"] = {**example["value"], "error": openai.explain(error)}
+            example["value"] = {**example["value"], "error": openai_error(error)}
     elif name in EXAMPLES:
         content["example"] = EXAMPLES[name].model_dump(mode="json")

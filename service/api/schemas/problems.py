@@ -13,40 +13,40 @@ from captionfill.errors import (
     UnsupportedPicture,
 )
 from service.api.schemas.responses import header
-from service.errors.access import CrossOrigin, KeyRequired, WrongHost
-from service.errors.capacity import (
+from service.errors.catalogue import MEDIA_TYPE, example
+from service.errors.queue import (
+    AnswerTimeout,
     Busy,
     Draining,
+    JobFailed,
+    JobGone,
+    JobLost,
+    NoSuchJob,
     QueueFull,
     QueueUnavailable,
     QuotaExceeded,
+    ResultNotReady,
     StorageFull,
     TooManyAtOnce,
     TooManyRequests,
     UploadsFull,
 )
-from service.errors.catalogue import MEDIA_TYPE, example
-from service.errors.jobs import (
-    AnswerTimeout,
-    JobFailed,
-    JobGone,
-    JobLost,
-    NoSuchJob,
-    ResultNotReady,
-)
 from service.errors.requests import (
     BadRequest,
     BatchTooLarge,
     BodyTooLarge,
+    CrossOrigin,
     InvalidArchive,
     InvalidHeader,
     InvalidWebhook,
+    KeyRequired,
     KeyReused,
     NotAcceptable,
     UnknownModel,
     UnsupportedBody,
     UnsupportedEncoding,
     UploadTooSlow,
+    WrongHost,
 )
 
 Kinds = tuple[type[CaptionfillError], ...]

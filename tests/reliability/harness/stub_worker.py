@@ -17,7 +17,7 @@ import time
 from redis.exceptions import ResponseError
 
 from service.config.settings import load_settings
-from service.observability.logs import set_up_logs
+from service.observability import set_up_logs
 from service.queue.consumer import Consumer
 from service.supervisor.readiness import notify_ready
 from service.worker.batching import Batcher

@@ -9,7 +9,7 @@ from captionfill.errors import InvalidField
 from service.api.forms.file_slice import FileSlice
 from service.api.forms.multipart import open_form, read_form
 from service.config.settings import Settings
-from service.errors.capacity import StorageFull
+from service.errors.queue import StorageFull
 from service.errors.requests import BadRequest, UnsupportedEncoding
 
 PART = b'--b\r\nContent-Disposition: form-data; name="caption"\r\n\r\na cat'

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from service.api.app import create_app
 from service.api.worker_registry import WorkerRegistry
-from service.errors.capacity import QueueFull
+from service.errors.queue import QueueFull
 from service.errors.requests import UnknownModel
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State

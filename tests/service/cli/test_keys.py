@@ -1,7 +1,6 @@
 import pytest
 
-from service.auth.api_keys import ApiKeyFile
-from service.auth.principal import Principal
+from service.auth.api_keys import ApiKeyFile, Principal
 
 
 @pytest.fixture(autouse=True)

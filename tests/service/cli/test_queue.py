@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from service.errors.capacity import Draining
+from service.errors.queue import Draining
 from service.queue.jobs import Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, put, state

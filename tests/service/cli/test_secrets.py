@@ -18,7 +18,7 @@ from captionfill.errors import StartError
 from service.cli.main import main
 from service.config.settings import Settings, load_settings
 from service.errors.redaction import redact, register_secrets
-from service.observability.logs import JsonFormatter
+from service.observability import JsonFormatter
 from service.redis.client import CONNECTION, reason_of
 from tests.reliability.harness.cluster import free_port
 from tests.service.redis.test_url import PASSWORDS

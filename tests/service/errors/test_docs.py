@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from captionfill.errors import StartError
-from service.errors.catalogue import catalogue, example
-from service.errors.docs import page
+from service.errors.catalogue import catalogue, example, page
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "problems.md"
 SLUGS = [kind.slug for kind in catalogue().values() if kind is not StartError]

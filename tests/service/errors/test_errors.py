@@ -1,5 +1,5 @@
-from service.errors.capacity import QueueFull
 from service.errors.catalogue import catalogue, explain
+from service.errors.queue import QueueFull
 
 
 def test_every_problem_has_a_type_of_its_own():

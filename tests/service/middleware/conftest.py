@@ -9,9 +9,8 @@ from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
 
 from captionfill.errors import CaptionfillError
-from service.api.app import REQUEST_HEADERS
-from service.errors.responses import respond
-from service.middleware.install import install_middleware
+from service.api.app import install_middleware
+from service.middleware.problem_response import respond
 
 
 def small_app(settings, observers=()):
@@ -47,7 +46,7 @@ def small_app(settings, observers=()):
         await app.state.going_on.wait()
 
     app.add_exception_handler(CaptionfillError, problem)
-    install_middleware(app, settings, observers, REQUEST_HEADERS)
+    install_middleware(app, settings, observers)
     return app
 
 

@@ -145,7 +145,8 @@ def test_connections_are_closed_before_the_shutdown_is_reported(settings, monkey
         async def receive():
             return next(received)
 
-        await small_app(settings)({"type": "lifespan", "state": {}}, receive, send)
+        limited = settings.model_copy(update={"rate_limit": 1})
+        await small_app(limited)({"type": "lifespan", "state": {}}, receive, send)
 
     monkeypatch.setattr("service.middleware.rate_limit.RateLimiter.close", close)
     asyncio.run(run())

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from captionfill.errors import StartError
-from service.auth.api_keys import ApiKeyFile
-from service.auth.principal import Principal
+from service.auth.api_keys import ApiKeyFile, Principal
 
 
 @pytest.fixture

@@ -2,12 +2,11 @@ import pytest
 from starlette.datastructures import Headers
 
 from captionfill.errors import StartError
-from service.auth.api_keys import ApiKeyFile
-from service.auth.authentication import Authenticator, check_keys
-from service.auth.principal import LOCAL, auth_enabled
+from service.auth.api_keys import LOCAL, ApiKeyFile
+from service.auth.authentication import Authenticator, auth_enabled, caller_id, check_keys
 from service.config.settings import Settings
-from service.errors.access import KeyRequired
-from service.errors.capacity import NotReady
+from service.errors.queue import NotReady
+from service.errors.requests import KeyRequired
 
 
 @pytest.fixture
@@ -95,3 +94,16 @@ def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
     assert str(tmp_path) not in str(told.value)  # everybody may ask for readiness
     file.path.write_bytes(lines)
     assert asked.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8::1:2:3:4", "2001:db8::"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("testclient", "unknown"),
+    ],
+)
+def test_a_household_of_ipv6_is_one_client(address, name):
+    assert caller_id(LOCAL, address) == f"address:{name}"

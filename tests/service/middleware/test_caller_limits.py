@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from service.config.settings import Settings
-from service.errors.capacity import Busy, TooManyAtOnce, UploadsFull
+from service.errors.queue import Busy, TooManyAtOnce, UploadsFull
 from service.middleware.admission import ConcurrencyLimit
 from service.middleware.body_limit import OVERHEAD, ByteBudget
 from tests.service.middleware.conftest import small_app

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from service.observability.logs import JsonFormatter
+from service.observability import JsonFormatter
 
 pytestmark = pytest.mark.server
 

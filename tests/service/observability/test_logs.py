@@ -1,8 +1,7 @@
-import asyncio
 import json
 import logging
 
-from service.observability.logs import JsonFormatter, bind, bound
+from service.observability import JsonFormatter, bound
 
 
 def test_a_line_is_json_with_its_extras():
@@ -30,15 +29,3 @@ def test_bound_fields_are_on_every_line_within_only():
             assert (line_now()["request_id"], line_now()["job"]) == ("one", "two")
         assert "job" not in line_now()
     assert "request_id" not in line_now()
-
-
-def test_tasks_do_not_share_what_they_bind():
-    async def task(name):
-        bind(job=name)
-        await asyncio.sleep(0.01)
-        return line_now()["job"]
-
-    async def both():
-        return await asyncio.gather(task("one"), task("two"))
-
-    assert asyncio.run(both()) == ["one", "two"]

@@ -10,12 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from captionfill.errors import StartError
-from service.observability.tracing import (
-    batch_span,
-    current_traceparent,
-    request_span,
-    set_up_tracing,
-)
+from service.observability import batch_span, current_traceparent, request_span, set_up_tracing
 from service.queue.consumer import Consumer
 from tests.helpers.service.queueing import ALL, RESULT, new, put
 
@@ -90,7 +85,7 @@ def test_outside_a_request_there_is_no_trace():
 def test_without_the_extra_nothing_happens_and_nothing_fails():
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
-        "from service.observability.tracing import *\n"
+        "from service.observability import *\n"
         "with request_span('GET', {}) as finish: finish('/', 200, '')\n"
         "print(current_traceparent())\n"
         "with batch_span(['x']): set_up_tracing('api')\n"

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from service.errors.jobs import NoSuchBatch
+from service.errors.queue import NoSuchBatch
 from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
 from service.queue.client import Queue
 

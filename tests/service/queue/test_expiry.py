@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.errors.jobs import AnswerTimeout, NoSuchJob
+from service.errors.queue import AnswerTimeout, NoSuchJob
 from service.queue.jobs import IdempotencyKey, Job, Priority, State
 from service.queue.task import TaskFailure
 from tests.helpers.service.keyspace import LASTING, Keyspace, pass_time

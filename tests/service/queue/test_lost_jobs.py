@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.api.expiry import ExpirySweeper
 from service.config.settings import Settings
-from service.errors.jobs import JobLost, NoSuchJob
+from service.errors.queue import JobLost, NoSuchJob
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, State, age_of, make_job_id
 from service.supervisor.embedded_redis import EmbeddedRedis

@@ -6,8 +6,14 @@ import time
 import pytest
 
 from service.config.settings import Settings
-from service.errors.capacity import Draining, QueueFull, QueueUnavailable
-from service.errors.jobs import AnswerTimeout, JobGone, NoSuchJob
+from service.errors.queue import (
+    AnswerTimeout,
+    Draining,
+    JobGone,
+    NoSuchJob,
+    QueueFull,
+    QueueUnavailable,
+)
 from service.errors.requests import KeyReused
 from service.queue.consumer import Consumer
 from service.queue.jobs import IdempotencyKey, Job, Priority, State

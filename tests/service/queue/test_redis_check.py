@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from captionfill.errors import StartError
 from service.api.app import create_app
 from service.config.settings import Settings
-from service.errors.capacity import QueueUnavailable
+from service.errors.queue import QueueUnavailable
 from service.queue.consumer import Consumer
 from service.queue.redis_check import RedisFacts, RedisMonitor, check_redis
 from service.redis.client import RedisErrorLog, reason_of
@@ -86,7 +86,7 @@ def test_each_command_refuses_a_redis_that_evicts(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", settings.redis_url)
     # The command runs in this process, whose logging stays as it is.
-    monkeypatch.setattr("service.observability.logs.set_up_logs", lambda: None)
+    monkeypatch.setattr("service.observability.set_up_logs", lambda: None)
     status, printed = captionfill(command)
     assert status == 1 and "volatile-lru" in printed.err
     assert len(printed.err.splitlines()) == 1
@@ -119,7 +119,7 @@ def test_wrong_credentials_end_the_start(
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setenv("CAPTIONFILL_DATA_FOLDER", str(tmp_path))
     monkeypatch.setenv("PORT", str(free_port()))
-    monkeypatch.setattr("service.observability.logs.set_up_logs", lambda: None)
+    monkeypatch.setattr("service.observability.set_up_logs", lambda: None)
     status, printed = captionfill(command)
     [told] = printed.err.splitlines()
     assert status == 1 and "REDIS_URL" in told and "s3cr3t" not in told

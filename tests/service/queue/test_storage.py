@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from service.api.app import create_app
 from service.auth.api_keys import ApiKeyFile
 from service.config.settings import Settings
-from service.errors.capacity import QueueFull
+from service.errors.queue import QueueFull
 from service.queue.jobs import Job
 from service.supervisor.embedded_redis import EmbeddedRedis
 from tests.helpers.service.queueing import new, put, with_queue

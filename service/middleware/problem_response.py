@@ -8,14 +8,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from captionfill.errors import CaptionfillError, InvalidField
-from service.errors import openai
+from captionfill.errors import CaptionfillError, InvalidCaption, InvalidField, InvalidMask
+from service.auth.authentication import route_path
 from service.errors.catalogue import MEDIA_TYPE
 from service.errors.requests import (
     BadRequest,
     BodyTooLarge,
     MethodNotAllowed,
     NoSuchPage,
+    UnknownModel,
     UnsupportedBody,
 )
 
@@ -28,25 +29,43 @@ _BY_STATUS: dict[int, type[CaptionfillError]] = {
     415: UnsupportedBody,
     422: InvalidField,
 }
-
-
-def route_path(scope: Scope) -> str:
-    """The path within this service, without the root path that it is published under."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
+_OPENAI_FIELDS = {
+    "image", "mask", "prompt", "n", "model", "size", "seed", "temperature",
+    "response_format", "output_format", "background", "stream", "partial_images",
+    "output_compression",
+}  # fmt: skip
+_OPENAI_ERRORS = {"prompt": InvalidCaption, "mask": InvalidMask, "model": UnknownModel}
 
 
 def respond(scope: Scope, error: Exception) -> JSONResponse:
     """The response to an error. Its slug is recorded for log and metrics."""
     known, headers = _translate(error)
     scope.setdefault("state", {})["problem"] = known.slug
+    path = route_path(scope)
     if scope["method"] == "POST":  # frequent probes would fill the log
-        log.info("refused", extra={"problem": known.slug, "path": route_path(scope)[:200]})
+        log.info("refused", extra={"problem": known.slug, "path": path[:200]})
     document = known.problem()
-    if route_path(scope).startswith("/v1/"):
-        document["error"] = openai.explain(known)
+    if path.startswith("/v1/"):
+        document["error"] = openai_error(known)
     return JSONResponse(document, known.status, {**known.headers, **headers}, media_type=MEDIA_TYPE)
+
+
+def openai_error(error: CaptionfillError) -> dict[str, str | None]:
+    """The member ``error`` that OpenAI's clients read.
+
+    Its `param` is the field that the error's kind or first word names.
+    """
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    first = str(error).partition(" ")[0].rstrip(":")
+    param = first if first in _OPENAI_FIELDS else None
+    for named, field in (
+        (InvalidCaption, "prompt"),
+        (InvalidMask, "mask"),
+        (UnknownModel, "model"),
+    ):
+        if isinstance(error, named):
+            param = field
+    return {"message": str(error), "type": kind, "param": param, "code": error.slug}
 
 
 def _translate(error: Exception) -> tuple[CaptionfillError, dict[str, str]]:
