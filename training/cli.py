@@ -298,22 +298,23 @@ def evaluate(
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
     """
     from training.common.output_files import check_result_files
-    from training.evaluation.evaluate import BenchmarkOptions, EvaluationSettings
+    from training.evaluation.evaluate import EvaluationSettings
     from training.evaluation.evaluate import evaluate as measure
 
     check_result_files(json)
     with ExitStack() as passing, stage_progress() as progress:
         places = [bundle, *(against or [])]
         folder, *others = [passing.enter_context(as_bundle(p, checkpoint, data)) for p in places]
-        result = measure(
-            folder,
-            data,
+        settings = EvaluationSettings(
             split,
-            out_json=json,
-            settings=EvaluationSettings(limit=limit, seed=seed, engine=engine),
-            benchmarks=BenchmarkOptions(judge, others) if measures or others else None,
-            progress=progress,
+            limit,
+            seed,
+            engine=engine,
+            measures=measures or bool(others),
+            judge=judge,
+            against=others,
         )
+        result = measure(folder, data, json, settings, progress)
     typer.echo(result.to_markdown())
 
 

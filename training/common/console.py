@@ -20,11 +20,15 @@ StageProgress = Callable[[str, int, int | None], None]
 LINE_SECONDS = 30.0
 
 
+def no_progress(stage: str, done: int, total: int | None) -> None:
+    """Report no progress."""
+
+
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
     """Show the progress of stages; call with a stage's name, items done and items in all."""
     if not is_main_process():
-        yield lambda stage, done, total: None
+        yield no_progress
         return
     if not sys.stderr.isatty():
         yield line_progress()

@@ -1,170 +1,252 @@
-"""What all benchmarks of one set share: the bundle, its results, the networks that measure it."""
+"""One set of pictures, with the fills of every method, their features and their times."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from captionfill.inpainter import Inpainter
-from models.runtime.bundle import Bundle
+from training.common.console import StageProgress, no_progress
+from training.data.memory_dataset import PreparedSplit
 from training.evaluation.dataset import EvaluationSet, evenly_spaced
+from training.evaluation.measurement import NotMeasuredError
 from training.evaluation.methods import (
     NO_CAPTION,
+    NO_CAPTION_RESEEDED,
+    NOISELESS,
+    REAL,
+    RESEEDED,
     TRUE_CAPTION,
     WRONG_CAPTION,
-    FillFunction,
-    Progress,
-    fill_all,
-    with_captions,
+    Method,
+    baseline_methods,
+    bundle_method,
+    median_time,
 )
-from training.evaluation.results import MethodResults
+from training.metrics.image_metrics import ImageMetrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor
 from training.scorers.judge import Judge
 
 NUM_SAMPLES = 16
+DIVERSITY_SAMPLES = 4
+NUM_CANDIDATES = 8  # that the bundle ranks
 MAX_SAMPLED_PICTURES = 400  # of a set, filled that often; the paired differences vary little
-NO_FEATURES = f"needs the package {PACKAGE}"
+NO_JUDGE = "no judge reads these captions: train one (captionfill-train scorer judge)"
 
 
 @dataclass(frozen=True)
 class EvalContext:
-    """A bundle on one set of pictures.
+    """A bundle and its alternatives on N pictures; results are computed when first read.
 
     Attributes:
-        results: what every method made of the set.
         inpainter: fills, and ranks the fills where the bundle has a scorer.
-        comparison_bundles: other bundles, by the name of their method.
+        prepared: the prepared split.
+        split: its name.
+        pictures: N of its pictures.
         extractor: MobileNetV2's features; `None` without its package.
         judge: the judging scorer; `None` where there is none for these captions.
-        batch_size: pictures at a time.
-        progress: called after each step of a stage.
+        others: other bundles to compare with, by the name of their method.
+        seed: of the noise (seed + i for picture *i*), subsets and resamples.
+        batch_size: pictures at a time in the networks; times are always of one at a time.
+        progress: called after each batch of a stage.
     """
 
-    results: MethodResults
     inpainter: Inpainter
-    comparison_bundles: Mapping[str, Inpainter]
+    prepared: PreparedSplit
+    split: str
+    pictures: EvaluationSet
     extractor: FeatureExtractor | None
-    judge: Judge | None
-    batch_size: int
-    progress: Progress
+    judge: Judge | None = None
+    others: Mapping[str, Inpainter] = field(default_factory=dict)
+    seed: int = 0
+    batch_size: int = 32
+    progress: StageProgress = no_progress
+    _fills: dict[str, Tensor] = field(default_factory=dict)
+    _features: dict[str, Tensor] = field(default_factory=dict)
+    _centre_features: dict[str, Tensor] = field(default_factory=dict)
+
+    def with_bundle(self, inpainter: Inpainter) -> EvalContext:
+        """Return the same pictures with another bundle; the baselines' results are kept."""
+        names = {*self.baselines, REAL}
+        fills, features, of_centres = (
+            {name: values for name, values in results.items() if name in names}
+            for results in (self._fills, self._features, self._centre_features)
+        )
+        return replace(
+            self, inpainter=inpainter, _fills=fills, _features=features, _centre_features=of_centres
+        )
 
     @property
     def name(self) -> str:
         """Source and split of the pictures."""
-        return self.results.name
+        return f"{self.prepared.manifest.source}, {self.split}"
 
     @property
-    def pictures(self) -> EvaluationSet:
-        """All pictures of the set."""
-        return self.results.pictures
-
-    @property
-    def seed(self) -> int:
-        """Seed of noise, subsets and resamples."""
-        return self.results.seed
+    def rows(self) -> Tensor:
+        """Rows of the pictures in the split."""
+        return evenly_spaced(len(self.prepared), len(self.pictures))
 
     @property
     def sampled_rows(self) -> Tensor:
         """Rows of the pictures that are filled `NUM_SAMPLES` times."""
         return evenly_spaced(len(self.pictures), MAX_SAMPLED_PICTURES)
 
-    @property
-    def bundle(self) -> Bundle:
-        """The bundle of the inpainter."""
-        return self.inpainter.engine.bundle
+    @cached_property
+    def baselines(self) -> dict[str, Method]:
+        """The methods without a network."""
+        return baseline_methods(self.pictures)
 
-    @property
-    def device(self) -> str:
-        """Where the networks run."""
-        return str(next(self.bundle.generator.parameters()).device)
+    @cached_property
+    def table_methods(self) -> dict[str, Method]:
+        """The methods of the table, in its order."""
+        vectors = self.pictures.vectors
+        captions = {
+            TRUE_CAPTION: vectors,
+            NO_CAPTION: torch.zeros_like(vectors),
+            WRONG_CAPTION: vectors[self.pictures.mismatched],
+        }
+        return {
+            **self.baselines,
+            **{name: self._method(self.inpainter, one) for name, one in captions.items()},
+            **{name: self._method(other, vectors) for name, other in self.others.items()},
+        }
 
-    def report_progress(self, stage: str, done: int, total: int | None) -> None:
-        """Report the progress of a stage of this set."""
-        self.progress(f"{self.results.prepared.manifest.source}: {stage}", done, total)
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        """All methods: those of the table, and what the benchmarks compare with."""
+        inpainter, vectors, next_seed = self.inpainter, self.pictures.vectors, len(self.pictures)
+        noiseless = {f"{name}, {NOISELESS}": other for name, other in self.others.items()}
+        return {
+            **self.table_methods,
+            REAL: lambda rows: self.pictures.centres[rows],
+            RESEEDED: self._method(inpainter, vectors, next_seed),
+            NO_CAPTION_RESEEDED: self._method(inpainter, torch.zeros_like(vectors), next_seed),
+            **{
+                name: self._method(one, vectors, temperature=0.0)
+                for name, one in {NOISELESS: inpainter, **noiseless}.items()
+            },
+        }
 
-    def fill_with_captions(self, stage: str, captions: Tensor, seed: int) -> Tensor:
-        """Fill every picture with noise of seed + i for picture *i*."""
-        method = with_captions(self.inpainter.fill_batch, self.pictures, captions, seed)
-        return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)
+    def _method(
+        self, inpainter: Inpainter, captions: Tensor, offset: int = 0, temperature: float = 1.0
+    ) -> Method:
+        fill, seed = inpainter.fill_batch, self.seed + offset
+        return bundle_method(fill, self.pictures, captions, seed, temperature)
 
-    def fill_without_noise(self, inpainter: Inpainter, stage: str) -> Tensor:
-        """Fill every picture at temperature 0, uint8 `(N, 3, 32, 32)`."""
+    def fills(self, method: str) -> Tensor:
+        """Fill all pictures, uint8 `(N, 3, 32, 32)`."""
+        if method not in self._fills:
+            rows = torch.arange(len(self.pictures))
+            self._fills[method] = self.in_batches(method, self.methods[method], rows)
+        return self._fills[method]
 
-        def fill(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
-            return inpainter.fill_batch(pixels, captions, seeds, [0.0] * len(seeds))
+    def metrics(self, method: str) -> ImageMetrics:
+        """Return the metrics of a method's composites."""
+        composites = self.pictures.composites(self.fills(method))
+        real = self.pictures.pixels
+        if self.extractor is None:
+            return ImageMetrics(composites, real, seed=self.seed)
+        for name, images in ((method, composites), (REAL, real)):
+            if name not in self._features:
+                self._features[name] = self.extract(f"features, {name}", images)
+        features, of_real = self._features[method], self._features[REAL]
+        return ImageMetrics(composites, real, features, of_real, self.seed)
 
-        method = with_captions(fill, self.pictures, self.pictures.vectors, self.seed)
-        return fill_all(stage, method, len(self.pictures), self.batch_size, self.report_progress)
+    def centre_features(self, method: str) -> Tensor:
+        """Extract the features of a method's fills alone, `(N, D)`."""
+        if method not in self._centre_features:
+            stage = f"features of centres, {method}"
+            self._centre_features[method] = self.extract(stage, self.fills(method))
+        return self._centre_features[method]
 
-    def draw_samples(
-        self, fill: FillFunction, stage: str, first: Tensor, count: int = NUM_SAMPLES
-    ) -> Tensor:
-        """Fill the pictures of `sampled_rows` many times with their true captions.
+    @cached_property
+    def milliseconds(self) -> dict[str, float]:
+        """Median time of one picture by each method of the table."""
+        count = len(self.pictures)
+        return {name: median_time(method, count) for name, method in self.table_methods.items()}
+
+    @cached_property
+    def samples(self) -> Tensor:
+        """Fills of `sampled_rows` by the bundle, uint8 `(NUM_SAMPLES, M, 3, 32, 32)`."""
+        return self.draw_samples(self.inpainter, "draws", NUM_SAMPLES)
+
+    @cached_property
+    def sample_features(self) -> Tensor:
+        """Features of the first samples, `(DIVERSITY_SAMPLES, M, D)`."""
+        rows = self.sampled_rows
+        known = [self.centre_features(method)[rows] for method in (TRUE_CAPTION, RESEEDED)]
+        others = self.samples[len(known) : DIVERSITY_SAMPLES]
+        return torch.stack([*known, *(self.extract("features of draws", one) for one in others)])
+
+    @cached_property
+    def ranked_features(self) -> Tensor:
+        """Features of the candidates that the bundle scores highest, `(M, D)`.
+
+        Raises:
+            NotMeasuredError: the bundle carries no scorer.
+        """
+        if self.inpainter.engine.bundle.scorer is None:
+            raise NotMeasuredError("the bundle carries no scorer")
+        pictures = self.pictures.gather(self.sampled_rows)
+        candidates = self.samples[:NUM_CANDIDATES]
+        scores = torch.stack(
+            [
+                self.inpainter.score_batch(pictures.composites(fills), pictures.vectors)
+                for fills in candidates
+            ]
+        )
+        best = candidates[scores.argmax(0), torch.arange(len(pictures))]
+        return self.extract("features of ranked fills", best)
+
+    def draw_samples(self, inpainter: Inpainter, stage: str, count: int) -> Tensor:
+        """Fill `sampled_rows` many times with their true captions, `(count, M, 3, 32, 32)`.
 
         Sample *k* of picture *i* has noise of seed + k × N + i, so the first is the table's.
-
-        Args:
-            fill: of the bundle.
-            stage: name of the stage.
-            first: the first samples, uint8 `(k, M, 3, 32, 32)`, which exist already.
-            count: samples of a picture, the first ones included.
-
-        Returns:
-            uint8 `(count, M, 3, 32, 32)`.
         """
-        rows, samples = self.sampled_rows, [*first]
-        selected = self.pictures.gather(rows)
-        for number in range(len(first), count):
-            start = self.seed + number * len(self.pictures)
-            seeds = (start + rows).tolist()
-            parts = torch.split(torch.arange(len(rows)), self.batch_size)
-            fills = [
-                fill(selected.pixels[p], selected.vectors[p], seeds[int(p[0]) : int(p[-1]) + 1])
-                for p in parts
-            ]
-            samples.append(torch.cat(fills))
+        samples = []
+        for number in range(count):
+            method = self._method(inpainter, self.pictures.vectors, number * len(self.pictures))
+            batches = torch.split(self.sampled_rows, self.batch_size)
+            samples.append(torch.cat([method(rows) for rows in batches]))
             self.report_progress(stage, number + 1, count)
         return torch.stack(samples)
 
+    @property
+    def required_extractor(self) -> FeatureExtractor:
+        """The feature extractor; raises `NotMeasuredError` without its package."""
+        if self.extractor is None:
+            raise NotMeasuredError(f"needs the package {PACKAGE}")
+        return self.extractor
 
-@dataclass(frozen=True)
-class CentreFeatures:
-    """Features of 32×32 centres, real ones and fills, each `(N, D)`.
+    @property
+    def network(self) -> str:
+        """Name and digest of the feature network."""
+        return f"{self.required_extractor.name}, {self.required_extractor.digest}"
 
-    Attributes:
-        real: of the real centres.
-        true: of two samples with the true caption, `(2, N, D)`.
-        none: of two samples without a caption, the noise the same.
-        wrong: of one sample with another picture's caption, with the first noise.
-    """
+    @property
+    def required_judge(self) -> Judge:
+        """The judge; raises `NotMeasuredError` where there is none, or no features for it."""
+        if self.required_extractor and self.judge:
+            return self.judge
+        raise NotMeasuredError(NO_JUDGE)
 
-    real: Tensor
-    true: Tensor
-    none: Tensor
-    wrong: Tensor
+    def extract(self, stage: str, images: Tensor) -> Tensor:
+        """Extract features `(n, D)` of images, uint8 `(n, 3, H, W)`."""
+        extractor, size, rows = self.required_extractor, self.batch_size, torch.arange(len(images))
+        return self.in_batches(stage, lambda batch: extractor(images[batch], size), rows)
 
+    def in_batches(self, stage: str, compute: Method, rows: Tensor) -> Tensor:
+        """Compute `batch_size` rows at a time, and report the progress."""
+        parts: list[Tensor] = []
+        for batch in torch.split(rows, self.batch_size):
+            parts.append(compute(batch))
+            self.report_progress(stage, sum(map(len, parts)), len(rows))
+        return torch.cat(parts)
 
-def centre_features(context: EvalContext, extractor: FeatureExtractor) -> CentreFeatures:
-    """Extract the features of real centres and of fills with each kind of caption."""
-    fills = context.results.fills
-    blank = torch.zeros_like(context.pictures.vectors)
-    seed = context.seed + len(context.pictures)
-    centres = (
-        context.pictures.centres,
-        fills[TRUE_CAPTION],
-        context.results.reseeded,
-        fills[NO_CAPTION],
-        context.fill_with_captions("no caption, another seed", blank, seed),
-        fills[WRONG_CAPTION],
-    )
-    features = []
-    for pixels in centres:
-        features.append(extractor(pixels, context.batch_size))
-        context.report_progress("features of centres", len(features), len(centres))
-    real, true, true_again, none, none_again, wrong = features
-    return CentreFeatures(
-        real, torch.stack([true, true_again]), torch.stack([none, none_again]), wrong
-    )
+    def report_progress(self, stage: str, done: int, total: int) -> None:
+        """Report the progress of a stage of this set."""
+        self.progress(f"{self.prepared.manifest.source}: {stage}", done, total)

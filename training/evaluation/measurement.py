@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.evaluation.table import markdown_table
 from training.evaluation.targets import TARGETS, Target
 from training.metrics.confidence import Interval
 
 PASS_FAIL = {True: "met", False: "not met", None: "–"}
-HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", "", "counted")
+
+
+class NotMeasuredError(Exception):
+    """A measure cannot be computed; the message says why, and the report shows it."""
 
 
 @dataclass(frozen=True)
@@ -19,24 +21,24 @@ class Measurement:
     """One measure of a bundle on one set of pictures.
 
     Attributes:
-        measure: key of `TARGETS`.
-        data: source and split.
         value: the figure; `None` where it could not be measured.
         counted: sample size, in words.
         interval: the 95% interval, if there is one.
         network: name and digest of the feature network or judge, if one was used.
         details: further figures that the value is made of.
         missing: why it was not measured.
+        measure: key of `TARGETS`.
+        data: source and split.
     """
 
-    measure: str
-    data: str
     value: float | None
     counted: str = ""
     interval: Interval | None = None
     network: str = ""
     details: Mapping[str, float | str] = field(default_factory=dict)
     missing: str = ""
+    measure: str = ""
+    data: str = ""
 
     @property
     def target(self) -> Target:
@@ -73,7 +75,7 @@ class Measurement:
         }
 
     def table_row(self) -> list[str]:
-        """Return the cells of a row under `HEADINGS`."""
+        """Return the cells of a row of the report."""
         target, (required_met, goal_met) = self.target, self.pass_fail
         return [
             target.title,
@@ -90,56 +92,25 @@ class Measurement:
         """Return the value with its interval, in the number format of its measure."""
         if self.value is None:
             return f"not measured: {self.missing}"
-        number_format = self.target.number_format
-        value = f"{self.value:{number_format}}"
-        if self.interval is None:
-            return value
-        return (
-            f"{value} [{self.interval.low:{number_format}}, {self.interval.high:{number_format}}]"
-        )
+        ends = (self.interval.low, self.interval.high) if self.interval else ()
+        value, *texts = (f"{number:{self.target.number_format}}" for number in (self.value, *ends))
+        return f"{value} [{', '.join(texts)}]" if texts else value
 
     def details_line(self) -> str:
         """Return a line with the details and the network; empty if there are none."""
-        parts = [f"{name} {format_value(value)}" for name, value in self.details.items()]
+        parts = [
+            f"{name} {value if isinstance(value, str) else f'{value:#.4g}'}"
+            for name, value in self.details.items()
+        ]
         parts += [f"seen by {self.network}"] if self.network else []
         return f"- {self.target.title}, {self.data}: {'; '.join(parts)}." if parts else ""
 
 
 def from_interval(
-    measure: str,
-    data: str,
     interval: Interval,
     counted: str,
-    *,
     network: str = "",
     details: Mapping[str, float | str] | None = None,
 ) -> Measurement:
     """Make a measurement of a mean and its interval."""
-    return Measurement(measure, data, interval.mean, counted, interval, network, details or {})
-
-
-def not_measured(measure: str, data: str, reason: str) -> Measurement:
-    """Make a measurement without a value that says why."""
-    return Measurement(measure, data, None, missing=reason)
-
-
-def to_markdown(measurements: Sequence[Measurement]) -> str:
-    """Return the table of measurements, their details, and the definitions."""
-    ordered = sorted(measurements, key=lambda one: list(TARGETS).index(one.measure))
-    measures = dict.fromkeys(one.measure for one in ordered)
-    definitions = [f"- **{TARGETS[m].title}**: {TARGETS[m].definition}." for m in measures]
-    return "\n\n".join(
-        [
-            "## Measures",
-            markdown_table(HEADINGS, [one.table_row() for one in ordered]),
-            "### What they are made of",
-            "\n".join(filter(None, (one.details_line() for one in ordered))),
-            "### What is measured",
-            "\n".join(definitions),
-        ]
-    )
-
-
-def format_value(value: float | str) -> str:
-    """Return a number with four significant digits, or a text as it is."""
-    return value if isinstance(value, str) else f"{value:#.4g}"
+    return Measurement(interval.mean, counted, interval, network, details or {})

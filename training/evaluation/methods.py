@@ -1,4 +1,4 @@
-"""The methods of an evaluation: classical inpainting, naive fills, and the bundle's fills."""
+"""The methods of an evaluation: naive fills, classical inpainting, and the fills of a bundle."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import torch
 from torch import Tensor
 
 from models.geometry import centre, hide, hole_mask
-from training.evaluation.baselines import CLASSICAL, mean_centre
+from training.evaluation.baselines import CLASSICAL, Baseline, mean_centre
 from training.evaluation.dataset import EvaluationSet
 
 MEAN_CENTRE, OTHER_CENTRE = "dataset mean centre", "another image's centre (a warning)"
 TRUE_CAPTION, NO_CAPTION = "bundle, true caption", "bundle, no caption"
 WRONG_CAPTION = "bundle, wrong caption"
 REAL = "real pictures"
+# Not in the table of methods: what the benchmarks compare with.
+RESEEDED, NO_CAPTION_RESEEDED = "another seed", "no caption, another seed"
+NOISELESS = "without noise"
 MAX_TIMED = 50  # pictures
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with a stage (a method's name), how many pictures are done, and of how many."""
 
 Method = Callable[[Tensor], Tensor]
 """Rows of the pictures, int64 `(n,)`, to their fills, uint8 `(n, 3, 32, 32)`."""
 
-FillFunction = Callable[[Tensor, Tensor, Sequence[int]], Tensor]
-"""Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)` and a seed each, to their fills."""
+FillFunction = Callable[[Tensor, Tensor, Sequence[int], Sequence[float]], Tensor]
+"""Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)`, seeds, temperatures; to fills."""
 
 
-def all_methods(fill: FillFunction, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
-    """Return every method, in the table's order."""
+def baseline_methods(pictures: EvaluationSet) -> dict[str, Method]:
+    """Return the methods without a network, in the table's order."""
     mean = mean_centre(pictures.centres)
     # The classical methods get what the network gets: a picture whose hole is already blank.
     contexts = hide(pictures.pixels, hole_mask())
@@ -38,45 +38,36 @@ def all_methods(fill: FillFunction, pictures: EvaluationSet, seed: int) -> dict[
         MEAN_CENTRE: lambda rows: mean.expand(len(rows), -1, -1, -1),
         OTHER_CENTRE: lambda rows: centre(pictures.pixels[pictures.mismatched[rows]]),
         **{name: one_by_one(contexts, baseline) for name, baseline in CLASSICAL.items()},
-        **bundle_methods(fill, pictures, seed),
     }
 
 
-def bundle_methods(fill: FillFunction, pictures: EvaluationSet, seed: int) -> dict[str, Method]:
-    """Return the methods of a bundle: with the true caption, with none and with a wrong one."""
-    vectors = pictures.vectors
-    captions = {
-        TRUE_CAPTION: vectors,
-        NO_CAPTION: torch.zeros_like(vectors),
-        WRONG_CAPTION: vectors[pictures.mismatched],
-    }
-    return {n: with_captions(fill, pictures, caption, seed) for n, caption in captions.items()}
-
-
-def one_by_one(contexts: Tensor, baseline: Callable[[Tensor], Tensor]) -> Method:
+def one_by_one(contexts: Tensor, baseline: Baseline) -> Method:
     """Return a method that fills one picture after the other."""
     return lambda rows: torch.stack([baseline(contexts[i]) for i in rows.tolist()])
 
 
-def with_captions(
-    fill: FillFunction, pictures: EvaluationSet, captions: Tensor, seed: int
+def bundle_method(
+    fill: FillFunction,
+    pictures: EvaluationSet,
+    captions: Tensor,
+    seed: int,
+    temperature: float = 1.0,
 ) -> Method:
-    """Return a method with one caption vector a picture, and noise of seed + i for picture *i*."""
+    """Return a method of a bundle, with noise of seed + i for picture *i*.
+
+    Args:
+        fill: of the bundle.
+        pictures: N of them.
+        captions: a vector for each picture, `(N, D)`.
+        seed: of the noise.
+        temperature: scale of the noise.
+    """
 
     def method(rows: Tensor) -> Tensor:
         seeds = [seed + i for i in rows.tolist()]
-        return fill(pictures.pixels[rows], captions[rows], seeds)
+        return fill(pictures.pixels[rows], captions[rows], seeds, [temperature] * len(seeds))
 
     return method
-
-
-def fill_all(name: str, method: Method, count: int, batch_size: int, progress: Progress) -> Tensor:
-    """Return the fills of all pictures, uint8 `(count, 3, 32, 32)`, `batch_size` at a time."""
-    fills = []
-    for rows in torch.split(torch.arange(count), batch_size):
-        fills.append(method(rows))
-        progress(name, int(rows[-1]) + 1, count)
-    return torch.cat(fills)
 
 
 def median_time(method: Method, count: int) -> float:

@@ -1,15 +1,27 @@
-"""The report of `evaluate`: a table for each set of pictures, and the measurements."""
+"""The report of `evaluate`: the measurements, and a table for each set of pictures."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from training.evaluation.measurement import Measurement, to_markdown
-from training.evaluation.table import EvaluationTable
+from PIL import Image
 
-HEADING = "# Evaluation"
+from models.geometry import hide, hole_mask, to_float, to_uint8
+from training.common.output_files import write_atomically, write_error
+from training.evaluation.baselines import TELEA
+from training.evaluation.context import EvalContext
+from training.evaluation.measurement import Measurement
+from training.evaluation.methods import NO_CAPTION, TRUE_CAPTION, WRONG_CAPTION
+from training.evaluation.table import markdown_table, table_markdown
+from training.evaluation.targets import TARGETS
+from training.reporting.image_grid import picture_grid, stack_grids, to_png
+
+HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", "", "counted")
+GRID_PICTURES = 24
 
 
 @dataclass(frozen=True)
@@ -17,11 +29,11 @@ class EvaluationReport:
     """An evaluation.
 
     Attributes:
-        tables: one for each set of pictures.
+        tables: one for each set of pictures, see `build_table`.
         measurements: of the benchmarks; empty where they were not run.
     """
 
-    tables: Sequence[EvaluationTable]
+    tables: Sequence[dict[str, Any]]
     measurements: Sequence[Measurement]
 
     def to_dict(self) -> dict[str, Any]:
@@ -30,27 +42,69 @@ class EvaluationReport:
         For one set: that set's table with `measures` added. For several: `tables`, and `about`
         with the facts that they share.
         """
-        measures = (
-            {"measures": [m.to_dict() for m in self.measurements]} if self.measurements else {}
-        )
-        tables = [table.to_dict() for table in self.tables]
-        if len(tables) == 1:
-            return {**tables[0], **measures}
-        return {"about": self.common_facts(), **measures, "tables": tables}
-
-    def common_facts(self) -> dict[str, Any]:
-        """Return the facts that are the same for all sets."""
-        first, *others = (table.about for table in self.tables)
-        return {k: v for k, v in first.items() if all(o.get(k) == v for o in others)}
+        measures = [one.to_dict() for one in self.measurements]
+        found = {"measures": measures} if measures else {}
+        if len(self.tables) == 1:
+            return {**self.tables[0], **found}
+        first, *others = (table["about"] for table in self.tables)
+        common = {k: v for k, v in first.items() if all(o.get(k) == v for o in others)}
+        return {"about": common, **found, "tables": self.tables}
 
     def to_markdown(self) -> str:
         """Return the measurements, and under them the table of each set."""
         if not self.measurements and len(self.tables) == 1:
-            return self.tables[0].to_markdown()
-        parts = [HEADING] + ([to_markdown(self.measurements)] if self.measurements else [])
-        for table in self.tables:
-            text = table.to_markdown().removeprefix(f"{HEADING}\n\n")
-            parts.append(
-                f"## {table.about['data']}\n\n{text.replace(chr(10) + '##', chr(10) + '###')}"
-            )
-        return "\n\n".join(part.rstrip() for part in parts) + "\n"
+            parts = ["# Evaluation", *table_markdown(self.tables[0], "##")]
+        else:
+            parts = ["# Evaluation", *measurements_markdown(self.measurements)]
+            for table in self.tables:
+                parts += [f"## {table['about']['data']}", *table_markdown(table, "###")]
+        return "\n\n".join(parts) + "\n"
+
+    def write(self, out_json: Path, grids: Sequence[Image.Image]) -> None:
+        """Write JSON, Markdown and the grids.
+
+        Raises:
+            OutputError: they cannot be written, for example because the disk is full.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        try:
+            write_atomically(out_json, text + "\n")
+            write_atomically(out_json.with_suffix(".md"), self.to_markdown())
+            write_atomically(out_json.with_suffix(".png"), to_png(stack_grids(grids)))
+        except OSError as error:
+            raise write_error(out_json, error) from error
+
+
+def measurements_markdown(measurements: Sequence[Measurement]) -> list[str]:
+    """Return the table of measurements, their details, and the definitions, as paragraphs."""
+    if not measurements:
+        return []
+    ordered = sorted(measurements, key=lambda one: list(TARGETS).index(one.measure))
+    targets = [TARGETS[measure] for measure in dict.fromkeys(one.measure for one in ordered)]
+    return [
+        "## Measures",
+        markdown_table(HEADINGS, [one.table_row() for one in ordered]),
+        "### What they are made of",
+        "\n".join(filter(None, (one.details_line() for one in ordered))),
+        "### What is measured",
+        "\n".join(f"- **{target.title}**: {target.definition}." for target in targets),
+    ]
+
+
+def example_grid(context: EvalContext) -> Image.Image:
+    """Draw the first pictures of a set, unpicked, as the methods fill them."""
+    pictures = context.pictures
+    columns = {
+        "context": to_uint8(hide(to_float(pictures.pixels), hole_mask())),
+        **{
+            name: pictures.composites(context.fills(name))
+            for name in (TRUE_CAPTION, NO_CAPTION, WRONG_CAPTION, TELEA)
+        },
+        "real": pictures.pixels,
+    }
+    labels = [
+        f"{caption} [wrong: {pictures.captions[other]}]"
+        for caption, other in zip(pictures.captions, pictures.mismatched.tolist(), strict=True)
+    ]
+    first = {name: column[:GRID_PICTURES] for name, column in columns.items()}
+    return picture_grid(first, labels[:GRID_PICTURES])

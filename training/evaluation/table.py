@@ -1,23 +1,44 @@
-"""An evaluation as a table: dataclasses, JSON and Markdown."""
+"""The table of one set: every method with its metrics, as JSON values and as Markdown."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from training.metrics.confidence import Interval
-from training.metrics.definitions import DEFINITIONS
-from training.metrics.kid import Kid
+import torch
 
-HEADINGS = (
-    "method",
-    "hole-PSNR, dB ↑",
-    "L1, levels ↓",
-    "SSIM ↑",
-    "KID ×10³ ↓",
-    "seam ratio (1 = real)",
-    "ms an image",
+from models.geometry import SIZE
+from training.evaluation.context import EvalContext
+from training.evaluation.methods import (
+    NO_CAPTION,
+    REAL,
+    RESEEDED,
+    TRUE_CAPTION,
+    WRONG_CAPTION,
+)
+from training.metrics.confidence import bootstrap_interval
+from training.metrics.definitions import DEFINITIONS
+from training.metrics.kid import KID_MIN_IMAGES, KID_SUBSET_SIZE, KID_SUBSETS
+from training.metrics.mobilenet import PACKAGE
+from training.metrics.pixels import l1_levels
+
+# Key of a row -> heading, and decimals where the value is a number.
+COLUMNS = {
+    "method": ("method", None),
+    "hole_psnr": ("hole-PSNR, dB ↑", 2),
+    "l1": ("L1, levels ↓", 2),
+    "ssim": ("SSIM ↑", 3),
+    "kid": ("KID ×10³ ↓", None),
+    "seam_ratio": ("seam ratio (1 = real)", 2),
+    "milliseconds": ("ms an image", 2),
+}
+CAPTION_HEADINGS = (
+    "true caption against",
+    "fill moves, levels",
+    "L1 gain",
+    "feature-distance gain",
 )
 HOW_TO_READ = (
     "Another image's centre is the warning: real texture in the wrong place, which KID alone "
@@ -26,118 +47,152 @@ HOW_TO_READ = (
 )
 
 
-@dataclass(frozen=True)
-class TableRow:
-    """One method on all pictures; `None` where a figure has no meaning or was not measured."""
+def build_table(context: EvalContext) -> dict[str, Any]:
+    """Build the table of one set, as JSON values.
 
-    method: str
-    hole_psnr: float | None
-    l1: float | None
-    ssim: float | None
-    kid: Kid | None
-    seam_ratio: float | None
-    milliseconds: float | None
-
-
-@dataclass(frozen=True)
-class CaptionEffect:
-    """What the true caption changes against another, paired by picture, the noise the same.
-
-    Attributes:
-        against: "wrong caption" or "no caption".
-        fill_moves: mean absolute difference between the two fills, in 8-bit levels.
-        l1_gain: how many levels of L1 the true caption is better by; above 0 is a gain.
-        feature_gain: the same for the distance of the composite's features to the real
-            picture's; `None` without the extractor.
+    Returns:
+        `about`: bundle, data, counts, seed, extractor and machine; `rows`: one a method;
+        `captions`: the true caption against a wrong one and against none; `seed_moves`: mean
+        absolute difference in 8-bit levels between two fills that differ in their noise alone, to
+        compare `fill_moves` with; `kid_missing`: why KID was not measured, empty where it was;
+        `definitions` of the columns.
     """
+    missing = "" if len(context.pictures) >= KID_MIN_IMAGES else f"needs {KID_MIN_IMAGES} pictures"
+    return {
+        "about": about(context),
+        "rows": [table_row(context, method) for method in (*context.table_methods, REAL)],
+        "captions": [caption_effect(context, other) for other in (WRONG_CAPTION, NO_CAPTION)],
+        "seed_moves": fill_distance(context, RESEEDED),
+        "kid_missing": missing if context.extractor else f"needs the package {PACKAGE}",
+        "definitions": DEFINITIONS,
+    }
 
-    against: str
-    fill_moves: float
-    l1_gain: Interval
-    feature_gain: Interval | None
+
+def about(context: EvalContext) -> dict[str, str]:
+    """Return what was measured with what, in words."""
+    pictures, bundle = context.pictures, context.inpainter.engine.bundle
+    same = sum(
+        pictures.captions[other] == caption
+        for other, caption in zip(pictures.mismatched.tolist(), pictures.captions, strict=True)
+    )
+    subset = min(KID_SUBSET_SIZE, len(pictures) // 2)
+    features = {"features": "none"}
+    if context.extractor:
+        features = {
+            "features": context.extractor.name,
+            "features digest": context.extractor.digest,
+            "KID subsets": f"{KID_SUBSETS} of {subset} pictures a side",
+        }
+    machine = platform.processor() or platform.machine()
+    return {
+        "bundle": bundle.config.name,
+        "bundle digest": bundle.digest,
+        "engine": context.inpainter.engine.name,
+        "data": context.name,
+        "data digest": context.prepared.digest,
+        "pictures": f"{len(pictures)}, evenly spaced through {len(context.prepared)}, "
+        f"central {SIZE}×{SIZE}",
+        "captions": "the first of each picture; the wrong one is the first of another picture, "
+        f"of another class where the data have classes ({same} read the same)",
+        "seed": str(context.seed),
+        **features,
+        "machine": f"{machine}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+    }
 
 
-@dataclass(frozen=True)
-class EvaluationTable:
-    """One bundle and its alternatives on the same pictures.
+def table_row(context: EvalContext, method: str) -> dict[str, Any]:
+    """Return the metrics of a method; `None` where a figure has no meaning or is not measured.
 
-    Attributes:
-        about: bundle, data, split, counts, seed, extractor and machine, for the record.
-        rows: one a method.
-        captions: the true caption against a wrong one and against none.
-        seed_moves: mean absolute difference in levels between two fills that differ in their
-            noise alone: the measure for `fill_moves`.
-        kid_missing: why KID was not measured; empty where it was.
+    The real pictures are the floor of KID, and have a seam ratio of 1.
     """
+    metrics, filled = context.metrics(method), method != REAL
+    kid = metrics.kid
+    return {
+        "method": method,
+        "hole_psnr": float(metrics.hole_psnr.mean()) if filled else None,
+        "l1": float(metrics.l1.mean()) if filled else None,
+        "ssim": float(metrics.ssim.mean()) if filled else None,
+        "kid": asdict(kid) if kid else None,
+        "seam_ratio": metrics.seam_ratio,
+        "milliseconds": context.milliseconds.get(method),
+    }
 
-    about: dict[str, Any]
-    rows: Sequence[TableRow]
-    captions: Sequence[CaptionEffect]
-    seed_moves: float
-    kid_missing: str
 
-    def row(self, method: str) -> TableRow:
-        """Return the row of a method.
+def caption_effect(context: EvalContext, other: str) -> dict[str, Any]:
+    """Compare the true caption with the method `other`, paired by picture, the noise the same.
 
-        Raises:
-            KeyError: no such method.
-        """
-        return {row.method: row for row in self.rows}[method]
+    Returns:
+        `against`; `fill_moves`: mean absolute difference between the two fills, in 8-bit levels;
+        `l1_gain` in levels and `feature_gain` in the distance of the composite's features to the
+        real picture's, with 95% intervals: above 0 the true caption is better.
+    """
+    true, changed, feature_gain = context.metrics(TRUE_CAPTION), context.metrics(other), None
+    distance, true_distance = changed.feature_distance, true.feature_distance
+    if distance is not None and true_distance is not None:
+        feature_gain = asdict(bootstrap_interval(distance - true_distance, context.seed))
+    return {
+        "against": other,
+        "fill_moves": fill_distance(context, other),
+        "l1_gain": asdict(bootstrap_interval(changed.l1 - true.l1, context.seed)),
+        "feature_gain": feature_gain,
+    }
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON can hold, with the definitions of the columns."""
-        return {**asdict(self), "definitions": DEFINITIONS}
 
-    def to_markdown(self) -> str:
-        """Return the table, the effect of captions, the definitions and the provenance."""
-        parts = [
-            "# Evaluation",
-            markdown_table(HEADINGS, [_cells(row, self.kid_missing) for row in self.rows]),
-            HOW_TO_READ,
-            "## What the caption does",
-            markdown_table(
-                ("true caption against", "fill moves, levels", "L1 gain", "feature-distance gain"),
-                [_caption_cells(effect) for effect in self.captions],
-            ),
-            "Gains are paired by picture with a bootstrap 95% interval; above 0 the true caption "
-            f"is better. Another noise seed alone moves the fill by {self.seed_moves:.2f} levels.",
-            "## Definitions",
-            "\n".join(f"- **{name}**: {text}." for name, text in DEFINITIONS.items()),
-            "## Provenance",
-            "\n".join(f"- {name}: {value}" for name, value in self.about.items()),
+def fill_distance(context: EvalContext, other: str) -> float:
+    """Return the mean absolute difference to the fills with the true caption, in 8-bit levels."""
+    return float(l1_levels(context.fills(TRUE_CAPTION), context.fills(other)).mean())
+
+
+def table_markdown(table: dict[str, Any], heading: str) -> list[str]:
+    """Return the table, the effect of captions, the definitions and the provenance, as paragraphs.
+
+    Args:
+        table: see `build_table`.
+        heading: the marks of its headings, such as `##`.
+    """
+    headings = [text for text, _ in COLUMNS.values()]
+    rows = [[cell(row, key, table["kid_missing"]) for key in COLUMNS] for row in table["rows"]]
+    effects = [
+        [
+            effect["against"],
+            f"{effect['fill_moves']:.2f}",
+            gain_text(effect["l1_gain"]),
+            gain_text(effect["feature_gain"]),
         ]
-        return "\n\n".join(parts) + "\n"
-
-
-def _cells(row: TableRow, kid_missing: str) -> list[str]:
+        for effect in table["captions"]
+    ]
     return [
-        row.method,
-        _number(row.hole_psnr, 2),
-        _number(row.l1, 2),
-        _number(row.ssim, 3),
-        _kid_cell(row.kid, kid_missing),
-        _number(row.seam_ratio, 2),
-        _number(row.milliseconds, 2),
+        markdown_table(headings, rows),
+        HOW_TO_READ,
+        f"{heading} What the caption does",
+        markdown_table(CAPTION_HEADINGS, effects),
+        "Gains are paired by picture with a bootstrap 95% interval; above 0 the true caption "
+        f"is better. Another noise seed alone moves the fill by {table['seed_moves']:.2f} levels.",
+        f"{heading} Definitions",
+        "\n".join(f"- **{name}**: {text}." for name, text in table["definitions"].items()),
+        f"{heading} Provenance",
+        "\n".join(f"- {name}: {value}" for name, value in table["about"].items()),
     ]
 
 
-def _kid_cell(kid: Kid | None, missing: str) -> str:
-    if kid is None:
-        return f"not measured: {missing}"
-    return f"{1000 * kid.mean:.2f} ± {1000 * kid.spread:.2f}"
+def cell(row: dict[str, Any], key: str, kid_missing: str) -> str:
+    """Return a cell of the table of methods."""
+    value, (_, decimals) = row[key], COLUMNS[key]
+    if key == "kid":
+        return kid_text(value["mean"], value["spread"]) if value else f"not measured: {kid_missing}"
+    if decimals is None:
+        return str(value)
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
-def _caption_cells(effect: CaptionEffect) -> list[str]:
-    gains = (effect.l1_gain, effect.feature_gain)
-    return [effect.against, _number(effect.fill_moves, 2), *(_interval(gain) for gain in gains)]
+def kid_text(mean: float, spread: float) -> str:
+    """Return KID × 10³ with its standard deviation over the subsets."""
+    return f"{1000 * mean:.2f} ± {1000 * spread:.2f}"
 
 
-def _interval(gain: Interval | None) -> str:
-    return f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "not measured"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def gain_text(gain: dict[str, float] | None) -> str:
+    """Return a gain with its interval."""
+    return "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**gain) if gain else "not measured"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

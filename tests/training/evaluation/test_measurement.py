@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.evaluation.measurement import Measurement, not_measured, to_markdown
+from training.evaluation.measurement import Measurement
+from training.evaluation.report import measurements_markdown
 from training.evaluation.targets import TARGETS
 from training.metrics.confidence import Interval
 
@@ -26,18 +27,20 @@ from training.metrics.confidence import Interval
 )
 def test_pass_or_fail_follows_from_figure_and_interval(measure, value, interval, verdicts):
     ends = Interval(value, *interval) if interval else None
-    assert Measurement(measure, "dev", value, interval=ends).pass_fail == verdicts
+    assert Measurement(value, interval=ends, measure=measure).pass_fail == verdicts
 
 
 def test_missing_measurement_passes_nothing_and_says_why():
-    figure = not_measured("captions_steer", "dev", "no judge")
+    figure = Measurement(None, missing="no judge", measure="captions_steer")
     assert figure.pass_fail == (None, None)
-    assert "not measured: no judge" in to_markdown([figure])
+    assert "not measured: no judge" in "".join(measurements_markdown([figure]))
 
 
 def test_the_markdown_has_bounds_verdicts_and_definition():
-    figure = Measurement("kid_ratio", "dev", 0.2, "9 pictures", network="eyes, sha256:1")
-    text = to_markdown([figure])
+    figure = Measurement(
+        0.2, "9 pictures", network="eyes, sha256:1", measure="kid_ratio", data="dev"
+    )
+    text = "\n".join(measurements_markdown([figure]))
     assert "| dev | 0.200 | ≤ 0.250 | met | ≤ 0.125 | not met | 9 pictures |" in text
     assert TARGETS["kid_ratio"].definition in text and "seen by eyes, sha256:1" in text
 

@@ -11,7 +11,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from models.frozen.efficientnet import scale_stages, weights_path
 from training.data.sources.base import Example
 from training.data.sources.tiny_imagenet import read_tiny_imagenet
-from training.evaluation.word_control.class_names import imagenet_rows
+from training.evaluation.benchmarks.class_words import imagenet_rows
 from training.metrics.efficientnet import LITE2, load_efficientnet_extractor, normalize_signed
 from training.metrics.mobilenet import load_mobilenet, normalize
 

@@ -9,21 +9,15 @@ from models.runtime.bundle import Bundle
 from models.runtime.engines import load_engine
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
-from training.evaluation.benchmarks.suite import run_quick_benchmarks
+from training.evaluation.benchmarks.suite import run_benchmarks
 from training.evaluation.context import EvalContext
+from training.evaluation.dataset import select_pictures
 from training.evaluation.measurement import Measurement
-from training.evaluation.results import (
-    MethodResults,
-    evaluate_bundle,
-    evaluate_methods,
-    no_progress,
-)
 from training.evaluation.targets import TARGETS
 from training.experiments.comparison.columns import Column
 from training.metrics.mobilenet import load_extractor
 from training.scorers.judge import Judge
 
-BATCH = 32
 # The benchmarks of `evaluate` that distinguish bundles within minutes.
 METRICS = tuple(
     Column(name, TARGETS[name].title, reference=TARGETS[name].required)
@@ -56,14 +50,14 @@ class Benchmark:
         judge: the judging scorer; `None` where there is none for these captions.
         count: how many pictures, evenly spaced.
         seed: of noise, subsets and resamples.
-        results: of the last bundle.
+        context: of the last bundle.
     """
 
     folder: Path
     judge: Judge | None
     count: int
     seed: int
-    results: MethodResults | None = field(default=None, init=False)
+    context: EvalContext | None = field(default=None, init=False)
 
     def measure(self, bundle: Bundle) -> list[Measurement]:
         """Run the benchmarks of `METRICS`; of class words only where the set has classes.
@@ -72,28 +66,18 @@ class Benchmark:
             PreparedDataError: no such data, or its captions are of another encoder.
             EvaluationError: fewer than two pictures, or pictures under 64×64.
         """
-        inpainter, extractor = Inpainter(load_engine(bundle)), load_extractor("cpu")
-        if self.results is None:
+        inpainter = Inpainter(load_engine(bundle))
+        if self.context is None:
             split = Manifest.load(self.folder).validation_split
             fingerprint = bundle.config.encoder_fingerprint
-            self.results = evaluate_methods(
-                inpainter.fill_batch,
-                {},
-                load_split(self.folder, split, encoder_fingerprint=fingerprint),
-                split,
-                extractor,
-                limit=self.count,
-                seed=self.seed,
-                batch_size=BATCH,
-                progress=no_progress,
-                timed=False,
+            prepared = load_split(self.folder, split, encoder_fingerprint=fingerprint)
+            pictures = select_pictures(prepared, self.count, self.seed)
+            self.context = EvalContext(
+                inpainter, prepared, split, pictures, load_extractor(), self.judge, seed=self.seed
             )
         else:
-            self.results = evaluate_bundle(self.results, inpainter.fill_batch, extractor, BATCH)
-        context = EvalContext(
-            self.results, inpainter, {}, extractor, self.judge, BATCH, no_progress
-        )
-        return run_quick_benchmarks(context)
+            self.context = self.context.with_bundle(inpainter)
+        return run_benchmarks(self.context, METRIC_NAMES)
 
 
 def measure_bundle(benchmarks: Sequence[Benchmark], bundle: Bundle) -> Figures:

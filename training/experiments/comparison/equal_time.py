@@ -57,9 +57,9 @@ def compare_equal_time(request: Request) -> Comparison:
     fills = {}
     for name, run in runs.items():
         figures[name] = measure_bundle(benchmarks, as_bundle(run))
-        assert benchmarks[0].results is not None
-        fills[name] = benchmarks[0].results.fills[TRUE_CAPTION]
-        pictures = benchmarks[0].results.pictures
+        context = benchmarks[0].context
+        assert context is not None
+        fills[name], pictures = context.fills(TRUE_CAPTION), context.pictures
         print_stderr(f"{name}: {format_figures(figures[name])}")
     results: dict[str, Any] = {
         "order": best_first(figures, request.sort_by),

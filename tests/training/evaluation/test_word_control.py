@@ -1,16 +1,24 @@
 """Class names and colours: which words, and whether they steer."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from training.evaluation.word_control.class_moves import class_measurement as judged_classes
-from training.evaluation.word_control.class_names import imagenet_names, imagenet_rows
-from training.evaluation.word_control.colour_moves import (
+from training.evaluation.benchmarks.class_words import (
+    class_measurement,
+    imagenet_names,
+    imagenet_rows,
+)
+from training.evaluation.benchmarks.colour_words import (
+    SRGB,
+    SWAPS,
     colour_measurement,
     colour_moves,
     first_swaps,
+    swap_colour,
 )
-from training.evaluation.word_control.colours import SRGB, SWAPS, swap_colour
+from training.evaluation.methods import REAL, TRUE_CAPTION, WRONG_CAPTION
 
 
 @pytest.mark.parametrize(
@@ -63,18 +71,18 @@ def grey(pixels, seeds):
     )
 
 
-def obeys(pixels, captions, seeds):
+def obeys(pixels, captions, seeds, temperatures):
     """A made-up generator that tints grey noise a little towards the caption's colour."""
     tint = captions @ torch.tensor([SRGB[c] for c in COLOURS]).float() - 128
     return (128 + 20 * grey(pixels, seeds) + 0.1 * tint[..., None, None]).clamp(0, 255).byte()
 
 
-def obeys_backwards(pixels, captions, seeds):
-    return 255 - obeys(pixels, captions, seeds)
+def obeys_backwards(pixels, captions, seeds, temperatures):
+    return 255 - obeys(pixels, captions, seeds, temperatures)
 
 
-def is_deaf(pixels, captions, seeds):
-    return obeys(pixels, torch.zeros_like(captions), seeds)
+def is_deaf(pixels, captions, seeds, temperatures):
+    return obeys(pixels, torch.zeros_like(captions), seeds, temperatures)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +92,7 @@ def test_colour_obedience_is_high_and_indifference_scores_half(generator, share)
     swaps = [swap_colour(caption) for caption in CAPTIONS]
     pixels = torch.zeros(len(swaps), 3, 64, 64, dtype=torch.uint8)
     moves = colour_moves(generator, name_colours, pixels, swaps, seed=0)
-    figure = colour_measurement("dev", swaps, moves)
+    figure = replace(colour_measurement(swaps, moves), measure="colour_words")
     assert figure.value == pytest.approx(share, abs=0.01)
     assert figure.pass_fail[0] == (share > 0.6)
 
@@ -96,8 +104,8 @@ def class_figure(obedient: bool):
     if obedient:
         named[torch.arange(50), own] += 2
         misnamed[torch.arange(50), other] += 2
-    chances = {"own": named, "other": misnamed, "real": draws}
-    return judged_classes("val", {k: v.softmax(1) for k, v in chances.items()}, own, other)
+    chances = {TRUE_CAPTION: named, WRONG_CAPTION: misnamed, REAL: draws}
+    return class_measurement({k: v.softmax(1) for k, v in chances.items()}, own, other)
 
 
 def test_class_obedience_is_high_and_indifference_scores_half():

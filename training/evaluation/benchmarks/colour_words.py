@@ -1,0 +1,197 @@
+"""Colour words: whether naming another colour changes the colour of the fill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from skimage.color import rgb2lab
+from torch import Tensor
+
+from models.captions import CaptionEncoder, EncoderError
+from training.data.batches import captions_of
+from training.evaluation.context import EvalContext
+from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
+from training.evaluation.methods import FillFunction
+from training.metrics.confidence import win_rate
+
+NUM_SAMPLES = 4  # fills whose mean colour is compared
+MIN_PAIRS = 10
+# The new colour of each: far away in colour space, and a frequent word.
+SWAPS = {
+    "red": "blue",
+    "blue": "red",
+    "yellow": "blue",
+    "orange": "blue",
+    "green": "red",
+    "purple": "yellow",
+    "pink": "green",
+    "brown": "white",
+    "black": "white",
+    "white": "black",
+}
+SRGB = {
+    "red": (255, 0, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "orange": (255, 165, 0),
+    "green": (0, 128, 0),
+    "purple": (128, 0, 128),
+    "pink": (255, 192, 203),
+    "brown": (150, 75, 0),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+BY_LIGHTNESS = {"black", "white"}
+PEOPLE = (
+    "man|men|woman|women|boys?|girls?|child|children|kids?|person|people|lady|ladies|guys?|baby|"
+    "toddler|couple|players?|climber|biker|swimmer|dancer|skier|runner|rider"
+)
+COLOUR = f"(?P<colour>{'|'.join(SWAPS)})"
+START = r"^(?:(?:a|an|the|one|two|three|four|five|several|some|many) )?"
+MODIFIERS = r"(?:(?:very|small|large|big|little|young|old|tall|long|wet|fluffy|light|dark|dirty) )*"
+# Excluded: two colours ("black and white dog"), parts ("red haired"), and people, for whom "black"
+# and "white" are no colours of pixels.
+THING = rf"(?! ?(?:and|or|,|-)|.?\w*(?:haired|headed|skinned|hair|is|{PEOPLE})\b) [a-z]+"
+WEARER = rf"(?:{PEOPLE}) (?:in|wearing|dressed in) (?:a |an |the )?"
+FIRST_THING = re.compile(START + MODIFIERS + COLOUR + THING, re.IGNORECASE)
+FIRST_CLOTHES = re.compile(START + MODIFIERS + WEARER + COLOUR + THING, re.IGNORECASE)
+
+
+class Swap(NamedTuple):
+    """A caption, and the same with another colour, of a thing or of a person's clothes."""
+
+    caption: str
+    other: str
+    colour: str
+    new_colour: str
+    clothes: bool
+
+    @property
+    def by_lightness(self) -> bool:
+        """Whether the two colours differ in lightness rather than in hue."""
+        return not BY_LIGHTNESS.isdisjoint((self.colour, self.new_colour))
+
+
+def swap_colour(caption: str) -> Swap | None:
+    """Replace the colour of the main thing, or of what it wears; `None` where it has no colour.
+
+    The main thing is the first noun of the caption. The colour stands right before it, preceded
+    only by an article or number and a few plain adjectives. Or the first noun is a person "in" or
+    "wearing" a thing, and the colour stands right before that thing.
+    """
+    for pattern in (FIRST_THING, FIRST_CLOTHES):
+        match = pattern.match(caption)
+        if match:
+            start, end = match.span("colour")
+            colour = match["colour"].lower()
+            new = SWAPS[colour]
+            before = re.sub(r"\b([Aa])n $", r"\1 ", caption[:start])
+            other = before + (new.title() if start == 0 else new) + caption[end:]
+            return Swap(caption, other, colour, new, pattern is FIRST_CLOTHES)
+    return None
+
+
+def colour_words(context: EvalContext) -> Measurement:
+    """Measure a set whose captions are sentences."""
+    captions = [captions_of(context.prepared, row) for row in context.rows.tolist()]
+    swaps = first_swaps(captions)
+    if len(swaps) < MIN_PAIRS:
+        raise NotMeasuredError(f"{len(swaps)} captions name a colour")
+    bundle = context.inpainter.engine.bundle
+    try:
+        encoder = CaptionEncoder.load(bundle.config.encoder)
+        bundle.check_encoder(encoder)
+    except EncoderError as error:
+        raise NotMeasuredError(str(error)) from error
+    moves = colour_moves(
+        context.inpainter.fill_batch,
+        encoder.encode,
+        context.pictures.pixels[torch.tensor(list(swaps))],
+        list(swaps.values()),
+        seed=context.seed,
+        progress=lambda count: context.report_progress("colours", count, len(swaps)),
+    )
+    return colour_measurement(list(swaps.values()), moves)
+
+
+def first_swaps(captions: Sequence[Sequence[str]]) -> dict[int, Swap]:
+    """Return row of a picture -> the first of its captions that names a colour, swapped."""
+    found = {
+        row: next(filter(None, map(swap_colour, texts)), None) for row, texts in enumerate(captions)
+    }
+    return {row: swap for row, swap in found.items() if swap is not None}
+
+
+def colour_moves(
+    fill: FillFunction,
+    encode: Callable[[Sequence[str]], Tensor],
+    pixels: Tensor,
+    swaps: Sequence[Swap],
+    *,
+    seed: int,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Tensor:
+    """Measure how far each fill's mean colour moves towards the new word's, `(N,)` in CIELAB.
+
+    Args:
+        fill: of the generator.
+        encode: captions to vectors.
+        pixels: of the pictures, uint8 `(N, 3, 64, 64)`.
+        swaps: N of them.
+        seed: of the noise, the same for both captions.
+        progress: called with the number of pictures that are done.
+    """
+    vectors = encode([swap.caption for swap in swaps])
+    swapped_vectors = encode([swap.other for swap in swaps])
+    moves = []
+    for number, swap in enumerate(swaps):
+        picture = pixels[number].expand(NUM_SAMPLES, -1, -1, -1)
+        seeds = [seed + number * NUM_SAMPLES + k for k in range(NUM_SAMPLES)]
+        before, after = (
+            mean_colour(fill(picture, caption.expand(NUM_SAMPLES, -1), seeds, [1.0] * NUM_SAMPLES))
+            for caption in (vectors[number], swapped_vectors[number])
+        )
+        moves.append(moved_towards(before, after, swap))
+        progress(number + 1)
+    return torch.tensor(moves, dtype=torch.float64)
+
+
+def mean_colour(fills: Tensor) -> np.ndarray:
+    """Return the mean CIELAB colour `(3,)` over all pixels of fills, uint8 `(N, 3, 32, 32)`."""
+    colour: np.ndarray = rgb2lab(fills.permute(0, 2, 3, 1).numpy() / 255).mean((0, 1, 2))
+    return colour
+
+
+def colour_measurement(swaps: Sequence[Swap], moves: Tensor) -> Measurement:
+    """Measure the share of fills that move towards the new colour; details by kind of word."""
+    kinds = {
+        "hue words": [not swap.by_lightness for swap in swaps],
+        "black and white": [swap.by_lightness for swap in swaps],
+        "things": [not swap.clothes for swap in swaps],
+        "clothes": [swap.clothes for swap in swaps],
+    }
+    details: dict[str, float | str] = {"mean move in CIELAB units": float(moves.mean())}
+    for kind, members in kinds.items():
+        selected = moves[torch.tensor(members)]
+        if len(selected):
+            share = win_rate(selected, torch.zeros_like(selected))
+            details[kind] = f"{share} of {len(selected)}"
+    share = win_rate(moves, torch.zeros_like(moves))
+    counted = f"{len(moves):,} pairs, {NUM_SAMPLES} noises"
+    return from_interval(share, counted, details=details)
+
+
+def moved_towards(before: np.ndarray, after: np.ndarray, swap: Swap) -> float:
+    """Return how far a CIELAB colour `(3,)` moved towards the new word's; above 0 is towards it.
+
+    The move is in L* where one of the words is black or white, else in a*b* along the line from
+    the old to the new colour.
+    """
+    ends = rgb2lab(np.array([SRGB[swap.colour], SRGB[swap.new_colour]]) / 255)
+    axes = slice(0, 1) if swap.by_lightness else slice(1, 3)
+    direction = (ends[1] - ends[0])[axes]
+    return float((after - before)[axes] @ direction / np.linalg.norm(direction))

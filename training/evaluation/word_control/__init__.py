@@ -1,1 +1,0 @@
-"""Word control: whether class words and colour words change the fill as they should."""
