@@ -94,7 +94,7 @@ class Inpainter:
         try:
             with _one_thread(device):
                 loaded = load_bundle(folder, device)
-                encoder = _load_encoder(loaded.config.encoder, device)
+                encoder = _load_encoder(loaded.config.encoder, device, engine != "torch")
                 return cls(load_engine(loaded, engine, threads), encoder)
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
@@ -210,7 +210,9 @@ class Inpainter:
     @cached_property
     def encoder(self) -> CaptionEncoder:
         """The bundle's sentence encoder."""
-        encoder = _load_encoder(self.engine.bundle.config.encoder, str(self.engine.device))
+        compiled = self.engine.name != "torch"
+        name = self.engine.bundle.config.encoder
+        encoder = _load_encoder(name, str(self.engine.device), compiled)
         self.engine.bundle.check_encoder(encoder)
         return encoder
 
@@ -257,9 +259,9 @@ class Inpainter:
 
 
 @lru_cache
-def _load_encoder(name: str, device: str) -> CaptionEncoder:
+def _load_encoder(name: str, device: str, compiled: bool) -> CaptionEncoder:
     """Load an encoder; the bundles of a process share it."""
-    return CaptionEncoder.load(name, device)
+    return CaptionEncoder.load(name, device, compiled=compiled)
 
 
 @contextmanager

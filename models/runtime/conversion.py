@@ -1,8 +1,5 @@
 """torch network -> OpenVINO network, in the forms that OpenVINO's CPU kernels can take."""
 
-import importlib
-import importlib.util
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,21 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, group_norm, layer_norm, normalize, pad
 from torch.overrides import TorchFunctionMode
 
-_TELEMETRY = "openvino_telemetry"
-
-
-def is_installed() -> bool:
-    """Tell whether OpenVINO is there, without importing it."""
-    return importlib.util.find_spec("openvino") is not None
-
-
-def import_openvino() -> Any:
-    """Import OpenVINO, silenced: else the import and every conversion report to its makers.
-
-    Without its telemetry package OpenVINO takes a stub that sends nothing.
-    """
-    sys.modules.setdefault(_TELEMETRY, None)  # type: ignore[arg-type]  # how Python says "absent"
-    return importlib.import_module("openvino")
+from models.openvino_import import import_openvino
 
 
 class _Forms(TorchFunctionMode):

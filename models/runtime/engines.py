@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from models.errors import ModelsError
 from models.frozen.scorers import ScorerError
 from models.geometry import HOLE, SIZE, centre, to_float, to_uint8
+from models.openvino_import import is_installed
 from models.runtime.bundle import Bundle
-from models.runtime.conversion import is_installed
 from models.runtime.openvino_network import CompiledNetwork
 from models.runtime.sampling import generator_inputs
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.runtime.conversion import convert, import_openvino
+from models.openvino_import import import_openvino
+from models.runtime.conversion import convert
 
 
 class CompiledNetwork:

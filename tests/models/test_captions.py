@@ -1,14 +1,29 @@
 """The sentence encoder from its wheel."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
-from models.captions import CaptionEncoder, EncoderError
+from models.captions import CaptionEncoder, EncoderError, local_folder
+from models.frozen.sentence_bert import SentenceBert
+
+CAPTIONS = [
+    "a dog runs", "a puppy is running", "a red car", "", "  Two   Dogs in a Café ", "word " * 300,
+    "a very long sentence about several people on a beach, one of whom holds a kite",
+    "\U0001f408", "x" * 200,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def encoder():
     return CaptionEncoder.load()
+
+
+@pytest.fixture(scope="module")
+def torch_encoder():
+    return CaptionEncoder.load(compiled=False)
 
 
 def test_vectors_are_unit_length_and_near_for_synonyms(encoder):
@@ -17,14 +32,42 @@ def test_vectors_are_unit_length_and_near_for_synonyms(encoder):
     assert dog @ puppy > dog @ car + 0.2
 
 
-def test_a_vector_hardly_depends_on_its_batch(encoder):
-    together = encoder.encode(["a dog", "a very long sentence about several people on a beach"])
-    assert torch.allclose(together[:1], encoder.encode(["a dog"]), atol=1e-5)
+def test_a_vector_does_not_depend_on_its_batch(encoder):
+    together = encoder.encode(CAPTIONS)
+    alone = torch.cat([encoder.encode([caption]) for caption in reversed(CAPTIONS)])
+    assert torch.equal(together, alone.flip(0))
 
 
-def test_no_caption_is_the_zero_vector(encoder):
-    assert encoder.no_caption(2).shape == (2, encoder.dimension)
-    assert not encoder.no_caption(2).any()
+def test_compiled_encoder_agrees_with_sentence_transformers(encoder, torch_encoder):
+    assert type(encoder.model) is not type(torch_encoder.model)
+    ours, theirs = encoder.encode(CAPTIONS), torch_encoder.encode(CAPTIONS)
+    assert (ours * theirs).sum(1).min() >= 0.9999
+    assert (encoder.fingerprint, encoder.dimension) == (
+        torch_encoder.fingerprint, torch_encoder.dimension
+    )  # fmt: skip
+    for tell in ("is_truncated", "is_unknown"):
+        told = [[getattr(one, tell)(c) for c in CAPTIONS] for one in (encoder, torch_encoder)]
+        assert told[0] == told[1]
+
+
+def test_compiled_encoder_imports_no_torch():
+    script = (
+        "import sys; from pathlib import Path;"
+        "from models.frozen.sentence_bert import SentenceBert;"
+        "SentenceBert(Path(sys.argv[1])).encode(['a dog']);"
+        "assert not {'torch', 'transformers', 'sentence_transformers'} & sys.modules.keys()"
+    )
+    folder = str(local_folder("all-MiniLM-L6-v2"))
+    subprocess.run([sys.executable, "-c", script, folder], check=True)
+
+
+def test_a_model_of_another_kind_is_left_to_torch(tmp_path):
+    for name, content in {
+        "config.json": '{"model_type": "mpnet"}', "modules.json": "[]", "tokenizer.json": "{}"
+    }.items():  # fmt: skip
+        (tmp_path / name).write_text(content)
+    assert not SentenceBert.is_supported(tmp_path)
+    assert not SentenceBert.is_supported(tmp_path / "absent")
 
 
 def test_caption_longer_than_the_encoder_reads_is_detected(encoder):

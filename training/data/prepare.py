@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 MIN_SIZE = 32  # of the smallest networks; inpainting requires 64 when a run starts
 EMBED_CHUNK = 1024
-EMBED_BATCH = 128
 
 Progress = Callable[[str, int, int | None], None]
 """Called with the stage (`pictures`, `captions`, `shards`), the number done and the total."""
@@ -129,7 +128,7 @@ def _embed_captions(
     for start in range(0, len(captions), EMBED_CHUNK):
         chunk = captions[start : start + EMBED_CHUNK]
         rows = [distinct[caption] for caption in chunk]
-        vectors[rows] = model.encode(chunk, batch_size=EMBED_BATCH).cpu().numpy()
+        vectors[rows] = model.encode(chunk).numpy()
         progress("captions", start + len(chunk), len(captions))
     return vectors
 

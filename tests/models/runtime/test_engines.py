@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from models.frozen.scorers import SCORERS
 from models.generators import GENERATORS
+from models.openvino_import import is_installed
 from models.runtime.bundle import Bundle, BundleConfig
-from models.runtime.conversion import is_installed
 from models.runtime.engines import EngineError, OpenVinoEngine, TorchEngine, load_engine
 
 # Not by importing it: the first import is to be the engine's own, which silences it. In continuous
