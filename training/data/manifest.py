@@ -22,10 +22,7 @@ class Manifest:
         version: of captionfill.
         source: name of the reader, such as `flickr8k`.
         size: side of the square pictures in pixels.
-        encoder: name of the sentence encoder.
         encoder_fingerprint: of the encoder's weights.
-        caption_dim: size of a caption vector.
-        distinct_captions: number of distinct captions.
         splits: `{split: {"images": n, "captions": n}}`.
         passed_over: skipped items, `[{"file_name": ..., "reason": ...}]`.
         shards: `{path below the folder: sha256}`.

@@ -6,13 +6,13 @@ caption once; write the final shards with the vectors. The work is done in a sta
 """
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
+from training.common.console import StageProgress
 from training.common.errors import PictureError, PreparedDataError, SourceError
 from training.data.image_io import square_png
 from training.data.manifest import Manifest, overall_digest, tool_version
@@ -26,9 +26,6 @@ logger = logging.getLogger(__name__)
 MIN_SIZE = 32  # of the smallest networks; inpainting requires 64 when a run starts
 EMBED_CHUNK = 1024
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with the stage (`pictures`, `captions`, `shards`), the number done and the total."""
-
 
 def prepare(
     source_name: str,
@@ -39,22 +36,20 @@ def prepare(
     shard_images: int = 5000,
     encoder: str = DEFAULT_ENCODER,
     limit: int | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = lambda stage, done, total: None,
 ) -> Manifest:
-    """Prepare a raw data set for training.
+    """Prepare a raw data set for training; return the manifest, which is also written to `out`.
 
     Args:
         source_name: layout of the source, see `training.data.sources.SOURCES`.
         source: the folder or archive, as published.
-        out: output folder; absent or empty. A symbolic link is followed.
+        out: absent or empty. A symbolic link is followed.
         size: side of the square pictures in pixels.
         shard_images: maximum number of pictures in a shard.
         encoder: name of the sentence encoder, or its folder, which is recorded as an absolute path.
         limit: maximum number of pictures in a split; None for all.
-        progress: callback.
-
-    Returns:
-        The manifest, also written to `out`.
+        progress: called with the stage (`pictures`, `captions`, `shards`), the number done and the
+            total.
 
     Raises:
         SourceError: the source is missing, damaged, or has no usable picture.
@@ -63,9 +58,9 @@ def prepare(
         EncoderError: no such encoder.
     """
     reader = find_source(source_name)
-    _check_numbers(size, limit)
-    _check_places(source, out)
-    encoder = absolute_encoder(encoder)
+    _check_arguments(source, out, size, limit)
+    if Path(encoder).is_dir():
+        encoder = str(Path(encoder).resolve())
     model = CaptionEncoder.load(encoder)  # first, so that a wrong name fails at once
     with staging_folder(out) as folder:
         drafts = ShardWriter(folder, shard_images)
@@ -92,7 +87,7 @@ def prepare(
 
 
 def _write_draft_shards(
-    reading: SourceItems, drafts: ShardWriter, size: int, limit: int | None, progress: Progress
+    reading: SourceItems, drafts: ShardWriter, size: int, limit: int | None, progress: StageProgress
 ) -> None:
     for done, item in enumerate(reading, start=1):
         progress("pictures", done, None)
@@ -120,7 +115,7 @@ def _add_or_skip(example: Example, drafts: ShardWriter, size: int) -> None:
 
 
 def _embed_captions(
-    model: CaptionEncoder, distinct: dict[str, int], progress: Progress
+    model: CaptionEncoder, distinct: dict[str, int], progress: StageProgress
 ) -> NDArray[np.float16]:
     """Return vectors, float16 (len(distinct), D); row `distinct[caption]` is that of a caption."""
     captions = sorted(distinct, key=len)  # a batch is padded to its longest caption
@@ -133,19 +128,11 @@ def _embed_captions(
     return vectors
 
 
-def absolute_encoder(encoder: str) -> str:
-    """Return the name of an encoder, or the absolute path of its folder."""
-    return str(Path(encoder).resolve()) if Path(encoder).is_dir() else encoder
-
-
-def _check_numbers(size: int, limit: int | None) -> None:
+def _check_arguments(source: Path, out: Path, size: int, limit: int | None) -> None:
     if size < MIN_SIZE:
         raise PreparedDataError(f"size {size}: the networks need at least {MIN_SIZE}")
     if limit is not None and limit < 1:
         raise PreparedDataError(f"limit {limit}: leaves no picture")
-
-
-def _check_places(source: Path, out: Path) -> None:
     if not source.exists():
         raise SourceError(f"{source}: no such file or folder")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -1,7 +1,9 @@
 """Writing of shards: drafts without caption vectors first, final shards when all are embedded."""
 
 import logging
-from collections.abc import Callable, Sequence
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,29 +12,54 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from training.common.console import StageProgress
 from training.data.manifest import file_digest
 from training.data.memory_dataset import shard_schema
 from training.data.sources import Example, SkippedItem
-from training.data.sources.skip_counts import LOGGED_PER_KIND, SkipCounts
 
 logger = logging.getLogger(__name__)
 
 ROW_GROUP = 1000
+LOGGED_PER_KIND = 3  # items of each kind named in the log
+MAX_KINDS = 20  # listed in a summary
+# Names and numbers in a reason are replaced to obtain its kind.
+DETAIL_PATTERN = re.compile(
+    r"""'[^']*'|"[^"]*"|\b[0-9a-f]*\d[0-9a-f]*\b|[^\s()]+\.\w+(?=[\s:),]|$)"""
+)
+
+
+@dataclass
+class SkipCounts:
+    """Number of skipped items by kind of reason, and the first reason of each kind."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+
+    def add(self, reason: str) -> int:
+        """Count a reason; return the count of its kind."""
+        kind = DETAIL_PATTERN.sub("…", reason)
+        self.first.setdefault(kind, reason)
+        self.counts[kind] += 1
+        return self.counts[kind]
+
+    def summary(self) -> list[str]:
+        """Return lines with count and kind, the most frequent first."""
+        lines = [
+            f"{count:,} × {self.first[kind] if count == 1 else kind}"
+            for kind, count in self.counts.most_common(MAX_KINDS)
+        ]
+        others = len(self.counts) - len(lines)
+        return [*lines, f"… and {others:,} more reasons"] if others > 0 else lines
 
 
 @dataclass
 class ShardWriter:
-    """Writer of draft shards (without caption vectors), with counts.
+    """Writer of draft shards (without caption vectors) of `shard_images` pictures, with counts.
 
     Attributes:
-        folder: of the shards.
-        shard_images: maximum number of pictures in a shard.
-        counts: numbers of pictures and captions by split.
-        skipped: items that are not used, in order.
         distinct: number of each distinct caption.
         draft_paths: paths of the draft shards by split.
         pending: rows not yet written, by split.
-        skip_counts: number of skipped items by kind of reason.
     """
 
     folder: Path
@@ -45,7 +72,7 @@ class ShardWriter:
     skip_counts: SkipCounts = field(default_factory=SkipCounts)
 
     def add(self, example: Example, png: bytes, captions: Sequence[str]) -> None:
-        """Add a picture (as PNG) with its captions; write the shard when it is full."""
+        """Add a picture with its captions; write the shard when it is full."""
         counts = self.counts.setdefault(example.split, {"images": 0, "captions": 0})
         counts["images"] += 1
         counts["captions"] += len(captions)
@@ -88,16 +115,11 @@ def printable(name: str) -> str:
 
 
 def write_final_shards(
-    drafts: ShardWriter,
-    vectors: NDArray[np.float16],
-    progress: Callable[[str, int, int | None], None],
+    drafts: ShardWriter, vectors: NDArray[np.float16], progress: StageProgress
 ) -> dict[str, str]:
     """Write the final shards below `data/` and delete the drafts; return digests by path.
 
-    Args:
-        drafts: without pending rows.
-        vectors: float16 (captions, D); row `drafts.distinct[caption]` is that of a caption.
-        progress: callback.
+    Row `drafts.distinct[caption]` of `vectors`, float16 (captions, D), is that of a caption.
     """
     schema = shard_schema(vectors.shape[1])
     (drafts.folder / "data").mkdir()

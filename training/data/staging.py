@@ -22,9 +22,6 @@ def staging_folder(out: Path) -> Iterator[Path]:
     Unfinished work is removed after an error. Finished work is kept: if it cannot be moved, the
     error names its folder.
 
-    Args:
-        out: absent, or an empty folder; a symbolic link is followed.
-
     Raises:
         PreparedDataError: the folder cannot be created or written.
     """

@@ -26,13 +26,10 @@ IGNORED_NAMES = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"})
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a source.
+    """A file of a source; the path is relative to it, with forward slashes.
 
-    Attributes:
-        path: with forward slashes, relative to the source.
-        read: returns the content. In an archive it must be called before the next file is taken.
-            Raises `PictureError` if only this file is damaged, `SourceError` if the rest of the
-            archive cannot be read either.
+    In an archive `read` must be called before the next file is taken. It raises `PictureError` if
+    only this file is damaged, `ArchiveError` if the rest of the archive cannot be read either.
     """
 
     path: str
@@ -50,7 +47,7 @@ def iter_files(
         place: a folder or an archive.
         into_archives: also iterate over archives inside a folder (Flickr8k and MS-COCO are
             published so); the paths of their files start with the archive's path.
-        without: paths of archives in the folder to skip.
+        without: paths of archives in the folder that are skipped.
 
     Raises:
         SourceError: nothing there, no archive, a folder that cannot be read, or (`ArchiveError`)
@@ -66,17 +63,14 @@ def iter_parts(place: Path, *, into_archives: bool) -> Iterator[tuple[str, Itera
     if place.is_dir():
         for name, path in _files(place, "", ()):
             if into_archives and name.lower().endswith(ARCHIVE_SUFFIXES):
-                yield name, _with_prefix(name, _walk_archive(path))
+                members = _walk_archive(path)
+                yield name, (SourceFile(f"{name}/{m.path}", m.read) for m in members)
             else:
                 yield name, iter([SourceFile(name, partial(_read_file, path))])
     elif place.is_file():
         yield "", _walk_archive(place)
     else:
         raise SourceError(f"{place}: no such file or folder")
-
-
-def _with_prefix(name: str, members: Iterator[SourceFile]) -> Iterator[SourceFile]:
-    return (SourceFile(f"{name}/{member.path}", member.read) for member in members)
 
 
 def _files(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
@@ -116,8 +110,7 @@ def _walk_archive(path: Path) -> Iterator[SourceFile]:
 class _Header(tarfile.TarInfo):
     """Tar header that detects an archive truncated exactly between two files.
 
-    `tarfile` accepts the end of the file there, although the block of zeros that ends every
-    archive is missing.
+    `tarfile` accepts that, although the block of zeros at the end of every archive is missing.
     """
 
     @classmethod
@@ -142,7 +135,7 @@ def _tar_members(path: Path) -> Iterator[SourceFile]:
 
 
 def _refuse_link() -> bytes:
-    raise PictureError("a link inside an archive, whose file is behind by now")
+    raise PictureError("a link inside an archive, which is read only once")
 
 
 def _read_from_tar(path: Path, file: IO[bytes]) -> bytes:
@@ -161,11 +154,7 @@ def _zip_members(path: Path) -> Iterator[SourceFile]:
 def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(info)
-    except (
-        *READ_ERRORS,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:  # RuntimeError: encrypted
+    except (*READ_ERRORS, RuntimeError) as error:  # encrypted, or packed in an unknown way
         raise PictureError(f"cannot be unpacked ({error})") from error
 
 

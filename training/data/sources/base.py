@@ -1,4 +1,4 @@
-"""Common types of all sources: examples (not yet read) and skipped items; caption helpers."""
+"""Common types of all sources: examples (not yet read) and skipped items; texts of captions."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,15 +15,10 @@ KINDS = {type(None): "null", bool: "true or false", dict: "an object"}
 
 @dataclass(frozen=True)
 class Example:
-    """One captioned picture.
+    """One captioned picture. `file_name` is unique in the source; captions are not cleaned.
 
-    Attributes:
-        split: such as `train`.
-        file_name: unique name in the source.
-        captions: not cleaned, possibly empty.
-        read: returns the picture file. Must be called before the next example is taken, since
-            archives are read in one streaming pass.
-        label: class label; empty if there is none.
+    `read` returns the picture file. It must be called before the next example is taken, since
+    archives are read in one streaming pass.
     """
 
     split: str
@@ -35,11 +30,9 @@ class Example:
 
 @dataclass(frozen=True)
 class SkippedItem:
-    """A picture, or a row of a list, that is skipped.
+    """A picture, or a row of a list (file and line), that is skipped.
 
-    Attributes:
-        file_name: the picture, or the file and line of the row.
-        reason: one of few fixed texts, so that reasons can be counted; details follow in brackets.
+    The reason is one of few fixed texts, so that reasons can be counted; details are in brackets.
     """
 
     file_name: str
@@ -71,8 +64,7 @@ def split_lines(text: str) -> list[str]:
 def caption_texts(given: object) -> tuple[list[str], list[str]]:
     """Extract captions from a JSON value: a text, a number, or a (nested) list of these.
 
-    Returns:
-        The captions, and a reason for each value that is not a text.
+    A reason is returned for each value that is not a text.
     """
     texts: list[str] = []
     reasons: list[str] = []

@@ -1,16 +1,9 @@
 """CelebA (Liu et al. 2015), aligned faces; captions are made from the attributes."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename
 
-from training.data.sources.archives import iter_files
-from training.data.sources.base import (
-    MISSING_FILE,
-    Example,
-    SkippedItem,
-    SourceItems,
-    is_picture,
-    split_lines,
-)
+from training.data.sources.base import MISSING_FILE, Example, SkippedItem, SourceItems, split_lines
 from training.data.sources.contents import scan_source
 
 ATTRIBUTES, PARTITION = "list_attr_celeba.txt", "list_eval_partition.txt"
@@ -40,15 +33,10 @@ def read_celeba(place: Path) -> SourceItems:
     captions = _captions(contents.require(ATTRIBUTES))
     rows = (line.split() for line in split_lines(contents.require(PARTITION)))
     splits = {row[0]: SPLITS[row[1]] for row in rows if len(row) > 1 and row[1] in SPLITS}
-    present = {PurePosixPath(path).name for path in contents.paths}
+    present = set(map(basename, contents.paths))
     missing = [name for name in captions if name not in present]
     yield from contents.skip_damaged_archives(missing)
-    seen: set[str] = set()
-    for member in iter_files(place, without=contents.damaged):
-        name = PurePosixPath(member.path).name
-        if not is_picture(name) or name in seen:
-            continue
-        seen.add(name)
+    for name, member in contents.pictures(basename):
         if name in captions and name in splits:
             yield Example(splits[name], name, (captions[name],), member.read)
         else:

@@ -2,7 +2,6 @@
 
 from pathlib import Path, PurePosixPath
 
-from training.data.sources.archives import iter_files
 from training.data.sources.base import Example, SkippedItem, SourceItems, is_picture
 from training.data.sources.contents import scan_source
 from training.data.sources.splits import split_of_folder
@@ -21,24 +20,17 @@ def read_cifar10(place: Path) -> SourceItems:
     if not any(_parse_path(path) for path in contents.paths):
         raise contents.missing_error("train/CLASS/PICTURE")
     yield from contents.skip_unpacked_archives()
-    seen: set[str] = set()
-    for member in iter_files(place, without=contents.damaged):
-        found = _parse_path(member.path)
-        if found is None:
-            if is_picture(member.path):
-                yield SkippedItem(member.path, "in no class's folder of a split")
-            continue
-        split, label, name = found
-        file_name = f"{split}/{label}/{name}"
-        if file_name not in seen:
-            seen.add(file_name)
-            yield Example(split, file_name, class_captions([label]), member.read, label)
+    for name, member in contents.pictures(lambda path: "/".join(_parse_path(path) or [path])):
+        if found := _parse_path(member.path):
+            split, label, _ = found
+            yield Example(split, name, class_captions([label]), member.read, label)
+        else:
+            yield SkippedItem(member.path, "in no class's folder of a split")
 
 
 def _parse_path(path: str) -> tuple[str, str, str] | None:
     """Return split, class and name of a picture; None for other files."""
     match PurePosixPath(path).parts[-3:]:
-        case (folder, label, name) if is_picture(name):
-            split = split_of_folder(folder)
-            return (split, label, name) if split else None
+        case (folder, label, name) if is_picture(name) and (split := split_of_folder(folder)):
+            return split, label, name
     return None

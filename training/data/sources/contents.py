@@ -7,20 +7,16 @@ from pathlib import Path, PurePosixPath
 
 from captionfill.captions_file import by_composed_form
 from training.common.errors import ArchiveError, PictureError, SourceError
-from training.data.sources.archives import ARCHIVE_SUFFIXES, SourceFile, iter_parts
-from training.data.sources.base import SkippedItem
+from training.data.sources.archives import ARCHIVE_SUFFIXES, SourceFile, iter_files, iter_parts
+from training.data.sources.base import SkippedItem, is_picture
 
 
 @dataclass(frozen=True)
 class Contents:
-    """Contents of a source.
+    """Contents of a source: the requested text files, and the paths of all files.
 
-    Attributes:
-        place: the source.
-        texts: the requested text files, by path.
-        paths: of all files, including those in archives.
-        damaged: reason by path, of archives in the folder that cannot be read to the end; `texts`
-            and `paths` have nothing of them.
+    `damaged` has the reason why an archive in the folder cannot be read to its end, by path; its
+    files are not in `texts` and `paths`.
     """
 
     place: Path
@@ -41,14 +37,7 @@ class Contents:
         return SourceError(f"{self.place}: no {name} there, nor in an archive there{damaged}")
 
     def skip_damaged_archives(self, missing: Sequence[str]) -> Iterator[SkippedItem]:
-        """Skip damaged archives, unless listed pictures are missing.
-
-        Args:
-            missing: names of listed pictures that were not found.
-
-        Raises:
-            ArchiveError: pictures are missing.
-        """
+        """Skip damaged archives; raise `ArchiveError` if listed pictures are missing."""
         for path, reason in self.damaged.items():
             if missing:
                 raise ArchiveError(
@@ -61,10 +50,7 @@ class Contents:
     def skip_unpacked_archives(self) -> Iterator[SkippedItem]:
         """Skip damaged archives that are also unpacked, in a folder of the same name.
 
-        For sources without a list of pictures.
-
-        Raises:
-            ArchiveError: a damaged archive is not unpacked.
+        For sources without a list of pictures. Raises `ArchiveError` for other damaged archives.
         """
         for path, reason in self.damaged.items():
             suffix = next(s for s in ARCHIVE_SUFFIXES if path.lower().endswith(s))
@@ -72,6 +58,15 @@ class Contents:
             if not any(other.startswith(folder) for other in self.paths):
                 raise ArchiveError(self.place / path, reason)
             yield SkippedItem(path, reason)
+
+    def pictures(self, name_of: Callable[[str], str]) -> Iterator[tuple[str, SourceFile]]:
+        """Iterate over pictures by the name that `name_of` makes of a path; each name once."""
+        seen: set[str] = set()
+        for member in iter_files(self.place, without=self.damaged):
+            name = name_of(member.path)
+            if is_picture(name) and name not in seen:
+                seen.add(name)
+                yield name, member
 
 
 def scan_source(
@@ -116,9 +111,7 @@ def match_names(listed: Collection[str], present: Iterable[str]) -> dict[str, st
     """Match file names to listed names, also between Unicode forms.
 
     macOS decomposes accents in file names (NFD); lists mostly have them composed (NFC).
-
-    Returns:
-        Listed name by file name.
+    Returns listed names by file name.
     """
     present = set(present)
     matched = {name: name for name in present if name in listed}

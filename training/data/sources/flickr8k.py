@@ -4,10 +4,10 @@ Upstream layout: `Flickr8k.token.txt` (`name.jpg#k<TAB>caption`), the published 
 `Flickr_8k.{train,dev,test}Images.txt`, and the photos in a folder or an archive of any name.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from posixpath import basename
 
 from training.common.errors import SourceError
-from training.data.sources.archives import iter_files
 from training.data.sources.base import (
     MISSING_FILE,
     Example,
@@ -33,20 +33,13 @@ def read_flickr8k(place: Path) -> SourceItems:
     splits = _splits(contents.texts)
     if not splits:
         raise SourceError(f"{place}: none of {', '.join(LISTS)} there")
-    names = {PurePosixPath(path).name for path in contents.paths if is_picture(path)}
-    listed = match_names(splits, names)
+    listed = match_names(splits, map(basename, filter(is_picture, contents.paths)))
     missing = sorted(splits.keys() - set(listed.values()))
     yield from contents.skip_damaged_archives(missing)
     yield from wrong
-    seen: set[str] = set()
-    for member in iter_files(place, without=contents.damaged):
-        name = PurePosixPath(member.path).name
-        if not is_picture(name) or name in seen:
-            continue
-        seen.add(name)
-        if name in listed:
-            name = listed[name]
-            yield Example(splits[name], name, tuple(captions.get(name, ())), member.read)
+    for name, member in contents.pictures(basename):
+        if known := listed.get(name):
+            yield Example(splits[known], known, tuple(captions.get(known, ())), member.read)
         else:
             yield SkippedItem(name, "in none of the split lists")
     for name in missing:
@@ -71,9 +64,9 @@ def _captions(text: str) -> tuple[dict[str, list[str]], list[SkippedItem]]:
 
 def _splits(texts: dict[str, str]) -> dict[str, str]:
     return {
-        name.strip(): LISTS[PurePosixPath(path).name]
+        name.strip(): LISTS[basename(path)]
         for path, text in texts.items()
-        if PurePosixPath(path).name in LISTS
+        if basename(path) in LISTS
         for name in split_lines(text)
         if name.strip()
     }
