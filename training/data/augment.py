@@ -49,14 +49,8 @@ def rotate(images: Tensor, angles: Tensor) -> tuple[Tensor, Tensor]:
     """Rotate images by small angles, together with their holes.
 
     The image is scaled down by `cos θ + sin |θ|`, so that the rotated hole stays within the central
-    32×32 that a generator can write. The border is filled by reflection.
-
-    Args:
-        images: float `(N, 3, 64, 64)`.
-        angles: [rad], `(N,)`.
-
-    Returns:
-        Images and masks `(N, 1, 64, 64)`; images with angle 0 are unchanged, bit for bit.
+    32×32 that a generator can write. The border is filled by reflection. Images `(N, 3, 64, 64)`
+    with angle 0 [rad] are unchanged, bit for bit. The masks are `(N, 1, 64, 64)`.
     """
     chosen = angles != 0
     masks = hole_mask(len(images))

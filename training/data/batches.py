@@ -15,25 +15,21 @@ from training.config.config import AugmentConfig
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
 from training.data.augment import centre_crop, crop, mirror, random_angles, random_flips, rotate
 from training.data.manifest import TRAIN, Manifest
-from training.data.memory_dataset import ImageDataset, PreparedSplit, load_split, open_manifest
+from training.data.memory_dataset import PreparedSplit, load_split, open_manifest
 from training.data.sampling import lane_order, mix_seed, split_batch
-from training.data.streaming_dataset import open_split
+from training.data.streaming_dataset import StreamedSplit, open_split
 
 ALL_ROWS = slice(None)
+# One split of a prepared folder.
+ImageDataset = PreparedSplit | StreamedSplit
 
 
 class Batch(NamedTuple):
-    """Images with holes and captions; H×W is the picture size of the config.
+    """Images with holes and captions; H×W is the picture size of the config."""
 
-    Attributes:
-        images: float `(N, 3, H, W)`, -1 to 1, including the hole.
-        mask: float `(N, 1, H, W)`, 1 inside the hole.
-        caption: float `(N, caption_dim)`; zeros if the caption was dropped.
-    """
-
-    images: Tensor
-    mask: Tensor
-    caption: Tensor
+    images: Tensor  # float `(N, 3, H, W)`, -1 to 1, including the hole
+    mask: Tensor  # float `(N, 1, H, W)`, 1 inside the hole
+    caption: Tensor  # float `(N, caption_dim)`; zeros if the caption was dropped
 
     def to(self, device: torch.device, memory_format: torch.memory_format) -> "Batch":
         """Move to a device; images get the memory format."""
@@ -52,7 +48,7 @@ def load_sets(
     """Load one split of every prepared folder.
 
     Args:
-        folders: prepared folders.
+        folders: what `prepare` wrote.
         split: such as `train`.
         size: minimum side of the pictures [px].
         keep: 0 loads into memory; otherwise stream with a cache of so many blocks a set.
@@ -73,16 +69,12 @@ def load_sets(
 
 
 def check_distinct(folders: Sequence[Path], manifests: Sequence[Manifest]) -> None:
-    """Refuse the same prepared data twice, also copies.
-
-    Raises:
-        PreparedDataError: names both folders.
-    """
+    """Raise `PreparedDataError` for the same prepared data given twice, also as a copy."""
     seen: dict[str, Path] = {}
     for folder, manifest in zip(folders, manifests, strict=True):
         if manifest.digest in seen:
-            first, digest = seen[manifest.digest], manifest.digest
-            raise PreparedDataError(f"the same data given twice: {first} and {folder} ({digest})")
+            both = f"{seen[manifest.digest]} and {folder}"
+            raise PreparedDataError(f"the same data given twice: {both} ({manifest.digest})")
         seen[manifest.digest] = folder
 
 
@@ -94,13 +86,7 @@ def load_set(folder: Path, split: str, keep: int = 0) -> ImageDataset:
 def load_validation_sets(
     folders: Sequence[Path], trained: Sequence[ImageDataset], keep: int = 0
 ) -> list[ImageDataset]:
-    """Load the validation split of every prepared folder.
-
-    Args:
-        folders: prepared folders.
-        trained: their training splits, used where there is no validation split.
-        keep: as for `load_sets`.
-    """
+    """Load the validation split of every prepared folder, or use its training split."""
     splits = [one.manifest.validation_split for one in trained]
     return [
         load_set(folder, split, keep) if split != TRAIN else one
@@ -109,19 +95,12 @@ def load_validation_sets(
 
 
 class RandomDraws(NamedTuple):
-    """Random parameters of the pictures that a set contributes to a batch.
+    """Random parameters of the pictures that a set contributes to a batch."""
 
-    Attributes:
-        rows: int64 `(N,)`, the pictures.
-        caption: `(N,)`, 0 to 1, chooses the caption.
-        corner: int64 `(N, 2)`, of the crop.
-        mirror: bool `(N,)`.
-    """
-
-    rows: Tensor
-    caption: Tensor
-    corner: Tensor
-    mirror: Tensor
+    rows: Tensor  # int64 `(N,)`, the pictures
+    caption: Tensor  # `(N,)`, 0 to 1, chooses the caption
+    corner: Tensor  # int64 `(N, 2)`, of the crop
+    mirror: Tensor  # bool `(N,)`
 
 
 @dataclass(frozen=True)
@@ -133,11 +112,7 @@ class BatchSource:
     picture is drawn each time.
 
     Attributes:
-        sets: prepared splits, all with the same encoder.
-        batch_size: number of pictures.
         balance: the batch is divided among sets in proportion to `count ** balance`.
-        augment: augmentations.
-        seed: of all random numbers.
         picture: crop, size and hole of the images.
         lanes: of streamed sets, see `training.data.sampling.lane_rows`.
     """
@@ -174,17 +149,17 @@ class BatchSource:
         """Draw random parameters for each set's share of a batch."""
         lanes = torch.arange(self.batch_size) % math.gcd(self.batch_size, self.lanes)
         split = lanes.split(split_batch([len(s) for s in self.sets], self.batch_size, self.balance))
-        return [self._draw(number, mine, index, rng) for number, mine in enumerate(split)]
-
-    def _draw(self, number: int, lanes: Tensor, index: int, rng: torch.Generator) -> RandomDraws:
-        """Draw random parameters for one set."""
-        pictures, count = self.sets[number], len(lanes)
-        return RandomDraws(
-            pictures.batch_rows(index, lanes, mix_seed(self.seed, number)),
-            torch.rand(count, generator=rng),
-            random_corners(count, pictures.manifest.size - self.picture.window, rng),
-            random_flips(count, rng) if self.augment.flip else torch.zeros(count, dtype=torch.bool),
-        )
+        draws = []
+        for number, (pictures, mine) in enumerate(zip(self.sets, split, strict=True)):
+            rows = pictures.batch_rows(index, mine, mix_seed(self.seed, number))
+            caption = torch.rand(len(mine), generator=rng)
+            room = pictures.manifest.size - self.picture.window
+            corner = random_corners(len(mine), room, rng)
+            flips = torch.zeros_like(mine, dtype=torch.bool)
+            if self.augment.flip:
+                flips = random_flips(len(mine), rng)
+            draws.append(RandomDraws(rows, caption, corner, flips))
+        return draws
 
     def _read_rows(self, draws: list[RandomDraws], rows: Tensor) -> tuple[Tensor, Tensor]:
         """Read rows of a batch: images `(N, 3, H, W)` and caption vectors."""
@@ -249,11 +224,6 @@ def captions_of(pictures: PreparedSplit, row: int) -> list[str]:
 
 
 def choose_captions(offsets: Tensor, draw: Tensor) -> Tensor:
-    """Choose a caption of each picture; return rows of the caption table, `(N,)`.
-
-    Args:
-        offsets: of the captions, `(N + 1,)`.
-        draw: `(N,)`, 0 to 1.
-    """
+    """Choose a caption of each picture by `draw`, `(N,)`, 0 to 1; return its row, `(N,)`."""
     first, count = offsets[:-1], offsets.diff()
     return first + (draw * count).long().clamp(max=count - 1)

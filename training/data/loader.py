@@ -32,11 +32,8 @@ class Loader:
     """Batches by index, with the rows of this rank.
 
     Workers make batches ahead in the order of their indices; a request out of order restarts
-    them. The content of a batch does not depend on the workers.
-
-    Args:
-        source: of the batches.
-        workers: number of processes; 0 makes batches in this process on request.
+    them. The content of a batch does not depend on the workers. Without workers this process makes
+    batches on request.
     """
 
     def __init__(self, source: BatchSource, workers: int) -> None:

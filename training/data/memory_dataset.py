@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import psutil
@@ -20,37 +19,6 @@ from training.data.sampling import epoch_rows
 MAX_MEMORY_FRACTION = 0.8
 
 
-class ImageDataset(Protocol):
-    """One split of a prepared folder, in memory or streamed."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Of the whole folder."""
-        ...
-
-    def __len__(self) -> int:
-        """Number of pictures."""
-        ...
-
-    def gather(self, rows: Tensor) -> "PreparedSplit":
-        """Return the pictures of `rows`, int64 `(n,)`, in their order."""
-        ...
-
-    def batch_rows(self, index: int, lanes: Tensor, seed: int) -> Tensor:
-        """Return the rows of a batch, int64 `(share,)`.
-
-        Args:
-            index: of the batch.
-            lanes: lane of each column that this set fills, `(share,)`.
-            seed: of the order.
-        """
-        ...
-
-    def sample(self, count: int, rng: torch.Generator) -> Tensor:
-        """Draw up to `count` distinct rows."""
-        ...
-
-
 @dataclass(frozen=True)
 class PreparedSplit:
     """One split in memory; S is the picture size, D the size of a caption vector.
@@ -62,8 +30,6 @@ class PreparedSplit:
             `offsets[i]:offsets[i + 1]`, at least one.
         captions: `total` strings, in the order of the vectors.
         labels: N class labels; empty if the source has none.
-        file_names: N names, as in the source.
-        manifest: of the whole folder.
     """
 
     images: Tensor
@@ -99,7 +65,7 @@ class PreparedSplit:
         )
 
     def batch_rows(self, index: int, lanes: Tensor, seed: int) -> Tensor:
-        """Return the rows of a batch; lanes do not matter in memory."""
+        """Return the rows of a batch, int64 `(share,)`; lanes do not matter in memory."""
         return epoch_rows(len(self), len(lanes), index, seed)
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
@@ -128,14 +94,9 @@ def load_split(
 ) -> PreparedSplit:
     """Read one split of a prepared folder, checking the digest of every shard.
 
-    Args:
-        folder: what `prepare` wrote.
-        split: such as `train`.
-        encoder_fingerprint: where given, the captions must have been embedded by that encoder.
-
     Raises:
-        PreparedDataError: no such folder or split, changed or missing shards, other encoder, or
-            more than fits into memory.
+        PreparedDataError: no such folder or split, changed or missing shards, captions of another
+            encoder than the given one, or more than fits into memory.
     """
     manifest = open_manifest(folder, split, encoder_fingerprint)
     check_memory(folder, split, manifest)
@@ -162,11 +123,7 @@ def open_manifest(folder: Path, split: str, encoder_fingerprint: str | None = No
 
 
 def check_memory(folder: Path, split: str, manifest: Manifest) -> None:
-    """Refuse to read a split that does not fit into memory.
-
-    Raises:
-        PreparedDataError: names the setting for streaming.
-    """
+    """Raise `PreparedDataError` for a split that does not fit into memory."""
     counts = manifest.splits[split]
     needed = counts["images"] * 3 * manifest.size**2 + counts["captions"] * 2 * manifest.caption_dim
     free = psutil.virtual_memory().available
@@ -193,7 +150,7 @@ def decode_table(table: pa.Table, manifest: Manifest) -> PreparedSplit:
     return PreparedSplit(
         images=_decode_all(table["image"], manifest.size),
         caption_vectors=_vectors(table["caption_vectors"], manifest.caption_dim),
-        caption_offsets=torch.from_numpy(_offsets(table["captions"])),
+        caption_offsets=torch.from_numpy(_offsets(captions)),
         captions=captions.flatten().to_pylist(),
         labels=table["label"].to_pylist(),
         file_names=table["file_name"].to_pylist(),
@@ -216,6 +173,5 @@ def _vectors(column: pa.ChunkedArray, dim: int) -> Tensor:
     return torch.from_numpy(np.concatenate(chunks).reshape(-1, dim))
 
 
-def _offsets(column: pa.ChunkedArray) -> np.ndarray:
-    counts = np.concatenate([chunk.value_lengths().to_numpy() for chunk in column.chunks])
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+def _offsets(lists: pa.ListArray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy(), dtype=np.int64)])

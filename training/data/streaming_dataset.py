@@ -18,13 +18,7 @@ MAX_SAMPLE_BLOCKS = 16
 
 
 class RowBlock(NamedTuple):
-    """A row group of a shard: the unit of reading.
-
-    Attributes:
-        shard: path of its file.
-        group: index in the file.
-        rows: number of pictures.
-    """
+    """A row group of a shard, with its number of pictures: the unit of reading."""
 
     shard: Path
     group: int
@@ -32,13 +26,7 @@ class RowBlock(NamedTuple):
 
 
 class StreamedSplit:
-    """One split on disk, with an LRU cache of compressed blocks.
-
-    Args:
-        manifest: of the whole folder.
-        blocks: all blocks of the split, in order.
-        keep: number of blocks in the cache.
-    """
+    """One split on disk, with an LRU cache of `keep` compressed blocks."""
 
     def __init__(self, manifest: Manifest, blocks: list[RowBlock], keep: int) -> None:
         self.manifest, self.blocks, self.keep = manifest, blocks, keep
@@ -66,7 +54,7 @@ class StreamedSplit:
         return decode_table(pa.concat_tables(tables), self.manifest).gather(order.argsort())
 
     def batch_rows(self, index: int, lanes: Tensor, seed: int) -> Tensor:
-        """Return the rows of a batch; each lane reads its own blocks."""
+        """Return the rows of a batch, int64 `(share,)`; each lane reads its own blocks."""
         return lane_rows(self.counts, lanes, index, seed)
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
@@ -81,11 +69,6 @@ class StreamedSplit:
 
 def open_split(folder: Path, split: str, keep: int) -> StreamedSplit:
     """Open one split of a prepared folder, checking the digest of every shard.
-
-    Args:
-        folder: what `prepare` wrote.
-        split: such as `train`.
-        keep: number of blocks in the cache.
 
     Raises:
         PreparedDataError: no such folder or split, or changed or missing shards.

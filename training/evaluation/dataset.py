@@ -10,8 +10,7 @@ from torch import Tensor
 from models.geometry import SIZE, centre, hole_mask, paste
 from training.common.errors import EvaluationError
 from training.data.augment import centre_crop
-from training.data.batches import first_caption_vectors, first_captions
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import ImageDataset, first_caption_vectors, first_captions
 from training.evaluation.baselines import mismatched_rows
 
 

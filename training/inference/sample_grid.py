@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from models.geometry import hide, paste, to_uint8
 from models.runtime.sampling import seeded_noise
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
-from training.data.batches import Batch, first_captions, join_batches, plain_batch
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import Batch, ImageDataset, first_captions, join_batches, plain_batch
 from training.data.sampling import mix_seed
 from training.reporting.image_grid import save_grid
 from training.runs.train_state import evaluating

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from training.common.console import StageProgress
 from training.config.config import AugmentConfig
-from training.data.batches import BatchSource, choose_captions, plain_batch
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import BatchSource, ImageDataset, choose_captions, plain_batch
 from training.data.sampling import epoch_rows, mix_seed, split_batch
 from training.scorers.kinds import CHUNK, ScorerKind
 

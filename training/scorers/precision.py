@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from models.frozen.scorers import Scorer
-from training.data.batches import plain_batch
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import ImageDataset, plain_batch
 from training.scorers.kinds import ScorerKind
 
 HELD_OUT_ROWS = 1000

@@ -6,8 +6,7 @@ from functools import cached_property
 from models.geometry import to_uint8
 from models.runtime.sampling import seeded_noise
 from training.common.console import print_stderr
-from training.data.batches import fixed_batch
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import ImageDataset, fixed_batch
 from training.data.sampling import mix_seed
 from training.inference.generate import generate
 from training.losses.objectives.base import Metrics

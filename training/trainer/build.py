@@ -9,9 +9,8 @@ import torch
 from training.common import distributed
 from training.common.console import is_main_process
 from training.config.config import Config
-from training.data.batches import BatchSource, load_validation_sets
+from training.data.batches import BatchSource, ImageDataset, load_validation_sets
 from training.data.loader import Loader
-from training.data.memory_dataset import ImageDataset
 from training.inference.sample_grid import SampleGridWriter
 from training.monitors import MonitorSet
 from training.runs.best_checkpoint import BestRecord

@@ -9,8 +9,7 @@ from training.common import distributed
 from training.common.console import print_stderr
 from training.common.output_files import check_output_folder
 from training.config.config import Config
-from training.data.batches import load_sets
-from training.data.memory_dataset import ImageDataset
+from training.data.batches import ImageDataset, load_sets
 from training.optim.precision import pick_precision
 from training.runs.checkpoint import newest_step
 from training.runs.data_location import check_data
