@@ -8,9 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,34 +29,9 @@ app = typer.Typer(
 )
 
 
-class SourceName(StrEnum):
-    """The layouts that `prepare` reads."""
-
-    FLICKR8K = "flickr8k"
-    COCO = "coco"
-    TINY_IMAGENET = "tiny-imagenet"
-    CIFAR10 = "cifar10"
-    MNIST = "mnist"
-    CELEBA = "celeba"
-    FOLDER = "folder"
-
-
-class ScorerKind(StrEnum):
-    """The scorers that `scorer` trains."""
-
-    PLAIN = "plain"
-    STEERING = "steering"
-    HOLE = "hole"
-    JUDGE = "judge"
-
-
-class Checkpoint(StrEnum):
-    """A checkpoint of a run."""
-
-    NEWEST = "newest"
-    BEST = "best"
-
-
+SourceName = Literal["flickr8k", "coco", "tiny-imagenet", "cifar10", "mnist", "celeba", "folder"]
+ScorerKind = Literal["plain", "steering", "hole", "judge"]
+Checkpoint = Literal["newest", "best"]
 Data = Annotated[list[Path], typer.Option("--data", help="A prepared folder; repeat for several.")]
 MovedData = Annotated[
     list[Path] | None,
@@ -71,8 +45,6 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a recipe value: run.steps=500; repeat for several."),
 ]
-
-
 Trackers = Annotated[
     list[str] | None,
     typer.Option(
@@ -95,8 +67,7 @@ def prepare(
     source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
     out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
     size: Annotated[
-        int,
-        typer.Option(min=32, max=4096, help="Side of the images; over 64 for crops."),
+        int, typer.Option(min=32, max=4096, help="Side of the images; over 64 for crops.")
     ] = 64,
     encoder: Annotated[
         str | None, typer.Option(help="sentence-transformers model name or folder.")
@@ -114,7 +85,7 @@ def prepare(
 
     with stage_progress() as progress:
         manifest = run(
-            layout.value,
+            layout,
             source,
             out,
             size=size,
@@ -205,7 +176,7 @@ def export(
         Path | None,
         typer.Option(help="Markdown for the card, instead of the usual warnings."),
     ] = None,
-    checkpoint: Which = Checkpoint.NEWEST,
+    checkpoint: Which = "newest",
     data: MovedData = None,
 ) -> None:
     """Write a run's checkpoint as a bundle: half-precision weights, config, model card.
@@ -221,7 +192,7 @@ def export(
         bundle,
         name,
         evaluation or [],
-        checkpoint.value,
+        checkpoint,
         scorer=scorer,
         guidance=guidance,
         temperature=temperature,
@@ -253,7 +224,7 @@ def scorer(
     check_output(out)
     with stage_progress() as progress:
         trained, precisions = train_and_test(
-            SCORER_KINDS[kind.value],
+            SCORER_KINDS[kind],
             data,
             ScorerSchedule(steps=steps, seed=seed),
             lambda step, loss: progress("training", step, steps),
@@ -291,7 +262,7 @@ def evaluate(
     engine: Annotated[
         str, typer.Option(help="What fills: auto, torch, openvino or openvino-f32.")
     ] = "auto",
-    checkpoint: Which = Checkpoint.NEWEST,
+    checkpoint: Which = "newest",
 ) -> None:
     """Measure a bundle and the classical methods on the same images.
 
@@ -326,7 +297,7 @@ def sample(
     split: Annotated[str, typer.Option(help="Split of the data.")] = "train",
     rows: Annotated[int, typer.Option(min=1, help="Number of images.")] = 16,
     seed: Seed = 0,
-    checkpoint: Which = Checkpoint.NEWEST,
+    checkpoint: Which = "newest",
     temperature: Annotated[
         list[float] | None,
         typer.Option(min=0, max=1, help="Noise scales, a column each."),
@@ -346,7 +317,7 @@ def sample(
         split=split,
         rows=rows,
         seed=seed,
-        which=checkpoint.value,
+        which=checkpoint,
         temperatures=temperature or (),
     )
     typer.echo(out)
@@ -389,13 +360,8 @@ def as_bundle(place: Path, checkpoint: Checkpoint, data: Sequence[Path]) -> Iter
         yield place
         return
     with tempfile.TemporaryDirectory() as passing:
-        write(place, Path(passing), which=checkpoint.value, data=data)
+        write(place, Path(passing), which=checkpoint, data=data)
         yield Path(passing)
-
-
-def interrupt(number: int, _frame: object) -> None:
-    """Raise KeyboardInterrupt for a signal."""
-    raise KeyboardInterrupt(number)
 
 
 def main() -> None:
@@ -407,7 +373,7 @@ def main() -> None:
     # `docker stop` and job schedulers send SIGTERM: a training saves a checkpoint, as on Ctrl-C,
     # also where the shell started it with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+        signal.signal(number, signal.default_int_handler)
     try:
         app()
     except (TrainingError, ModelsError) as error:
