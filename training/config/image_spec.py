@@ -1,4 +1,4 @@
-"""What of a prepared picture a run sees, and how much of it is hidden."""
+"""The part of a prepared picture that a run uses, and the size of its hole."""
 
 from typing import Literal
 
@@ -37,7 +37,7 @@ class ImageSpec:
 
     @property
     def fill_size(self) -> int:
-        """Side of what a generator has to make."""
+        """Side of the generator's output."""
         return HOLE if self.hole == "centre" else self.size
 
     def see(self, pixels: Tensor) -> Tensor:

@@ -18,11 +18,7 @@ from training.config.validation import validate
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Config:
-    """Read a recipe by name or path, and apply `section.key=value` overrides.
-
-    Args:
-        name: a shipped recipe (`inpaint-gan`) or the path of a TOML file.
-        overrides: as given with `--set`; values are read as TOML, else taken as text.
+    """Read a shipped recipe or a TOML file, and apply the overrides `section.key=value`.
 
     Raises:
         RecipeError: not found, not TOML, or a value is unknown or out of range.
@@ -35,11 +31,7 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Config:
 
 
 def parse_config(table: dict[str, Any]) -> Config:
-    """Validate a recipe given as plain tables.
-
-    Raises:
-        RecipeError: one line that names the key and what is wrong with it.
-    """
+    """Validate a recipe given as plain tables; raise `RecipeError`, which names the wrong key."""
     try:
         recipe = TypeAdapter(Config).validate_python(upgrade(table))
         validate(recipe)
@@ -68,10 +60,10 @@ def recipe_text(name: str) -> str:
 
 
 def apply_overrides(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """Apply `section.key=value` pairs to a copy of the tables.
+    """Apply `section.key=value` pairs to a copy of the tables; values are TOML, or else text.
 
     Raises:
-        RecipeError: a pair has no `=` or an empty key, or goes through what is no table.
+        RecipeError: a pair has no `=` or an empty key, or a parent of the key is not a table.
     """
     for pair in overrides:
         path, equals, text = pair.partition("=")
@@ -86,20 +78,15 @@ def apply_overrides(table: dict[str, Any], overrides: list[str]) -> dict[str, An
                 raise RecipeError(f"--set {pair}: {parent} is not a table")
             inner[parent] = {**below}
             inner = inner[parent]
-        inner[key] = toml_value(text.strip())
+        try:
+            inner[key] = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            inner[key] = text.strip()
     return table
 
 
-def toml_value(text: str) -> Any:
-    """Read a value as TOML does; what is not TOML is text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
 def suggestion(where: str) -> str:
-    """Return " (did you mean …?)" for a mistyped key or one without its section, or nothing."""
+    """Return " (did you mean …?)" for a mistyped key or one without its section."""
     *parents, key = where.split(".")
     names = field_names(Config, parents)
     if key in names:

@@ -24,8 +24,7 @@ REMOVED_KINDS = {
 def upgrade(table: dict[str, Any]) -> dict[str, Any]:
     """Return a recipe's tables with the settings of earlier versions under their new names.
 
-    Where a setting is there under both names, the later one in the table is used: an override is
-    added at the end.
+    Of a setting under both names, the later one is used: an override is added at the end.
 
     Raises:
         ValueError: a component, or the value of a setting, is no longer implemented.
@@ -34,7 +33,7 @@ def upgrade(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_component(name: str, part: Any) -> Any:
-    """Upgrade one table of a recipe; anything else than a component is returned as it is."""
+    """Upgrade one table of a recipe if it is a component."""
     if not (isinstance(part, dict) and isinstance(part.get("settings", {}), dict)):
         return part
     kind = str(part.get("kind"))

@@ -20,15 +20,19 @@ def validate(recipe: Config) -> None:
     """Check that a recipe's parts exist, take their settings and fit together.
 
     Raises:
-        ValueError: one line that names what does not fit.
+        ValueError: one line that names the parts or settings.
     """
     generator = build_meta("generator", recipe.generator, GENERATORS)
     discriminator = build_meta("discriminator", recipe.discriminator, DISCRIMINATORS)
-    check_components(recipe, generator, discriminator, recipe.build_objective())
+    objective = recipe.build_objective()
+    check_output_type(recipe, discriminator, objective)
+    objective.check(generator, discriminator)
+    check_shapes(recipe.picture, generator, discriminator)
+    check_settings(recipe, objective)
 
 
 def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn.Module:
-    """Build a network as shapes without numbers, so that what does not fit shows before any work.
+    """Build a network on the meta device, so that errors show before any work.
 
     Raises:
         ValueError: no network of that kind, or not with these settings.
@@ -43,32 +47,19 @@ def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn
     return built
 
 
-def check_components(
-    recipe: Config, generator: nn.Module, discriminator: nn.Module, objective: BaseObjective
-) -> None:
-    """Check that the parts of a recipe fit together.
-
-    Args:
-        recipe: whose parts these are.
-        generator: on the meta device: shapes, but no numbers.
-        discriminator: the same.
-        objective: as built.
-
-    Raises:
-        ValueError: one line that names what does not fit.
-    """
-    check_output_type(recipe, discriminator, objective)
-    objective.check(generator, discriminator)
+def check_settings(recipe: Config, objective: BaseObjective) -> None:
+    """Check that settings fit the objective and the hole."""
     if recipe.optimizers.plateau and objective.plateau_metric is None:
         raise ValueError(
-            "optimizers.plateau watches a figure that falls as training gets on, and objective "
+            "optimizers.plateau needs a metric that falls during training, and objective "
             f"{recipe.objective.kind!r} has none"
         )
-    check_shapes(recipe.picture, generator, discriminator)
     if recipe.picture.hole == "all" and recipe.augment.rotate:
-        raise ValueError("augment.rotate turns the hole, and this one is everything: set it to 0")
+        raise ValueError("augment.rotate rotates the hole; with picture.hole 'all' it must be 0")
     if recipe.picture.hole == "all" and recipe.keep.metric == "hole_psnr":
-        raise ValueError("keep.metric hole_psnr needs a picture to be like, and here all is hidden")
+        raise ValueError(
+            "keep.metric hole_psnr needs a reference image; picture.hole 'all' has none"
+        )
     if recipe.engine.compile and objective.needs_double_backward:
         raise ValueError(
             f"objective {recipe.objective.kind!r} differentiates a gradient, which torch.compile "
@@ -106,19 +97,19 @@ def check_shapes(picture: ImageSpec, generator: nn.Module, discriminator: nn.Mod
             )
         caption = torch.zeros(count, vector_dim(discriminator, "caption_dim"))
         try:
-            verdict = discriminator(paste(context, mask, fill), caption)
+            output = discriminator(paste(context, mask, fill), caption)
         except RuntimeError as error:
             raise ValueError(f"the discriminator takes no {size}×{size} pictures") from error
-    if not has_shape(verdict, context):
+    if not has_shape(output, context):
         raise ValueError(f"the discriminator is not made for {size}×{size} pictures")
 
 
-def has_shape(verdict: Logits | PatchLogits | Reconstruction, pictures: Tensor) -> bool:
-    """Return whether an output has the shape for these images."""
-    if isinstance(verdict, PatchLogits):
-        return verdict.scores.ndim == 2 and len(verdict.scores) == len(pictures)
-    wanted = (len(pictures),) if isinstance(verdict, Logits) else pictures.shape
-    return verdict[0].shape == wanted
+def has_shape(output: Logits | PatchLogits | Reconstruction, pictures: Tensor) -> bool:
+    """Whether an output has the shape for these images."""
+    if isinstance(output, PatchLogits):
+        return output.scores.ndim == 2 and len(output.scores) == len(pictures)
+    wanted = (len(pictures),) if isinstance(output, Logits) else pictures.shape
+    return output[0].shape == wanted
 
 
 def vector_dim(network: Any, name: str) -> int:

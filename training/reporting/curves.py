@@ -1,4 +1,4 @@
-"""Curves of a run's figures, drawn from its log alone."""
+"""Curves of a run's metrics, drawn from its log alone."""
 
 from __future__ import annotations
 
@@ -15,34 +15,28 @@ Log = Sequence[Mapping[str, float]]
 
 NOT_CURVES = ("step", "time")
 INCHES = (5.2, 2.6)
-# A curve of more points than this is thinned: the eye cannot tell, and the page stays small.
+# A curve of more points is thinned: it looks the same, and the page stays small.
 POINTS = 600
-# The smooth line is the mean over this share of the points, the raw ones stay behind it, pale.
+# The smooth line is the mean over this share of the points.
 SMOOTH = 0.04
 
 
 def curves(logs: Mapping[str, Log]) -> dict[str, str]:
-    """Draw one picture a figure, with a line for every run that logged it.
+    """Draw each metric with a line for every run that logged it; return SVG texts by name.
 
-    Args:
-        logs: run's label -> the entries of its `log.jsonl`, oldest first.
-
-    Returns:
-        figure's name -> SVG text, in the order the names first appear.
+    The logs, by the run's label, are the entries of `log.jsonl`, oldest first.
     """
-    names = [name for log in logs.values() for entry in log for name in entry]
-    return {name: draw(name, logs) for name in dict.fromkeys(names) if name not in NOT_CURVES}
-
-
-def draw(name: str, logs: Mapping[str, Log]) -> str:
-    """Draw one figure of all runs against the step, as SVG text."""
-    figure = Figure(figsize=INCHES, layout="constrained")
-    plot(figure.subplots(), name, logs)
-    return to_svg(figure)
+    pictures = {}
+    for name in dict.fromkeys(name for log in logs.values() for entry in log for name in entry):
+        if name not in NOT_CURVES:
+            figure = Figure(figsize=INCHES, layout="constrained")
+            plot(figure.subplots(), name, logs)
+            pictures[name] = to_svg(figure)
+    return pictures
 
 
 def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
-    """Draw one figure of all runs against the step: raw and pale, and smoothed."""
+    """Draw one metric of all runs against the step: raw and pale, and smoothed."""
     seen = []
     for place, (label, log) in enumerate(logs.items()):
         steps, values = series(name, log)
@@ -63,7 +57,7 @@ def plot(axes: Axes, name: str, logs: Mapping[str, Log]) -> None:
 
 
 def series(name: str, log: Log) -> tuple[np.ndarray, np.ndarray]:
-    """Return the steps at which a figure was logged and its values, where they are finite."""
+    """Return the steps at which a metric was logged and its values, where they are finite."""
     pairs = np.array([(e["step"], e[name]) for e in log if name in e], dtype=float).reshape(-1, 2)
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     return pairs[:, 0], pairs[:, 1]
@@ -77,13 +71,13 @@ def smooth(values: np.ndarray) -> np.ndarray:
 
 
 def thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most `POINTS` of the points, evenly spaced, the last one among them."""
+    """Return at most `POINTS` of the points, evenly spaced, including the last."""
     kept = even_indices(len(steps), POINTS)
     return steps[kept], values[kept]
 
 
 def even_indices(count: int, most: int) -> np.ndarray:
-    """Return at most `most` of the places 0 to `count - 1`, evenly spaced, both ends among them."""
+    """Return at most `most` of the indices 0 to `count - 1`, evenly spaced, including both ends."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 

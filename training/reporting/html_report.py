@@ -21,16 +21,13 @@ SHOWN_ELSEWHERE = ("recipe", "data", "prepared")
 def write_report(folders: Sequence[Path], out: Path) -> None:
     """Write the page: curves, grids, findings, results, recipe, environment and data.
 
-    Args:
-        folders: run directories, done or under way; at least one.
-        out: the page; pictures and styles are inside it, nothing is fetched.
+    Runs may be done or under way. Pictures and styles are inside the page; nothing is fetched.
 
     Raises:
         RunError: no run in a folder, or the page cannot be written.
     """
     check_output(out)
-    runs = label_runs([read_run(folder) for folder in folders])
-    page = render(runs)
+    page = render(label_runs([read_run(folder) for folder in folders]))
     try:
         write_atomically(out, page)
     except OSError as error:
@@ -45,7 +42,7 @@ def label_runs(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
 
 
 def render(runs: Mapping[str, RunSummary]) -> str:
-    """Return the page's HTML; whatever comes from a run's files is escaped."""
+    """Return the page's HTML; the content of a run's files is escaped."""
     environment = Environment(
         loader=PackageLoader("training.reporting"),
         autoescape=True,
@@ -54,39 +51,30 @@ def render(runs: Mapping[str, RunSummary]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": format_cell, "data_uri": image_uri}
+    records = [run.record for run in runs.values()]
     return environment.get_template(TEMPLATE).render(
         runs=runs,
-        curves=group_by_prefix(
-            {name: data_uri("image/svg+xml", svg.encode()) for name, svg in draw_curves(runs)}
-        ),
-        summary=align_columns({label: run.summary() for label, run in runs.items()}),
-        recipe=align_columns({label: flatten(run.recipe) for label, run in runs.items()}),
-        environment=align_columns(
-            {label: environment_facts(run.record) for label, run in runs.items()}
-        ),
-        data=align_columns(
-            {label: flatten(run.record.get("data", {})) for label, run in runs.items()}
-        ),
+        curves=group_by_prefix(curves({label: run.log for label, run in runs.items()})),
+        summary=align_columns([run.summary() for run in runs.values()]),
+        recipe=align_columns([flatten(run.recipe) for run in runs.values()]),
+        environment=align_columns([environment_facts(record) for record in records]),
+        data=align_columns([flatten(record.get("data", {})) for record in records]),
     )
 
 
-def draw_curves(runs: Mapping[str, RunSummary]) -> list[tuple[str, str]]:
-    """Return every curve's name and SVG."""
-    return list(curves({label: run.log for label, run in runs.items()}).items())
-
-
 def group_by_prefix(pictures: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Group curves by what stands before the slash, as TensorBoard does."""
+    """Group SVG texts by the part of the name before the slash, as data URIs."""
     groups: dict[str, dict[str, str]] = {}
-    for name, picture in pictures.items():
-        groups.setdefault(name.partition("/")[0], {})[name] = picture
+    for name, svg in pictures.items():
+        group = groups.setdefault(name.partition("/")[0], {})
+        group[name] = data_uri("image/svg+xml", svg.encode())
     return groups
 
 
-def align_columns(columns: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Turn label -> key -> value into key -> values, one a label; `None` where there is none."""
-    keys = dict.fromkeys(key for column in columns.values() for key in column)
-    return {key: [column.get(key) for column in columns.values()] for key in keys}
+def align_columns(columns: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the columns' values by key; `None` where a column has none."""
+    keys = dict.fromkeys(key for column in columns for key in column)
+    return {key: [column.get(key) for column in columns] for key in keys}
 
 
 def flatten(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -99,7 +87,7 @@ def flatten(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def environment_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run's record says of code and libraries."""
+    """Return the code revision, library versions and the like of a run's record."""
     return flatten({key: value for key, value in record.items() if key not in SHOWN_ELSEWHERE})
 
 
@@ -118,10 +106,10 @@ def format_cell(value: Any) -> str:
 
 
 def image_uri(path: Path) -> str:
-    """Return a PNG file as a data URI; nothing where there is no such file."""
+    """Return a PNG file as a data URI; an empty text if there is no such file."""
     return data_uri("image/png", path.read_bytes()) if path.is_file() else ""
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Return content of a media type as a data URI."""
+    """Return content as a data URI."""
     return f"data:{kind};base64,{b64encode(content).decode()}"

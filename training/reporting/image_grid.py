@@ -1,4 +1,4 @@
-"""Picture grids with labelled rows and columns, for evaluations and for a run's samples."""
+"""Image grids with labelled rows and columns, for evaluations and for a run's samples."""
 
 from __future__ import annotations
 
@@ -27,16 +27,13 @@ def picture_grid(
     scale: int = SCALE,
     ends: Sequence[str] = (),
 ) -> Image.Image:
-    """Lay pictures out: one column a key, one row a picture, a text at each row's left.
+    """Make an RGB grid: a column for each heading, a row for each picture.
 
     Args:
-        columns: heading -> uint8 `(N, 3, H, W)`, the same shape in every column; at least one.
-        labels: N texts for the rows, wrapped; none for a grid without row labels.
-        scale: whole-number enlargement, each pixel becoming a `scale`×`scale` block.
-        ends: N texts for the right of the rows, wrapped; none for a grid that ends with pictures.
-
-    Returns:
-        The grid as an RGB picture.
+        columns: uint8 `(N, 3, H, W)` by heading; at least one.
+        labels: N texts for the left of the rows, wrapped, or none.
+        scale: enlargement of a pixel to a `scale`×`scale` block.
+        ends: N texts for the right of the rows, wrapped, or none.
 
     Raises:
         ValueError: the columns or the labels differ in number or size.
@@ -66,7 +63,7 @@ def picture_grid(
 
 
 def stack_grids(grids: Sequence[Image.Image]) -> Image.Image:
-    """Put grids one under the other, level on the left."""
+    """Put grids one below the other, aligned on the left."""
     size = (max(grid.width for grid in grids), sum(grid.height for grid in grids))
     sheet = Image.new("RGB", size, BACKGROUND)
     y = 0

@@ -1,4 +1,4 @@
-"""What a run directory says about its run, read from its files alone."""
+"""Summary of a run, read from the files of its directory alone."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ class RunSummary:
     """A run as a report shows it.
 
     Attributes:
-        folder: the run directory.
         record: `run.json`: recipe, data digests, revision, library versions.
         log: entries of `log.jsonl`, oldest first.
         findings: entries of `findings.jsonl`.
         grids: (name, step, path) of each kind's first and newest sample grid.
-        results: name -> JSON result with `rows`, as `evaluate` leaves them.
-        best: what the best checkpoint is, where one is kept.
+        results: by path, JSON results with `rows`, as `evaluate` writes them.
+        best: record of the best checkpoint, if there is one.
     """
 
     folder: Path
@@ -47,11 +46,13 @@ class RunSummary:
     @property
     def recipe(self) -> dict[str, Any]:
         """The resolved recipe."""
-        recipe: dict[str, Any] = self.record["recipe"]
-        return recipe
+        return dict(self.record["recipe"])
 
     def summary(self) -> dict[str, str]:
-        """Return what one wants to know first, by name."""
+        """Return the main facts by name."""
+        best, best_text = self.best, "–"
+        if best:
+            best_text = f"{best['metric']} {best['value']:.4g} at step {best['step']}"
         run, steps = self.recipe["run"], int(self.log[-1]["step"]) if self.log else 0
         turns = self.recipe.get("optimizers", {}).get("critic_steps", 1)
         times = [entry["time"] for entry in self.log]
@@ -62,14 +63,9 @@ class RunSummary:
             "pictures seen": f"{steps * run['batch_size'] * turns:,}",
             "minutes logged": f"{(times[-1] - times[0]) / 60:.1f}" if times else "–",
             "images/s, median": f"{median(speeds):.1f}" if speeds else "–",
-            "best checkpoint": self.best_line(),
+            "best checkpoint": best_text,
             "findings": str(len(self.findings)),
         }
-
-    def best_line(self) -> str:
-        """Return the best checkpoint's metric and step in words."""
-        best = self.best
-        return f"{best['metric']} {best['value']:.4g} at step {best['step']}" if best else "–"
 
 
 def read_run(folder: Path) -> RunSummary:
@@ -92,11 +88,7 @@ def read_run(folder: Path) -> RunSummary:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Read `run.json`; of recipes older than today's, only what the report counts on is asked for.
-
-    Raises:
-        RunError: none there, or it is not what a run writes.
-    """
+    """Read `run.json`; raise `RunError` if it lacks what the report needs."""
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         recipe = record["recipe"]
@@ -107,11 +99,10 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def first_and_newest(samples: Path) -> Iterator[tuple[str, int, Path]]:
-    """Find each kind of sample grid's first and newest picture, as (name, step, path)."""
+    """Find the first and the newest sample grid of each kind, as (name, step, path)."""
     kinds: dict[str, list[tuple[str, int, Path]]] = {}
     for path in sorted(samples.glob("*.png")):
-        match = SAMPLE.fullmatch(path.name)
-        if match:
+        if match := SAMPLE.fullmatch(path.name):
             found = (match["name"], int(match["step"]), path)
             kinds.setdefault(match["name"], []).append(found)
     for found_grids in kinds.values():
@@ -119,7 +110,7 @@ def first_and_newest(samples: Path) -> Iterator[tuple[str, int, Path]]:
 
 
 def read_results(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Find the JSON files with a table in `rows`; what is no JSON is passed over."""
+    """Find the JSON files with a table in `rows`; other files are ignored."""
     for path in sorted(folder.rglob("*.json")):
         if NO_RESULTS & set(path.relative_to(folder).parts) or path.name == RECORD:
             continue

@@ -10,7 +10,7 @@ from training.config.load import load_recipe
     ("recipe", "changes", "reason"),
     [
         ("dcgan", ["objective.settings.mismatch=0.5"], "needs a discriminator that reads captions"),
-        ("dcgan", ["augment.rotate=0.1"], "rotate turns the hole"),
+        ("dcgan", ["augment.rotate=0.1"], "rotate rotates the hole"),
         (
             "dcgan",
             ["discriminator={ kind = 'context-encoder' }"],

@@ -60,7 +60,7 @@ def test_a_run_can_keep_its_best_by_kid(prepared, tmp_path):
 
 
 def test_hole_psnr_is_refused_where_nothing_is_seen():
-    with pytest.raises(RecipeError, match="needs a picture to be like"):
+    with pytest.raises(RecipeError, match="needs a reference image"):
         load_recipe("dcgan", ["keep.metric=hole_psnr"])
 
 
