@@ -102,15 +102,7 @@ class LoaderConfig:
 
 # The trackers of `accelerate.tracking`.
 Tracker = Literal[
-    "tensorboard",
-    "wandb",
-    "mlflow",
-    "trackio",
-    "comet_ml",
-    "aim",
-    "clearml",
-    "dvclive",
-    "swanlab",
+    "tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"
 ]
 
 

@@ -5,7 +5,6 @@ caption once; write the final shards with the vectors. The work is done in a sta
 (`training.data.staging`).
 """
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,6 @@ from training.data.shard_writer import ShardWriter, write_final_shards
 from training.data.sources import Example, SkippedItem, SourceItems, find_source
 from training.data.sources.base import clean_caption
 from training.data.staging import staging_folder
-
-logger = logging.getLogger(__name__)
 
 MIN_SIZE = 32  # of the smallest networks; inpainting requires 64 when a run starts
 EMBED_CHUNK = 1024
@@ -97,10 +94,7 @@ def _write_draft_shards(
             _add_or_skip(item, drafts, size)
     for split in list(drafts.pending):
         drafts.flush(split)
-    if drafts.skipped:
-        logger.warning("skipped %d files in all", len(drafts.skipped))
-        for line in drafts.skip_counts.summary():
-            logger.warning("  %s", line)
+    drafts.log_skipped()
 
 
 def _add_or_skip(example: Example, drafts: ShardWriter, size: int) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,30 +28,6 @@ DETAIL_PATTERN = re.compile(
 
 
 @dataclass
-class SkipCounts:
-    """Number of skipped items by kind of reason, and the first reason of each kind."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def add(self, reason: str) -> int:
-        """Count a reason; return the count of its kind."""
-        kind = DETAIL_PATTERN.sub("…", reason)
-        self.first.setdefault(kind, reason)
-        self.counts[kind] += 1
-        return self.counts[kind]
-
-    def summary(self) -> list[str]:
-        """Return lines with count and kind, the most frequent first."""
-        lines = [
-            f"{count:,} × {self.first[kind] if count == 1 else kind}"
-            for kind, count in self.counts.most_common(MAX_KINDS)
-        ]
-        others = len(self.counts) - len(lines)
-        return [*lines, f"… and {others:,} more reasons"] if others > 0 else lines
-
-
-@dataclass
 class ShardWriter:
     """Writer of draft shards (without caption vectors) of `shard_images` pictures, with counts.
 
@@ -60,6 +35,7 @@ class ShardWriter:
         distinct: number of each distinct caption.
         draft_paths: paths of the draft shards by split.
         pending: rows not yet written, by split.
+        reasons: why items were skipped, by kind of reason.
     """
 
     folder: Path
@@ -69,7 +45,7 @@ class ShardWriter:
     distinct: dict[str, int] = field(default_factory=dict)
     draft_paths: dict[str, list[Path]] = field(default_factory=dict)
     pending: dict[str, list[dict[str, object]]] = field(default_factory=dict)
-    skip_counts: SkipCounts = field(default_factory=SkipCounts)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, example: Example, png: bytes, captions: Sequence[str]) -> None:
         """Add a picture with its captions; write the shard when it is full."""
@@ -94,11 +70,23 @@ class ShardWriter:
         """Record a skipped item; log the first items of each kind of reason."""
         item = SkippedItem(printable(item.file_name), printable(item.reason))
         self.skipped.append(item)
-        seen = self.skip_counts.add(item.reason)
-        if seen <= LOGGED_PER_KIND:
+        same_kind = self.reasons.setdefault(DETAIL_PATTERN.sub("…", item.reason), [])
+        same_kind.append(item.reason)
+        if len(same_kind) <= LOGGED_PER_KIND:
             logger.warning("skipped %s: %s", item.file_name, item.reason)
-        if seen == LOGGED_PER_KIND:
+        if len(same_kind) == LOGGED_PER_KIND:
             logger.warning("(more of this kind are not logged; the manifest names all)")
+
+    def log_skipped(self) -> None:
+        """Log the number of skipped items by kind of reason, the most frequent first."""
+        if self.skipped:
+            logger.warning("skipped %d files in all", len(self.skipped))
+        kinds = sorted(self.reasons.items(), key=lambda kind: -len(kind[1]))
+        for kind, reasons in kinds[:MAX_KINDS]:
+            words = kind if len(reasons) > 1 else reasons[0]
+            logger.warning("  %s × %s", f"{len(reasons):,}", words)
+        if len(kinds) > MAX_KINDS:
+            logger.warning("  … and %s more reasons", f"{len(kinds) - MAX_KINDS:,}")
 
     def flush(self, split: str) -> None:
         """Write the pending rows of a split."""
@@ -128,21 +116,18 @@ def write_final_shards(
     for split, paths in drafts.draft_paths.items():
         for number, draft in enumerate(paths):
             name = f"data/{split}-{number:05d}-of-{len(paths):05d}.parquet"
-            table = _with_vectors(pq.read_table(draft), drafts.distinct, vectors).cast(schema)
-            pq.write_table(table, drafts.folder / name, row_group_size=ROW_GROUP)
+            table = _add_vectors(pq.read_table(draft), drafts.distinct, vectors)
+            pq.write_table(table.cast(schema), drafts.folder / name, row_group_size=ROW_GROUP)
             draft.unlink()
             shards[name] = file_digest(drafts.folder / name)
             progress("shards", len(shards), total)
     return shards
 
 
-def _with_vectors(
+def _add_vectors(
     table: pa.Table, distinct: dict[str, int], vectors: NDArray[np.float16]
 ) -> pa.Table:
     captions = table["captions"].combine_chunks()
-    rows = [distinct[caption] for caption in captions.flatten().to_pylist()]
-    flat = pa.array(vectors[rows].reshape(-1))
-    column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    lengths = captions.value_lengths().to_numpy()
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return table.append_column("caption_vectors", pa.ListArray.from_arrays(offsets, column))
+    rows = [distinct[caption] for caption in captions.values.to_pylist()]
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors[rows].ravel()), vectors.shape[1])
+    return table.append_column("caption_vectors", pa.ListArray.from_arrays(captions.offsets, flat))

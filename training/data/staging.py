@@ -48,30 +48,27 @@ def make_staging_folder(out: Path) -> Path:
     try:
         check_output_folder(out)
         out.parent.mkdir(parents=True, exist_ok=True)
-        if not out.exists():
-            return Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        return make_sibling_folder(out) or Path(tempfile.mkdtemp(prefix=".preparing-", dir=out))
+        if out.exists() and not can_be_replaced(out):
+            return Path(tempfile.mkdtemp(prefix=".preparing-", dir=out))
+        return Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     except (OSError, OutputError) as error:
         why = getattr(error, "strerror", None) or error
         raise PreparedDataError(f"{out}: cannot be made ({why})") from error
 
 
-def make_sibling_folder(out: Path) -> Path | None:
-    """Make a sibling of an empty folder; return None if it could not be renamed to it."""
+def can_be_replaced(out: Path) -> bool:
+    """Replace an empty folder by another one. Some mount points look like ordinary folders."""
     if out == Path.cwd() or out.is_mount():
-        return None
+        return False
     try:
-        # Try with an empty folder: some mount points look like ordinary folders.
-        trial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{out.name}-", dir=out.parent, ignore_cleanup_errors=True
+        ) as trial:
+            shutil.copymode(out, trial)
+            Path(trial).rename(out)
     except OSError:
-        return None
-    shutil.copymode(out, trial)
-    try:
-        trial.rename(out)
-    except OSError:
-        trial.rmdir()
-        return None
-    return Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        return False
+    return True
 
 
 def publish(folder: Path, out: Path) -> None:

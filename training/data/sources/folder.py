@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from captionfill.captions_file import FILE_NAME, NAMES, NO_NAME, given_captions, parse_rows
-from training.common.errors import PictureError, SourceError
+from training.common.errors import SourceError
 from training.data.manifest import TRAIN
 from training.data.sources.archives import iter_files
 from training.data.sources.base import (
@@ -78,48 +78,33 @@ def _read_metadata(
 ) -> Iterator[SkippedItem]:
     """Add the rows of a metadata file to `entries`; yield the wrong ones."""
     try:
-        rows = list(parse_rows(text, path.name))
+        for number, row in parse_rows(text, path.name):
+            for reason in [row] if isinstance(row, str) else _add_row(path.parent, row, entries):
+                yield SkippedItem(f"{path}, line {number}", reason)
     except ValueError as error:
         raise SourceError(f"{path}: {error}") from error
-    for number, row in rows:
-        try:
-            reasons = [row] if isinstance(row, str) else _add_row(path.parent, row, entries)
-        except PictureError as error:
-            reasons = [str(error)]
-        for reason in reasons:
-            yield SkippedItem(f"{path}, line {number}", reason)
 
 
 def _add_row(parent: PurePosixPath, row: dict[str, Any], entries: dict[str, _Entry]) -> list[str]:
-    """Add a row to the entry of its picture; return the reasons of unused captions.
-
-    Raises:
-        PictureError: the row cannot be used.
-    """
-    name, entry = _read_row(parent, row)
+    """Add a row to the entry of its picture; return why the row or a caption is not used."""
+    if not isinstance(row.get(FILE_NAME), str):
+        return [NO_NAME]
+    path = parent / row[FILE_NAME].replace("\\", "/")
+    if ".." in path.parts or path.is_absolute():
+        return [f"file_name climbs out of the folder ({row[FILE_NAME]!r})"]
+    split = _split(path, row)
+    if not SPLIT_NAME.fullmatch(split):
+        return [f"split is not a plain name ({split!r})"]
     try:
         texts, reasons = caption_texts(given_captions(row, CAPTION_COLUMNS))
     except ValueError as error:
-        raise PictureError(f"{NOT_TEXT} ({error})") from error
-    entry = entries.setdefault(name, entry)
-    if entry.split != _split(PurePosixPath(name), row):
-        raise PictureError(f"another split than the picture's first row ({entry.split!r})")
+        return [f"{NOT_TEXT} ({error})"]
+    entry = entries.setdefault(str(path), _Entry(split, str(row.get("label") or "")))
+    if entry.split != split:
+        return [f"another split than the picture's first row ({entry.split!r})"]
     # Without duplicates: both kinds of metadata may have the same rows.
     entry.captions += [text for text in dict.fromkeys(texts) if text not in entry.captions]
     return reasons
-
-
-def _read_row(parent: PurePosixPath, row: dict[str, Any]) -> tuple[str, _Entry]:
-    if not isinstance(row.get(FILE_NAME), str):
-        raise PictureError(NO_NAME)
-    name = PurePosixPath(row[FILE_NAME].replace("\\", "/"))
-    if name.is_absolute() or ".." in name.parts:
-        raise PictureError(f"file_name climbs out of the folder ({row[FILE_NAME]!r})")
-    path = parent / name
-    split = _split(path, row)
-    if not SPLIT_NAME.fullmatch(split):
-        raise PictureError(f"split is not a plain name ({split!r})")
-    return str(path), _Entry(split, str(row.get("label") or ""))
 
 
 def _split(path: PurePosixPath, row: dict[str, Any]) -> str:
