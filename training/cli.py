@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from models.errors import ModelsError
 from training.common.console import is_main_process, stage_progress, step_progress
@@ -32,22 +33,22 @@ app = typer.Typer(
 SourceName = Literal["flickr8k", "coco", "tiny-imagenet", "cifar10", "mnist", "celeba", "folder"]
 ScorerKind = Literal["plain", "steering", "hole", "judge"]
 Checkpoint = Literal["newest", "best"]
-Data = Annotated[list[Path], typer.Option("--data", help="A prepared folder; repeat for several.")]
+Data = Annotated[list[Path], Option("--data", help="A prepared folder; repeat for several.")]
 MovedData = Annotated[
     list[Path] | None,
-    typer.Option("--data", help="Where the run's data is now, if moved; repeat for several."),
+    Option("--data", help="Where the run's data is now, if moved; repeat for several."),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")]
+Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="Random seed.")]
 Which = Annotated[
-    Checkpoint, typer.Option("--checkpoint", help="The newest checkpoint of a run, or the best.")
+    Checkpoint, Option("--checkpoint", help="The newest checkpoint of a run, or the best.")
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a recipe value: run.steps=500; repeat for several."),
+    Option("--set", help="Change a recipe value: run.steps=500; repeat for several."),
 ]
 Trackers = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--log-with",
         metavar="TRACKER",
         help="Send metrics to tensorboard (the default), wandb, mlflow, trackio, comet_ml, aim, "
@@ -63,17 +64,17 @@ def with_trackers(overrides: list[str] | None, trackers: list[str] | None) -> li
 
 @app.command()
 def prepare(
-    layout: Annotated[SourceName, typer.Argument(help="The upstream layout of SOURCE.")],
-    source: Annotated[Path, typer.Argument(help="Folder or archive, as published.")],
-    out: Annotated[Path, typer.Argument(help="Folder to write; must be empty or absent.")],
+    layout: Annotated[SourceName, Argument(help="The upstream layout of SOURCE.")],
+    source: Annotated[Path, Argument(help="Folder or archive, as published.")],
+    out: Annotated[Path, Argument(help="Folder to write; must be empty or absent.")],
     size: Annotated[
-        int, typer.Option(min=32, max=4096, help="Side of the images; over 64 for crops.")
+        int, Option(min=32, max=4096, help="Side of the images; over 64 for crops.")
     ] = 64,
     encoder: Annotated[
-        str | None, typer.Option(help="sentence-transformers model name or folder.")
+        str | None, Option(help="sentence-transformers model name or folder.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Most images per split.")] = None,
-    shard_images: Annotated[int, typer.Option(min=1, help="Most images per shard.")] = 5000,
+    limit: Annotated[int | None, Option(min=1, help="Most images per split.")] = None,
+    shard_images: Annotated[int, Option(min=1, help="Most images per shard.")] = 5000,
 ) -> None:
     """Read a captioned data set, resize it, embed its captions, and write sharded Parquet.
 
@@ -100,13 +101,13 @@ def prepare(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
+    recipe: Annotated[str, Argument(help="Name of a shipped recipe, or a TOML file.")],
     data: Data,
     # torchrun takes --run, even after the module's name, for its own --run-path cut short.
-    run: Annotated[Path, typer.Option("--run", "--run-dir", help="Run directory to make.")],
+    run: Annotated[Path, Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
     init_from: Annotated[
-        Path | None, typer.Option("--from", help="A bundle to take the generator's weights from.")
+        Path | None, Option("--from", help="A bundle to take the generator's weights from.")
     ] = None,
     trackers: Trackers = None,
 ) -> None:
@@ -127,12 +128,11 @@ def train(
 
 @app.command()
 def resume(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    run: Annotated[Path, Argument(help="Run directory.")],
     overrides: Set = None,
     data: MovedData = None,
     init_from: Annotated[
-        Path | None,
-        typer.Option("--from", help="Where the bundle that the run was started from is now."),
+        Path | None, Option("--from", help="Where the bundle that the run was started from is now.")
     ] = None,
     trackers: Trackers = None,
 ) -> None:
@@ -154,27 +154,24 @@ def resume(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
-    bundle: Annotated[Path, typer.Argument(help="Folder to write the bundle to.")],
-    name: Annotated[str | None, typer.Option(help="The bundle's name.")] = None,
+    run: Annotated[Path, Argument(help="Run directory.")],
+    bundle: Annotated[Path, Argument(help="Folder to write the bundle to.")],
+    name: Annotated[str | None, Option(help="The bundle's name.")] = None,
     evaluation: Annotated[
-        list[Path] | None,
-        typer.Option(help="JSON of evaluate for the card; repeat for several."),
+        list[Path] | None, Option(help="JSON of evaluate for the card; repeat for several.")
     ] = None,
     scorer: Annotated[
-        Path | None, typer.Option(help="Weights of a plain scorer, which ranks fills.")
+        Path | None, Option(help="Weights of a plain scorer, which ranks fills.")
     ] = None,
     guidance: Annotated[
-        float | None,
-        typer.Option(min=0, help="Guidance scale of the caption; 1 is as trained."),
+        float | None, Option(min=0, help="Guidance scale of the caption; 1 is as trained.")
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(min=0, help="Noise scale; 0 gives the mean prediction, 1 is as trained."),
+        Option(min=0, help="Noise scale; 0 gives the mean prediction, 1 is as trained."),
     ] = None,
     notes: Annotated[
-        Path | None,
-        typer.Option(help="Markdown for the card, instead of the usual warnings."),
+        Path | None, Option(help="Markdown for the card, instead of the usual warnings.")
     ] = None,
     checkpoint: Which = "newest",
     data: MovedData = None,
@@ -204,10 +201,10 @@ def export(
 
 @app.command()
 def scorer(
-    kind: Annotated[ScorerKind, typer.Argument(help="Kind of scorer.")],
+    kind: Annotated[ScorerKind, Argument(help="Kind of scorer.")],
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="safetensors file to write.")],
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of 256 images.")] = 1300,
+    out: Annotated[Path, Option("-o", "--out", help="safetensors file to write.")],
+    steps: Annotated[int, Option(min=1, help="Training steps of 256 images.")] = 1300,
     seed: Seed = 0,
 ) -> None:
     """Train a scorer that tells how well a picture's centre fits a caption.
@@ -238,29 +235,25 @@ def scorer(
 
 @app.command()
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Bundle or run directory.")],
+    bundle: Annotated[Path, Argument(help="Bundle or run directory.")],
     data: Data,
-    json: Annotated[Path, typer.Option(help="JSON to write; Markdown and a grid go beside it.")],
+    json: Annotated[Path, Option(help="JSON to write; Markdown and a grid go beside it.")],
     split: Annotated[
-        str | None,
-        typer.Option(help="Such as dev; by default the held-out split of each."),
+        str | None, Option(help="Such as dev; by default the held-out split of each.")
     ] = None,
     against: Annotated[
-        list[Path] | None,
-        typer.Option(help="Another bundle or run to compare with; repeat for several."),
+        list[Path] | None, Option(help="Another bundle or run to compare with; repeat for several.")
     ] = None,
     judge: Annotated[
-        Path | None, typer.Option(help="Weights of another judge than the shipped one.")
+        Path | None, Option(help="Weights of another judge than the shipped one.")
     ] = None,
     measures: Annotated[
-        bool, typer.Option(help="Take the measures of docs/measures.md, or the methods' table.")
+        bool, Option(help="Take the measures of docs/measures.md, or the methods' table.")
     ] = True,
-    limit: Annotated[
-        int | None, typer.Option(min=2, help="At most so many pictures of each.")
-    ] = None,
+    limit: Annotated[int | None, Option(min=2, help="At most so many pictures of each.")] = None,
     seed: Seed = 0,
     engine: Annotated[
-        str, typer.Option(help="What fills: auto, torch, openvino or openvino-f32.")
+        str, Option(help="What fills: auto, torch, openvino or openvino-f32.")
     ] = "auto",
     checkpoint: Which = "newest",
 ) -> None:
@@ -291,16 +284,15 @@ def evaluate(
 
 @app.command()
 def sample(
-    bundle: Annotated[Path, typer.Argument(help="Bundle or run directory.")],
+    bundle: Annotated[Path, Argument(help="Bundle or run directory.")],
     data: Data,
-    out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
-    split: Annotated[str, typer.Option(help="Split of the data.")] = "train",
-    rows: Annotated[int, typer.Option(min=1, help="Number of images.")] = 16,
+    out: Annotated[Path, Option("-o", "--out", help="PNG to write.")],
+    split: Annotated[str, Option(help="Split of the data.")] = "train",
+    rows: Annotated[int, Option(min=1, help="Number of images.")] = 16,
     seed: Seed = 0,
     checkpoint: Which = "newest",
     temperature: Annotated[
-        list[float] | None,
-        typer.Option(min=0, max=1, help="Noise scales, a column each."),
+        list[float] | None, Option(min=0, max=1, help="Noise scales, a column each.")
     ] = None,
 ) -> None:
     """Write a grid: context, fills with the true, no and a wrong caption, and the real image.
@@ -325,8 +317,8 @@ def sample(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories, finished or running.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="HTML page to write.")],
+    runs: Annotated[list[Path], Argument(help="Run directories, finished or running.")],
+    out: Annotated[Path, Option("-o", "--out", help="HTML page to write.")],
 ) -> None:
     """Write one HTML page about a run, or about several side by side.
 
