@@ -105,7 +105,7 @@ def load_hole_scorer(device: str) -> Scorer:
     Raises:
         FrozenWeightsError: the file has another digest than this version's.
     """
-    place = resources.files("training") / "weights" / HOLE_SCORER
+    place = resources.files("training.losses") / HOLE_SCORER
     return load_frozen_scorer(place, HOLE_SCORER_DIGEST, device)
 
 

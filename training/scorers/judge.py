@@ -46,7 +46,7 @@ def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
         return Judge(load_scorer(kind, path, caption_dim), f"sha256:{file_digest(path)}")
     if caption_dim != CAPTION_DIM:
         return None
-    with resources.as_file(resources.files("training") / "weights" / WEIGHTS) as shipped:
+    with resources.as_file(resources.files("training.scorers") / WEIGHTS) as shipped:
         if not shipped.is_file() or file_digest(shipped) != DIGEST:
-            raise RunError(f"training/weights/{WEIGHTS} is not the file of this version")
+            raise RunError(f"training/scorers/{WEIGHTS} is not the file of this version")
         return Judge(load_scorer(kind, shipped, caption_dim), f"sha256:{DIGEST}")
