@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from training.config.image_spec import ImageSpec
 from training.losses.objectives import find_objective
-from training.monitors import MonitorSettings
+from training.monitors.monitor_set import MonitorSettings
 from training.optim.optimizers import STRICT, OptimizersConfig
 from training.optim.precision import Precision
 

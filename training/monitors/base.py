@@ -1,10 +1,12 @@
-"""Base class of monitors, their input (`Observation`) and result (`Finding`)."""
+"""Base class of monitors, their input (`Observation`), and their results (`Finding`) on disk."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
@@ -13,6 +15,7 @@ from torch import Tensor
 STRICT = ConfigDict(extra="forbid")
 # Losses at earlier observations by network, oldest first.
 History = Mapping[str, Sequence[float]]
+FINDINGS = "findings.jsonl"  # of a run: a line each
 
 
 class Action(StrEnum):
@@ -86,3 +89,25 @@ class Monitor(ABC):
     @abstractmethod
     def check(self, seen: Observation, past: History) -> str | None:
         """Return the problem in one line, or `None`."""
+
+
+def record_findings(folder: Path, findings: Iterable[Finding]) -> list[Finding]:
+    """Append findings to the file, and return those that are new.
+
+    A run resumed from before a finding makes it again; it is not written twice.
+    """
+    known = read_findings(folder)
+    new = [finding for finding in findings if asdict(finding) not in known]
+    if new:
+        with (folder / FINDINGS).open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(asdict(finding)) + "\n" for finding in new)
+    return new
+
+
+def read_findings(folder: Path) -> list[dict[str, Any]]:
+    """Read a run's findings, oldest first; a last line cut short by a kill is skipped."""
+    path = folder / FINDINGS
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines if line.endswith("}")]

@@ -1,13 +1,46 @@
-"""Runs all monitors, and remembers how long each problem has lasted."""
+"""Settings of all monitors, and the set that runs them and tracks how long problems last."""
 
+from dataclasses import fields
 from typing import Any
 
-from training.monitors.base import Action, Finding, Monitor, Observation
-from training.monitors.loss_spike import network_losses
-from training.monitors.settings import MonitorSettings
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from training.monitors.base import STRICT, Action, Finding, Monitor, Observation
+from training.monitors.image_monitors import Checkerboard, Collapse, LowContrast, Saturation
+from training.monitors.state_monitors import Balance, Clipping, LossSpike, network_losses
 
 # Observations that a loss is compared with.
 WINDOW = 20
+
+
+@dataclass(frozen=True, config=STRICT)
+class MonitorSettings:
+    """The table `[guards]` of a recipe: the monitors of a run.
+
+    Attributes:
+        enabled: false for no monitors.
+        every: steps between two observations.
+        warmup: steps before the first; an untrained generator gives grey fills.
+        quiet: steps before a monitor repeats a warning.
+    """
+
+    enabled: bool = True
+    every: int = Field(default=250, ge=1)
+    warmup: int = Field(default=500, ge=0)
+    quiet: int = Field(default=2000, ge=1)
+    collapse: Collapse = Collapse()
+    balance: Balance = Balance()
+    saturation: Saturation = Saturation()
+    greyness: LowContrast = LowContrast()
+    checkerboard: Checkerboard = Checkerboard()
+    jump: LossSpike = LossSpike()
+    clipping: Clipping = Clipping()
+
+    def enabled_monitors(self) -> dict[str, Monitor]:
+        """Return the enabled monitors by name."""
+        every = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: g for name, g in every.items() if isinstance(g, Monitor) and g.enabled}
 
 
 class MonitorSet:

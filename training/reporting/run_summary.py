@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from training.common.errors import RunError
-from training.monitors.log import read_findings
+from training.monitors.base import read_findings
 from training.runs.best_checkpoint import BEST
 from training.runs.best_checkpoint import RECORD as BEST_RECORD
 from training.runs.metric_logger import LOG, read_log

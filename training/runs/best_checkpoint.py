@@ -18,14 +18,9 @@ METRICS = {"kid": False, "hole_psnr": True}
 
 @dataclass
 class BestRecord:
-    """The best evaluation of a run by a stated metric.
+    """The best evaluation of a run by a metric: its value, `None` before the first, and its step.
 
     Its state is plain numbers and part of each checkpoint.
-
-    Attributes:
-        metric: `kid` (lower is better) or `hole_psnr` (higher is better).
-        value: the best so far, `None` before the first.
-        step: steps done then.
     """
 
     metric: str
@@ -37,12 +32,7 @@ class BestRecord:
             raise RunError(f"no metric {self.metric!r} to keep the best by; there are {[*METRICS]}")
 
     def update(self, step: int, figures: Mapping[str, float]) -> bool:
-        """Add an evaluation, and return whether it is the best so far.
-
-        Args:
-            step: steps done.
-            figures: metrics by name; one that was not measured is absent.
-        """
+        """Add an evaluation, and return whether it is the best so far; `figures` may lack it."""
         value = figures.get(self.metric)
         if value is None:
             return False

@@ -24,12 +24,9 @@ NAME = re.compile(r"step-(\d{8,})")
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write `folder/step-…`, keep it and the one before.
+    """Write `folder/step-…`, nested dicts and lists of tensors and plain values.
 
-    Args:
-        folder: where checkpoints go.
-        step: steps done.
-        state: nested dicts and lists of tensors and plain values.
+    It and the one before are kept.
 
     Returns:
         The checkpoint's folder; it appears under its name only when it is complete on disk.
@@ -98,10 +95,7 @@ def read_checkpoint(place: Path) -> tuple[int, dict[str, Any]]:
 
 
 def shared_checkpoint(read: Callable[[], tuple[int, dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
-    """Read a checkpoint on rank 0 and send it to all ranks.
-
-    Args:
-        read: such as `load_checkpoint`; called on rank 0 alone.
+    """Read a checkpoint on rank 0 with a function such as `load_checkpoint`; send it to all ranks.
 
     Raises:
         RunError: as `read` raised it.
@@ -135,6 +129,25 @@ def checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints, oldest first; folders of any other name are left out."""
     found = [place for place in folder.glob("step-*") if NAME.fullmatch(place.name)]
     return sorted((place for place in found if place.is_dir()), key=step_of)
+
+
+def remove_affected_checkpoints(folder: Path, since: int, every: int) -> None:
+    """Remove the checkpoints since the last observation without a problem, for a roll-back.
+
+    Observations are `every` steps apart, and the problem began between that one and `since`. Where
+    no checkpoint is older, those from `since` on are removed.
+
+    Raises:
+        RunError: none is from before `since`; nothing was removed.
+    """
+    found = checkpoints(folder)
+    if not found or step_of(found[0]) >= since:
+        raise RunError(f"no checkpoint from before step {since} to roll back to in {folder}")
+    verified = since - every + 1
+    first = verified if step_of(found[0]) < verified else since
+    for place in found:
+        if step_of(place) >= first:
+            shutil.rmtree(place)
 
 
 def split_tensors(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:

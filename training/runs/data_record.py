@@ -1,6 +1,6 @@
-"""A run's record of its training data, for use when they are gone."""
+"""A run's record of its training data, and the search for data that have moved, by digest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,20 +41,43 @@ class DataRecord:
         )
 
 
-def read_records(data: Mapping[str, str]) -> tuple[DataRecord, ...]:
-    """Read from their folders the records that a run of an older version did not keep.
-
-    Args:
-        data: digests by folder, as in the run's `run.json`.
+def read_record(place: str, digest: str) -> DataRecord:
+    """Read the record of a run's data from its folder.
 
     Raises:
-        PreparedDataError: a folder is gone, or holds other data than the run was trained on.
+        PreparedDataError: the folder is gone, or holds other data than the run was trained on.
     """
-    manifests = [Manifest.load(Path(place)) for place in data]
-    for manifest, (place, digest) in zip(manifests, data.items(), strict=True):
-        if manifest.digest != digest:
-            raise PreparedDataError(
-                f"{place}: prepared anew since the run was trained on it "
-                f"({manifest.digest}, not {digest})"
-            )
-    return tuple(map(DataRecord.of, manifests))
+    try:
+        manifest = Manifest.load(Path(place))
+    except PreparedDataError as error:
+        raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+    if manifest.digest != digest:
+        raise PreparedDataError(
+            f"{place}: prepared anew since the run was trained on it ({manifest.digest}); "
+            f"--data takes the folder with digest {digest}"
+        )
+    return DataRecord.of(manifest)
+
+
+def relocate_data(
+    data: Mapping[str, str], places: Sequence[Path], *, all_fit: bool = True
+) -> dict[str, str]:
+    """Return a run's data, digests by folder, with the folders that have moved replaced.
+
+    Args:
+        data: as the run has recorded it.
+        places: where some or all of it is now, in any order.
+        all_fit: whether every place must hold data of the run.
+
+    Raises:
+        PreparedDataError: no prepared data in a place, or not the run's.
+    """
+    digests = {str(place.resolve()): Manifest.load(place).digest for place in places}
+    for place, digest in digests.items():
+        if all_fit and digest not in data.values():
+            raise PreparedDataError(f"{place} is not data that this run was started on")
+    found: dict[str, str] = {}
+    for old, digest in data.items():
+        fitting = (place for place, other in digests.items() if other == digest)
+        found[next((place for place in fitting if place not in found), old)] = digest
+    return found

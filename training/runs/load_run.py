@@ -6,18 +6,16 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from models.runtime.sampling import seeded_noise
 from training.common.errors import RunError
 from training.config.config import Config
 from training.data.batches import Batch, fixed_batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
-from training.data.sampling import mix_seed
 from training.runs.best_checkpoint import BEST
 from training.runs.checkpoint import load_checkpoint, read_checkpoint
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import TrainState, available_device, build_train_state
+from training.runs.train_state import TrainState, available_device, build_train_state, row_noise
 
 NEWEST = "newest"
 
@@ -69,8 +67,7 @@ class LoadedRun:
 
     def noise(self, count: int, seed: int = 0) -> Tensor:
         """Sample noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
-        noise_dim = int(self.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-        return seeded_noise([mix_seed(seed, i) for i in range(count)], noise_dim)
+        return row_noise(self.generator, count, seed)
 
     def held_out(self, data: Path | None = None, split: str | None = None) -> PreparedSplit:
         """Load images that the run was not trained on.

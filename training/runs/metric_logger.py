@@ -26,20 +26,10 @@ class MetricLogger:
     """
 
     def __init__(self, run: RunDir, step: int) -> None:
-        self.run = run
-        self._open(step)
-
-    def _open(self, step: int) -> None:
-        path = self.run.folder / LOG
+        path = run.folder / LOG
         truncate_log(path, step)
         self._file = path.open("a", encoding="utf-8")
-        names = self.run.recipe.run.trackers
-        self._trackers = [start_tracker(name, self.run, step) for name in names]
-
-    def truncate(self, step: int) -> None:
-        """Remove what was logged after a step, and continue from there."""
-        self.close()
-        self._open(step)
+        self._trackers = [start_tracker(name, run, step) for name in run.recipe.run.trackers]
 
     def write(self, step: int, metrics: Metrics) -> None:
         """Log the metrics of a step; trackers group them by what stands before the slash."""

@@ -15,8 +15,7 @@ from training.common.output_files import write_atomically, write_error
 from training.config.config import Config
 from training.config.load import apply_overrides, parse_config, to_table
 from training.runs.code_revision import revision
-from training.runs.data_location import relocate_data
-from training.runs.data_record import DataRecord, read_records
+from training.runs.data_record import DataRecord, read_record, relocate_data
 from training.runs.pretrained import InitCheckpoint
 
 RECORD, LOCK = "run.json", "run.lock"
@@ -46,12 +45,12 @@ class RunDir:
 
     @property
     def checkpoints(self) -> Path:
-        """Where checkpoints are."""
+        """The folder of checkpoints."""
         return self.folder / "checkpoints"
 
     @property
     def samples(self) -> Path:
-        """Where sample grids are."""
+        """The folder of sample grids."""
         return self.folder / "samples"
 
     @classmethod
@@ -79,11 +78,7 @@ class RunDir:
 
     @staticmethod
     def check_free(folder: Path) -> None:
-        """Check that a folder holds no run.
-
-        Raises:
-            RunError: says so.
-        """
+        """Raise `RunError` if a folder holds a run."""
         if (folder / RECORD).exists():
             raise RunError(f"{folder} holds a run already: resume it, or choose another folder")
 
@@ -139,7 +134,7 @@ class RunDir:
             PreparedDataError: the run is of an older version, which recorded digests alone, and the
                 data in its folders are gone or are others by now.
         """
-        return self.prepared or read_records(self.data)
+        return self.prepared or tuple(read_record(*item) for item in self.data.items())
 
     def any_data_record(self) -> DataRecord:
         """Return the record of one data folder; all have the same encoder.
@@ -147,15 +142,10 @@ class RunDir:
         Raises:
             PreparedDataError: the run is of an older version, and none of its data is found.
         """
-        if self.prepared:
-            return self.prepared[0]
-        for place, digest in self.data.items():
+        for item in self.data.items() if not self.prepared else ():
             with suppress(PreparedDataError):
-                return read_records({place: digest})[0]
-        try:
-            return self.data_records()[0]
-        except PreparedDataError as error:
-            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+                return read_record(*item)
+        return self.data_records()[0]
 
     def first_data_folder(self) -> Path:
         """Return the first folder of its data.
@@ -164,10 +154,7 @@ class RunDir:
             PreparedDataError: it does not hold the data that the run was trained on.
         """
         place, digest = next(iter(self.data.items()))
-        try:
-            read_records({place: digest})
-        except PreparedDataError as error:
-            raise PreparedDataError(f"{error}; if it has moved, say where with --data") from error
+        read_record(place, digest)
         return Path(place)
 
     @contextmanager
@@ -200,16 +187,11 @@ class RunDir:
             "data": self.data,
             "prepared": [asdict(one) for one in self.prepared],
             "origin": asdict(self.init_checkpoint) if self.init_checkpoint else None,
-            **environment(),
+            "revision": revision(),
+            "python": platform.python_version(),
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         }
-        text = json.dumps(record, indent=2) + "\n"
         try:
-            write_atomically(self.folder / RECORD, text)
+            write_atomically(self.folder / RECORD, json.dumps(record, indent=2) + "\n")
         except OSError as error:
             raise write_error(self.folder / RECORD, error) from error
-
-
-def environment() -> dict[str, Any]:
-    """Return the code's revision and the versions of what the figures depend on."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"revision": revision(), "python": platform.python_version(), "libraries": versions}

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
+from models.runtime.sampling import seeded_noise
 from training.common import distributed
 from training.common.errors import RunError
 from training.config.config import ComponentConfig, Config, EngineConfig
+from training.data.sampling import mix_seed
 from training.losses.objectives.base import BaseObjective
 from training.optim.ema import build_ema
 from training.optim.lr_scheduler import PlateauScheduler
@@ -95,15 +97,15 @@ def build_train_state(recipe: Config, caption_dim: int, device: torch.device) ->
 
 
 def build_network(part: ComponentConfig, registry: dict[str, Any], caption_dim: int) -> nn.Module:
-    """Build a network by name for caption vectors of the data's length."""
+    """Build a network by its registered name, for caption vectors of the data's length."""
     built: nn.Module = registry[part.kind]({"caption_dim": caption_dim, **part.settings})
     return built
 
 
-def noise_dim(generator: nn.Module) -> int:
-    """Return the length of a generator's noise vector."""
-    settings: Any = generator.settings
-    return int(settings.noise_dim)
+def row_noise(generator: Any, count: int, seed: int) -> Tensor:
+    """Sample noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
+    seeds = [mix_seed(seed, row) for row in range(count)]
+    return seeded_noise(seeds, generator.settings.noise_dim)
 
 
 def memory_format(engine: EngineConfig) -> torch.memory_format:

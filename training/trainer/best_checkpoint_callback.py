@@ -3,19 +3,20 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from models.geometry import to_uint8
-from models.runtime.sampling import seeded_noise
+from torch import Tensor
+
+from models.geometry import SIZE, centre, to_uint8
 from training.common.console import print_stderr
 from training.data.batches import ImageDataset, fixed_batch
 from training.data.sampling import mix_seed
 from training.inference.generate import generate
 from training.losses.objectives.base import Metrics
+from training.metrics.image_metrics import ExtractFeatures, ImageMetrics
 from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
 from training.runs.best_checkpoint import BestRecord, save_best
-from training.runs.train_state import TrainState, memory_format, noise_dim, pick_device
+from training.runs.train_state import TrainState, memory_format, pick_device, row_noise
 from training.trainer.callbacks import Callback
 from training.trainer.checkpointer import Checkpointer
-from training.trainer.validation import validation_metrics
 
 BEST_STATE = "best"  # key of the record in a checkpoint
 # Random stream of the measured images and their noise; samples and monitors have others.
@@ -40,15 +41,13 @@ class BestCheckpointCallback(Callback):
         log: Callable[[int, Metrics], None],
     ) -> None:
         self.checkpointer, self.record, self.log = checkpointer, record, log
-        self.run = run = checkpointer.run
-        self.every, count = run.recipe.keep.every, run.recipe.keep.pictures
-        self.device = pick_device(run.recipe.engine)
+        self.run, recipe = checkpointer.run, checkpointer.run.recipe
+        self.every = recipe.keep.every
         if not self.every:
             return
-        seed = mix_seed(run.recipe.run.seed, VALIDATION_STREAM)
-        self.batch = fixed_batch(held_out, run.recipe.picture, seed, count)
-        seeds = [mix_seed(seed, row) for row in range(len(self.batch.images))]
-        self.noise = seeded_noise(seeds, noise_dim(checkpointer.state.generator))
+        seed = mix_seed(recipe.run.seed, VALIDATION_STREAM)
+        self.batch = fixed_batch(held_out, recipe.picture, seed, recipe.keep.pictures)
+        self.noise = row_noise(checkpointer.state.generator, len(self.batch.images), seed)
         if weights_path() is None and record.metric == "kid":
             print_stderr(f"no best checkpoint is kept: KID needs {PACKAGE} (or --set keep.every=0)")
             self.every = 0
@@ -72,4 +71,31 @@ class BestCheckpointCallback(Callback):
     @cached_property
     def extractor(self) -> FeatureExtractor | None:
         """The features of KID, loaded when they are first needed."""
-        return load_extractor(str(self.device))
+        return load_extractor(str(pick_device(self.run.recipe.engine)))
+
+
+def validation_metrics(
+    images: Tensor, reals: Tensor, extractor: ExtractFeatures | None
+) -> dict[str, float]:
+    """Measure generated images against the real ones.
+
+    Args:
+        images: uint8 `(N, 3, S, S)`: composites, or whole images of an unconditional system.
+        reals: uint8 `(N, 3, S, S)`; row *i* is the image that composite *i* was made of.
+        extractor: of features; KID is left out without.
+
+    Returns:
+        `kid`, and `hole_psnr` in dB where the two agree outside the hole and so are composites.
+    """
+    metrics = ImageMetrics.extract(images, reals, extractor)
+    found = {"kid": metrics.kid.mean} if metrics.kid else {}
+    if are_composites(images, reals):
+        found["hole_psnr"] = float(metrics.hole_psnr.mean())
+    return found
+
+
+def are_composites(images: Tensor, reals: Tensor) -> bool:
+    """Return whether the images equal the real ones outside the hole."""
+    if images.shape[-1] != SIZE:
+        return False
+    return bool((images != reals).sum() == (centre(images) != centre(reals)).sum())

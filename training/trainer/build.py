@@ -12,7 +12,7 @@ from training.config.config import Config
 from training.data.batches import BatchSource, ImageDataset, load_validation_sets
 from training.data.loader import Loader
 from training.inference.sample_grid import SampleGridWriter
-from training.monitors import MonitorSet
+from training.monitors.monitor_set import MonitorSet
 from training.runs.best_checkpoint import BestRecord
 from training.runs.checkpoint import newest_step
 from training.runs.metric_logger import check_trackers
@@ -33,10 +33,9 @@ from training.trainer.callbacks import (
     SampleGrids,
     Snapshots,
 )
-from training.trainer.checkpointer import Checkpointer, Stateful
+from training.trainer.checkpointer import Checkpointer
 from training.trainer.monitor_callback import MONITOR_STATE, MonitorCallback, OnFinding
-from training.trainer.timer import TIME_STATE, StepTimer
-from training.trainer.trainer import Trainer
+from training.trainer.trainer import TIME_STATE, StepTimer, Trainer
 
 # Blocks of a streamed set that stay in memory beside those in use.
 SPARE_BLOCKS = 4
@@ -46,12 +45,6 @@ def build_trainer(
     run: RunDir, sets: Sequence[ImageDataset], on_step: OnStep, on_finding: OnFinding
 ) -> Trainer:
     """Build a run's networks and load its newest checkpoint; the run directory is not changed.
-
-    Args:
-        run: the run directory, written or not.
-        sets: the images to train on.
-        on_step: takes the number of steps done and the metrics, after every step.
-        on_finding: takes what the monitors warn of.
 
     Raises:
         RunError: the checkpoint is damaged or does not fit the recipe, the bundle to start from is
@@ -66,15 +59,13 @@ def build_trainer(
     torch.backends.cudnn.deterministic = True
     device = pick_device(recipe.engine)
     state = build_train_state(recipe, sets[0].manifest.caption_dim, device)
-    batches = batch_source(recipe, sets)
-    validation = held_out(run, sets)
-    trainer = wire(run, state, batches, validation, on_step=on_step, on_finding=on_finding)
+    trainer = wire(run, state, batch_source(recipe, sets), on_step, on_finding)
     # Each network gets images of one shape, so compiled code is specialised to it.
     if recipe.engine.compile:
         state.generator.compile(dynamic=False)
         state.discriminator.compile(dynamic=False)
     if distributed.run_on_rank0(lambda: newest_step(run.checkpoints)):
-        trainer.resume()
+        trainer.step = trainer.checkpointer.load()
     elif run.init_checkpoint is not None:
         init_weights(state, run.init_checkpoint)
     return trainer
@@ -94,56 +85,41 @@ def batch_source(recipe: Config, sets: Sequence[ImageDataset]) -> BatchSource:
     )
 
 
-def held_out(run: RunDir, sets: Sequence[ImageDataset]) -> list[ImageDataset]:
-    """Load the images that a run is validated on."""
-    places = [Path(place) for place in run.data]
-    return load_validation_sets(places, sets, SPARE_BLOCKS if run.recipe.loading.stream else 0)
-
-
 def wire(
-    run: RunDir,
-    state: TrainState,
-    batches: BatchSource,
-    validation: Sequence[ImageDataset],
-    *,
-    on_step: OnStep,
-    on_finding: OnFinding,
+    run: RunDir, state: TrainState, batches: BatchSource, on_step: OnStep, on_finding: OnFinding
 ) -> Trainer:
     """Build a trainer with all its callbacks, in the order that `Callback` documents."""
     recipe, device = run.recipe, pick_device(run.recipe.engine)
     timer = StepTimer(device, recipe.run.batch_size * recipe.optimizers.critic_steps)
     monitor_set, best = MonitorSet(recipe.guards), BestRecord(recipe.keep.metric)
-    parts: dict[str, Stateful] = {MONITOR_STATE: monitor_set, BEST_STATE: best, TIME_STATE: timer}
+    parts = {MONITOR_STATE: monitor_set, BEST_STATE: best, TIME_STATE: timer}
     checkpointer = Checkpointer(run, state, parts)
-    monitors = MonitorCallback(checkpointer, monitor_set, batches, on_finding)
-    log = MetricLog(run)
-    writer = SampleGridWriter(batches.sets, run.samples, recipe.run.seed, device, recipe.picture)
-    schedules: list[Callback] = [
-        DropoutSchedule(recipe),
-        ResidualFade(recipe.vanishing.steps),
-        MovingAverage(),
-        PlateauSchedule(),
-    ]
-    # Rank 0 alone writes.
-    written: list[Callback] = (
-        [
+    cache = SPARE_BLOCKS if recipe.loading.stream else 0
+    held_out = load_validation_sets([Path(place) for place in run.data], batches.sets, cache)
+    logs: list[Callback] = []
+    files: list[Callback] = []
+    if is_main_process():  # rank 0 alone writes
+        log, seed = MetricLog(run), recipe.run.seed
+        writer = SampleGridWriter(batches.sets, run.samples, seed, device, recipe.picture)
+        logs = [log]
+        files = [
             SampleGrids(writer, recipe.run.sample_every),
             Snapshots(run),
-            BestCheckpointCallback(checkpointer, best, validation, log.write),
+            BestCheckpointCallback(checkpointer, best, held_out, log.write),
         ]
-        if is_main_process()
-        else []
-    )
     callbacks = [
-        *schedules,
+        DropoutSchedule(recipe, state.generator),
+        ResidualFade(recipe.vanishing.steps, state),
+        MovingAverage(),
+        PlateauSchedule(),
         Progress(on_step),
-        *([log] if is_main_process() else []),
-        monitors,
-        *written,
+        *logs,
+        MonitorCallback(checkpointer, monitor_set, batches, on_finding),
+        *files,
         PeriodicCheckpoint(checkpointer, recipe),
     ]
     loader = Loader(batches, recipe.loading.workers)
-    return Trainer(checkpointer, loader, timer, monitors, callbacks)
+    return Trainer(checkpointer, loader, timer, monitor_set, callbacks)
 
 
 def cached_blocks(recipe: Config) -> int:

@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models.layers.blocks import set_dropout
-from models.layers.residual_fade import set_alpha
+from torch import nn
+
+from models.layers import residual_fade
 from training.config.config import Config
 from training.inference.sample_grid import SampleGridWriter
 from training.losses.objectives.base import Metrics
+from training.monitors.base import Finding
 from training.runs.metric_logger import MetricLogger
 from training.runs.run_dir import RunDir
 from training.runs.snapshots import save_snapshot
@@ -18,11 +20,19 @@ from training.trainer.checkpointer import Checkpointer
 OnStep = Callable[[int, Metrics], None]
 
 
+class RollBackError(Exception):
+    """A monitor asks for a roll-back; `Trainer.do_step` carries it out."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
 class Callback:
     """Hooks of the training loop; by default each does nothing.
 
-    The `Trainer` calls the callbacks in the order of its list. `training.trainer.run` builds the
-    list:
+    The `Trainer` calls the callbacks in the order of its list. `training.trainer.build` makes
+    the list:
 
     1. schedules: dropout, residual fade, moving average, learning rates;
     2. progress and metric log;
@@ -37,12 +47,7 @@ class Callback:
         """Prepare to train from `step` on."""
 
     def on_step_start(self, step: int, state: TrainState) -> None:
-        """Set what depends on the step, before its batch is loaded.
-
-        Args:
-            step: number of the step, from 0.
-            state: as left by the step before.
-        """
+        """Set what depends on the number of the step, from 0, before its batch is loaded."""
 
     def on_update_end(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Do what belongs to the update of the weights; its time counts as training time.
@@ -68,12 +73,7 @@ class Callback:
         """
 
     def on_roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
-        """Continue from an earlier step.
-
-        Args:
-            step: steps done at the checkpoint.
-            saved: the checkpoint's content.
-        """
+        """Continue from a checkpoint with so many steps done, and this content."""
 
     def on_train_end(self) -> None:
         """Release files; called after errors as well."""
@@ -82,12 +82,15 @@ class Callback:
 class DropoutSchedule(Callback):
     """Sets the dropout of the generator."""
 
-    def __init__(self, recipe: Config) -> None:
+    def __init__(self, recipe: Config, generator: nn.Module) -> None:
         self.recipe = recipe
+        kinds = (nn.Dropout, nn.Dropout2d)
+        self.layers = [layer for layer in generator.modules() if isinstance(layer, kinds)]
 
     def on_step_start(self, step: int, state: TrainState) -> None:
         """Set the probability of this step."""
-        set_dropout(state.generator, dropout_at(self.recipe, step))
+        for layer in self.layers:
+            layer.p = dropout_at(self.recipe, step)
 
 
 def dropout_at(recipe: Config, step: int) -> float:
@@ -99,14 +102,16 @@ def dropout_at(recipe: Config, step: int) -> float:
 class ResidualFade(Callback):
     """Sets how much of BEGAN's fading residuals is left (Berthelot et al. 2017, §3.3)."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, state: TrainState) -> None:
         self.steps = steps
+        modules = [*state.generator.modules(), *state.discriminator.modules()]
+        self.layers = [m for m in modules if isinstance(m, residual_fade.ResidualFade)]
 
     def on_step_start(self, step: int, state: TrainState) -> None:
         """Set α, which falls from 1 to 0 in a straight line; without a schedule it is 0."""
         alpha = max(0.0, 1 - step / self.steps) if self.steps else 0.0
-        set_alpha(state.generator, alpha)
-        set_alpha(state.discriminator, alpha)
+        for layer in self.layers:
+            layer.alpha.fill_(alpha)
 
 
 class MovingAverage(Callback):
@@ -166,8 +171,8 @@ class MetricLog(Callback):
 
     def on_roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
         """Remove the lines after `step`."""
-        if self.logger is not None:
-            self.logger.truncate(step)
+        self.on_train_end()
+        self.logger = MetricLogger(self.run, step)
 
     def on_train_end(self) -> None:
         """Close the log."""

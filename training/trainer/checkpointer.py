@@ -1,26 +1,18 @@
 """Saves and loads the whole state of a training: train state, monitors, best record, time."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from training.common.console import is_main_process
-from training.runs.checkpoint import load_checkpoint, save_checkpoint, shared_checkpoint
-from training.runs.rollback import remove_affected_checkpoints
+from training.runs.checkpoint import (
+    load_checkpoint,
+    remove_affected_checkpoints,
+    save_checkpoint,
+    shared_checkpoint,
+)
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState
 from training.trainer.nonfinite import check_weights
-
-
-class Stateful(Protocol):
-    """What has a state beside the train state's."""
-
-    def state_dict(self) -> Any:
-        """Return the state, as a checkpoint can hold it."""
-        ...
-
-    def load_state_dict(self, state: Any) -> None:
-        """Load what `state_dict` returned."""
-        ...
 
 
 class Checkpointer:
@@ -29,11 +21,11 @@ class Checkpointer:
     Args:
         run: where they are.
         state: the networks, optimizers and objective.
-        parts: what else has a state, by its key in the checkpoint. A checkpoint of an older version
-            that lacks a part leaves it as it is.
+        parts: what else has a `state_dict` and a `load_state_dict`, by its key in the checkpoint. A
+            checkpoint of an older version that lacks a part leaves it as it is.
     """
 
-    def __init__(self, run: RunDir, state: TrainState, parts: Mapping[str, Stateful]) -> None:
+    def __init__(self, run: RunDir, state: TrainState, parts: Mapping[str, Any]) -> None:
         self.run, self.state, self.parts = run, state, parts
 
     def save(self, step: int) -> None:
@@ -62,10 +54,7 @@ class Checkpointer:
         return step
 
     def roll_back(self, since: int) -> tuple[int, dict[str, Any]]:
-        """Load the train state from before a problem began, and remove the checkpoints after it.
-
-        Args:
-            since: first step at which the problem was seen.
+        """Load the train state from before a problem was first seen; remove the later checkpoints.
 
         Returns:
             How many steps the checkpoint has done, and its content.

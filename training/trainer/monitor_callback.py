@@ -1,6 +1,6 @@
 """Runs the monitors on a fixed batch every `guards.every` steps."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 
 from models.geometry import centre, hide
-from models.runtime.sampling import seeded_noise
 from training.common import distributed
 from training.common.console import is_main_process
 from training.common.errors import RunError
 from training.data.batches import BatchSource, fixed_batch
 from training.data.sampling import mix_seed
 from training.losses.objectives.base import Metrics
-from training.monitors import Action, Finding, MonitorSet, Observation, record_findings
+from training.monitors.base import Action, Finding, Observation, record_findings
+from training.monitors.monitor_set import MonitorSet
 from training.runs.train_state import (
     TrainState,
     evaluating,
     memory_format,
-    noise_dim,
     pick_device,
+    row_noise,
 )
-from training.trainer.callbacks import Callback
+from training.trainer.callbacks import Callback, RollBackError
 from training.trainer.checkpointer import Checkpointer
 
 MONITOR_STATE = "watch"  # key of the monitors' state in a checkpoint
@@ -32,14 +32,6 @@ FIXED_IMAGES = 64
 MONITOR_STREAM = 3
 
 OnFinding = Callable[[Finding], None]
-
-
-class RollBackError(Exception):
-    """A monitor asks for a roll-back; `Trainer.do_step` carries it out."""
-
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(str(finding))
-        self.finding = finding
 
 
 class MonitorCallback(Callback):
@@ -68,13 +60,7 @@ class MonitorCallback(Callback):
         device = pick_device(engine)
         batch = fixed_batch(batches.sets, batches.picture, seed, FIXED_IMAGES)
         self.batch = batch.to(device, memory_format(engine))
-        seeds = [mix_seed(seed, row) for row in range(len(batch.images))]
-        self.noise = seeded_noise(seeds, noise_dim(self.state.generator)).to(device)
-
-    @property
-    def rollbacks(self) -> int:
-        """How often the run was rolled back."""
-        return self.monitor_set.rollbacks
+        self.noise = row_noise(self.state.generator, len(batch.images), seed).to(device)
 
     def on_train_start(self, step: int, state: TrainState) -> None:
         """Forget the losses of other recipes."""
@@ -114,9 +100,10 @@ class MonitorCallback(Callback):
         """Return what the monitors look at: metrics, fills of the fixed batch, critic weights."""
         inpaints = self.run.recipe.picture.hole == "centre"
         reals = centre(self.batch.images) if inpaints else self.batch.images
-        weights: Iterable[Tensor] = self.state.discriminator.parameters()
         clip = self.state.objective.weight_clip
-        return Observation(step, metrics, self.fills(), reals, weights, clip)
+        return Observation(
+            step, metrics, self.fills(), reals, self.state.discriminator.parameters(), clip
+        )
 
     @torch.inference_mode()
     def fills(self) -> Tensor:

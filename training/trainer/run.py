@@ -12,15 +12,12 @@ from training.config.config import Config
 from training.data.batches import ImageDataset, load_sets
 from training.optim.precision import pick_precision
 from training.runs.checkpoint import newest_step
-from training.runs.data_location import check_data
-from training.runs.data_record import DataRecord
+from training.runs.data_record import DataRecord, read_record
 from training.runs.pretrained import find_init_checkpoint, relocate_init_checkpoint
 from training.runs.run_dir import RunDir
 from training.runs.train_state import pick_device
 from training.trainer.build import build_trainer, cached_blocks
-from training.trainer.callbacks import (
-    OnStep,
-)
+from training.trainer.callbacks import OnStep
 from training.trainer.monitor_callback import OnFinding
 
 
@@ -57,7 +54,7 @@ def start(
 
     distributed.run_on_rank0(check_place)
     recipe = resolve_precision(recipe)
-    sets = load_sets(data, "train", recipe.picture.window, cached_blocks(recipe))
+    sets = load_train_sets(recipe, data)
     init_checkpoint = None
     if init_from is not None:
         encoder = sets[0].manifest.encoder_fingerprint
@@ -128,7 +125,9 @@ def resume(
         if overrides:
             changed = changed.with_overrides(step, overrides)
             changed = replace(changed, recipe=resolve_precision(changed.recipe))
-        sets = load_resumed(changed)
+        for place, digest in changed.data.items():
+            read_record(place, digest)  # it is still there and the same
+        sets = load_train_sets(changed.recipe, [Path(place) for place in changed.data])
         changed = replace(changed, prepared=tuple(DataRecord.of(one.manifest) for one in sets))
         trainer = build_trainer(changed, sets, progress, on_finding)
         if changed != run:
@@ -137,15 +136,9 @@ def resume(
     return changed
 
 
-def load_resumed(run: RunDir) -> list[ImageDataset]:
-    """Load the data that a run was started on.
-
-    Raises:
-        PreparedDataError: it is gone or changed, or does not fit the recipe.
-    """
-    check_data(run.data)
-    places = [Path(place) for place in run.data]
-    return load_sets(places, "train", run.recipe.picture.window, cached_blocks(run.recipe))
+def load_train_sets(recipe: Config, data: Sequence[Path]) -> list[ImageDataset]:
+    """Load the `train` splits, into memory or with a cache of blocks."""
+    return load_sets(data, "train", recipe.picture.window, cached_blocks(recipe))
 
 
 def resolve_precision(recipe: Config) -> Config:

@@ -1,26 +1,28 @@
 """The training loop of all systems: it reduces losses, steps the optimizers and calls callbacks."""
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from training.common import distributed
 from training.common.errors import NonFiniteError, RunError
 from training.data.loader import Loader
 from training.data.sampling import mix_seed
 from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
-from training.monitors import Finding
+from training.monitors.base import Finding
+from training.monitors.monitor_set import MonitorSet
 from training.optim.precision import autocast
 from training.runs.train_state import memory_format, pick_device
-from training.trainer.callbacks import Callback, dropout_at
+from training.trainer.callbacks import Callback, RollBackError, dropout_at
 from training.trainer.checkpointer import Checkpointer
-from training.trainer.monitor_callback import MonitorCallback, RollBackError
 from training.trainer.nonfinite import explain
 from training.trainer.signals import defer_signals
-from training.trainer.timer import StepTimer
 
+TIME_STATE = "worked"  # key of the training time in a checkpoint
 # Random stream of noise and dropout; batches, samples and monitors have others.
 STEP_STREAM = 1
 
@@ -36,10 +38,10 @@ class Trainer:
     same weights; rank 0 alone writes.
 
     Args:
-        checkpointer: of the run; saves all of the training's state.
+        checkpointer: saves and loads all of the training's state.
         loader: of batches.
         timer: measures the steps.
-        monitors: one of the callbacks; its number of roll-backs is part of each step's seed.
+        monitor_set: its number of roll-backs is part of each step's seed.
         callbacks: in the order in which they are called, see `Callback`.
     """
 
@@ -47,27 +49,18 @@ class Trainer:
         self,
         checkpointer: Checkpointer,
         loader: Loader,
-        timer: StepTimer,
-        monitors: MonitorCallback,
+        timer: "StepTimer",
+        monitor_set: MonitorSet,
         callbacks: Sequence[Callback],
     ) -> None:
         self.checkpointer, self.run, self.state = checkpointer, checkpointer.run, checkpointer.state
         self.loader, self.timer = loader, timer
-        self.monitors, self.callbacks = monitors, callbacks
+        self.monitor_set, self.callbacks = monitor_set, callbacks
         self.recipe = self.run.recipe
         self.device = pick_device(self.recipe.engine)
         self.layout = memory_format(self.recipe.engine)
         self.autocast = autocast(self.recipe.engine.precision, self.device.type)
-        self.step = self.rollbacks = 0
-
-    def resume(self) -> None:
-        """Load the newest checkpoint.
-
-        Raises:
-            RunError: there is none, or it is damaged or does not fit the recipe.
-        """
-        self.step = self.checkpointer.load()
-        self.rollbacks = self.monitors.rollbacks
+        self.step = 0
 
     def train(self) -> None:
         """Train to the recipe's last step.
@@ -126,7 +119,6 @@ class Trainer:
             raise RunError(f"{finding}; {error}") from error
         for callback in self.callbacks:
             callback.on_roll_back(self.step, saved)
-        self.rollbacks = self.monitors.rollbacks
 
     def train_step(self, step: int) -> Metrics:
         """Update the discriminator `critic_steps` times, then the generator once.
@@ -169,7 +161,8 @@ class Trainer:
     def seed_at(self, step: int) -> int:
         """Return a step's seed; after a roll-back it differs, or the same problem would return."""
         seed = mix_seed(self.recipe.run.seed, STEP_STREAM)
-        seed = mix_seed(mix_seed(seed, self.rollbacks) if self.rollbacks else seed, step)
+        rollbacks = self.monitor_set.rollbacks
+        seed = mix_seed(mix_seed(seed, rollbacks) if rollbacks else seed, step)
         # Networks sample dropout for the rows they have: it must not be the same on every rank.
         rank = distributed.rank() if dropout_at(self.recipe, step) else 0
         return mix_seed(seed, rank) if rank else seed
@@ -183,12 +176,12 @@ def update(optimizer: torch.optim.Optimizer, network: str, terms: Terms, step: i
     """
     if not terms:
         return {}
-    means: dict[str, Tensor] = {name: term.float().mean() for name, term in terms.items()}
+    means = {name: term.float().mean() for name, term in terms.items()}
     metrics = distributed.mean_over_ranks(
         {f"{network}/{name}": float(mean.detach()) for name, mean in means.items()}
     )
     for name, value in metrics.items():
-        if not torch.isfinite(torch.tensor(value)):
+        if not math.isfinite(value):
             raise NonFiniteError(f"term {name} is {value} at step {step}: stopped before stepping")
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(torch.stack(list(means.values())).sum())
@@ -205,3 +198,54 @@ def frozen(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         module.requires_grad_(True)
+
+
+class StepTimer:
+    """Measures the steps of a training, without what callbacks do between them."""
+
+    def __init__(self, device: torch.device, images_per_step: int) -> None:
+        self.device, self.images = device, images_per_step
+        self.seconds = self.wall = self.loading_seconds = 0.0
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Measure one step."""
+        self.loading_seconds = 0.0
+        start, wall = work_clock(self.device), time.perf_counter()
+        yield
+        self.wall = time.perf_counter() - wall
+        self.seconds += work_clock(self.device) - start
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Measure, within a step, how long it waits for a batch."""
+        start = time.perf_counter()
+        yield
+        self.loading_seconds += time.perf_counter() - start
+
+    def metrics(self) -> Metrics:
+        """Return speed and loader share of the last step, and the minutes of all."""
+        speed = {
+            "time/images_per_second": self.images / self.wall,
+            "time/loader_share": self.loading_seconds / self.wall,
+        }
+        return {**distributed.mean_over_ranks(speed), "time/minutes": self.seconds / 60}
+
+    def state_dict(self) -> float:
+        """Return the seconds of training so far."""
+        return self.seconds
+
+    def load_state_dict(self, seconds: float) -> None:
+        """Continue from so many seconds."""
+        self.seconds = seconds
+
+
+def work_clock(device: torch.device) -> float:
+    """Return a reading in seconds; only differences have a meaning.
+
+    On a CPU it is processor time divided by torch's threads, which does not depend on the load of
+    the machine. On other devices it is wall time.
+    """
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads()
+    return time.perf_counter()

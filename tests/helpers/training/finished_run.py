@@ -6,7 +6,7 @@ import math
 from PIL import Image
 
 from tests.helpers.training.small_run import small_recipe
-from training.monitors import Action, Finding, record_findings
+from training.monitors.base import Action, Finding, record_findings
 from training.runs.run_dir import RunDir
 
 MAGENTA = (200, 30, 160)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from training.runs.checkpoint import load_checkpoint
-from training.trainer.timer import TIME_STATE
+from training.trainer.trainer import TIME_STATE
 
 
 def flat(state, path=""):

@@ -7,14 +7,8 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from training.monitors import (
-    Action,
-    MonitorSet,
-    MonitorSettings,
-    Observation,
-    read_findings,
-    record_findings,
-)
+from training.monitors.base import Action, Observation, read_findings, record_findings
+from training.monitors.monitor_set import MonitorSet, MonitorSettings
 
 STUCK = {"balance": {"warn_after": 100, "act_after": 300}}
 

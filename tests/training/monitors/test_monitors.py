@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from training.monitors import MonitorSettings, Observation
-from training.monitors.loss_spike import LossSpike
+from training.monitors.base import Observation
+from training.monitors.monitor_set import MonitorSettings
+from training.monitors.state_monitors import LossSpike
 
 GUARDS = MonitorSettings().enabled_monitors()
 

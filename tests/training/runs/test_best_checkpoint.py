@@ -8,9 +8,13 @@ import torch
 from models.geometry import CENTRE
 from training.common.errors import RunError
 from training.runs.best_checkpoint import BestRecord, save_best
-from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
-from training.runs.rollback import remove_affected_checkpoints, remove_checkpoints_from
-from training.trainer.validation import validation_metrics
+from training.runs.checkpoint import (
+    checkpoints,
+    load_checkpoint,
+    remove_affected_checkpoints,
+    save_checkpoint,
+)
+from training.trainer.best_checkpoint_callback import validation_metrics
 
 
 @pytest.mark.parametrize(
@@ -63,14 +67,14 @@ def test_checkpoint_of_another_step_is_not_the_best(tmp_path):
 def test_rollback_goes_to_last_checkpoint_before_the_problem(tmp_path):
     for step in (2, 4):
         save_checkpoint(tmp_path, step, {})
-    assert remove_checkpoints_from(tmp_path, 4).name == "step-00000002"
+    remove_affected_checkpoints(tmp_path, since=4, every=1)
     assert load_checkpoint(tmp_path)[0] == 2
 
 
 def test_without_a_good_checkpoint_nothing_is_removed(tmp_path):
     save_checkpoint(tmp_path, 4, {})
     with pytest.raises(RunError, match="before step 4"):
-        remove_checkpoints_from(tmp_path, 4)
+        remove_affected_checkpoints(tmp_path, since=4, every=1)
     assert load_checkpoint(tmp_path)[0] == 4
 
 

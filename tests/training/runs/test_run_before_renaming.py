@@ -9,7 +9,7 @@ import pytest
 from models.runtime.bundle import load_bundle
 from tests.helpers.training.callbacks import no_progress
 from training.inference.export import export
-from training.monitors import read_findings
+from training.monitors.base import read_findings
 from training.reporting.html_report import write_report
 from training.runs.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log

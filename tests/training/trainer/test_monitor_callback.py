@@ -11,7 +11,8 @@ from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
 from training.config.load import load_recipe
 from training.data.batches import BatchSource
-from training.monitors import MonitorSet, read_findings
+from training.monitors.base import read_findings
+from training.monitors.monitor_set import MonitorSet
 from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir

@@ -11,7 +11,6 @@ import time
 import pytest
 import torch
 
-import training.trainer.timer
 import training.trainer.trainer
 from tests.helpers.training.callbacks import StopError, no_progress, stop_at_three
 from tests.helpers.training.run_comparison import assert_same_end
@@ -23,7 +22,7 @@ from training.runs.run_dir import RunDir
 from training.trainer.build import build_trainer
 from training.trainer.callbacks import dropout_at
 from training.trainer.run import resume, start
-from training.trainer.timer import work_clock
+from training.trainer.trainer import work_clock
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +162,7 @@ def test_resume_goes_on_for_longer_when_told(whole, prepared, tmp_path):
 
 def test_run_stops_after_its_minutes_and_can_resume(prepared, tmp_path, monkeypatch):
     readings = itertools.count(step=20.0)  # each step seems to take 20 seconds
-    monkeypatch.setattr(training.trainer.timer, "work_clock", lambda device: next(readings))
+    monkeypatch.setattr(training.trainer.trainer, "work_clock", lambda device: next(readings))
     folder = tmp_path / "run"
     start(small_recipe("run.minutes=1"), [prepared], folder, no_progress)
     assert load_checkpoint(folder / "checkpoints")[0] == 3

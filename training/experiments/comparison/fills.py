@@ -19,7 +19,7 @@ from training.metrics.kid import KID_MIN_IMAGES, Kid
 from training.metrics.mobilenet import feature_distance
 from training.metrics.pixels import l1_levels
 from training.metrics.seam import seam_gradient, square_gradient
-from training.monitors.low_contrast import pixel_std
+from training.monitors.image_monitors import pixel_std
 from training.runs.load_run import LoadedRun
 
 KID_COLUMN = Column("kid", "KID ×10³ ↓")

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from training.common.errors import RunError
-from training.monitors import Action
-from training.monitors.log import read_findings
+from training.monitors.base import Action, read_findings
 from training.runs.checkpoint import newest_step
 from training.runs.metric_logger import read_log
 from training.runs.snapshots import snapshots

@@ -15,7 +15,7 @@ from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, e
 from training.experiments.sweeps.clip_figure import draw_clip_sweep
 from training.experiments.sweeps.sweep import SweepPoint, load_sweep, sweep_strips
 from training.metrics.mobilenet import require_extractor
-from training.monitors.clipping import pinned_share
+from training.monitors.state_monitors import pinned_share
 from training.reporting.curves import series
 from training.runs.metric_logger import read_log
 

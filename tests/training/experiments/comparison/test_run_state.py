@@ -4,7 +4,7 @@ import pytest
 
 from training.common.errors import RunError
 from training.experiments.comparison.run_state import available_steps, common_steps, final_state
-from training.monitors import Action, Finding, record_findings
+from training.monitors.base import Action, Finding, record_findings
 
 
 def write_log(folder, ms, **more):
