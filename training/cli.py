@@ -213,10 +213,8 @@ def scorer(
     is trained against, "judge" is for evaluations alone.
     """
     from training.common.output_files import check_output
-    from training.scorers.files import save_scorer
-    from training.scorers.kinds import SCORER_KINDS
-    from training.scorers.pairs import ScorerSchedule
-    from training.scorers.train import train_and_test
+    from training.scorers.kinds import SCORER_KINDS, save_scorer
+    from training.scorers.train import ScorerSchedule, train_and_test
 
     check_output(out)
     with stage_progress() as progress:

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from training.cli import app
-from training.evaluation.baselines import TELEA
-from training.evaluation.methods import OTHER_CENTRE, TRUE_CAPTION
+from training.evaluation.methods import OTHER_CENTRE, TELEA, TRUE_CAPTION
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = [

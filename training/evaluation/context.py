@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,16 +15,18 @@ from training.data.memory_dataset import PreparedSplit
 from training.evaluation.dataset import EvaluationSet, evenly_spaced
 from training.evaluation.measurement import NotMeasuredError
 from training.evaluation.methods import (
+    CLASSICAL,
+    MEAN_CENTRE,
     NO_CAPTION,
     NO_CAPTION_RESEEDED,
     NOISELESS,
+    OTHER_CENTRE,
     REAL,
     RESEEDED,
     TRUE_CAPTION,
     WRONG_CAPTION,
     Method,
     baseline_methods,
-    bundle_method,
     median_time,
 )
 from training.metrics.image_metrics import ImageMetrics
@@ -65,20 +67,13 @@ class EvalContext:
     seed: int = 0
     batch_size: int = 32
     progress: StageProgress = no_progress
-    _fills: dict[str, Tensor] = field(default_factory=dict)
-    _features: dict[str, Tensor] = field(default_factory=dict)
-    _centre_features: dict[str, Tensor] = field(default_factory=dict)
+    _results: dict[tuple[str, str], Tensor] = field(default_factory=dict)
 
     def with_bundle(self, inpainter: Inpainter) -> EvalContext:
         """Return the same pictures with another bundle; the baselines' results are kept."""
-        names = {*self.baselines, REAL}
-        fills, features, of_centres = (
-            {name: values for name, values in results.items() if name in names}
-            for results in (self._fills, self._features, self._centre_features)
-        )
-        return replace(
-            self, inpainter=inpainter, _fills=fills, _features=features, _centre_features=of_centres
-        )
+        names = (MEAN_CENTRE, OTHER_CENTRE, *CLASSICAL, REAL)
+        kept = {key: result for key, result in self._results.items() if key[1] in names}
+        return replace(self, inpainter=inpainter, _results=kept)
 
     @property
     def name(self) -> str:
@@ -96,72 +91,79 @@ class EvalContext:
         return evenly_spaced(len(self.pictures), MAX_SAMPLED_PICTURES)
 
     @cached_property
-    def baselines(self) -> dict[str, Method]:
-        """The methods without a network."""
-        return baseline_methods(self.pictures)
-
-    @cached_property
     def table_methods(self) -> dict[str, Method]:
         """The methods of the table, in its order."""
         vectors = self.pictures.vectors
-        captions = {
-            TRUE_CAPTION: vectors,
-            NO_CAPTION: torch.zeros_like(vectors),
-            WRONG_CAPTION: vectors[self.pictures.mismatched],
-        }
         return {
-            **self.baselines,
-            **{name: self._method(self.inpainter, one) for name, one in captions.items()},
-            **{name: self._method(other, vectors) for name, other in self.others.items()},
+            **baseline_methods(self.pictures),
+            TRUE_CAPTION: self.bundle_method(self.inpainter, vectors),
+            NO_CAPTION: self.bundle_method(self.inpainter, torch.zeros_like(vectors)),
+            WRONG_CAPTION: self.bundle_method(self.inpainter, vectors[self.pictures.mismatched]),
+            **{name: self.bundle_method(other, vectors) for name, other in self.others.items()},
         }
 
     @cached_property
     def methods(self) -> dict[str, Method]:
         """All methods: those of the table, and what the benchmarks compare with."""
-        inpainter, vectors, next_seed = self.inpainter, self.pictures.vectors, len(self.pictures)
-        noiseless = {f"{name}, {NOISELESS}": other for name, other in self.others.items()}
+        pictures, vectors = self.pictures, self.pictures.vectors
+        noiseless = {NOISELESS: self.inpainter}
+        noiseless |= {f"{name}, {NOISELESS}": other for name, other in self.others.items()}
         return {
             **self.table_methods,
-            REAL: lambda rows: self.pictures.centres[rows],
-            RESEEDED: self._method(inpainter, vectors, next_seed),
-            NO_CAPTION_RESEEDED: self._method(inpainter, torch.zeros_like(vectors), next_seed),
-            **{
-                name: self._method(one, vectors, temperature=0.0)
-                for name, one in {NOISELESS: inpainter, **noiseless}.items()
-            },
+            REAL: lambda rows: pictures.centres[rows],
+            RESEEDED: self.bundle_method(self.inpainter, vectors, len(pictures)),
+            NO_CAPTION_RESEEDED: self.bundle_method(
+                self.inpainter, torch.zeros_like(vectors), len(pictures)
+            ),
+            **{n: self.bundle_method(one, vectors, 0, 0.0) for n, one in noiseless.items()},
         }
 
-    def _method(
+    def bundle_method(
         self, inpainter: Inpainter, captions: Tensor, offset: int = 0, temperature: float = 1.0
     ) -> Method:
-        fill, seed = inpainter.fill_batch, self.seed + offset
-        return bundle_method(fill, self.pictures, captions, seed, temperature)
+        """Return a method with captions `(N, D)` and noise of seed + offset + i for picture *i*."""
+
+        def method(rows: Tensor) -> Tensor:
+            seeds, scales = (
+                [self.seed + offset + i for i in rows.tolist()],
+                [temperature] * len(rows),
+            )
+            return inpainter.fill_batch(self.pictures.pixels[rows], captions[rows], seeds, scales)
+
+        return method
 
     def fills(self, method: str) -> Tensor:
         """Fill all pictures, uint8 `(N, 3, 32, 32)`."""
-        if method not in self._fills:
-            rows = torch.arange(len(self.pictures))
-            self._fills[method] = self.in_batches(method, self.methods[method], rows)
-        return self._fills[method]
 
-    def metrics(self, method: str) -> ImageMetrics:
-        """Return the metrics of a method's composites."""
-        composites = self.pictures.composites(self.fills(method))
-        real = self.pictures.pixels
-        if self.extractor is None:
-            return ImageMetrics(composites, real, seed=self.seed)
-        for name, images in ((method, composites), (REAL, real)):
-            if name not in self._features:
-                self._features[name] = self.extract(f"features, {name}", images)
-        features, of_real = self._features[method], self._features[REAL]
-        return ImageMetrics(composites, real, features, of_real, self.seed)
+        def fill() -> Tensor:
+            return self.in_batches(method, self.methods[method], torch.arange(len(self.pictures)))
+
+        return self._once("fills", method, fill)
+
+    def features(self, method: str) -> Tensor:
+        """Extract the features of a method's composites, `(N, D)`."""
+
+        def extract() -> Tensor:
+            return self.extract("features", self.pictures.composites(self.fills(method)))
+
+        return self._once("features", method, extract)
 
     def centre_features(self, method: str) -> Tensor:
         """Extract the features of a method's fills alone, `(N, D)`."""
-        if method not in self._centre_features:
-            stage = f"features of centres, {method}"
-            self._centre_features[method] = self.extract(stage, self.fills(method))
-        return self._centre_features[method]
+        stage = "features of centres"
+        return self._once(stage, method, lambda: self.extract(stage, self.fills(method)))
+
+    def _once(self, kind: str, method: str, compute: Callable[[], Tensor]) -> Tensor:
+        if (kind, method) not in self._results:
+            self._results[kind, method] = compute()
+        return self._results[kind, method]
+
+    def metrics(self, method: str) -> ImageMetrics:
+        """Return the metrics of a method's composites."""
+        composites, real = self.pictures.composites(self.fills(method)), self.pictures.pixels
+        if self.extractor is None:
+            return ImageMetrics(composites, real, seed=self.seed)
+        return ImageMetrics(composites, real, self.features(method), self.features(REAL), self.seed)
 
     @cached_property
     def milliseconds(self) -> dict[str, float]:
@@ -184,22 +186,16 @@ class EvalContext:
 
     @cached_property
     def ranked_features(self) -> Tensor:
-        """Features of the candidates that the bundle scores highest, `(M, D)`.
-
-        Raises:
-            NotMeasuredError: the bundle carries no scorer.
-        """
+        """Features of the first of the candidates as the bundle ranks them, `(M, D)`."""
         if self.inpainter.engine.bundle.scorer is None:
             raise NotMeasuredError("the bundle carries no scorer")
-        pictures = self.pictures.gather(self.sampled_rows)
-        candidates = self.samples[:NUM_CANDIDATES]
-        scores = torch.stack(
-            [
-                self.inpainter.score_batch(pictures.composites(fills), pictures.vectors)
-                for fills in candidates
-            ]
+        pictures, candidates = (
+            self.pictures.gather(self.sampled_rows),
+            self.samples[:NUM_CANDIDATES],
         )
-        best = candidates[scores.argmax(0), torch.arange(len(pictures))]
+        composites = map(pictures.composites, candidates)
+        scores = [self.inpainter.score_batch(one, pictures.vectors) for one in composites]
+        best = candidates[torch.stack(scores).argmax(0), torch.arange(len(pictures))]
         return self.extract("features of ranked fills", best)
 
     def draw_samples(self, inpainter: Inpainter, stage: str, count: int) -> Tensor:
@@ -209,7 +205,8 @@ class EvalContext:
         """
         samples = []
         for number in range(count):
-            method = self._method(inpainter, self.pictures.vectors, number * len(self.pictures))
+            offset = number * len(self.pictures)
+            method = self.bundle_method(inpainter, self.pictures.vectors, offset)
             batches = torch.split(self.sampled_rows, self.batch_size)
             samples.append(torch.cat([method(rows) for rows in batches]))
             self.report_progress(stage, number + 1, count)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +13,6 @@ from models.geometry import SIZE, centre, hole_mask, paste
 from training.common.errors import EvaluationError
 from training.data.augment import centre_crop
 from training.data.batches import ImageDataset, first_caption_vectors, first_captions
-from training.evaluation.baselines import mismatched_rows
 
 
 @dataclass(frozen=True)
@@ -77,3 +78,18 @@ def evenly_spaced(available: int, limit: int | None) -> Tensor:
     """Return at most `limit` evenly spaced rows of `available`; all if `limit` is None."""
     count = available if limit is None else min(limit, available)
     return torch.arange(count) * available // max(count, 1)
+
+
+def mismatched_rows(groups: Sequence[str], seed: int = 0) -> Tensor:
+    """Return for each picture the row of another one, from another group where possible.
+
+    A fixed derangement, int64 `(N,)`, N at least 2. Groups are pictures whose captions mean the
+    same, such as one class. They are put in random order and shifted by half the set, so that no
+    picture is paired with its own group unless that group is more than half of the set.
+    """
+    draws = np.random.default_rng(seed)
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.lexsort((draws.random(len(group)), draws.permutation(len(names))[group]))
+    others = np.empty_like(order)
+    others[order] = np.roll(order, -(len(order) // 2))
+    return torch.from_numpy(others)

@@ -62,14 +62,9 @@ def evaluate(
     settings: EvaluationSettings,
     progress: StageProgress = no_progress,
 ) -> EvaluationReport:
-    """Measure a bundle and its alternatives; write JSON, Markdown and a picture grid.
+    """Measure a bundle and its alternatives on the folders `data`, which `prepare` wrote.
 
-    Args:
-        bundle_folder: written by `export`.
-        data: folders written by `prepare`.
-        out_json: ends in `.json`; the Markdown (`.md`) and the grid (`.png`) go beside it.
-        settings: of the evaluation.
-        progress: called after each step of a stage.
+    Writes JSON, and beside it Markdown (`.md`) and a picture grid (`.png`).
 
     Raises:
         EvaluationError: fewer than two pictures, pictures under 64×64, or bundles that cannot be

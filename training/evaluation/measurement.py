@@ -9,8 +9,6 @@ from typing import Any
 from training.evaluation.targets import TARGETS, Target
 from training.metrics.confidence import Interval
 
-PASS_FAIL = {True: "met", False: "not met", None: "–"}
-
 
 class NotMeasuredError(Exception):
     """A measure cannot be computed; the message says why, and the report shows it."""
@@ -74,20 +72,6 @@ class Measurement:
             "definition": target.definition,
         }
 
-    def table_row(self) -> list[str]:
-        """Return the cells of a row of the report."""
-        target, (required_met, goal_met) = self.target, self.pass_fail
-        return [
-            target.title,
-            self.data,
-            self.formatted(),
-            target.required_text(),
-            PASS_FAIL[required_met],
-            target.bound_text(target.goal),
-            PASS_FAIL[goal_met],
-            self.counted,
-        ]
-
     def formatted(self) -> str:
         """Return the value with its interval, in the number format of its measure."""
         if self.value is None:
@@ -95,15 +79,6 @@ class Measurement:
         ends = (self.interval.low, self.interval.high) if self.interval else ()
         value, *texts = (f"{number:{self.target.number_format}}" for number in (self.value, *ends))
         return f"{value} [{', '.join(texts)}]" if texts else value
-
-    def details_line(self) -> str:
-        """Return a line with the details and the network; empty if there are none."""
-        parts = [
-            f"{name} {value if isinstance(value, str) else f'{value:#.4g}'}"
-            for name, value in self.details.items()
-        ]
-        parts += [f"seen by {self.network}"] if self.network else []
-        return f"- {self.target.title}, {self.data}: {'; '.join(parts)}." if parts else ""
 
 
 def from_interval(

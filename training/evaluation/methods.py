@@ -1,19 +1,29 @@
-"""The methods of an evaluation: naive fills, classical inpainting, and the fills of a bundle."""
+"""The methods of an evaluation by name: naive fills, classical inpainting, and a bundle's fills.
+
+A classical method is a function of one picture, uint8 `(3, 64, 64)`, to its fill, uint8
+`(3, 32, 32)`; the hole's own pixels are not read.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from skimage.restoration import inpaint_biharmonic
 from torch import Tensor
 
-from models.geometry import centre, hide, hole_mask
-from training.evaluation.baselines import CLASSICAL, Baseline, mean_centre
+from models.geometry import CENTRE, SIZE, centre, hide, hole_mask
 from training.evaluation.dataset import EvaluationSet
 
 MEAN_CENTRE, OTHER_CENTRE = "dataset mean centre", "another image's centre (a warning)"
+TELEA, NAVIER_STOKES = "OpenCV Telea", "OpenCV Navier–Stokes"
+BIHARMONIC = "scikit-image biharmonic"
 TRUE_CAPTION, NO_CAPTION = "bundle, true caption", "bundle, no caption"
 WRONG_CAPTION = "bundle, wrong caption"
 REAL = "real pictures"
@@ -21,12 +31,36 @@ REAL = "real pictures"
 RESEEDED, NO_CAPTION_RESEEDED = "another seed", "no caption, another seed"
 NOISELESS = "without noise"
 MAX_TIMED = 50  # pictures
+RADIUS = 3  # pixels around a hole pixel that OpenCV's methods read; its tutorial's value
 
+Pixels = NDArray[np.uint8]
 Method = Callable[[Tensor], Tensor]
 """Rows of the pictures, int64 `(n,)`, to their fills, uint8 `(n, 3, 32, 32)`."""
 
-FillFunction = Callable[[Tensor, Tensor, Sequence[int], Sequence[float]], Tensor]
-"""Pictures, uint8 `(n, 3, 64, 64)`, caption vectors `(n, D)`, seeds, temperatures; to fills."""
+
+def opencv(method: int, picture: Tensor) -> Tensor:
+    """Fill by one of OpenCV's methods, radius 3."""
+    return _fill_of(np.asarray(cv2.inpaint(_channels_last(picture), _hole(), RADIUS, method)))
+
+
+def biharmonic(picture: Tensor) -> Tensor:
+    """scikit-image's biharmonic equation (Damelin and Hoang 2018)."""
+    filled = inpaint_biharmonic(
+        _channels_last(picture) / 255.0, _hole().astype(bool), channel_axis=-1
+    )
+    return _fill_of(np.rint(np.clip(filled, 0, 1) * 255).astype(np.uint8))
+
+
+CLASSICAL: dict[str, Callable[[Tensor], Tensor]] = {
+    TELEA: partial(opencv, cv2.INPAINT_TELEA),  # fast marching (Telea 2004)
+    NAVIER_STOKES: partial(opencv, cv2.INPAINT_NS),  # Bertalmio et al. 2001
+    BIHARMONIC: biharmonic,
+}
+
+
+def mean_centre(centres: Tensor) -> Tensor:
+    """The mean of `centres` uint8 `(N, 3, 32, 32)`, rounded, as one fill `(3, 32, 32)`."""
+    return centres.double().mean(0).round().to(torch.uint8)
 
 
 def baseline_methods(pictures: EvaluationSet) -> dict[str, Method]:
@@ -41,33 +75,9 @@ def baseline_methods(pictures: EvaluationSet) -> dict[str, Method]:
     }
 
 
-def one_by_one(contexts: Tensor, baseline: Baseline) -> Method:
+def one_by_one(contexts: Tensor, baseline: Callable[[Tensor], Tensor]) -> Method:
     """Return a method that fills one picture after the other."""
     return lambda rows: torch.stack([baseline(contexts[i]) for i in rows.tolist()])
-
-
-def bundle_method(
-    fill: FillFunction,
-    pictures: EvaluationSet,
-    captions: Tensor,
-    seed: int,
-    temperature: float = 1.0,
-) -> Method:
-    """Return a method of a bundle, with noise of seed + i for picture *i*.
-
-    Args:
-        fill: of the bundle.
-        pictures: N of them.
-        captions: a vector for each picture, `(N, D)`.
-        seed: of the noise.
-        temperature: scale of the noise.
-    """
-
-    def method(rows: Tensor) -> Tensor:
-        seeds = [seed + i for i in rows.tolist()]
-        return fill(pictures.pixels[rows], captions[rows], seeds, [temperature] * len(seeds))
-
-    return method
 
 
 def median_time(method: Method, count: int) -> float:
@@ -79,3 +89,17 @@ def median_time(method: Method, count: int) -> float:
         method(row)
         times.append(1000 * (time.perf_counter() - start))
     return median(times)
+
+
+def _channels_last(picture: Tensor) -> Pixels:
+    return np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+
+
+def _hole() -> Pixels:
+    hole = np.zeros((SIZE, SIZE), np.uint8)
+    hole[CENTRE, CENTRE] = 1
+    return hole
+
+
+def _fill_of(filled: Pixels) -> Tensor:
+    return torch.from_numpy(filled[CENTRE, CENTRE].copy()).permute(2, 0, 1).contiguous()

@@ -12,15 +12,15 @@ from PIL import Image
 
 from models.geometry import hide, hole_mask, to_float, to_uint8
 from training.common.output_files import write_atomically, write_error
-from training.evaluation.baselines import TELEA
 from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement
-from training.evaluation.methods import NO_CAPTION, TRUE_CAPTION, WRONG_CAPTION
+from training.evaluation.methods import NO_CAPTION, TELEA, TRUE_CAPTION, WRONG_CAPTION
 from training.evaluation.table import markdown_table, table_markdown
 from training.evaluation.targets import TARGETS
 from training.reporting.image_grid import picture_grid, stack_grids, to_png
 
 HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", "", "counted")
+PASS_FAIL = {True: "met", False: "not met", None: "–"}
 GRID_PICTURES = 24
 
 
@@ -83,12 +83,30 @@ def measurements_markdown(measurements: Sequence[Measurement]) -> list[str]:
     targets = [TARGETS[measure] for measure in dict.fromkeys(one.measure for one in ordered)]
     return [
         "## Measures",
-        markdown_table(HEADINGS, [one.table_row() for one in ordered]),
+        markdown_table(HEADINGS, [measurement_row(one) for one in ordered]),
         "### What they are made of",
-        "\n".join(filter(None, (one.details_line() for one in ordered))),
+        "\n".join(filter(None, map(details_line, ordered))),
         "### What is measured",
         "\n".join(f"- **{target.title}**: {target.definition}." for target in targets),
     ]
+
+
+def measurement_row(one: Measurement) -> list[str]:
+    """Return the cells under `HEADINGS`."""
+    target, (required_met, goal_met) = one.target, one.pass_fail
+    required = [target.required_text(), PASS_FAIL[required_met]]
+    goal = [target.bound_text(target.goal), PASS_FAIL[goal_met]]
+    return [target.title, one.data, one.formatted(), *required, *goal, one.counted]
+
+
+def details_line(one: Measurement) -> str:
+    """Return a line with the details and the network; empty if there are none."""
+    parts = [
+        f"{name} {value if isinstance(value, str) else f'{value:#.4g}'}"
+        for name, value in one.details.items()
+    ]
+    parts += [f"seen by {one.network}"] if one.network else []
+    return f"- {one.target.title}, {one.data}: {'; '.join(parts)}." if parts else ""
 
 
 def example_grid(context: EvalContext) -> Image.Image:

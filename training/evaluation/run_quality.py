@@ -19,12 +19,9 @@ from training.runs.train_state import memory_format
 
 
 class Generated(NamedTuple):
-    """Generated images beside real ones, at the run's own size.
+    """Generated images, uint8 `(N, 3, S, S)`: composites, or whole images, made of noise alone.
 
-    Attributes:
-        pictures: uint8 `(N, 3, S, S)`: composites, or whole images.
-        reals: uint8 `(N, 3, S, S)`; composite *i* was made of row *i*.
-        whole: whether the images were generated whole, of noise alone.
+    The real ones are of the same shape; composite *i* was made of row *i*.
     """
 
     pictures: Tensor
@@ -57,26 +54,14 @@ def sample(
 
 
 def generate_for(loaded: LoadedRun, generator: nn.Module, batch: Batch, seed: int) -> Generated:
-    """Generate an image for each row of a batch.
-
-    Args:
-        loaded: the run.
-        generator: of the run, at any step.
-        batch: of real pictures.
-        seed: of the noise.
-    """
+    """Generate an image for each row of a batch, by the run's generator at any step."""
     layout = memory_format(loaded.recipe.engine)
     pictures = generate(generator, batch, loaded.noise(len(batch.images), seed), layout)
     return Generated(pictures, to_uint8(batch.images), loaded.unconditional)
 
 
 def measure(generated: Generated, seed: int, extractor: ExtractFeatures) -> dict[str, Any]:
-    """Measure generated images.
-
-    Args:
-        generated: the images.
-        seed: of KID's subsets and the intervals.
-        extractor: of features, see `require_extractor`.
+    """Measure generated images; the seed is of KID's subsets and the intervals.
 
     Returns:
         `pictures`, their number; `kid` (mean, spread over the subsets, subset_size, subsets);
@@ -87,18 +72,18 @@ def measure(generated: Generated, seed: int, extractor: ExtractFeatures) -> dict
     """
     count = len(generated.reals)
     metrics = ImageMetrics.extract(generated.pictures, generated.reals, extractor, seed)
-    kid = metrics.kid
-    if kid is None or metrics.features is None or metrics.real_features is None:
+    kid, features, of_real = metrics.kid, metrics.features, metrics.real_features
+    if kid is None or features is None or of_real is None:
         raise RunError(f"KID needs {KID_MIN_IMAGES} pictures; there are {count}")
-    found = {"pictures": count, "kid": asdict(kid)}
-    if generated.whole:
-        interval = diversity(metrics.features, metrics.real_features, seed)
-        return found | {"diversity": asdict(interval)}
-    interval = diversity(extractor(metrics.fills), extractor(metrics.centres), seed)
-    return found | {
-        "diversity": asdict(interval),
-        "hole_psnr": float(metrics.hole_psnr.mean()),
+    if not generated.whole:
+        features, of_real = extractor(metrics.fills), extractor(metrics.centres)
+    found = {
+        "pictures": count,
+        "kid": asdict(kid),
+        "diversity": asdict(diversity(features, of_real, seed)),
     }
+    psnr = {} if generated.whole else {"hole_psnr": float(metrics.hole_psnr.mean())}
+    return found | psnr
 
 
 def definitions(*, whole: bool) -> dict[str, str]:

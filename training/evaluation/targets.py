@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """A measure, its required value and its goal.
+    """A measure: title, definition, and bounds, each `None` where there is none.
 
     Attributes:
-        title: in tables.
-        definition: what is measured.
-        required: the bound that must be met; `None` if there is none.
-        goal: the bound to aim for; `None` if there is none.
+        required: the bound that must be met.
+        goal: the bound to aim for.
         at_most: whether less is better, so that bounds are upper bounds.
-        lower_bound: what the whole 95% interval must lie above; `None` if there is no such bound.
+        lower_bound: what the whole 95% interval must lie above.
         number_format: of the value and its bounds.
     """
 

@@ -18,8 +18,7 @@ from training.inference.model_card import DEFAULT_NOTES, add_evaluations, model_
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
-from training.scorers.files import load_scorer
-from training.scorers.kinds import SCORER_KINDS
+from training.scorers.kinds import SCORER_KINDS, load_scorer
 
 PLAIN = "plain"  # kind of the scorer in a bundle
 

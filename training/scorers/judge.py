@@ -1,4 +1,4 @@
-"""The judge: the caption scorer of evaluations.
+"""The judge, which is the caption scorer of evaluations, and R-precision, its measure.
 
 It uses MobileNetV2 features, which nothing is trained against, and was trained on real images
 alone. `captionfill-train scorer judge` trains another.
@@ -10,15 +10,19 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+from torch import Tensor
+
 from models.frozen.scorers import Scorer
 from training.common.errors import RunError
 from training.data.manifest import file_digest
-from training.scorers.files import load_scorer
-from training.scorers.kinds import SCORER_KINDS
+from training.scorers.kinds import SCORER_KINDS, load_scorer
 
 WEIGHTS = "judge.safetensors"
 DIGEST = "09b9e44c4800066e400c5e3f5a0e6901a0d802eea7c2cbf27303239c856e23f3"
 CAPTION_DIM = 384  # length of the shipped judge's caption vectors
+RANKING_SIZE = 100  # images whose captions are ranked
+PARTITIONS = 20  # how often a set is split into hundreds
 
 
 class Judge(NamedTuple):
@@ -29,14 +33,7 @@ class Judge(NamedTuple):
 
 
 def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
-    """Load a judge.
-
-    Args:
-        caption_dim: length of the caption vectors.
-        path: of its weights; the shipped judge by default.
-
-    Returns:
-        The judge, or None for the shipped one with captions of another length.
+    """Load a judge, by default the shipped one; None if that reads no captions of this length.
 
     Raises:
         RunError: there is no such file, it is of another kind, or not this version's.
@@ -50,3 +47,39 @@ def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
         if not shipped.is_file() or file_digest(shipped) != DIGEST:
             raise RunError(f"training/scorers/{WEIGHTS} is not the file of this version")
         return Judge(load_scorer(kind, shipped, caption_dim), f"sha256:{DIGEST}")
+
+
+@torch.inference_mode()
+def r_precision(scorer: Scorer, features: Tensor, vectors: Tensor, seed: int = 0) -> Tensor:
+    """Return each image's R-precision@1 of 100, over random partitions of the set into hundreds.
+
+    Args:
+        scorer: of the judge.
+        features: of centres, `(N, D)`, N at least 100.
+        vectors: of their captions.
+        seed: of the partitions.
+
+    Returns:
+        float64 `(N,)`, 0 to 1: in how many of its hundreds the image's own caption came first.
+    """
+    images, captions = scorer.encode_images(features), scorer.encode_captions(vectors)
+    count, rng = len(features), torch.Generator().manual_seed(seed)
+    hits, trials = (torch.zeros(count, dtype=torch.float64) for _ in range(2))
+    for _ in range(PARTITIONS):
+        order = torch.randperm(count, generator=rng)
+        for rows in torch.split(order[: count // RANKING_SIZE * RANKING_SIZE], RANKING_SIZE):
+            hits[rows] += ranks_own_first(images[rows], captions[rows], vectors[rows]).double()
+            trials[rows] += 1
+    return hits / trials.clamp_min(1)
+
+
+def ranks_own_first(image_codes: Tensor, caption_codes: Tensor, caption: Tensor) -> Tensor:
+    """Return for each image whether its own caption has the highest score, bool `(N,)`.
+
+    Args:
+        image_codes: `(N, code)`.
+        caption_codes: `(N, code)`.
+        caption: the caption vectors, `(N, D)`; equal ones count as the own caption.
+    """
+    best = (image_codes @ caption_codes.T).argmax(1)
+    return (caption * caption[best]).sum(1) > 0.999

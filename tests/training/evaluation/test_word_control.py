@@ -11,8 +11,7 @@ from training.evaluation.benchmarks.class_words import (
     imagenet_rows,
 )
 from training.evaluation.benchmarks.colour_words import (
-    SRGB,
-    SWAPS,
+    COLOURS,
     colour_measurement,
     colour_moves,
     first_swaps,
@@ -56,8 +55,7 @@ def test_first_caption_with_a_colour_counts():
     assert {number: swap.caption for number, swap in found.items()} == {0: "A red car"}
 
 
-COLOURS = list(SRGB)
-CAPTIONS = [f"A {colour} kite" for colour in SWAPS] * 3
+CAPTIONS = [f"A {colour} kite" for colour in COLOURS] * 3
 
 
 def name_colours(captions):
@@ -71,18 +69,18 @@ def grey(pixels, seeds):
     )
 
 
-def obeys(pixels, captions, seeds, temperatures):
+def obeys(pixels, captions, seeds):
     """A made-up generator that tints grey noise a little towards the caption's colour."""
-    tint = captions @ torch.tensor([SRGB[c] for c in COLOURS]).float() - 128
+    tint = captions @ torch.tensor([srgb for srgb, _ in COLOURS.values()]).float() - 128
     return (128 + 20 * grey(pixels, seeds) + 0.1 * tint[..., None, None]).clamp(0, 255).byte()
 
 
-def obeys_backwards(pixels, captions, seeds, temperatures):
-    return 255 - obeys(pixels, captions, seeds, temperatures)
+def obeys_backwards(pixels, captions, seeds):
+    return 255 - obeys(pixels, captions, seeds)
 
 
-def is_deaf(pixels, captions, seeds, temperatures):
-    return obeys(pixels, torch.zeros_like(captions), seeds, temperatures)
+def is_deaf(pixels, captions, seeds):
+    return obeys(pixels, torch.zeros_like(captions), seeds)
 
 
 @pytest.mark.parametrize(

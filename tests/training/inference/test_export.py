@@ -12,8 +12,7 @@ from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
 from training.inference.export import export
 from training.runs.checkpoint import load_checkpoint
-from training.scorers.files import save_scorer
-from training.scorers.kinds import SCORER_KINDS
+from training.scorers.kinds import SCORER_KINDS, save_scorer
 from training.trainer.run import resume, start
 
 

@@ -4,9 +4,8 @@ import pytest
 
 from training.common.errors import RunError
 from training.scorers import judge as judging
-from training.scorers.files import save_scorer
 from training.scorers.judge import load_judge
-from training.scorers.kinds import SCORER_KINDS
+from training.scorers.kinds import SCORER_KINDS, save_scorer
 
 
 def test_shipped_judge_is_named_in_reports():

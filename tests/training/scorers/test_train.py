@@ -10,11 +10,8 @@ from tests.helpers.training.small_run import write_prepared
 from training.common.errors import PreparedDataError, RunError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest
-from training.scorers.files import load_scorer, save_scorer
-from training.scorers.kinds import SCORER_KINDS, ScorerKind
-from training.scorers.pairs import ScorerSchedule
-from training.scorers.precision import precision_at_1
-from training.scorers.train import train_and_test, train_scorer
+from training.scorers.kinds import SCORER_KINDS, ScorerKind, load_scorer, save_scorer
+from training.scorers.train import ScorerSchedule, precision_at_1, train_and_test, train_scorer
 
 SMALL = ScorerKind(
     lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), SCORER_KINDS["plain"].extract

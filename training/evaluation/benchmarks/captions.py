@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from models.frozen.scorers import Scorer
 from training.evaluation.context import NUM_CANDIDATES, EvalContext
 from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.methods import (
@@ -20,9 +19,7 @@ from training.evaluation.methods import (
 )
 from training.metrics.confidence import bootstrap_interval, bootstrap_ratio
 from training.metrics.mobilenet import feature_distance
-from training.scorers.precision import RANKING_SIZE, ranks_own_first
-
-PARTITIONS = 20  # how often pictures are split into hundreds
+from training.scorers.judge import PARTITIONS, RANKING_SIZE, r_precision
 
 
 def captions_help(context: EvalContext) -> Measurement:
@@ -97,27 +94,3 @@ def mean_r_precision(context: EvalContext, samples: Iterable[Tensor], vectors: T
         raise NotMeasuredError(f"needs {RANKING_SIZE} pictures")
     each = [r_precision(scorer, features, vectors, context.seed) for features in samples]
     return torch.stack(each).mean(0)
-
-
-@torch.inference_mode()
-def r_precision(scorer: Scorer, features: Tensor, vectors: Tensor, seed: int = 0) -> Tensor:
-    """Return each picture's R-precision@1 of 100, over partitions of the set into hundreds.
-
-    Args:
-        scorer: of the judge.
-        features: of centres, `(N, D)`, N at least 100.
-        vectors: of their captions.
-        seed: of the partitions.
-
-    Returns:
-        float64 `(N,)`, 0 to 1: in how many of its hundreds the picture's own caption came first.
-    """
-    pictures, captions = scorer.encode_images(features), scorer.encode_captions(vectors)
-    count, rng = len(features), torch.Generator().manual_seed(seed)
-    hits, trials = (torch.zeros(count, dtype=torch.float64) for _ in range(2))
-    for _ in range(PARTITIONS):
-        order = torch.randperm(count, generator=rng)
-        for rows in torch.split(order[: count // RANKING_SIZE * RANKING_SIZE], RANKING_SIZE):
-            hits[rows] += ranks_own_first(pictures[rows], captions[rows], vectors[rows]).double()
-            trials[rows] += 1
-    return hits / trials.clamp_min(1)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.data.batches import captions_of
-from training.data.memory_dataset import PreparedSplit
 from training.evaluation.context import EvalContext
 from training.evaluation.dataset import evenly_spaced
 from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.methods import REAL, TRUE_CAPTION, WRONG_CAPTION
 from training.metrics.confidence import win_rate
-from training.metrics.mobilenet import PACKAGE, load_mobilenet, normalize
+from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_mobilenet, normalize
 
 # The size at which MobileNetV2 is most accurate among the 200 classes of Tiny ImageNet: on 400
 # 64×64 pictures of val, 40% at 96, 50% at 128, 54% at 160, 54% at 192, 51% at 224.
@@ -32,8 +32,9 @@ def class_words(context: EvalContext) -> Measurement:
     loaded = load_mobilenet()
     if loaded is None:
         raise NotMeasuredError(f"needs the package {PACKAGE}")
-    network, digest = loaded
-    outputs = imagenet_rows(class_captions(prepared))
+    # In reverse, so that of each class the captions of the first picture remain.
+    labelled = reversed(list(enumerate(prepared.labels)))
+    outputs = imagenet_rows({label: captions_of(prepared, row) for row, label in labelled})
     numbers = {label: number for number, label in enumerate(outputs)}
     own = torch.tensor([numbers.get(prepared.labels[row], -1) for row in context.rows.tolist()])
     other = own[pictures.mismatched]
@@ -41,13 +42,16 @@ def class_words(context: EvalContext) -> Measurement:
     rows = rows[evenly_spaced(len(rows), MAX_CLASSIFIED)]
     if not len(rows) or len(outputs) < 2:
         raise NotMeasuredError("no classes of ImageNet")
-    selected, columns = pictures.gather(rows), torch.tensor(list(outputs.values()))
-    probabilities = {}
+    network, digest = loaded
+    name = f"MobileNetV2 (ImageNet) at {CLASSIFIER_SIZE}×{CLASSIFIER_SIZE}, {digest}"
+    preprocess = partial(normalize, resolution=CLASSIFIER_SIZE)
+    classify = FeatureExtractor(name, digest, network, preprocess)
+    selected, columns, probabilities = pictures.gather(rows), list(outputs.values()), {}
     for method in (TRUE_CAPTION, WRONG_CAPTION, REAL):
         composites = selected.composites(context.fills(method)[rows])
-        probabilities[method] = classify(network, composites, columns, context.batch_size)
+        logits = classify(composites, context.batch_size)
+        probabilities[method] = logits[:, columns].softmax(1)
         context.report_progress("classes", len(probabilities), 3)
-    name = f"MobileNetV2 (ImageNet) at {CLASSIFIER_SIZE}×{CLASSIFIER_SIZE}, {digest}"
     return class_measurement(probabilities, own[rows], other[rows], name)
 
 
@@ -57,10 +61,9 @@ def class_measurement(
     """Measure how often the probability of a class rises when the caption names it.
 
     Args:
-        probabilities: method -> of each class, `(N, C)`. The true caption names the class `own`,
-            the wrong one the class `other`.
-        own: the true class of each picture, int64 `(N,)`.
-        other: the other class.
+        probabilities: method -> of each class, `(N, C)`.
+        own: the class of each picture that its true caption names, int64 `(N,)`.
+        other: the class that its wrong caption names.
         network: name of the classifier.
     """
     true, wrong = probabilities[TRUE_CAPTION], probabilities[WRONG_CAPTION]
@@ -78,23 +81,6 @@ def class_measurement(
     }
     share = win_rate(true[rows, own], wrong[rows, own])
     return from_interval(share, f"{len(own):,} pairs", network, details)
-
-
-@torch.inference_mode()
-def classify(network: nn.Module, pixels: Tensor, outputs: Tensor, batch_size: int) -> Tensor:
-    """Return probabilities `(N, C)` of the classes `outputs` for images uint8 `(N, 3, H, W)`."""
-    device = next(network.parameters()).device
-    parts = [
-        network(normalize(batch.to(device), CLASSIFIER_SIZE)).cpu()
-        for batch in torch.split(pixels, batch_size)
-    ]
-    return torch.cat(parts)[:, outputs].softmax(1)
-
-
-def class_captions(prepared: PreparedSplit) -> dict[str, list[str]]:
-    """Return label -> the captions of its first picture, which name the class."""
-    first = {label: row for row, label in reversed(list(enumerate(prepared.labels)))}
-    return {label: captions_of(prepared, row) for label, row in first.items()}
 
 
 def imagenet_names() -> list[str]:

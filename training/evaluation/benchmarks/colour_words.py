@@ -11,46 +11,32 @@ import torch
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from models.captions import CaptionEncoder, EncoderError
+from models.captions import EncoderError
 from training.data.batches import captions_of
 from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
-from training.evaluation.methods import FillFunction
-from training.metrics.confidence import win_rate
+from training.metrics.confidence import Interval, win_rate
 
 NUM_SAMPLES = 4  # fills whose mean colour is compared
 MIN_PAIRS = 10
-# The new colour of each: far away in colour space, and a frequent word.
-SWAPS = {
-    "red": "blue",
-    "blue": "red",
-    "yellow": "blue",
-    "orange": "blue",
-    "green": "red",
-    "purple": "yellow",
-    "pink": "green",
-    "brown": "white",
-    "black": "white",
-    "white": "black",
+# Each colour in sRGB, and the new one: far away in colour space, and a frequent word.
+COLOURS = {
+    "red": ((255, 0, 0), "blue"),
+    "blue": ((0, 0, 255), "red"),
+    "yellow": ((255, 255, 0), "blue"),
+    "orange": ((255, 165, 0), "blue"),
+    "green": ((0, 128, 0), "red"),
+    "purple": ((128, 0, 128), "yellow"),
+    "pink": ((255, 192, 203), "green"),
+    "brown": ((150, 75, 0), "white"),
+    "black": ((0, 0, 0), "white"),
+    "white": ((255, 255, 255), "black"),
 }
-SRGB = {
-    "red": (255, 0, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "orange": (255, 165, 0),
-    "green": (0, 128, 0),
-    "purple": (128, 0, 128),
-    "pink": (255, 192, 203),
-    "brown": (150, 75, 0),
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-}
-BY_LIGHTNESS = {"black", "white"}
 PEOPLE = (
     "man|men|woman|women|boys?|girls?|child|children|kids?|person|people|lady|ladies|guys?|baby|"
     "toddler|couple|players?|climber|biker|swimmer|dancer|skier|runner|rider"
 )
-COLOUR = f"(?P<colour>{'|'.join(SWAPS)})"
+COLOUR = f"(?P<colour>{'|'.join(COLOURS)})"
 START = r"^(?:(?:a|an|the|one|two|three|four|five|several|some|many) )?"
 MODIFIERS = r"(?:(?:very|small|large|big|little|young|old|tall|long|wet|fluffy|light|dark|dirty) )*"
 # Excluded: two colours ("black and white dog"), parts ("red haired"), and people, for whom "black"
@@ -73,7 +59,7 @@ class Swap(NamedTuple):
     @property
     def by_lightness(self) -> bool:
         """Whether the two colours differ in lightness rather than in hue."""
-        return not BY_LIGHTNESS.isdisjoint((self.colour, self.new_colour))
+        return not {"black", "white"}.isdisjoint((self.colour, self.new_colour))
 
 
 def swap_colour(caption: str) -> Swap | None:
@@ -88,7 +74,7 @@ def swap_colour(caption: str) -> Swap | None:
         if match:
             start, end = match.span("colour")
             colour = match["colour"].lower()
-            new = SWAPS[colour]
+            _, new = COLOURS[colour]
             before = re.sub(r"\b([Aa])n $", r"\1 ", caption[:start])
             other = before + (new.title() if start == 0 else new) + caption[end:]
             return Swap(caption, other, colour, new, pattern is FIRST_CLOTHES)
@@ -101,10 +87,8 @@ def colour_words(context: EvalContext) -> Measurement:
     swaps = first_swaps(captions)
     if len(swaps) < MIN_PAIRS:
         raise NotMeasuredError(f"{len(swaps)} captions name a colour")
-    bundle = context.inpainter.engine.bundle
     try:
-        encoder = CaptionEncoder.load(bundle.config.encoder)
-        bundle.check_encoder(encoder)
+        encoder = context.inpainter.encoder
     except EncoderError as error:
         raise NotMeasuredError(str(error)) from error
     moves = colour_moves(
@@ -127,7 +111,7 @@ def first_swaps(captions: Sequence[Sequence[str]]) -> dict[int, Swap]:
 
 
 def colour_moves(
-    fill: FillFunction,
+    fill: Callable[[Tensor, Tensor, Sequence[int]], Tensor],
     encode: Callable[[Sequence[str]], Tensor],
     pixels: Tensor,
     swaps: Sequence[Swap],
@@ -145,15 +129,14 @@ def colour_moves(
         seed: of the noise, the same for both captions.
         progress: called with the number of pictures that are done.
     """
-    vectors = encode([swap.caption for swap in swaps])
-    swapped_vectors = encode([swap.other for swap in swaps])
+    vectors = [encode([swap.caption for swap in swaps]), encode([swap.other for swap in swaps])]
     moves = []
     for number, swap in enumerate(swaps):
         picture = pixels[number].expand(NUM_SAMPLES, -1, -1, -1)
         seeds = [seed + number * NUM_SAMPLES + k for k in range(NUM_SAMPLES)]
         before, after = (
-            mean_colour(fill(picture, caption.expand(NUM_SAMPLES, -1), seeds, [1.0] * NUM_SAMPLES))
-            for caption in (vectors[number], swapped_vectors[number])
+            mean_colour(fill(picture, captions[number].expand(NUM_SAMPLES, -1), seeds))
+            for captions in vectors
         )
         moves.append(moved_towards(before, after, swap))
         progress(number + 1)
@@ -176,13 +159,16 @@ def colour_measurement(swaps: Sequence[Swap], moves: Tensor) -> Measurement:
     }
     details: dict[str, float | str] = {"mean move in CIELAB units": float(moves.mean())}
     for kind, members in kinds.items():
-        selected = moves[torch.tensor(members)]
-        if len(selected):
-            share = win_rate(selected, torch.zeros_like(selected))
-            details[kind] = f"{share} of {len(selected)}"
-    share = win_rate(moves, torch.zeros_like(moves))
+        if any(members):
+            selected = moves[torch.tensor(members)]
+            details[kind] = f"{share_above_0(selected)} of {len(selected)}"
     counted = f"{len(moves):,} pairs, {NUM_SAMPLES} noises"
-    return from_interval(share, counted, details=details)
+    return from_interval(share_above_0(moves), counted, details=details)
+
+
+def share_above_0(moves: Tensor) -> Interval:
+    """Return the share of moves above 0."""
+    return win_rate(moves, torch.zeros_like(moves))
 
 
 def moved_towards(before: np.ndarray, after: np.ndarray, swap: Swap) -> float:
@@ -191,7 +177,7 @@ def moved_towards(before: np.ndarray, after: np.ndarray, swap: Swap) -> float:
     The move is in L* where one of the words is black or white, else in a*b* along the line from
     the old to the new colour.
     """
-    ends = rgb2lab(np.array([SRGB[swap.colour], SRGB[swap.new_colour]]) / 255)
+    ends = rgb2lab(np.array([COLOURS[c][0] for c in (swap.colour, swap.new_colour)]) / 255)
     axes = slice(0, 1) if swap.by_lightness else slice(1, 3)
     direction = (ends[1] - ends[0])[axes]
     return float((after - before)[axes] @ direction / np.linalg.norm(direction))

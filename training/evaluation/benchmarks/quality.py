@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from models.frozen.efficientnet import FrozenWeightsError
-from training.evaluation.baselines import CLASSICAL
 from training.evaluation.context import NUM_SAMPLES, EvalContext
 from training.evaluation.dataset import evenly_spaced
 from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
-from training.evaluation.methods import MAX_TIMED, NOISELESS, REAL, TRUE_CAPTION
+from training.evaluation.methods import CLASSICAL, MAX_TIMED, NOISELESS, REAL, TRUE_CAPTION
 from training.evaluation.table import kid_text
 from training.metrics.confidence import bootstrap_interval
 from training.metrics.diversity import mean_pairwise_distance, pairwise_distances

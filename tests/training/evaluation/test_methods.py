@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from models.geometry import hide, hole_mask
-from training.evaluation.baselines import CLASSICAL, mean_centre, mismatched_rows
+from training.evaluation.dataset import mismatched_rows
+from training.evaluation.methods import CLASSICAL, mean_centre
 
 
 def picture(seed: int = 0) -> torch.Tensor:
