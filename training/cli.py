@@ -214,11 +214,11 @@ def scorer(
     """
     from training.common.output_files import check_output
     from training.scorers.kinds import SCORER_KINDS, save_scorer
-    from training.scorers.train import ScorerSchedule, train_and_test
+    from training.scorers.train import ScorerSchedule, train_scorer
 
     check_output(out)
     with stage_progress() as progress:
-        trained, precisions = train_and_test(
+        trained, precisions = train_scorer(
             SCORER_KINDS[kind],
             data,
             ScorerSchedule(steps=steps, seed=seed),

@@ -15,6 +15,9 @@ import http_api
 import layers
 import recipe_keys
 import service_settings
+from tables import table
+
+from training.evaluation.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = re.compile(r"^<!-- generate: ([\w-]+) -->$", re.MULTILINE)
@@ -42,12 +45,23 @@ def objective_guide() -> str:
     return text.partition("\n")[2].strip()
 
 
+def measures() -> str:
+    """Return the bounds and the definitions of all measures."""
+    bounds = [
+        (f"{target.title} (`{name}`)", target.required_text(), target.bound_text(target.goal))
+        for name, target in TARGETS.items()
+    ]
+    definitions = [f"- **{one.title}**: {one.definition}." for one in TARGETS.values()]
+    return table(("measure", "must reach", "reach for"), bounds) + "\n" + "\n".join(definitions)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "readme": readme,
     "model-card": model_card,
     "objective-guide": objective_guide,
     "http-api": http_api.page,
     "layers": layers.page,
+    "measures": measures,
     "settings": service_settings.page,
     "service-commands": commands.service,
     "training-commands": commands.training,

@@ -36,14 +36,10 @@ StepProgress = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class ScorerSchedule:
-    """How a scorer is trained.
+    """How a scorer is trained: by AdamW with a one-cycle learning rate of at most `lr`.
 
-    Attributes:
-        steps: of AdamW, with a one-cycle learning rate.
-        batch_size: images a step; they are each other's negatives.
-        lr: highest learning rate.
-        balance: how data sets share a batch, as in a recipe.
-        seed: of weights and batches.
+    The images of a batch are each other's negatives. Data sets share it by `balance`, as in a
+    recipe. `seed` is of weights and batches.
     """
 
     steps: int = 1300
@@ -59,7 +55,7 @@ def train_scorer(
     schedule: ScorerSchedule,
     on_step: StepProgress,
     on_features: StageProgress = no_progress,
-) -> Scorer:
+) -> tuple[Scorer, dict[str, float]]:
     """Train a scorer on the `train` splits of prepared folders.
 
     Args:
@@ -69,9 +65,14 @@ def train_scorer(
         on_step: called after each step.
         on_features: called with the number of images whose input is extracted in advance.
 
+    Returns:
+        The scorer, and its `precision_at_1` on the held-out images of each folder, by source.
+
     Raises:
         PreparedDataError: the data do not fit.
     """
+    # Read before training, so that damaged data are found first.
+    held_out = [load_split(place, Manifest.load(place).validation_split) for place in data]
     sets = load_sets(data, "train")
     torch.manual_seed(schedule.seed)
     scorer = kind.build(sets[0].manifest.caption_dim).train()
@@ -80,6 +81,12 @@ def train_scorer(
         if kind.cached
         else augmented_pairs(kind, sets, schedule)
     )
+    optimize(scorer, pairs, schedule, on_step)
+    return scorer, {one.manifest.source: precision_at_1(scorer, kind, one) for one in held_out}
+
+
+def optimize(scorer: Scorer, pairs: Pairs, schedule: ScorerSchedule, on_step: StepProgress) -> None:
+    """Train a scorer on pairs, and set it to evaluation mode."""
     optimizer = torch.optim.AdamW(scorer.parameters(), lr=schedule.lr, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.lr, schedule.steps)
     for step in range(schedule.steps):
@@ -90,24 +97,7 @@ def train_scorer(
         optimizer.step()
         rate.step()
         on_step(step + 1, float(loss.detach()))
-    return scorer.eval()
-
-
-def train_and_test(
-    kind: ScorerKind,
-    data: Sequence[Path],
-    schedule: ScorerSchedule,
-    on_step: StepProgress,
-    on_features: StageProgress = no_progress,
-) -> tuple[Scorer, dict[str, float]]:
-    """Train a scorer, and return its `precision_at_1` on the held-out images of each folder.
-
-    The arguments and errors are those of `train_scorer`.
-    """
-    # Read before training, so that damaged data are found first.
-    held_out = [load_split(place, Manifest.load(place).validation_split) for place in data]
-    scorer = train_scorer(kind, data, schedule, on_step, on_features)
-    return scorer, {one.manifest.source: precision_at_1(scorer, kind, one) for one in held_out}
+    scorer.eval()
 
 
 def symmetric_loss(scorer: Scorer, inputs: Tensor, caption: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from training.common.errors import PreparedDataError, RunError
 from training.data.batches import load_sets
 from training.data.manifest import Manifest
 from training.scorers.kinds import SCORER_KINDS, ScorerKind, load_scorer, save_scorer
-from training.scorers.train import ScorerSchedule, precision_at_1, train_and_test, train_scorer
+from training.scorers.train import ScorerSchedule, precision_at_1, train_scorer
 
 SMALL = ScorerKind(
     lambda dim: plain_scorer(ScorerSettings(dim, width=8, code=16)), SCORER_KINDS["plain"].extract
@@ -23,7 +23,7 @@ def test_scorer_learns_its_pictures_and_reloads(once, prepared, tmp_path):
     losses = []
     schedule = ScorerSchedule(steps=60, batch_size=12, lr=5e-3)
     kind = replace(SMALL, cached=once)
-    scorer = train_scorer(kind, [prepared], schedule, lambda step, loss: losses.append(loss))
+    scorer, _ = train_scorer(kind, [prepared], schedule, lambda step, loss: losses.append(loss))
     assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
     (pictures,) = load_sets([prepared], "train")
     assert precision_at_1(scorer, SMALL, pictures) > 0.5  # by chance 1 in 24
@@ -41,7 +41,7 @@ def test_damaged_validation_pictures_are_reported_before_training(prepared, tmp_
     replace(manifest, splits=splits, shards=shards).save(tmp_path / "other")
     told = []
     with pytest.raises(PreparedDataError, match="missing"):
-        train_and_test(
+        train_scorer(
             SMALL, [tmp_path / "other"], ScorerSchedule(1), lambda *news: told.append(news)
         )
     assert told == []
