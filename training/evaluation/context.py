@@ -189,10 +189,8 @@ class EvalContext:
         """Features of the first of the candidates as the bundle ranks them, `(M, D)`."""
         if self.inpainter.engine.bundle.scorer is None:
             raise NotMeasuredError("the bundle carries no scorer")
-        pictures, candidates = (
-            self.pictures.gather(self.sampled_rows),
-            self.samples[:NUM_CANDIDATES],
-        )
+        pictures = self.pictures.gather(self.sampled_rows)
+        candidates = self.samples[:NUM_CANDIDATES]
         composites = map(pictures.composites, candidates)
         scores = [self.inpainter.score_batch(one, pictures.vectors) for one in composites]
         best = candidates[torch.stack(scores).argmax(0), torch.arange(len(pictures))]

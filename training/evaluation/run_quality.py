@@ -39,12 +39,7 @@ def sample(
 ) -> tuple[Batch, Generated]:
     """Draw pictures that the run was not trained on, and generate as many.
 
-    Args:
-        loaded: the run.
-        count: pictures; all of the split where it holds fewer.
-        seed: of the pictures and the noise.
-        data: a prepared folder; the run's own by default.
-        split: of it; the held-out one by default.
+    There are `count`, or all of a smaller split; by default the held-out one of the run's own data.
 
     Raises:
         PreparedDataError: no such folder or split.

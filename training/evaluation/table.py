@@ -144,12 +144,7 @@ def fill_distance(context: EvalContext, other: str) -> float:
 
 
 def table_markdown(table: dict[str, Any], heading: str) -> list[str]:
-    """Return the table, the effect of captions, the definitions and the provenance, as paragraphs.
-
-    Args:
-        table: see `build_table`.
-        heading: the marks of its headings, such as `##`.
-    """
+    """Return the paragraphs of a table; `heading` marks their headings, such as `##`."""
     headings = [text for text, _ in COLUMNS.values()]
     rows = [[cell(row, key, table["kid_missing"]) for key in COLUMNS] for row in table["rows"]]
     effects = [
