@@ -15,7 +15,6 @@ from service.api.expiry import run_expiry_sweeper
 from service.api.inpaint_service import InpaintService
 from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
 from service.api.schemas import openapi
-from service.api.worker_registry import WorkerRegistry
 from service.auth.authentication import Authenticator
 from service.config.settings import Settings
 from service.middleware.admission import Admission
@@ -32,6 +31,7 @@ from service.middleware.request_context import (
 from service.queue.batch_store import BatchStore
 from service.queue.client import Queue
 from service.queue.redis_check import RedisMonitor
+from service.queue.worker_reports import WorkerRegistry
 from service.webhooks.dispatcher import run_dispatcher
 from service.webhooks.openapi import describe_webhooks
 
@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         queue = Queue(settings)
         app.state.settings, app.state.queue = settings, queue
         app.state.redis_monitor = RedisMonitor(queue.redis, settings)
-        app.state.worker_registry = WorkerRegistry(queue)
+        app.state.worker_registry = WorkerRegistry(queue.workers)
         app.state.inpaint_service = InpaintService(settings, queue, app.state.worker_registry)
         app.state.batches = BatchStore(queue, settings)
         async with run_dispatcher(settings, queue.redis), run_expiry_sweeper(queue):

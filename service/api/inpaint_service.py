@@ -15,10 +15,9 @@ from captionfill.errors import PictureTooLarge, UnsupportedPicture
 from captionfill.imaging.canvas import Canvas, unpack_fills
 from captionfill.imaging.codec import Picture, strip_metadata
 from captionfill.imaging.geometry import Region
-from service.api.forms.inpaint_form import InpaintRequest
+from service.api.forms.form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
 from service.api.prepared_request import JobOrigin, PreparedRequest, choose_seed, compute_digest
-from service.api.worker_registry import WorkerRegistry
 from service.config.settings import Settings
 from service.errors.queue import (
     AnswerTimeout,
@@ -32,6 +31,7 @@ from service.errors.requests import BadRequest, BodyTooLarge
 from service.queue.client import Queue
 from service.queue.jobs import EnqueueResult, Job, Priority, Status, make_job_id
 from service.queue.task import InferenceTask, TaskFailure, TaskResult, TaskSuccess
+from service.queue.worker_reports import WorkerRegistry
 
 T = TypeVar("T")
 Disconnected = Callable[[], Awaitable[None]]
@@ -44,7 +44,7 @@ class InpaintResult:
     Attributes:
         name: as of `PreparedRequest`.
         differences: mean absolute difference of each pair of fills, in 8-bit levels.
-        notes: what was dropped from the upload, a sentence each.
+        notes: what was dropped from the upload.
     """
 
     job: str
@@ -81,8 +81,7 @@ class InpaintService:
         Args:
             request: with its picture.
             origin: of its job.
-            key: the Idempotency-Key; a random seed is derived from it, so that a retry gets the
-                same one.
+            key: the Idempotency-Key; a retry gets the same seed, which is derived from it.
             mask: replaces the region: a picture whose transparent pixels are filled; empty for
                 the picture's own transparency.
             no_cache: compute the result even if a cached one exists.
@@ -114,15 +113,9 @@ class InpaintService:
         disconnected: Disconnected,
         wait: float | None = None,
     ) -> InpaintResult:
-        """Queue a request and wait for its result while the client stays connected.
+        """Queue a request and wait for its result, at most `wait` seconds.
 
-        Args:
-            prepared: the request.
-            disconnected: returns when the client has disconnected.
-            wait: how long the client wants to wait at most, in seconds.
-
-        Raises:
-            CaptionfillError: of `submit` and `wait`.
+        ``disconnected`` returns when the client has disconnected. Raises as `submit` and `wait`.
         """
         limit = self._settings.request_timeout
         seconds = limit if wait is None else min(wait, limit)
@@ -140,8 +133,7 @@ class InpaintService:
     def reserve(self, prepared: PreparedRequest) -> Iterator[asyncio.Event]:
         """Count a picture against the limit of pixels in memory, and subscribe to its task.
 
-        Yields:
-            An event that is set when the task has ended.
+        Yields an event that is set when the task has ended.
 
         Raises:
             QueueFull: the waiting pictures have too many pixels.
@@ -165,13 +157,7 @@ class InpaintService:
         priority: Priority = Priority.INTERACTIVE,
         batch: str = "",
     ) -> EnqueueResult:
-        """Queue a prepared request.
-
-        Args:
-            prepared: the request.
-            background: the client fetches the result later, so its picture is stored.
-            priority: in the queue.
-            batch: id of the batch it belongs to, or empty.
+        """Queue a prepared request; in the background its picture is stored.
 
         Raises:
             QueueFull, QuotaExceeded, Draining, KeyReused, QueueUnavailable: nothing was queued.
@@ -203,12 +189,7 @@ class InpaintService:
     ) -> InpaintResult:
         """Wait for a job and composite its result.
 
-        Args:
-            prepared: the request.
-            job: from `submit`.
-            completion: from `reserve`, entered before the job was submitted.
-            disconnected: returns when the client has disconnected.
-            seconds: how long to wait.
+        ``completion`` is from `reserve`, entered before the job was submitted.
 
         Raises:
             JobFailed, JobGone, AnswerTimeout, QueueUnavailable.
@@ -235,11 +216,10 @@ class InpaintService:
             await self._queue.cancel(job, forget=True)
 
     async def result(self, job: str, owner: str) -> InpaintResult:
-        """The result of a background job.
+        """The result of a client's background job.
 
         Raises:
-            NoSuchJob: it is unknown, or another client's.
-            ResultNotReady, JobFailed, JobGone.
+            NoSuchJob, ResultNotReady, JobFailed, JobGone.
         """
         status = await self.status(job, owner)
         outcome = await self._queue.result(status)

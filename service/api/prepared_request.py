@@ -8,20 +8,13 @@ from typing import Any, NamedTuple
 
 from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.geometry import Region
-from service.api.forms.inpaint_form import InpaintRequest
+from service.api.forms.form import InpaintRequest
 from service.queue.jobs import IdempotencyKey
 from service.queue.task import SEEDS, InferenceTask
 
 
 class JobOrigin(NamedTuple):
-    """The HTTP request behind a job.
-
-    Attributes:
-        owner: name of the caller, who alone may see the job.
-        account: charged for a background job's stored bytes.
-        request_id: of the HTTP request.
-        traceparent: of the HTTP request, or empty.
-    """
+    """The HTTP request behind a job: its owner alone may see it, its account is charged for it."""
 
     owner: str
     account: str = "local"
@@ -53,8 +46,8 @@ class PreparedRequest:
     @property
     def meta(self) -> dict[str, Any]:
         """What a job stores, beside the picture, to composite its result."""
+        stored = {"region": self.canvas.region, "name": self.name}
         notes = self.canvas.picture.notes
-        stored: dict[str, Any] = {"region": self.canvas.region, "name": self.name}
         return {**stored, "notes": notes} if notes else stored
 
     @property

@@ -1,21 +1,24 @@
-"""Reports of the workers: heartbeats, and notifications of tasks that ended."""
+"""Reports of the workers: heartbeats with their bundles, notifications of tasks that ended."""
 
 import asyncio
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from redis.exceptions import RedisError
 
+from service.errors.requests import UnknownModel
 from service.queue.task import model_version
 from service.redis.client import RedisErrorLog
 
 # Workers send a heartbeat every two seconds. One that is silent for longer counts as dead.
 _ALIVE_MS = 10_000
 _RETRY_SECONDS = 0.5
+_MAX_AGE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,76 @@ class Heartbeat:
         return model_version(self.models[name], self.engines.get(name, ""))
 
 
-def parse_heartbeats(workers: Mapping[bytes, bytes], time: tuple[int, int]) -> dict[str, Heartbeat]:
+def parse_heartbeats(
+    workers: Mapping[bytes, bytes], clock: tuple[int, int]
+) -> dict[str, Heartbeat]:
     """Return the heartbeats of live workers by the worker's name.
 
     Args:
         workers: the hash of heartbeats.
-        time: Redis's reply to TIME: seconds and microseconds.
+        clock: Redis's reply to TIME: seconds and microseconds.
     """
-    now = time[0] * 1000 + time[1] // 1000
+    now = clock[0] * 1000 + clock[1] // 1000
     found = {name.decode(): Heartbeat.parse(data) for name, data in workers.items()}
     return {name: one for name, one in found.items() if now - one.at < _ALIVE_MS}
+
+
+class WorkerRegistry:
+    """The bundles that live workers have loaded, read from Redis at most once per second."""
+
+    def __init__(self, read: Callable[[], Awaitable[Mapping[str, Heartbeat]]]) -> None:
+        self._read = read
+        self._heartbeats: Mapping[str, Heartbeat] = {}
+        self._read_at = float("-inf")
+
+    async def heartbeats(self) -> Mapping[str, Heartbeat]:
+        """The heartbeat of every live worker, at most a second old."""
+        if time.monotonic() - self._read_at > _MAX_AGE_SECONDS:
+            self._heartbeats = await self._read()
+            self._read_at = time.monotonic()
+        return self._heartbeats
+
+    async def resolve(self, model: str) -> tuple[str, str]:
+        """The name and version (digest and engine) of a bundle; of the default for an empty name.
+
+        Without live workers every name is accepted, with an empty version: the job waits.
+
+        Raises:
+            UnknownModel: no live worker has it.
+        """
+        heartbeats = await self.heartbeats()
+        if not heartbeats:
+            return model, ""
+        best = _ordered(heartbeats)
+        name = model or _default(best)
+        for heartbeat in best:
+            if name in heartbeat.models:
+                return name, heartbeat.model_version(name)
+        known = sorted({name for heartbeat in heartbeats.values() for name in heartbeat.models})
+        raise UnknownModel(f"no bundle is called {name[:60]!r}; there are: {', '.join(known)}")
+
+
+def default_model(heartbeats: Mapping[str, Heartbeat]) -> str:
+    """The bundle for requests that name none; empty without live workers."""
+    return _default(_ordered(heartbeats)) if heartbeats else ""
+
+
+def _ordered(heartbeats: Mapping[str, Heartbeat]) -> list[Heartbeat]:
+    """Healthy workers first, among them those with the newest bundles."""
+    return sorted(
+        heartbeats.values(), key=lambda heartbeat: (not heartbeat.is_healthy, -heartbeat.generation)
+    )
+
+
+def _default(best: Sequence[Heartbeat]) -> str:
+    """The default bundle of most of the best workers."""
+    first = best[0]
+    votes = Counter(
+        heartbeat.default
+        for heartbeat in best
+        if (heartbeat.is_healthy, heartbeat.generation) == (first.is_healthy, first.generation)
+    )
+    return min(votes, key=lambda name: (-votes[name], name))
 
 
 class CompletionNotifier:

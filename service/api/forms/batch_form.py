@@ -17,9 +17,16 @@ from service.api.archives.zip_reader import (
     check_size,
     open_archive,
 )
-from service.api.forms.fields import ModelName, Picture, RegionText, Seed, Temperature
-from service.api.forms.form import File, Form
-from service.api.forms.inpaint_form import InpaintRequest
+from service.api.forms.form import (
+    File,
+    Form,
+    InpaintRequest,
+    ModelName,
+    Picture,
+    RegionText,
+    Seed,
+    Temperature,
+)
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 from service.errors.requests import InvalidArchive
@@ -69,11 +76,7 @@ class BatchForm(Form):
     model: ModelName = ""
 
     def request_for(self, item: ZipItem) -> InpaintRequest:
-        """The request for one picture.
-
-        Raises:
-            InvalidEntry, InvalidCaption: of this picture only.
-        """
+        """The request for one picture; `InvalidEntry` and `InvalidCaption` concern it only."""
         return InpaintRequest(
             image=item.read(),
             # pydantic takes no lone surrogates, which JSON can hold.

@@ -70,22 +70,16 @@ LastEventId = Annotated[
 
 @dataclass(frozen=True)
 class PreferHeader:
-    """The preferences of a Prefer header (RFC 7240) that this service supports.
-
-    Attributes:
-        background: ``respond-async``.
-        wait: ``wait``, in seconds, or None.
-    """
+    """The preferences of a Prefer header (RFC 7240): ``respond-async``, and ``wait`` in seconds."""
 
     background: bool = False
     wait: float | None = None
 
     @classmethod
     def parse(cls, header: str | None) -> "PreferHeader":
-        """Parse the header. Unknown preferences are ignored, as the RFC requires.
+        """Parse the header; raise `InvalidHeader` if ``wait`` is not a number of seconds.
 
-        Raises:
-            InvalidHeader: ``wait`` is not a number of seconds.
+        Unknown preferences are ignored, as the RFC requires.
         """
         preferences: dict[str, str] = {}
         for part in re.split(r"[,;]", header or ""):
@@ -103,10 +97,9 @@ class PreferHeader:
 
 
 def check_idempotency_key(header: str | None) -> str:
-    """The Idempotency-Key, or empty (draft-ietf-httpapi-idempotency-key-header).
+    """The Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), or empty if there is none.
 
-    Raises:
-        InvalidHeader: empty, over 255 characters, or not printable ASCII.
+    Raises `InvalidHeader` if it is empty, over 255 characters, or not printable ASCII.
     """
     if header is None:
         return ""
@@ -132,10 +125,6 @@ def etag_matches(header: str | None, tag: str) -> bool:
 def choose_media_type(accept: str | None, several: bool) -> str:
     """Choose PNG or JSON by the Accept header; PNG for one picture if both are equally accepted.
 
-    Args:
-        accept: the header.
-        several: whether the response has more than one picture, which a PNG cannot hold.
-
     Raises:
         NotAcceptable: the header allows neither.
         InvalidField: the header allows only PNG for several pictures.
@@ -146,26 +135,20 @@ def choose_media_type(accept: str | None, several: bool) -> str:
         raise NotAcceptable(f"the response is {PNG} or {JSON}")
     if several and not quality[JSON]:
         raise InvalidField(f"n and compare need 'Accept: {JSON}': a PNG holds one picture")
-    return JSON if several else max(quality, key=lambda kind: quality[kind])
+    return JSON if several or quality[JSON] > quality[PNG] else PNG
 
 
 def _parse_accept(accept: str) -> dict[str, float]:
-    """The quality of each media range of an Accept header."""
+    """The quality of each media range of an Accept header; 0 if it is malformed."""
     found = {}
     for part in accept.split(","):
         kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        weights = [p[2:] for p in parameters if p.startswith("q=")]
-        found[kind] = _weight(weights[0]) if weights else 1.0
+        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        is_valid = re.fullmatch(r"[01](\.\d{0,3})?", weight, re.ASCII)
+        found[kind] = float(weight) if is_valid else 0.0
     return found
 
 
-def _weight(text: str) -> float:
-    return float(text) if re.fullmatch(r"[01](\.\d{0,3})?", text, re.ASCII) else 0.0
-
-
 def _quality(accepted: Mapping[str, float], kind: str) -> float:
-    family, _ = kind.split("/")
-    for pattern in (kind, f"{family}/*", "*/*"):
-        if pattern in accepted:
-            return accepted[pattern]
-    return 0.0
+    ranges = (kind, f"{kind.partition('/')[0]}/*", "*/*")
+    return next((accepted[one] for one in ranges if one in accepted), 0.0)

@@ -4,11 +4,11 @@ Starlette's own form parser is not used: it spools each part to a file of its ow
 folder, limits neither the number of parts nor the disk, and keeps no order.
 """
 
+import io
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from io import BufferedReader
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -18,18 +18,49 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from captionfill.errors import InvalidField
-from service.api.forms.file_slice import FileSlice
 from service.config.settings import Settings
 from service.errors.queue import StorageFull
 from service.errors.requests import BadRequest, UnsupportedBody, UnsupportedEncoding
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
     from python_multipart.multipart import MultipartCallbacks
 
 log = logging.getLogger("captionfill.api")
 
 _MEMORY_BYTES = 2**20
 _DEFAULT_PARTS = 32
+
+
+class FileSlice(io.RawIOBase):
+    """Reads and seeks within a section of a file."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size, self._position = file, start, size, 0
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    seekable = readable
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move within the section; raises `ValueError` for a position before its beginning."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a position before the beginning")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read up to the end of the section."""
+        view = memoryview(buffer)
+        count = max(0, min(len(view), self._size - self._position))
+        self._file.seek(self._start + self._position)
+        data = self._file.read(count)
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
 
 @dataclass(frozen=True)
@@ -48,7 +79,7 @@ class FormPart:
 
     def open(self) -> IO[bytes]:
         """The part as a seekable file."""
-        return BufferedReader(FileSlice(self._spool, self.start, self.size))
+        return io.BufferedReader(FileSlice(self._spool, self.start, self.size))
 
     def read(self) -> bytes:
         """All bytes of the part."""
@@ -64,23 +95,23 @@ async def open_form(
 
     From 1 MB on the body lies in an unnamed temporary file, which no crash leaves behind.
 
-    Args:
-        request: its body is read.
-        settings: for the folder of that file.
-        max_parts: of the form.
-
     Raises:
         UnsupportedEncoding, UnsupportedBody, BadRequest, StorageFull, InvalidField.
     """
     boundary = _boundary(request)
-    with _spool(settings) as spool:
+    folder = None if settings.temp_folder is None else str(settings.temp_folder)
+    spool = SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
+    try:
         parts = _PartCollector(spool, max_parts)
         await _read_body(request, parts, boundary)
         yield parts.found
+    finally:
+        with suppress(OSError):  # closing flushes; a full disk no longer matters
+            spool.close()
 
 
 async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
-    """The bytes of each part of a multipart form by its name; raises as the two functions do."""
+    """The bytes of each part of a form by its name; raises as `open_form` and `fields_by_name`."""
     async with open_form(request, settings) as parts:
         return fields_by_name(parts)
 
@@ -99,23 +130,15 @@ def fields_by_name(parts: Sequence[FormPart]) -> dict[str, bytes]:
     return fields
 
 
-@contextmanager
-def _spool(settings: Settings) -> Iterator[IO[bytes]]:
-    folder = None if settings.temp_folder is None else str(settings.temp_folder)
-    spool = SpooledTemporaryFile(_MEMORY_BYTES, dir=folder)  # noqa: SIM115
-    try:
-        yield spool
-    finally:
-        with suppress(OSError):  # closing flushes; a full disk no longer matters
-            spool.close()
-
-
 async def _read_body(request: Request, parts: "_PartCollector", boundary: bytes) -> None:
     parser, preamble = MultipartParser(boundary, callbacks=parts.callbacks()), Preamble(boundary)
     try:
         async for chunk in request.stream():
-            if body := preamble.skip(chunk):
-                await _parse(parser, body, parts)
+            body = preamble.skip(chunk)
+            if parts.spool.tell() + len(body) > _MEMORY_BYTES:  # it may block: written to the disk
+                await to_thread.run_sync(parser.write, body)
+            elif body:
+                parser.write(body)
         parts.spool.flush()
     except ParseError as error:
         raise BadRequest("the multipart form is malformed") from error
@@ -128,14 +151,6 @@ async def _read_body(request: Request, parts: "_PartCollector", boundary: bytes)
         raise BadRequest("the body has no line with the boundary that Content-Type names")
     if not parts.complete:
         raise BadRequest("the multipart form ends before its last boundary")
-
-
-async def _parse(parser: MultipartParser, body: bytes, parts: "_PartCollector") -> None:
-    """Parse a chunk, in a thread if that may write to the disk and block the event loop."""
-    if parts.size + len(body) > _MEMORY_BYTES:
-        await to_thread.run_sync(parser.write, body)
-    else:
-        parser.write(body)
 
 
 def _boundary(request: Request) -> bytes:
@@ -152,11 +167,7 @@ def _boundary(request: Request) -> bytes:
 
 
 class Preamble:
-    """Skips the preamble of a chunked multipart body (RFC 2046), buffering at most a boundary.
-
-    Args:
-        boundary: of the body, without its two hyphens.
-    """
+    """Skips the preamble of a chunked multipart body (RFC 2046), buffering at most a boundary."""
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\n--" + boundary
@@ -197,15 +208,10 @@ class _PartCollector:
             "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
-            "on_part_data": lambda data, start, end: self._write(data[start:end]),
+            "on_part_data": self._write,
             "on_part_end": self._end,
             "on_end": self._finish,
         }
-
-    @property
-    def size(self) -> int:
-        """Bytes in the spool."""
-        return self.spool.tell()
 
     def _begin(self) -> None:
         if len(self.found) == self.max_parts:
@@ -219,8 +225,8 @@ class _PartCollector:
             self._filename = options.get(b"filename", b"").decode("utf-8", "replace")
         self._header, self._value = bytearray(), bytearray()
 
-    def _write(self, data: bytes) -> None:
-        self.spool.write(data)
+    def _write(self, data: bytes, start: int, end: int) -> None:
+        self.spool.write(data[start:end])
 
     def _end(self) -> None:
         if not self._name:

@@ -7,9 +7,16 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from captionfill.errors import InvalidField, InvalidMask
-from service.api.forms.fields import Caption, Count, ModelName, Picture, Seed, Temperature
-from service.api.forms.form import Form
-from service.api.forms.inpaint_form import InpaintRequest
+from service.api.forms.form import (
+    Caption,
+    Count,
+    Form,
+    InpaintRequest,
+    ModelName,
+    Picture,
+    Seed,
+    Temperature,
+)
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 

@@ -18,19 +18,26 @@ from service.api.forms.headers import IdempotencyKey, check_idempotency_key
 from service.api.forms.multipart import open_form
 from service.api.inpaint_service import InpaintService
 from service.api.prepared_request import JobOrigin
-from service.api.routes.dependencies import (
+from service.api.routes.common import (
     Origin,
     Owner,
+    UsedBatches,
     UsedInpaintService,
+    UsedRegistry,
     UsedSettings,
     no_query,
     root_path,
 )
-from service.api.schemas.batch import BatchItem, BatchLinks, BatchStatus, ResultLine
-from service.api.schemas.inpaint import JOB_ID, Problem
+from service.api.schemas.bodies import (
+    JOB_ID,
+    BatchItem,
+    BatchLinks,
+    BatchStatus,
+    Problem,
+    ResultLine,
+)
 from service.api.schemas.problems import BATCH, COMMON, problems
 from service.api.schemas.responses import BATCH_ACCEPTED, BATCH_RESULT, ZIP
-from service.api.worker_registry import WorkerRegistry
 from service.errors.queue import BatchUnfinished, NoSuchBatch, QuotaExceeded
 from service.errors.requests import KeyReused
 from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
@@ -54,8 +61,11 @@ _OTHER_PARTS = 8
 )
 async def create_batch(
     request: Request,
+    *,
     settings: UsedSettings,
     service: UsedInpaintService,
+    registry: UsedRegistry,
+    batches: UsedBatches,
     origin: Origin,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -65,8 +75,6 @@ async def create_batch(
 
     `curl -F archive=@pictures.zip …/batches`
     """
-    registry: WorkerRegistry = request.app.state.worker_registry
-    batches: BatchStore = request.app.state.batches
     limit = settings.body_limits.get("/batches", settings.max_bytes)
     limits = ZipLimits(settings.batch_pictures, settings.max_bytes, limit)
     key = check_idempotency_key(idempotency_key)
@@ -76,16 +84,18 @@ async def create_batch(
         await registry.resolve(form.model)  # an unknown model is refused once, not per picture
         manifest = await _BatchSubmission(service, form, origin, key).submit_all(items)
     await batches.save(manifest)
-    status = await _status(request, manifest)
+    status = await _status(request, batches, manifest)
     log.info("batch accepted", extra={"batch": manifest.id, "pictures": len(items)})
     headers = {"Location": status.links.self, "Retry-After": "1"}
     return JSONResponse(status.model_dump(), 202, headers)
 
 
 @router.get("/batches/{batch}", responses=problems(NoSuchBatch, *COMMON))
-async def batch_status(request: Request, batch: BatchId, owner: Owner) -> BatchStatus:
+async def batch_status(
+    request: Request, batch: BatchId, batches: UsedBatches, owner: Owner
+) -> BatchStatus:
     """Return the state of each picture of a batch."""
-    return await _status(request, await _load(request, batch, owner))
+    return await _status(request, batches, await batches.load(batch, owner))
 
 
 @router.get(
@@ -99,14 +109,16 @@ async def batch_status(request: Request, batch: BatchId, owner: Owner) -> BatchS
 async def batch_result(
     request: Request,
     batch: BatchId,
+    *,
     service: UsedInpaintService,
+    batches: UsedBatches,
     owner: Owner,
     partial: Annotated[
         bool, Query(description="return the results so far", examples=[True])
     ] = False,
 ) -> Response:
     """Fetch the results of a batch as a zip, until they expire."""
-    status = await _status(request, await _load(request, batch, owner))
+    status = await _status(request, batches, await batches.load(batch, owner))
     if status.state != "done" and not partial:
         left = status.total - status.counts.get("done", 0)
         raise BatchUnfinished(f"{left} of {status.total} pictures are not done")
@@ -122,13 +134,13 @@ async def batch_result(
     responses=problems(NoSuchBatch, *COMMON),
 )
 async def cancel_batch(
-    request: Request, batch: BatchId, service: UsedInpaintService, owner: Owner
+    batch: BatchId, service: UsedInpaintService, batches: UsedBatches, owner: Owner
 ) -> Response:
     """Cancel the queued and running jobs of a batch, and delete the batch with all its results."""
-    manifest = await _load(request, batch, owner)
+    manifest = await batches.load(batch, owner)
     for job in manifest.jobs:
         await service.cancel(job)
-    await request.app.state.batches.forget(manifest)
+    await batches.forget(manifest)
     return Response(status_code=204)
 
 
@@ -144,12 +156,7 @@ class _BatchSubmission:
         self._new_jobs: list[str] = []
 
     async def submit_all(self, items: Sequence[ZipItem]) -> BatchManifest:
-        """Submit every valid picture.
-
-        Raises:
-            CaptionfillError: the queue is full, or the key belongs to another batch; nothing is
-                queued.
-        """
+        """Submit every valid picture; an error of the queue or the key leaves nothing queued."""
         try:
             entries = [await self._entry(index, item) for index, item in enumerate(items)]
         except CaptionfillError:
@@ -173,23 +180,14 @@ class _BatchSubmission:
         request = await to_thread.run_sync(self._form.request_for, item)
         prepared = await self._service.prepare(request, self._origin, key)
         job = await self._service.submit(
-            prepared,
-            background=True,
-            priority=Priority.BATCH,
-            batch=self._batch,
+            prepared, background=True, priority=Priority.BATCH, batch=self._batch
         )
         if job.is_new:
             self._new_jobs.append(job.job)
         return job.job
 
 
-async def _load(request: Request, name: str, owner: str) -> BatchManifest:
-    batches: BatchStore = request.app.state.batches
-    return await batches.load(name, owner)
-
-
-async def _status(request: Request, manifest: BatchManifest) -> BatchStatus:
-    batches: BatchStore = request.app.state.batches
+async def _status(request: Request, batches: BatchStore, manifest: BatchManifest) -> BatchStatus:
     states = await batches.states(manifest)
     items = [
         BatchItem(

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import PlainTextResponse
 
-from service.api.routes.dependencies import UsedQueue
-from service.api.schemas.models import Health, Readiness, UnhealthyBundle
+from service.api.routes.common import UsedQueue
+from service.api.schemas.bodies import Health, Readiness, UnhealthyBundle
 from service.api.schemas.problems import problems
 from service.auth.authentication import Authenticator
 from service.errors import catalogue

@@ -4,7 +4,7 @@ import logging
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.forms.form import request_body
+from service.api.forms.form import InpaintRequest, request_body
 from service.api.forms.headers import (
     CacheControl,
     IdempotencyKey,
@@ -16,12 +16,11 @@ from service.api.forms.headers import (
     etag_matches,
     wants_no_cache,
 )
-from service.api.forms.inpaint_form import InpaintRequest
 from service.api.forms.multipart import read_form
 from service.api.inpaint_service import InpaintService
 from service.api.prepared_request import PreparedRequest
-from service.api.routes import responses
-from service.api.routes.dependencies import (
+from service.api.routes import common
+from service.api.routes.common import (
     Origin,
     UsedInpaintService,
     UsedQueue,
@@ -76,14 +75,14 @@ async def inpaint(
     no_cache = wants_no_cache(cache_control)
     prepared = await service.prepare(form, origin, key, no_cache=no_cache)
     if prepared.task.model_version and not no_cache:
-        tag = responses.etag(prepared.name, prepared.task.model_version, media_type)
+        tag = common.etag(prepared.name, prepared.task.model_version, media_type)
         if etag_matches(if_none_match, tag):
-            return responses.not_modified(tag)
+            return common.not_modified(tag)
     if form.webhook or preference.background:
         return await _submit_job(request, service, prepared, preference, media_type)
     result = await service.fill(prepared, lambda: wait_disconnect(request), preference.wait)
-    log.info("filled", extra=responses.log_fields(result))
-    return responses.result_response(result, media_type)
+    log.info("filled", extra=common.log_fields(result))
+    return common.result_response(result, media_type)
 
 
 async def _submit_job(
@@ -96,14 +95,15 @@ async def _submit_job(
     """Queue a job; respond with its result if it is done within `Prefer: wait`."""
     with service.reserve(prepared) as completion:
         job = await service.submit(prepared, background=True)
-        log.info("accepted", extra=responses.job_log_fields(job, prepared.task))
+        facts = {"job": job.job, "priority": "interactive", "candidates": prepared.task.count}
+        log.info("accepted", extra=facts)
         if preference.wait:
             try:
                 result = await service.wait(
                     prepared, job, completion, lambda: wait_disconnect(request), preference.wait
                 )
-                return responses.result_response(result, media_type)
+                return common.result_response(result, media_type)
             except AnswerTimeout:
                 pass
     status = await service.status(job.job, prepared.origin.owner)
-    return responses.job_accepted(status, preference.applied, root_path(request))
+    return common.job_accepted(status, preference.applied, root_path(request))

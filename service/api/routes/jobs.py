@@ -17,9 +17,9 @@ from service.api.forms.headers import (
     choose_media_type,
     etag_matches,
 )
-from service.api.routes import responses
-from service.api.routes.dependencies import Owner, UsedInpaintService, UsedQueue, root_path
-from service.api.schemas.inpaint import JOB_ID, JobStatus
+from service.api.routes import common
+from service.api.routes.common import Owner, UsedInpaintService, UsedQueue, root_path
+from service.api.schemas.bodies import JOB_ID, JobStatus
 from service.api.schemas.problems import JOB, RESULT, problems
 from service.api.schemas.responses import EVENT_STREAM, EVENTS, NO_EVENTS, NOT_MODIFIED
 from service.api.schemas.responses import RESULT as RESULT_RESPONSE
@@ -40,7 +40,7 @@ async def job_status(
     request: Request, job: JobId, service: UsedInpaintService, owner: Owner
 ) -> JobStatus:
     """Return the state of a job, its place in the queue, and an estimate of the time left."""
-    return responses.status_body(await service.status(job, owner), root_path(request))
+    return common.status_body(await service.status(job, owner), root_path(request))
 
 
 @router.get(
@@ -60,10 +60,10 @@ async def job_result(
     media_type = choose_media_type(
         request.headers.get("accept"), len(result.images) + len(result.others) > 1
     )
-    tag = responses.etag(result.name, result.task.fill.model_version, media_type)
+    tag = common.etag(result.name, result.task.fill.model_version, media_type)
     if etag_matches(if_none_match, tag):
-        return responses.not_modified(tag)
-    return responses.result_response(result, media_type)
+        return common.not_modified(tag)
+    return common.result_response(result, media_type)
 
 
 @router.delete("/jobs/{job}", status_code=204, response_class=Response, responses=problems(*JOB))
@@ -144,7 +144,7 @@ def _order(event_id: str) -> tuple[int, ...]:
 
 
 def _event(root: str, name: str, event_id: str | None, status: Status) -> bytes:
-    text = responses.status_body(status, root).model_dump_json()
+    text = common.status_body(status, root).model_dump_json()
     return format_sse_event(data_str=text, event=str(name), id=event_id)
 
 

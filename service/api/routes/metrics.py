@@ -18,7 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 
 from captionfill.errors import CaptionfillError
-from service.api.routes.dependencies import UsedSettings
+from service.api.routes.common import UsedSettings
 from service.api.schemas.problems import problems
 from service.middleware.request_context import HttpMetrics
 from service.queue.stats import BUCKETS, QueueStats, read_stats

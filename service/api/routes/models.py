@@ -3,25 +3,29 @@
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 
 from captionfill.errors import InvalidField
-from service.api.routes.dependencies import UsedQueue, no_query
-from service.api.schemas.models import Model, ModelList, Reload, ReloadedWorker
+from service.api.routes.common import UsedQueue, UsedRegistry, no_query
+from service.api.schemas.bodies import Model, ModelList, Reload, ReloadedWorker
 from service.api.schemas.problems import COMMON, problems
-from service.api.worker_registry import WorkerRegistry, default_model
 from service.auth.api_keys import Principal
 from service.errors.requests import AdminOnly, NoSuchModel, NoSuchPage
 from service.queue.client import Queue
-from service.queue.worker_reports import Heartbeat
+from service.queue.worker_reports import Heartbeat, WorkerRegistry, default_model
 
 router = APIRouter()
 
 
+async def _check_admin(request: Request) -> None:
+    caller: Principal = request.state.caller
+    caller.check_admin()
+
+
 @router.get("/v1/models", responses=problems(*COMMON))
-async def models(request: Request) -> ModelList:
+async def models(registry: UsedRegistry) -> ModelList:
     """List the bundles that live workers have loaded, the default first."""
-    return ModelList(data=await _loaded(request))
+    return ModelList(data=await _loaded(registry))
 
 
 # A name with a slash is another address, which does not exist.
@@ -30,14 +34,14 @@ _UNKNOWN = (NoSuchModel, NoSuchPage)
 
 @router.get("/v1/models/{model}", responses=problems(*_UNKNOWN, *COMMON))
 async def describe_model(
-    request: Request,
+    registry: UsedRegistry,
     model: Annotated[str, Path(description="its name", examples=["default"])],
 ) -> Model:
     """Describe a bundle that live workers have loaded.
 
     During a rolling update workers may have two of one name; the more common one is described.
     """
-    named = [one for one in await _loaded(request) if one.id == model]
+    named = [one for one in await _loaded(registry) if one.id == model]
     if not named:
         raise NoSuchModel(f"no bundle is called {model[:60]!r}")
     return max(named, key=lambda one: one.workers)
@@ -45,35 +49,31 @@ async def describe_model(
 
 @router.post(
     "/admin/reload",
-    dependencies=[no_query()],
+    dependencies=[no_query(), Depends(_check_admin)],
     status_code=202,
     responses=problems(InvalidField, AdminOnly, *COMMON),
 )
-async def reload(request: Request, queue: UsedQueue) -> Reload:
+async def reload(queue: UsedQueue) -> Reload:
     """Make every worker load its bundles again; the old ones are used until that is done.
 
     `GET /admin/reload` reports the progress. If a bundle cannot be loaded, the worker keeps its old
     bundles.
     """
-    _check_admin(request)
     return await _progress(queue, await queue.request_reload())
 
 
-@router.get("/admin/reload", responses=problems(AdminOnly, *COMMON))
-async def reload_progress(request: Request, queue: UsedQueue) -> Reload:
+@router.get(
+    "/admin/reload",
+    dependencies=[Depends(_check_admin)],
+    responses=problems(AdminOnly, *COMMON),
+)
+async def reload_progress(queue: UsedQueue) -> Reload:
     """Report which workers have loaded their bundles since the last request to reload."""
-    _check_admin(request)
     return await _progress(queue, await queue.generation())
 
 
-def _check_admin(request: Request) -> None:
-    caller: Principal = request.state.caller
-    caller.check_admin()
-
-
-async def _loaded(request: Request) -> list[Model]:
+async def _loaded(registry: WorkerRegistry) -> list[Model]:
     """Every bundle of a live worker, the default first."""
-    registry: WorkerRegistry = request.app.state.worker_registry
     live = await registry.heartbeats()
     workers, default = live.values(), default_model(live)
     found = {(name, digest) for worker in workers for name, digest in worker.models.items()}

@@ -10,15 +10,15 @@ from service.api.forms import openai_form
 from service.api.forms.form import request_body
 from service.api.forms.headers import IdempotencyKey, check_idempotency_key
 from service.api.forms.multipart import open_form
-from service.api.routes import responses
-from service.api.routes.dependencies import (
+from service.api.routes import common
+from service.api.routes.common import (
     Origin,
     UsedInpaintService,
     UsedSettings,
     no_query,
     wait_disconnect,
 )
-from service.api.schemas.openai import EditedImage, ImagesResponse
+from service.api.schemas.bodies import EditedImage, ImagesResponse
 from service.api.schemas.problems import EDIT, problems
 from service.api.schemas.responses import IMAGES
 
@@ -58,8 +58,8 @@ async def edit_image(
     width, height = prepared.canvas.picture.size
     openai_form.check_size(edit.size, (width, height))
     result = await service.fill(prepared, lambda: wait_disconnect(request))
-    log.info("filled", extra=responses.log_fields(result))
-    response.headers.update(responses.caption_headers(result))
+    log.info("filled", extra=common.log_fields(result))
+    response.headers.update(common.caption_headers(result))
     return ImagesResponse(
         created=int(time.time()),
         data=[EditedImage(b64_json=base64.b64encode(image).decode()) for image in result.images],

@@ -5,7 +5,7 @@ import base64
 from pydantic import BaseModel
 
 from captionfill.errors import UnsupportedPicture
-from service.api.schemas import batch, inpaint, models, openai
+from service.api.schemas import bodies
 from service.errors.catalogue import example
 from service.queue.jobs import State
 
@@ -14,7 +14,7 @@ _DIGEST = f"sha256:{'5e' * 32}"
 # The first bytes of a PNG; a whole one would fill the page.
 _PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
-_STATUS = inpaint.JobStatus(
+_STATUS = bodies.JobStatus(
     id=_JOB,
     state=State.QUEUED,
     position=1,
@@ -22,16 +22,16 @@ _STATUS = inpaint.JobStatus(
     created=1_900_000_000.0,
     deadline=1_900_003_600.0,
     reason=None,
-    links=inpaint.JobLinks(
+    links=bodies.JobLinks(
         self=f"/jobs/{_JOB}", result=f"/jobs/{_JOB}/result", events=f"/jobs/{_JOB}/events"
     ),
 )
-_ANSWER = inpaint.InpaintAnswer(
+_ANSWER = bodies.InpaintAnswer(
     job_id=_JOB,
     seeds=[7, 8],
     images=[_PICTURE, _PICTURE],
     scores=[0.31, 0.28],
-    comparison=inpaint.Comparison(images=[_PICTURE, _PICTURE], levels=[12.5, 9.75]),
+    comparison=bodies.Comparison(images=[_PICTURE, _PICTURE], levels=[12.5, 9.75]),
     caption_truncated=False,
     caption_unknown=False,
     model="default",
@@ -45,40 +45,40 @@ _ANSWER = inpaint.InpaintAnswer(
     window=(0.0, 0.0, 64),
 )
 _REFUSED = example(UnsupportedPicture)
-_BATCH_STATUS = batch.BatchStatus(
+_BATCH_STATUS = bodies.BatchStatus(
     id=_BATCH,
     state="done",
     total=2,
     counts={"done": 1, "refused": 1},
     items=[
-        batch.BatchItem(index=1, name="dog.jpg", state=State.DONE, job_id=_JOB, problem=None),
-        batch.BatchItem(
+        bodies.BatchItem(index=1, name="dog.jpg", state=State.DONE, job_id=_JOB, problem=None),
+        bodies.BatchItem(
             index=2,
             name="notes.txt",
             state="refused",
             job_id=None,
-            problem=inpaint.Problem(**_REFUSED),
+            problem=bodies.Problem(**_REFUSED),
         ),
     ],
-    links=batch.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
+    links=bodies.BatchLinks(self=f"/batches/{_BATCH}", result=f"/batches/{_BATCH}/result"),
 )
-_MODEL = models.Model(
+_MODEL = bodies.Model(
     id="default", digest=_DIGEST, default=True, workers=2, engines=["openvino-bf16"]
 )
-_MODELS = models.ModelList(data=[_MODEL])
-_RELOAD = models.Reload(
+_MODELS = bodies.ModelList(data=[_MODEL])
+_RELOAD = bodies.Reload(
     generation=3,
     state="done",
     done=True,
     workers=[
-        models.ReloadedWorker(
+        bodies.ReloadedWorker(
             worker="host-1", generation=3, error=None, models={"default": _DIGEST}
         )
     ],
 )
-_IMAGES = openai.ImagesResponse(
+_IMAGES = bodies.ImagesResponse(
     created=1_900_000_000,
-    data=[openai.EditedImage(b64_json=_PICTURE)],
+    data=[bodies.EditedImage(b64_json=_PICTURE)],
     size="640x480",
 )
 
@@ -92,8 +92,8 @@ EXAMPLES: dict[str, BaseModel] = {
         _MODELS,
         _RELOAD,
         _IMAGES,
-        models.Health(),
-        models.Readiness(
+        bodies.Health(),
+        bodies.Readiness(
             bundle=_DIGEST, engine="openvino-bf16", workers=2, unhealthy=[], warnings=[]
         ),
     )

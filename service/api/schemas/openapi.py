@@ -11,9 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from captionfill.errors import CaptionfillError
-from service.api.schemas.batch import ResultLine
+from service.api.schemas.bodies import OpenAIProblem, ResultLine
 from service.api.schemas.examples import EXAMPLES
-from service.api.schemas.openai import OpenAIProblem
 from service.api.schemas.problems import MIDDLEWARE, problems
 from service.api.schemas.responses import EVENT_STREAM
 from service.auth.authentication import auth_enabled, is_open

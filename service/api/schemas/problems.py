@@ -2,94 +2,54 @@
 
 from typing import Any
 
-from captionfill.errors import (
-    CaptionfillError,
-    InvalidCaption,
-    InvalidField,
-    InvalidMask,
-    InvalidRegion,
-    PictureTooLarge,
-    PictureTooSmall,
-    UnsupportedPicture,
-)
+from captionfill import errors
+from captionfill.errors import CaptionfillError
 from service.api.schemas.responses import header
+from service.errors import queue, requests
 from service.errors.catalogue import MEDIA_TYPE, example
-from service.errors.queue import (
-    AnswerTimeout,
-    Busy,
-    Draining,
-    JobFailed,
-    JobGone,
-    JobLost,
-    NoSuchJob,
-    QueueFull,
-    QueueUnavailable,
-    QuotaExceeded,
-    ResultNotReady,
-    StorageFull,
-    TooManyAtOnce,
-    TooManyRequests,
-    UploadsFull,
-)
-from service.errors.requests import (
-    BadRequest,
-    BatchTooLarge,
-    BodyTooLarge,
-    CrossOrigin,
-    InvalidArchive,
-    InvalidHeader,
-    InvalidWebhook,
-    KeyRequired,
-    KeyReused,
-    NotAcceptable,
-    UnknownModel,
-    UnsupportedBody,
-    UnsupportedEncoding,
-    UploadTooSlow,
-    WrongHost,
-)
 
 Kinds = tuple[type[CaptionfillError], ...]
 
 # Raised before any route.
 MIDDLEWARE: Kinds = (
-    KeyRequired, CrossOrigin, WrongHost, TooManyRequests, TooManyAtOnce, Busy, BodyTooLarge,
-    UploadTooSlow, UploadsFull,
+    requests.KeyRequired, requests.CrossOrigin, requests.WrongHost, queue.TooManyRequests,
+    queue.TooManyAtOnce, queue.Busy, requests.BodyTooLarge, requests.UploadTooSlow,
+    queue.UploadsFull,
 )  # fmt: skip
 # Raised by every route that uses the queue.
-COMMON: Kinds = (QueueUnavailable, CaptionfillError)
-JOB: Kinds = (NoSuchJob, JobLost, *COMMON)
+COMMON: Kinds = (queue.QueueUnavailable, CaptionfillError)
+JOB: Kinds = (queue.NoSuchJob, queue.JobLost, *COMMON)
 RESULT: Kinds = (
-    ResultNotReady, JobGone, JobFailed, NotAcceptable, InvalidField,
+    queue.ResultNotReady, queue.JobGone, queue.JobFailed, requests.NotAcceptable,
+    errors.InvalidField,
 )  # fmt: skip
 # A picture or an option of its form is wrong.
 PICTURE: Kinds = (
-    BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidCaption,
-    InvalidRegion, UnknownModel, UnsupportedPicture, PictureTooSmall, PictureTooLarge,
+    requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
+    errors.InvalidField, errors.InvalidCaption, errors.InvalidRegion, requests.UnknownModel,
+    errors.UnsupportedPicture, errors.PictureTooSmall, errors.PictureTooLarge,
 )  # fmt: skip
 QUEUEING: Kinds = (
-    InvalidHeader, KeyReused, QueueFull, Draining, AnswerTimeout, JobFailed, JobGone, JobLost,
+    requests.InvalidHeader, requests.KeyReused, queue.QueueFull, queue.Draining,
+    queue.AnswerTimeout, queue.JobFailed, queue.JobGone, queue.JobLost,
 )  # fmt: skip
 INPAINT: Kinds = (
-    *PICTURE, *QUEUEING, NotAcceptable, InvalidWebhook, QuotaExceeded, *COMMON,
+    *PICTURE, *QUEUEING, requests.NotAcceptable, requests.InvalidWebhook, queue.QuotaExceeded,
+    *COMMON,
 )  # fmt: skip
 BATCH: Kinds = (
-    BadRequest, UnsupportedBody, UnsupportedEncoding, StorageFull, InvalidField, InvalidArchive,
-    InvalidCaption, InvalidRegion, UnknownModel, BatchTooLarge, InvalidHeader, KeyReused, QueueFull,
-    Draining, QuotaExceeded, *COMMON,
+    requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
+    errors.InvalidField, requests.InvalidArchive, errors.InvalidCaption, errors.InvalidRegion,
+    requests.UnknownModel, requests.BatchTooLarge, requests.InvalidHeader, requests.KeyReused,
+    queue.QueueFull, queue.Draining, queue.QuotaExceeded, *COMMON,
 )  # fmt: skip
-EDIT: Kinds = (*PICTURE, *QUEUEING, InvalidMask, *COMMON)
+EDIT: Kinds = (*PICTURE, *QUEUEING, errors.InvalidMask, *COMMON)
 
 
 def problems(
     *kinds: type[CaptionfillError], schema: str = "Problem"
 ) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for kinds of error: one per status, with an example of each kind.
-
-    Args:
-        kinds: of error.
-        schema: name of the documents' schema.
-    """
+    """OpenAPI responses for kinds of error: one per status, with an example of each kind."""
     by_status: dict[int, dict[str, type[CaptionfillError]]] = {}
     for kind in kinds:
         by_status.setdefault(kind.status, {})[kind.slug] = kind

@@ -6,7 +6,7 @@ FastAPI describes JSON bodies from models only, so these are written by hand.
 from typing import Any
 
 from service.api.forms.headers import EVENT_ID, JSON, PNG
-from service.api.schemas.inpaint import InpaintAnswer, JobStatus
+from service.api.schemas.bodies import InpaintAnswer, JobStatus
 from service.queue.jobs import State
 
 EVENT_STREAM = "text/event-stream"

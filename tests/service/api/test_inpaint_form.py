@@ -2,8 +2,8 @@ import pytest
 
 from captionfill.captions import check_caption
 from captionfill.errors import InvalidCaption, InvalidField
+from service.api.forms.form import InpaintRequest
 from service.api.forms.headers import JSON, PNG, choose_media_type
-from service.api.forms.inpaint_form import InpaintRequest
 from service.api.prepared_request import compute_digest
 from service.errors.requests import InvalidWebhook, NotAcceptable
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def client(settings, monkeypatch):
     monkeypatch.setattr(
-        "service.api.worker_registry._MAX_AGE_SECONDS", 0
+        "service.queue.worker_reports._MAX_AGE_SECONDS", 0
     )  # each request asks who works
     with TestClient(
         create_app(settings), base_url="http://localhost", raise_server_exceptions=False

@@ -6,8 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from captionfill.errors import InvalidField
-from service.api.forms.file_slice import FileSlice
-from service.api.forms.multipart import open_form, read_form
+from service.api.forms.multipart import FileSlice, open_form, read_form
 from service.config.settings import Settings
 from service.errors.queue import StorageFull
 from service.errors.requests import BadRequest, UnsupportedEncoding

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 @pytest.fixture
 def ai(settings, monkeypatch):
     monkeypatch.setattr(
-        "service.api.worker_registry._MAX_AGE_SECONDS", 0
+        "service.queue.worker_reports._MAX_AGE_SECONDS", 0
     )  # each request asks who works
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield openai.OpenAI(

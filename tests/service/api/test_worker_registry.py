@@ -7,13 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
-from service.api.worker_registry import WorkerRegistry
 from service.errors.queue import QueueFull
 from service.errors.requests import UnknownModel
 from service.queue.consumer import Consumer
 from service.queue.jobs import Job, Priority, State
 from service.queue.stats import read_stats
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
+from service.queue.worker_reports import WorkerRegistry
 from service.worker.batching import Batcher
 from service.worker.worker import Worker
 from tests.helpers.service.queueing import ALL, RESULT, new, outcome, outcomes, put, with_queue
@@ -134,7 +134,7 @@ def test_the_state_of_the_queue_counts_every_model(settings, consumer):
 
 def test_a_mixed_fleet_has_one_default(settings):
     async def resolve(queue):
-        registry = WorkerRegistry(queue)
+        registry = WorkerRegistry(queue.workers)
         first = (await registry.resolve(""))[0]
         with pytest.raises(UnknownModel):
             await registry.resolve("c")

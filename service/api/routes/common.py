@@ -1,21 +1,87 @@
-"""Builds responses: results as PNG or JSON with their headers, and the status of jobs."""
+"""What several routes share: dependencies, and responses with results and the status of jobs."""
 
 import base64
 import hashlib
 import math
+from collections.abc import Collection
+from typing import Annotated, Any, cast
 
-from fastapi import Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 
+from captionfill.errors import InvalidField
 from captionfill.imaging.geometry import Window
 from service.api.forms.headers import JSON, PNG
-from service.api.inpaint_service import InpaintResult
-from service.api.schemas.inpaint import Comparison, InpaintAnswer, JobLinks, JobStatus
-from service.queue.jobs import EnqueueResult, Priority, Status
-from service.queue.task import InferenceTask
+from service.api.inpaint_service import InpaintResult, InpaintService
+from service.api.prepared_request import JobOrigin
+from service.api.schemas.bodies import Comparison, InpaintAnswer, JobLinks, JobStatus
+from service.config.settings import Settings
+from service.observability import current_traceparent
+from service.queue.batch_store import BatchStore
+from service.queue.client import Queue
+from service.queue.jobs import Status
+from service.queue.worker_reports import WorkerRegistry
 
 # Only the client may cache a result, and must revalidate it.
 _CACHING = "private, no-cache"
+
+
+def _from_app(name: str) -> Any:
+    """A dependency: an attribute of the application's state."""
+
+    async def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
+
+
+async def _owner(request: Request) -> str:
+    return cast(str, request.state.caller.name)
+
+
+async def _origin(request: Request) -> JobOrigin:
+    state = request.state
+    return JobOrigin(state.caller.name, state.caller_id, state.request_id, current_traceparent())
+
+
+UsedSettings = Annotated[Settings, _from_app("settings")]
+UsedQueue = Annotated[Queue, _from_app("queue")]
+UsedInpaintService = Annotated[InpaintService, _from_app("inpaint_service")]
+UsedRegistry = Annotated[WorkerRegistry, _from_app("worker_registry")]
+UsedBatches = Annotated[BatchStore, _from_app("batches")]
+# The name under which the caller's jobs and batches are kept.
+Owner = Annotated[str, Depends(_owner)]
+Origin = Annotated[JobOrigin, Depends(_origin)]
+
+
+def root_path(request: Request) -> str:
+    """The path that the service is published under, for links; empty at the root of a host."""
+    root: str = request.scope.get("root_path", "")
+    return root
+
+
+async def wait_disconnect(request: Request) -> None:
+    """Return when the client has disconnected."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def no_query(fields: Collection[str] = ()) -> Any:
+    """A dependency that raises `InvalidField` for every query parameter.
+
+    If they were ignored, `POST /inpaint?seed=5` would be answered with a random seed.
+
+    Args:
+        fields: of the route's form; the error says that they belong there.
+    """
+
+    async def refuse(request: Request) -> None:
+        for name in request.query_params:
+            if name in fields:
+                raise InvalidField(f"{name} is a field of the form, not a query parameter")
+            raise InvalidField(f"unknown query parameter {name[:40]!r}; this route takes none")
+
+    return Depends(refuse)
 
 
 def etag(name: str, model_version: str, media_type: str) -> str:
@@ -28,7 +94,7 @@ def etag(name: str, model_version: str, media_type: str) -> str:
 
 
 def not_modified(tag: str) -> Response:
-    """304 for a client that has the result already."""
+    """304 for a client that has the result."""
     return Response(status_code=304, headers={"ETag": tag, "Cache-Control": _CACHING})
 
 
@@ -41,13 +107,7 @@ def result_response(result: InpaintResult, media_type: str) -> Response:
 
 
 def job_accepted(status: Status, applied: dict[str, str], root: str = "") -> Response:
-    """202 with the job's address and the time after which to ask for its status.
-
-    Args:
-        status: of the job.
-        applied: headers that name the applied preferences.
-        root: path that the service is published under.
-    """
+    """202 with the job's address, the applied preferences, and when to ask for its status."""
     pause = max(1, math.ceil(status.estimate or 1))
     headers = {"Location": f"{root}/jobs/{status.id}", "Retry-After": str(pause), **applied}
     return JSONResponse(status_body(status, root).model_dump(), 202, headers)
@@ -80,11 +140,6 @@ def log_fields(result: InpaintResult) -> dict[str, object]:
         "inference_ms": result.task.inference_ms,
         "batch_size": result.task.batch_size,
     }
-
-
-def job_log_fields(job: EnqueueResult, task: InferenceTask) -> dict[str, object]:
-    """Fields for the log of a queued job."""
-    return {"job": job.job, "priority": str(Priority.INTERACTIVE), "candidates": task.count}
 
 
 def caption_headers(result: InpaintResult) -> dict[str, str]:
