@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import cache, partial
 
+from anyio import create_task_group
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import Match
 
 from captionfill.errors import CaptionfillError, StartError
-from service.api.expiry import run_expiry_sweeper
+from service.api.expiry import ExpirySweeper
 from service.api.inpaint_service import InpaintService
 from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
 from service.api.schemas import openapi
@@ -36,17 +37,12 @@ from service.webhooks.dispatcher import run_dispatcher
 from service.webhooks.openapi import describe_webhooks
 
 _ROUTES = (inpaint, jobs, batches, openai, models, health, docs, metrics)
+_API_ROUTES = [
+    route for module in _ROUTES for route in module.router.routes if isinstance(route, APIRoute)
+]
 # Every header that a route reads; scripts of other origins may send only these.
 REQUEST_HEADERS = tuple(
-    sorted(
-        {
-            field.alias
-            for module in _ROUTES
-            for route in module.router.routes
-            if isinstance(route, APIRoute)
-            for field in route.dependant.header_params
-        }
-    )
+    sorted({field.alias for route in _API_ROUTES for field in route.dependant.header_params})
 )
 
 
@@ -61,8 +57,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.worker_registry = WorkerRegistry(queue.workers)
         app.state.inpaint_service = InpaintService(settings, queue, app.state.worker_registry)
         app.state.batches = BatchStore(queue, settings)
-        async with run_dispatcher(settings, queue.redis), run_expiry_sweeper(queue):
+        async with run_dispatcher(settings, queue.redis), create_task_group() as background:
+            background.start_soon(ExpirySweeper(queue).run)
             yield
+            background.cancel_scope.cancel()
         await queue.close()
 
     app = FastAPI(
@@ -83,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe_webhooks(app)
     _check_root_path(settings.root_path)
     install_middleware(app, settings, [app.state.metrics.observe])
-    app.openapi = lambda: _openapi(app, settings)  # type: ignore[method-assign]
+    app.openapi = cache(partial(openapi.build, app, settings))  # type: ignore[method-assign]
     return app
 
 
@@ -106,8 +104,7 @@ def install_middleware(
 def _check_root_path(root: str) -> None:
     """Refuse a root path whose first part is that of a route, which would be ambiguous."""
     first = root.split("/")[1:2]
-    taken = {route.path.split("/")[1] for module in _ROUTES for route in module.router.routes
-             if isinstance(route, Route)} | {"openapi.json"}  # fmt: skip
+    taken = {route.path.split("/")[1] for route in _API_ROUTES} | {"openapi.json"}
     if taken.intersection(first):
         raise StartError(
             f"setting root_path (CAPTIONFILL_ROOT_PATH): its first part, /{first[0]}, is also "
@@ -125,15 +122,8 @@ def _methods(request: Request) -> list[str]:
     """Every method of an address; Starlette lists only those of its first matching route."""
     methods = {
         method
-        for module in _ROUTES
-        for route in module.router.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for route in _API_ROUTES
+        if route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
-
-
-def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        app.openapi_schema = openapi.build(app, settings)
-    return app.openapi_schema

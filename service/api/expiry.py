@@ -6,8 +6,6 @@ the quota of expired uploads, and deletes old dead letters.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 from captionfill.errors import CaptionfillError
 from service.queue.client import Queue
@@ -28,11 +26,7 @@ class ExpirySweeper:
         self._lost: int | None = None
 
     async def sweep(self) -> None:
-        """Sweep once.
-
-        Raises:
-            QueueUnavailable: Redis does not answer.
-        """
+        """Sweep once; raise `QueueUnavailable` if Redis does not answer."""
         self._cursor, expired, lost = await self._queue.sweep(self._cursor, _BATCH_SIZE)
         if expired:
             log.warning("jobs expired", extra={"jobs": expired})
@@ -51,15 +45,3 @@ class ExpirySweeper:
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(_PAUSE_SECONDS)
-
-
-@asynccontextmanager
-async def run_expiry_sweeper(queue: Queue) -> AsyncIterator[None]:
-    """Sweep in the background within the context."""
-    task = asyncio.create_task(ExpirySweeper(queue).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -22,7 +22,6 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from captionfill.errors import StartError
-from service.errors.requests import AdminOnly
 
 log = logging.getLogger("captionfill.keys")
 
@@ -43,11 +42,6 @@ class Principal:
     name: str
     admin: bool = False
     rate: float | None = None
-
-    def check_admin(self) -> None:
-        """Raise `AdminOnly` if the caller is not an administrator."""
-        if not self.admin:
-            raise AdminOnly(f"the key {self.name!r} is not an administrator's")
 
 
 # Without API keys every client may do everything.
@@ -97,11 +91,7 @@ class ApiKeyFile:
         return found
 
     def read(self) -> list[ApiKey]:
-        """All keys in order of creation; none if there is no file.
-
-        Raises:
-            StartError: a line is not a key, or the file cannot be read.
-        """
+        """All keys in order of creation, none without a file; `StartError` for a damaged one."""
         try:
             keys, damaged = _parse(self.path.read_bytes())
         except FileNotFoundError:

@@ -7,21 +7,13 @@ from captionfill.errors import StartError
 
 
 def prepare_data_folder(folder: Path) -> Path:
-    """Create the folder if needed, and check that it is writable. Returns its absolute path.
-
-    Raises:
-        StartError: it cannot be created or written to; the message says what to do.
-    """
+    """Create the folder if needed, and return its absolute path; `StartError` if not writable."""
     advice = "start in a folder that can be written to, or set CAPTIONFILL_DATA_FOLDER"
     return _prepare(folder, "data folder", advice)
 
 
 def check_temp_folder(folder: Path | None) -> None:
-    """Check that the folder for spooled uploads is writable; None is the system's.
-
-    Raises:
-        StartError: it cannot be written to.
-    """
+    """Raise `StartError` if the folder for spooled uploads is not writable; None: the system's."""
     chosen = Path(tempfile.gettempdir()) if folder is None else folder
     advice = "set CAPTIONFILL_TEMP_FOLDER to a folder that can be written to"
     _prepare(chosen, "folder for uploads", advice)

@@ -37,8 +37,6 @@ from service.redis.url import check_redis_url, secrets_of
 Names = Annotated[tuple[str, ...], NoDecode]
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[2] / "models" / "weights" / "default"
-
-
 # What Kubernetes and Docker put into the environment for a service of this name:
 # CAPTIONFILL_PORT=tcp://10.0.0.1:8000. No setting looks like that.
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
@@ -357,10 +355,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(**options: Any) -> Settings:
-    """Settings from the environment, and from the options that were given (not None).
+    """Settings from the environment, and from the options that are not None.
 
     Raises:
-        StartError: a setting has no such value; it names the environment variable.
+        StartError: a value is invalid; it names the environment variable.
     """
     given = {name: value for name, value in options.items() if value is not None}
     try:

@@ -41,9 +41,8 @@ class RequestRecord:
     Attributes:
         method: of HTTP; anything unusual is "other", or a client could create metrics.
         route: the template of the path, such as /jobs/{job_id}; "none" where there is no route.
-        status: of the response; 0 where there was none.
+        status: 0 where there was no response.
         seconds: from the headers' arrival to the last byte handed to the connection.
-        bytes: of the response's body.
         problem: the slug of the response's problem document, if it is one.
     """
 

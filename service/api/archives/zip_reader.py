@@ -30,13 +30,7 @@ _PICTURE = re.compile(r"\.(png|jpe?g|webp)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ZipLimits:
-    """Limits of an upload of many pictures.
-
-    Attributes:
-        pictures: number of pictures.
-        picture_bytes: unpacked bytes of one picture.
-        total_bytes: unpacked bytes of all pictures.
-    """
+    """Limits of a batch: number of pictures, and unpacked bytes of one picture and of all."""
 
     pictures: int
     picture_bytes: int
@@ -57,12 +51,8 @@ def open_archive(
 ) -> list[ZipItem]:
     """List the pictures of a zip with their captions.
 
-    A picture without caption is listed, too, and reported to the client as invalid.
-
-    Args:
-        file: it must stay open while items are read.
-        captions: of the pictures by name; None to read the archive's own captions file.
-        limits: of the archive.
+    A picture without caption is listed, too, and reported to the client as invalid. The file must
+    stay open while items are read. Without ``captions`` the archive's own captions file is read.
 
     Raises:
         InvalidArchive: it is not a zip, or has no readable captions.
@@ -80,10 +70,21 @@ def open_archive(
     for form, found in by_composed_form(entries).items():
         if form in missing:
             entries[missing[form]] = entries.pop(found)
-    items = [_item(archive, entries, row, limits) for row in named]
+    items = [
+        ZipItem(
+            row.name,
+            row.caption,
+            partial(_read, archive, entries.get(row.name, ()), limits.picture_bytes),
+        )
+        for row in named
+    ]
     without_caption = sorted(entries.keys() - {row.name for row in named})
     items += [_without_caption(name) for name in without_caption if _is_picture(name)]
-    _check_sizes(entries, named, len(items), limits)
+    check_count(len(items), limits)
+    # A second row for the same picture counts again: it becomes a job of its own.
+    total = sum(info.file_size for row in named for info in entries.get(row.name, ()))
+    if total > limits.total_bytes:
+        raise BatchTooLarge(f"{total:,} bytes unpacked; at most {limits.total_bytes:,} are allowed")
     return items
 
 
@@ -142,34 +143,11 @@ def _captions(
         raise InvalidArchive(f"{name} cannot be read: {error}") from error
 
 
-def _item(
-    archive: zipfile.ZipFile,
-    entries: Mapping[str, Sequence[zipfile.ZipInfo]],
-    row: CaptionRow,
-    limits: ZipLimits,
-) -> ZipItem:
-    infos = entries.get(row.name, ())
-    return ZipItem(row.name, row.caption, partial(_read, archive, infos, limits.picture_bytes))
-
-
 def _without_caption(name: str) -> ZipItem:
     def read() -> bytes:
         raise InvalidEntry("the picture has no caption")
 
     return ZipItem(name, "", read)
-
-
-def _check_sizes(
-    entries: Mapping[str, Sequence[zipfile.ZipInfo]],
-    rows: Sequence[CaptionRow],
-    count: int,
-    limits: ZipLimits,
-) -> None:
-    check_count(count, limits)
-    # A second row for the same picture counts again: it becomes a job of its own.
-    total = sum(info.file_size for row in rows for info in entries.get(row.name, ()))
-    if total > limits.total_bytes:
-        raise BatchTooLarge(f"{total:,} bytes unpacked; at most {limits.total_bytes:,} are allowed")
 
 
 def _read(archive: zipfile.ZipFile, infos: Sequence[zipfile.ZipInfo], limit: int) -> bytes:

@@ -28,13 +28,7 @@ class ZipStream:
 
 
 def safe_name(index: int, name: str, suffix: str) -> str:
-    """A unique file name that is valid on every system, based on the client's name.
-
-    Args:
-        index: of the picture in its batch.
-        name: from the client, any text.
-        suffix: with its dot.
-    """
+    """A file name that is valid on every system: the picture's index and the client's name."""
     stem = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or name
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:60]
     return f"{index:04d}-{plain}{suffix}" if plain else f"{index:04d}{suffix}"

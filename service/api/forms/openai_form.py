@@ -1,7 +1,6 @@
 """The form of OpenAI's image-edit API, converted to a request of this service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -62,45 +61,27 @@ class EditForm(Form):
     moderation: _Ignored = Field("", examples=["auto"])
     safety_identifier: _Ignored = Field("", examples=["somebody"])
 
-
-@dataclass(frozen=True)
-class EditRequest:
-    """A checked edit.
-
-    Attributes:
-        request: the picture, its caption and the options.
-        mask: a picture whose transparent pixels are filled; empty for the picture's own.
-        size: the size that the client expects: ``auto`` or WIDTHxHEIGHT.
-    """
-
-    request: InpaintRequest
-    mask: bytes
-    size: str
+    def inpaint_request(self) -> InpaintRequest:
+        """The picture, its caption and the options; the mask is apart."""
+        return InpaintRequest(
+            image=self.image or self.image_list,
+            caption=self.prompt,
+            seed=self.seed,
+            temperature=self.temperature,
+            n=self.n,
+            model=self.model,
+        )
 
 
-def read_edit(parts: Sequence[FormPart]) -> EditRequest:
-    """Check every field of a form.
-
-    Raises:
-        InvalidField, InvalidCaption: a field is missing, unknown or out of range.
-        InvalidMask: the mask is not a file.
-    """
+def read_edit(parts: Sequence[FormPart]) -> EditForm:
+    """Check every field of a form; raise `InvalidField`, `InvalidCaption` or `InvalidMask`."""
     pictures = sum(part.name in ("image", "image[]") for part in parts)
     if pictures != 1:
         raise InvalidField(f"image: {pictures} pictures were sent; exactly one is accepted")
     fields = fields_by_name(parts)
     if "mask" in fields and (reason := explain_mistake("mask", fields["mask"])):
         raise InvalidMask(reason)
-    form = EditForm.check(fields)
-    request = InpaintRequest(
-        image=form.image or form.image_list,
-        caption=form.prompt,
-        seed=form.seed,
-        temperature=form.temperature,
-        n=form.n,
-        model=form.model,
-    )
-    return EditRequest(request, form.mask, form.size)
+    return EditForm.check(fields)
 
 
 def check_size(size: str, real: tuple[int, int]) -> None:

@@ -11,22 +11,13 @@ _SHOWN = 60
 
 
 def check_picture(field: str, data: bytes) -> None:
-    """Refuse text instead of a file. The decoder checks files.
-
-    Raises:
-        UnsupportedPicture: says what to send instead.
-    """
+    """Raise `UnsupportedPicture` for text instead of a file. The decoder checks files."""
     if (reason := explain_mistake(field, data)) is not None:
         raise UnsupportedPicture(reason)
 
 
 def explain_mistake(field: str, data: bytes) -> str | None:
-    """Explain what was sent instead of a file; None if the content may be a file.
-
-    Args:
-        field: name of the form field.
-        data: its content.
-    """
+    """Explain what was sent in a form field instead of a file; None if it may be a file."""
     if not data:
         return f"{field} is an empty file"
     if data[:5].lower() == b"data:":

@@ -53,10 +53,10 @@ async def edit_image(
     """
     key = check_idempotency_key(idempotency_key)
     async with open_form(request, settings, _MAX_PARTS) as parts:
-        edit = openai_form.read_edit(parts)
-    prepared = await service.prepare(edit.request, origin, key, mask=edit.mask)
+        form = openai_form.read_edit(parts)
+    prepared = await service.prepare(form.inpaint_request(), origin, key, mask=form.mask)
     width, height = prepared.canvas.picture.size
-    openai_form.check_size(edit.size, (width, height))
+    openai_form.check_size(form.size, (width, height))
     result = await service.fill(prepared, lambda: wait_disconnect(request))
     log.info("filled", extra=common.log_fields(result))
     response.headers.update(common.caption_headers(result))

@@ -90,10 +90,7 @@ def _middleware_errors(path: str, *, keys: bool) -> list[type[CaptionfillError]]
 
 
 def _kinds(responses: dict[str, Any]) -> list[type[CaptionfillError]]:
-    """The kinds of error that an operation has examples of.
-
-    FastAPI's own validation error has none; this service never sends it.
-    """
+    """The kinds of error that an operation has examples of; FastAPI's validation error has none."""
     known = catalogue()
     return [
         known[slug]

@@ -18,10 +18,7 @@ _HTTP_1_0_SECONDS = 2.0
 class PeerProbe:
     """Probes a half-closed connection until it is stopped.
 
-    Args:
-        loop: of the connection.
-        interim: sends an interim response; None for HTTP/1.0.
-        give_up: called once, instead of probes, for HTTP/1.0.
+    ``interim`` sends an interim response. For HTTP/1.0 it is None, and ``give_up`` is called once.
     """
 
     def __init__(

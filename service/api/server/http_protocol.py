@@ -17,8 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from captionfill.errors import CaptionfillError
+from service.api.server.h11_connection import Connection
 from service.api.server.half_close import PeerProbe
-from service.api.server.request_target import origin_form
 from service.config.settings import Settings
 from service.errors.catalogue import MEDIA_TYPE
 from service.errors.requests import HeadersTooLarge, HeadersTooSlow, MalformedHttp
@@ -28,8 +28,6 @@ log = logging.getLogger("captionfill.api")
 _DRAIN_SECONDS = 1.0
 # How long a new connection may take to send its first request when the server shuts down.
 _FIRST_REQUEST_SECONDS = 3.0
-# Empty lines that are skipped before a request line (RFC 9112, 2.2: at least one).
-_MAX_EMPTY_LINES = 16
 _CUT_SHORT = "the connection ended in the middle of the request"
 
 
@@ -38,9 +36,7 @@ def guarded_protocol(
 ) -> type[H11Protocol]:
     """A protocol class with these settings; uvicorn makes an instance for each connection.
 
-    Args:
-        settings: with the limits.
-        observe: called with the slug of every problem that is sent here.
+    ``observe`` is called with the slug of every problem that is sent here.
     """
     limits = {
         "header_timeout": settings.header_timeout,
@@ -67,7 +63,7 @@ class GuardedProtocol(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn: _Connection = _Connection(self.header_bytes)
+        self.conn: Connection = Connection(self.header_bytes)
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._refused = False
@@ -88,11 +84,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """The client has ended its sending side; a complete request is still answered.
-
-        Returns:
-            True to keep the connection open for the response.
-        """
+        """The client has ended its sending side; True keeps the connection open to respond."""
         if self._refused or not self.transport.can_write_eof():  # TLS has no half-closed state
             return None
         self._half_closed = True
@@ -221,52 +213,6 @@ class GuardedProtocol(H11Protocol):
             self.transport.close()
         else:
             self.loop.call_later(_DRAIN_SECONDS, self.transport.close)
-
-
-class _Connection(h11.Connection):
-    """h11's connection with more of RFC 9112.
-
-    It limits headers that arrive in one piece, too, skips empty lines before a request line, and
-    supports absolute-form targets.
-
-    Attributes:
-        too_large: whether the last error was about size.
-    """
-
-    def __init__(self, header_bytes: int) -> None:
-        super().__init__(h11.SERVER, header_bytes)
-        self._header_bytes = header_bytes
-        self._empty_lines = 0
-        self.too_large = False
-
-    def next_event(self) -> Any:
-        if self.their_state is h11.IDLE:
-            self._skip_empty_lines()
-        try:
-            event = super().next_event()
-        except h11.RemoteProtocolError as error:
-            self.too_large = error.error_status_hint == 431
-            raise
-        if isinstance(event, h11.Request):
-            if event.http_version not in (b"1.0", b"1.1"):
-                raise h11.RemoteProtocolError("unknown version")
-            size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
-            if size > self._header_bytes:
-                self.too_large = True
-                raise h11.RemoteProtocolError("headers too large", error_status_hint=431)
-            self._empty_lines = 0
-            return origin_form(event)
-        return event
-
-    def _skip_empty_lines(self) -> None:
-        # h11 has no public method that removes bytes from its buffer.
-        while self._empty_lines < _MAX_EMPTY_LINES:
-            received = self.trailing_data[0]
-            length = 2 if received[:2] == b"\r\n" else 1 if received[:1] == b"\n" else 0
-            if not length:
-                return
-            self._receive_buffer.maybe_extract_at_most(length)
-            self._empty_lines += 1
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:

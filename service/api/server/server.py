@@ -33,9 +33,7 @@ class Server(uvicorn.Server):
 def run_api(settings: Settings, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; active requests are then finished, exit status 0.
 
-    Args:
-        settings: of the service.
-        ready: called once connections are accepted.
+    ``ready`` is called once connections are accepted.
     """
     _allow_connections()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again at its end
