@@ -64,12 +64,12 @@ class ResidualFadeConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class EngineConfig:
-    """Device and arithmetic; they change results by rounding alone.
+    """Device and arithmetic; they change results only by rounding.
 
     Attributes:
         device: `cpu`, `cuda`, or `auto` for CUDA where there is one.
         precision: `fp32`; `bf16` for autocast; `auto` for the latter where the device has it in
-            hardware. A run keeps to what it began with.
+            hardware. A resumed run keeps its precision.
         channels_last: memory layout of pictures and convolutions.
         compile: run both networks through torch.compile.
         threads: CPU threads; 0 leaves torch's choice.
@@ -108,13 +108,12 @@ Tracker = Literal[
 
 @dataclass(frozen=True, config=STRICT)
 class RunConfig:
-    """Length, seed, and how often a run leaves something behind.
+    """Length, seed, and intervals of logs, samples and checkpoints.
 
     Attributes:
         steps: generator steps in all.
-        minutes: after so many of steps alone (samples and measurements not counted) the run ends
-            before that; on a CPU of processor time over threads, unaffected by other load.
-            0 for no limit.
+        minutes: limit of the time for steps (without samples and measurements); on a CPU it is
+            processor time divided by threads, unaffected by other load. 0 for no limit.
         batch_size: pictures a step, over all ranks.
         seed: of everything random in the run.
         balance: how sets of pictures share a batch: in proportion to count ** balance, so 1
@@ -148,9 +147,9 @@ class BestCheckpointConfig:
     """The best checkpoint, kept besides the newest.
 
     Attributes:
-        metric: what is best: the lowest `kid`, or the highest `hole_psnr` of inpainting.
+        metric: the lowest `kid`, or the highest `hole_psnr` of inpainting.
         every: steps between two measurements on held-out pictures; 0 keeps no best.
-        pictures: how many are measured; KID is biased by none, but noisy below a few hundred.
+        pictures: number of measured pictures; KID is unbiased, but noisy below a few hundred.
     """
 
     metric: Literal["kid", "hole_psnr"] = "kid"

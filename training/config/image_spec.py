@@ -16,7 +16,7 @@ class ImageSpec:
 
     Attributes:
         size: side of the picture in pixels.
-        hole: `centre`, the 32×32 in the middle of 64×64, or `all`: nothing is seen.
+        hole: `centre`, the 32×32 in the middle of 64×64, or `all`, the whole picture.
         view: how a larger prepared picture becomes one of `size`: `crop` cuts a window of that
             size, `centre` the middle of a window twice as large (at 32 the very centres that
             inpainting fills), `shrink` averages such a window 2×2.

@@ -48,7 +48,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        """Read `manifest.json` of `folder`; raise `PreparedDataError` if there is no valid one."""
+        """Read `manifest.json`; raise `PreparedDataError` if there is no valid one."""
         if not (folder / MANIFEST).is_file():
             raise PreparedDataError(f"{folder}: no prepared data there (no {MANIFEST})")
         try:

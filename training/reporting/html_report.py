@@ -35,7 +35,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
 
 
 def label_runs(runs: Sequence[RunSummary]) -> dict[str, RunSummary]:
-    """Name runs by their folders: by the name alone where that tells them apart."""
+    """Label runs by the names of their folders, or by the paths if names are equal."""
     names = [run.folder.resolve().name for run in runs]
     alone = len(set(names)) == len(names)
     return {name if alone else str(r.folder): r for name, r in zip(names, runs, strict=True)}

@@ -162,6 +162,8 @@ def _read_from_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 def _archive_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except NotImplementedError as error:
+        raise ArchiveError(path, f"a kind of zip that cannot be read ({error})") from error
     except READ_ERRORS as error:
         hint = ": it looks incomplete, download it again" if _looks_truncated(path) else ""
         raise ArchiveError(path, f"not a whole tar or zip archive{hint} ({error})") from error

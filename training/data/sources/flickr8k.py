@@ -30,7 +30,9 @@ def read_flickr8k(place: Path) -> SourceItems:
     """
     contents = scan_source(place, lambda name: name == TOKENS or name in LISTS)
     captions, wrong = _captions(contents.require(TOKENS))
-    splits = _splits(contents.texts)
+    lists = [(LISTS[basename(p)], t) for p, t in contents.texts.items() if basename(p) in LISTS]
+    lines = {line.strip(): split for split, text in lists for line in split_lines(text)}
+    splits = {name: split for name, split in lines.items() if name}
     if not splits:
         raise SourceError(f"{place}: none of {', '.join(LISTS)} there")
     listed = match_names(splits, map(basename, filter(is_picture, contents.paths)))
@@ -60,13 +62,3 @@ def _captions(text: str) -> tuple[dict[str, list[str]], list[SkippedItem]]:
         elif line.strip():
             wrong.append(SkippedItem(f"{TOKENS}, line {number}", "no PHOTO#NUMBER, tab, caption"))
     return captions, wrong
-
-
-def _splits(texts: dict[str, str]) -> dict[str, str]:
-    return {
-        name.strip(): LISTS[basename(path)]
-        for path, text in texts.items()
-        if basename(path) in LISTS
-        for name in split_lines(text)
-        if name.strip()
-    }

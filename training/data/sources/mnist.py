@@ -76,12 +76,8 @@ def _idx_files(place: Path, damaged: Container[str]) -> dict[str, bytes]:
             files[name] = member.read()
         elif name.removesuffix(".gz") in wanted:
             packed[name.removesuffix(".gz")] = member.read()
-    return {name: _unzip(data, place) for name, data in packed.items() if name not in files} | files
-
-
-def _unzip(data: bytes, place: Path) -> bytes:
     try:
-        return gzip.decompress(data)
+        return {n: gzip.decompress(data) for n, data in packed.items() if n not in files} | files
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{place}: a gzip file is damaged or incomplete ({error})") from error
 

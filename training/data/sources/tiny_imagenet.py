@@ -42,7 +42,8 @@ def read_tiny_imagenet(place: Path) -> SourceItems:
     wnids = contents.require(WNIDS)
     captions = _class_captions(contents.require(WORDS), set(wnids.split()))
     annotated = any(PurePosixPath(path).name == VAL for path in contents.texts)
-    labels = _val_labels(contents.require(VAL)) if annotated else {}
+    rows = split_lines(contents.require(VAL)) if annotated else []
+    labels = {row[0]: row[1] for row in (line.split("\t") for line in rows) if len(row) > 1}
     yield from contents.skip_unpacked_archives()
     seen: set[tuple[str, str]] = set()
     for member in iter_files(place, without=contents.damaged):
@@ -53,18 +54,14 @@ def read_tiny_imagenet(place: Path) -> SourceItems:
         if wnid in captions:
             yield Example(split, f"{split}/{name}", captions[wnid], member.read, wnid)
         else:
-            yield SkippedItem(f"{split}/{name}", _skip_reason(wnid, annotated))
+            no_label = f"not in {VAL}" if annotated else f"no {VAL} that says its label"
+            reason = f"no class name for its label ({wnid!r})" if wnid else no_label
+            yield SkippedItem(f"{split}/{name}", reason)
     for name in labels:
         if (HELD_OUT, name) not in seen:
             yield SkippedItem(f"{HELD_OUT}/{name}", MISSING_FILE)
     if not any(split == HELD_OUT for split, _ in seen):
         logger.warning("%s: no photos in val/images or val/CLASS: nothing is held out", place)
-
-
-def _skip_reason(wnid: str, annotated: bool) -> str:
-    if wnid:
-        return f"no class name for its label ({wnid!r})"
-    return f"not in {VAL}" if annotated else f"no {VAL} that says its label"
 
 
 def class_captions(names: list[str]) -> tuple[str, ...]:
@@ -104,8 +101,3 @@ def _class_captions(words: str, wnids: set[str]) -> dict[str, tuple[str, ...]]:
         for wnid, _, names in rows
         if wnid in wnids and names.strip()
     }
-
-
-def _val_labels(text: str) -> dict[str, str]:
-    rows = (line.split("\t") for line in split_lines(text))
-    return {row[0]: row[1] for row in rows if len(row) > 1}

@@ -208,6 +208,17 @@ def test_an_archive_says_whether_it_looks_incomplete(content, incomplete, tmp_pa
     assert "\n" not in str(raised.value)
 
 
+def test_a_zip_of_a_newer_version_is_a_clear_error(tmp_path):
+    archive = pack_folder(
+        write(tmp_path / "c", {"train/dog/1.png": black_png()}), tmp_path / "x.zip"
+    )
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99  # the version needed to extract, times ten
+    archive.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"a kind of zip that cannot be read .*9\.9"):
+        read("cifar10", archive)
+
+
 def test_mnist_takes_unpacked_files_before_half_downloaded_ones(tmp_path):
     files = {
         "train-images-idx3-ubyte": bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]),
