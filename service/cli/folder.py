@@ -1,6 +1,11 @@
-"""Read a folder of images with a captions file, in the layout of an imagefolder of `datasets`."""
+"""A folder of images with a captions file, in the layout of an imagefolder of `datasets`.
+
+`read_metadata` reads it; `output_places` names the files of the filled images.
+"""
 
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,14 +27,45 @@ def read_metadata(folder: Path) -> list[tuple[Path, str]]:
     return [_entry(folder, row, number, listings) for number, row in enumerate(rows, 1)]
 
 
+def output_places(folder: Path, photos: Sequence[Path], output: Path) -> list[Path]:
+    """Return where the filled pictures of a folder go: `a.png` for `a.jpg`.
+
+    Pictures that would get one name (`a.jpg` and `a.webp`) keep their own endings: `a.jpg.png`.
+    Names that differ in case alone count as one, since some file systems take them for one.
+
+    Raises:
+        StartError: the output is the folder or in it, a picture is named twice, or two filled
+            pictures would still get one name, or one the name of an input.
+    """
+    if output.resolve().is_relative_to(folder.resolve()):
+        raise StartError(f"{output} is the folder of the pictures or in it: choose another with -o")
+    for photo, times in Counter(photos).items():
+        if times > 1:
+            raise StartError(f"{photo} is named {times} times by the captions file: once is needed")
+    names = [photo.relative_to(folder) for photo in photos]
+    short = [name.with_suffix(".png") for name in names]
+    shared = Counter(map(_plain, short))
+    places = [
+        output / (brief if shared[_plain(brief)] == 1 else name.with_name(f"{name.name}.png"))
+        for name, brief in zip(names, short, strict=True)
+    ]
+    for plain, times in Counter(map(_plain, places)).items():
+        if times > 1:
+            raise StartError(
+                f"{times} filled pictures would be called {plain}: rename the pictures"
+            )
+    inputs = {photo.resolve() for photo in photos}
+    for place in places:
+        if place.resolve() in inputs:
+            raise StartError(f"{place} is one of the pictures: choose another folder with -o")
+    return places
+
+
 @dataclass
 class Listings:
-    """File names by their composed Unicode form; each folder is listed once.
+    """File names by their composed Unicode form; each folder is listed once."""
 
-    Attributes:
-        names: `{composed name: name on disk}` of each folder.
-    """
-
+    # Of each folder: composed name to name on disk.
     names: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def find(self, folder: Path, name: str) -> Path:
@@ -62,3 +98,7 @@ def _entry(folder: Path, row: CaptionRow, number: int, listings: Listings) -> tu
     if Path(row.name).is_absolute() or ".." in Path(row.name).parts:
         raise StartError(f"row {number} of the captions file leads out of the folder")
     return listings.find(folder, row.name), row.caption
+
+
+def _plain(path: Path) -> str:
+    return str(path).casefold()

@@ -69,7 +69,7 @@ def api(host: Host = None, port: Port = None) -> None:
     from service.auth.authentication import check_keys
     from service.observability import set_up_logs, set_up_tracing
     from service.queue.redis_check import check_redis
-    from service.supervisor.readiness import notify_ready
+    from service.supervisor.spawn import notify_ready
 
     settings = load_settings(host=host, port=port)
     check_keys(settings)
@@ -90,7 +90,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     from service.observability import set_up_logs, set_up_tracing
     from service.queue.consumer import Consumer
     from service.queue.redis_check import check_redis
-    from service.supervisor.readiness import notify_ready
+    from service.supervisor.spawn import notify_ready
     from service.worker.batching import Batcher
     from service.worker.model_process import ModelProcess
     from service.worker.worker import Worker

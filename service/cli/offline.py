@@ -12,8 +12,7 @@ from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, StartError
 from captionfill.imaging.canvas import Canvas
 from captionfill.output_files import check_output, check_output_folder, write_atomically
-from service.cli.folder import read_metadata
-from service.cli.output_files import check_no_input, output_places
+from service.cli.folder import output_places, read_metadata
 from service.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class LocalFiller:
 
         Raises:
             StartError: no captions file, the output cannot be written or would replace an input
-                (`service.cli.output_files.output_places`), or no image could be filled.
+                (`service.cli.folder.output_places`), or no image could be filled.
         """
         entries = read_metadata(folder)
         places = output_places(folder, [photo for photo, _ in entries], output)
@@ -86,3 +85,13 @@ class LocalFiller:
         if not filled:
             raise StartError(f"none of the {len(entries)} pictures of {folder} could be filled")
         print(f"filled {filled} of {len(entries)} pictures into {output}")
+
+
+def check_no_input(photo: Path, output: Path) -> None:
+    """Refuse to write over the picture itself, under whatever name or link.
+
+    Raises:
+        StartError: the output is the input.
+    """
+    if output.exists() and photo.exists() and output.samefile(photo):
+        raise StartError(f"{output} is the picture itself: choose another name for the filled one")

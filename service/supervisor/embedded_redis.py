@@ -26,12 +26,7 @@ _LONGEST_SOCKET = 100
 
 
 class EmbeddedRedis:
-    """A server for a data folder. A second one for the same folder is refused.
-
-    Attributes:
-        url: for redis-py.
-        process: the running server.
-    """
+    """A server for a data folder. A second one for the same folder is refused."""
 
     def __init__(self, folder: Path, memory: str = "1gb", fsync: str = "always") -> None:
         """Start the server.

@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.supervisor.readiness import ReadyPipe
-from service.supervisor.spawn import stop
+from service.supervisor.spawn import ReadyPipe, stop
 
 _LONGEST_BACKOFF = 30.0
 # After this time a process counts as started: the restart delay begins anew.
@@ -19,13 +18,7 @@ Start = Callable[[int], "subprocess.Popen[bytes]"]
 
 
 class ManagedProcess:
-    """A process that is kept running.
-
-    Attributes:
-        name: for messages.
-        process: the current process.
-        log: file with its output.
-    """
+    """A process that is kept running; its output is appended to ``log``."""
 
     def __init__(self, name: str, start: Start, log: Path, drain_timeout: float) -> None:
         self.name, self.log = name, log
@@ -62,12 +55,12 @@ class ManagedProcess:
 
     def stop(self) -> None:
         """Stop all processes, also those of a replacement."""
-        successor = [self._successor[0]] if self._successor else []
-        old = [process for process, _ in self._stopping]
-        for process in [self.process, *successor, *old]:
-            if process.poll() is None:
-                process.terminate()  # all first, because each may have a batch to finish
-        for process in [self.process, *successor, *old]:
+        processes = [self.process, *(process for process, _ in self._stopping)]
+        if self._successor:
+            processes.append(self._successor[0])
+        for process in processes:
+            process.terminate()  # all first, because each may have a batch to finish
+        for process in processes:
             stop(process)
 
     def log_tail(self) -> str:

@@ -32,11 +32,8 @@ _READY_SECONDS = 300.0
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Run the service until SIGINT or SIGTERM.
 
-    SIGHUP replaces the workers and the API by new processes, without losing a request.
-
-    Args:
-        settings: of every part; with REDIS_URL no embedded server is started.
-        say: prints the line that reports that the service is ready.
+    SIGHUP replaces the workers and the API by new processes, without losing a request. ``say``
+    prints the line that reports that the service is ready.
 
     Raises:
         StartError: the port is taken, or a part cannot start.
@@ -50,7 +47,11 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         # This process keeps the socket open, so that no connection is refused while the API
         # process is replaced.
         listener = stack.enter_context(listen(settings.host, settings.port))
-        server = _embedded(settings, stack)
+        server = None
+        if settings.redis_url is None:
+            memory, fsync = settings.queue_memory, settings.queue_fsync
+            server = EmbeddedRedis(settings.data_folder, memory, fsync)
+            stack.callback(server.stop)
         environment = _environment(settings, server.url if server else _check_redis(settings))
         children = _children(settings, environment, listener.fileno(), stack)
         _wait_until_ready(settings, children)
@@ -82,14 +83,6 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "ENGINE": settings.engine,
     }
     return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
-
-
-def _embedded(settings: Settings, stack: ExitStack) -> EmbeddedRedis | None:
-    if settings.redis_url is not None:
-        return None
-    server = EmbeddedRedis(settings.data_folder, settings.queue_memory, settings.queue_fsync)
-    stack.callback(server.stop)
-    return server
 
 
 def _check_redis(settings: Settings) -> str:
@@ -143,22 +136,15 @@ def _wait_until_ready(settings: Settings, children: list[ManagedProcess]) -> Non
         time.sleep(_POLL_SECONDS)
 
 
-def _local_host(settings: Settings) -> str:
-    """Return the host for connections from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-
-
-def _address(settings: Settings) -> str:
-    host = _local_host(settings)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-
-
 def _startup_message(settings: Settings) -> str:
-    example, caption = write_example(settings.data_folder.resolve())
+    # The address for connections from this machine.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    example, caption = write_example(settings.data_folder)
     picture = shlex.quote(f"image=@{example}")
     words = shlex.quote(f"caption={caption}")
-    command = f"curl -F {picture} -F {words} -o filled.png {_address(settings)}/inpaint"
-    return f"ready on {_address(settings)}  try: {command}"
+    command = f"curl -F {picture} -F {words} -o filled.png {address}/inpaint"
+    return f"ready on {address}  try: {command}"
 
 
 def _interrupt(*_: object) -> None:

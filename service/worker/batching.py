@@ -5,20 +5,9 @@ It takes a clock and needs neither a model nor a queue.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 from service.queue.jobs import Priority
-
-
-class Sized(Protocol):
-    """An item of a batch."""
-
-    @property
-    def images(self) -> int:
-        """Number of images that the model generates for it."""
-
-
-T = TypeVar("T", bound=Sized)
+from service.queue.task import Lease
 
 # After this many interactive tasks one place is kept for a batch task: a share of one ninth.
 FAIR_SHARE = 8
@@ -71,16 +60,16 @@ class Batcher:
         else:
             self._interactive_in_a_row += len(priorities)
 
-    def batches(self, tasks: Sequence[T]) -> Iterator[list[T]]:
+    def batches(self, leases: Sequence[Lease]) -> Iterator[list[Lease]]:
         """Split tasks, in order, into batches of at most ``limit`` images.
 
         The candidates of a task stay together. A task of more than ``limit`` images is alone.
         """
-        batch: list[T] = []
-        for task in tasks:
-            if batch and sum(one.images for one in batch) + task.images > self.limit:
+        batch: list[Lease] = []
+        for lease in leases:
+            if batch and sum(one.images for one in batch) + lease.images > self.limit:
                 yield batch
                 batch = []
-            batch.append(task)
+            batch.append(lease)
         if batch:
             yield batch

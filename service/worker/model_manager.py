@@ -3,23 +3,76 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from captionfill.errors import StartError
 from service.observability import describe
 from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask
-from service.worker.circuit_breaker import CircuitBreaker
-from service.worker.model_process import LoadedModel
+from service.worker.model_process import ModelProcess
 
 log = logging.getLogger("captionfill.worker")
 
 
-class TaskModel(LoadedModel, Protocol):
-    """A model that a worker can end."""
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 60.0
 
-    def close(self) -> None:
-        """End it."""
+
+@dataclass
+class _Record:
+    pause: float
+    failures: int = 0
+    reason: str = ""
+    due: float = 0.0
+
+
+@dataclass
+class CircuitBreaker:
+    """Counts consecutive failures of each bundle. At the limit it gets no tasks until a probe.
+
+    The pause before a probe doubles, up to a minute, until the bundle has finished a task. The
+    clock is in seconds, as `time.monotonic`.
+    """
+
+    limit: int
+    clock: Callable[[], float]
+    _records: dict[str, _Record] = field(default_factory=dict, init=False)
+
+    def record_failure(self, models: Iterable[str], reason: str, *, open_now: bool = False) -> None:
+        """Record a failure that no task caused, with the reason for the operator.
+
+        With ``open_now`` the limit counts as reached: the bundles cannot be used at all.
+        """
+        for model in models:
+            record = self._records.setdefault(model, _Record(_FIRST_PAUSE))
+            record.reason = reason
+            record.failures = max(record.failures + 1, self.limit if open_now else 0)
+            if record.failures >= self.limit:
+                record.due = self.clock() + record.pause
+                record.pause = min(2 * record.pause, _LONGEST_PAUSE)
+
+    def record_success(self, model: str) -> None:
+        """Close the circuit: the bundle finished a task."""
+        self._records.pop(model, None)
+
+    def half_open(self, model: str) -> None:
+        """Give the bundle tasks after a successful probe; one more failure opens the circuit."""
+        if model in self._records:
+            self._records[model].failures = self.limit - 1
+
+    def probe_due(self, model: str) -> bool:
+        """Whether the pause before the next probe of an unhealthy bundle is over."""
+        return self.clock() >= self._records[model].due
+
+    @property
+    def unhealthy(self) -> dict[str, str]:
+        """Bundles that get no tasks, each with the reason of its last failure."""
+        return {
+            model: one.reason
+            for model, one in list(self._records.items())
+            if one.failures >= self.limit
+        }
 
 
 class ModelManager:
@@ -28,13 +81,10 @@ class ModelManager:
     Only `check_reload` and `facts` may be called from another thread than the worker's.
     """
 
-    def __init__(self, load: Callable[[], TaskModel], failures: int) -> None:
-        """Load the model.
+    def __init__(self, load: Callable[[], ModelProcess], failures: int) -> None:
+        """Load the model; ``load`` is called again after a crash, and at each reload.
 
-        Args:
-            load: loads a model: at the start, after a crash, and at each reload.
-            failures: consecutive failures after which a bundle gets no tasks until a probe
-                succeeds.
+        After ``failures`` consecutive ones a bundle gets no tasks until a probe succeeds.
 
         Raises:
             StartError: the model cannot be loaded.
@@ -43,7 +93,7 @@ class ModelManager:
         self._model = load()
         self._is_loaded = True
         self._health = CircuitBreaker(failures, time.monotonic)
-        self._reloaded: tuple[TaskModel, int] | None = None
+        self._reloaded: tuple[ModelProcess, int] | None = None
         self._reload_thread: threading.Thread | None = None
         self._generation: int | None = None
         self._tried: int | None = None
@@ -90,11 +140,7 @@ class ModelManager:
         return self._is_loaded
 
     def probe(self, model: str) -> str | None:
-        """Fill a blank window with a bundle.
-
-        Returns:
-            Why that failed, or None.
-        """
+        """Fill a blank window with a bundle. Returns why that failed, or None."""
         if not self._is_loaded:
             return self._health.unhealthy.get(model, "the model does not start")
         try:
@@ -109,8 +155,7 @@ class ModelManager:
     def refresh(self) -> bool:
         """Between two batches: switch to reloaded bundles, and probe unhealthy ones.
 
-        Returns:
-            Whether there are new bundles.
+        Returns whether there are new bundles.
         """
         is_new = self._reloaded is not None
         if self._reloaded is not None:
@@ -171,7 +216,7 @@ class ModelManager:
             log.exception("reload failed")
         self._reload_thread = None
 
-    def _switch(self, model: TaskModel, generation: int) -> None:
+    def _switch(self, model: ModelProcess, generation: int) -> None:
         old, self._model, self._generation = self._model, model, generation
         self._is_loaded = True
         for name in self._health.unhealthy:

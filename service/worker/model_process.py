@@ -2,39 +2,34 @@
 
 After a crash the worker starts another process and tries each task alone, to find the one that
 crashes the model. It can renew leases during inference, end a process that hangs, and load new
-bundles beside the old ones.
+bundles beside the old ones. Messages are JSON, followed by raw bytes; never pickle.
 """
 
+import json
 import logging
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 from captionfill.device_errors import is_device_error
 from captionfill.errors import StartError
-from service.observability import describe, set_up_logs
-from service.queue.task import InferenceResult, InferenceTask
-from service.worker.ipc import (
-    DeviceFailure,
-    pack,
-    pack_device_failure,
-    pack_results,
-    pack_tasks,
-    unpack,
-    unpack_results,
-    unpack_tasks,
-)
+from service.observability import describe
+from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
 
 log = logging.getLogger("captionfill.worker")
 
 _LOAD_SECONDS = 300.0
 _CLOSE_SECONDS = 5.0
+
+
+class TaskError(Exception):
+    """A task failed in the model process; the reason is for the log."""
 
 
 class ModelCrashedError(Exception):
@@ -59,11 +54,7 @@ class LoadedModel(Protocol):
     default: str
 
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
-        """Return the result or the exception of each task.
-
-        Raises:
-            ModelCrashedError: the model crashed.
-        """
+        """Return the result or the exception of each task."""
 
 
 class ModelProcess:
@@ -73,7 +64,7 @@ class ModelProcess:
         module: name of the module that the process runs.
     """
 
-    module = "service.worker.model_process"
+    module = "service.worker.predictor"
 
     def __init__(
         self,
@@ -83,14 +74,9 @@ class ModelProcess:
         engine: str = "auto",
         threads: int = 1,
     ) -> None:
-        """Start the process and wait until its bundles are loaded.
+        """Start the process and wait until its bundles are loaded; the first is the default.
 
-        Args:
-            folders: of the bundles; the first is the default.
-            device: torch device.
-            timeout: a batch that takes longer [s] counts as hung.
-            engine: the setting of that name.
-            threads: the setting of that name.
+        A batch that takes longer than ``timeout`` [s] counts as hung.
 
         Raises:
             StartError: a bundle cannot be used.
@@ -106,26 +92,22 @@ class ModelProcess:
             DeviceError: it ended because its device failed.
         """
         try:
-            self._connection.send_bytes(pack_tasks(tasks))
+            send_tasks(self._connection, tasks)
             if not self._connection.poll(self._timeout):
                 self._process.kill()
                 self._process.wait()
                 raise ModelCrashedError(f"inference took over {self._timeout:g} s")
-            return unpack_results(self._connection.recv_bytes())
-        except DeviceFailure as failure:
+            return receive_results(self._connection)
+        except DeviceError:
             self.close()
-            raise DeviceError(str(failure)) from failure
+            raise
         except (OSError, EOFError) as error:
             raise ModelCrashedError(self._exit_reason()) from error
 
     def close(self) -> None:
         """End the process, which is idle."""
         self._connection.close()
-        try:
-            self._process.wait(_CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._wait()
 
     def _start(self, arguments: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
@@ -153,7 +135,7 @@ class ModelProcess:
             if not self._connection.poll(_LOAD_SECONDS):
                 self._process.kill()
                 return {"error": f"the bundles were not loaded in {_LOAD_SECONDS:g} s"}
-            head: dict[str, Any] = unpack(self._connection.recv_bytes())[0]
+            head: dict[str, Any] = json.loads(self._connection.recv_bytes())
         except (OSError, EOFError):
             return {
                 "error": f"the model did not start: {self._exit_reason()}; "
@@ -162,14 +144,71 @@ class ModelProcess:
         return head
 
     def _exit_reason(self) -> str:
-        try:
-            status = self._process.wait(_CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
+        status = self._wait()
         if status < 0:
             return f"its process was ended by signal {-status}"
         return f"its process ended with status {status}"
+
+    def _wait(self) -> int:
+        """Wait for the process to end, and kill it if it does not."""
+        try:
+            return self._process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def send_tasks(connection: Connection, tasks: Sequence[InferenceTask]) -> None:
+    """Send a JSON list of all fields but the windows, then each window."""
+    heads = [{**asdict(task), "window": None} for task in tasks]
+    _send(connection, heads, [task.window for task in tasks])
+
+
+def receive_tasks(connection: Connection) -> list[InferenceTask]:
+    """Receive what `send_tasks` sends."""
+    heads = json.loads(connection.recv_bytes())
+    return [InferenceTask(**{**head, "window": connection.recv_bytes()}) for head in heads]
+
+
+def send_results(connection: Connection, fills: Sequence[InferenceResult | Exception]) -> None:
+    """Send a JSON list of facts and errors, then the images of each result."""
+    heads: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for fill in fills:
+        if isinstance(fill, InferenceResult):
+            heads.append(fill.facts)
+            blobs += [fill.fills, fill.others]
+        else:
+            is_memory = isinstance(fill, OutOfMemory)
+            heads.append({"error": f"{type(fill).__name__}: {fill}", "memory": is_memory})
+    _send(connection, heads, blobs)
+
+
+def receive_results(connection: Connection) -> list[InferenceResult | Exception]:
+    """Receive what `send_results` sends; exceptions become `TaskError` or `OutOfMemory`.
+
+    Raises:
+        DeviceError: the process reports one in place of results.
+    """
+    heads = json.loads(connection.recv_bytes())
+    if isinstance(heads, dict):
+        raise DeviceError(heads["device"])
+    return [_receive_result(connection, **head) for head in heads]
+
+
+def _receive_result(
+    connection: Connection, error: str | None = None, *, memory: bool = False, **facts: Any
+) -> InferenceResult | Exception:
+    if error is not None:
+        return OutOfMemory(error) if memory else TaskError(error)
+    fills, others = connection.recv_bytes(), connection.recv_bytes()
+    return InferenceResult(fills, others=others, **facts)
+
+
+def _send(connection: Connection, head: Any, blobs: Sequence[bytes] = ()) -> None:
+    connection.send_bytes(json.dumps(head).encode())
+    for blob in blobs:
+        connection.send_bytes(blob)
 
 
 def serve(descriptor: int, load: Callable[[], LoadedModel]) -> None:
@@ -181,16 +220,15 @@ def serve(descriptor: int, load: Callable[[], LoadedModel]) -> None:
         try:
             model = load()
         except StartError as error:
-            connection.send_bytes(pack({"error": str(error)}))
+            _send(connection, {"error": str(error)})
             return
-        head = {"models": model.models, "engines": model.engines, "default": model.default}
-        connection.send_bytes(pack(head))
+        names = ("models", "engines", "default")
+        _send(connection, {name: getattr(model, name) for name in names})
         while True:
             try:
-                tasks = unpack_tasks(connection.recv_bytes())
-                connection.send_bytes(pack_results(_predict(model, tasks)))
-            except DeviceFailure as failure:
-                connection.send_bytes(pack_device_failure(str(failure)))
+                send_results(connection, _predict(model, receive_tasks(connection)))
+            except DeviceError as failure:
+                _send(connection, {"device": str(failure)})
                 return
             except (EOFError, OSError):  # the worker is gone
                 return
@@ -199,35 +237,14 @@ def serve(descriptor: int, load: Callable[[], LoadedModel]) -> None:
 def _predict(
     model: LoadedModel, tasks: Sequence[InferenceTask]
 ) -> list[InferenceResult | Exception]:
-    """Run inference; a device error is raised, not returned as the failure of a task.
-
-    Raises:
-        DeviceFailure: the device failed; the process can compute nothing any more.
-    """
+    """Run inference; a device error is raised as `DeviceError`, also where it is a task's."""
     try:
         fills = model.predict(tasks)
     except Exception as error:
         if is_device_error(error):
-            raise DeviceFailure(describe(error)) from error
+            raise DeviceError(describe(error)) from error
         raise
     for fill in fills:
         if isinstance(fill, Exception) and is_device_error(fill):
-            raise DeviceFailure(describe(fill))
+            raise DeviceError(describe(fill))
     return fills
-
-
-def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:
-    """Load bundles and serve them."""
-    set_up_logs()
-    # Imported here, because the worker's own process imports this module without torch.
-    from service.worker.predictor import Predictor  # noqa: PLC0415
-
-    places = [Path(folder) for folder in folders]
-    serve(descriptor, lambda: Predictor.load(places, device, engine, threads))
-    # Skip the destructors of torch, which take two seconds.
-    logging.shutdown()
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])

@@ -1,5 +1,11 @@
-"""Inference tasks to results: the loaded bundles by name, and each task's own failure."""
+"""Inference tasks to results: the loaded bundles by name, and each task's own failure.
 
+`python -m service.worker.predictor` is the worker's model process.
+"""
+
+import logging
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -11,17 +17,13 @@ from captionfill.errors import StartError
 from captionfill.imaging.geometry import SIZE
 from captionfill.inpainter import Inpainter
 from captionfill.windows import WindowFills, WindowRequest
+from service.observability.logs import set_up_logs
 from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
+from service.worker.model_process import serve
 
 
 class Predictor:
-    """Inpainters by the name of their bundle.
-
-    Attributes:
-        default: name of the bundle for tasks that name none.
-        models: digest of each bundle by its name.
-        engines: name of each bundle's engine by its name.
-    """
+    """Inpainters by the name of their bundle; a `service.worker.model_process.LoadedModel`."""
 
     def __init__(self, inpainters: Sequence[Inpainter]) -> None:
         self._inpainters = {one.name: one for one in inpainters}
@@ -48,9 +50,8 @@ class Predictor:
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Fill every task by the bundle it names, in one batch per bundle.
 
-        Returns:
-            For each task its result or its exception; `OutOfMemory` where the device's memory does
-            not hold one image of it.
+        An exception stands for a task that failed; it is `OutOfMemory` where the device's memory
+        does not hold one image of it.
 
         Raises:
             Exception: a device error (`captionfill.device_errors`): end the process.
@@ -97,3 +98,17 @@ def _result(inpainter: Inpainter, made: WindowFills) -> InferenceResult:
         bundle=inpainter.digest,
         engine=inpainter.engine.name,
     )
+
+
+def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:
+    """Load bundles and serve them."""
+    set_up_logs()
+    places = [Path(folder) for folder in folders]
+    serve(descriptor, lambda: Predictor.load(places, device, engine, threads))
+    # Skip the destructors of torch, which take two seconds.
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])

@@ -22,8 +22,8 @@ from service.queue.task import (
 from service.redis.client import RedisErrorLog, is_read_only, is_transient, reason_of
 from service.worker.batching import Batcher
 from service.worker.maintenance import MaintenanceThread
-from service.worker.model_manager import ModelManager, TaskModel
-from service.worker.model_process import DeviceError
+from service.worker.model_manager import ModelManager
+from service.worker.model_process import DeviceError, ModelProcess
 
 log = logging.getLogger("captionfill.worker")
 
@@ -39,16 +39,13 @@ class Worker:
     """Runs inference on tasks of the queue, in batches, until it is stopped."""
 
     def __init__(
-        self, consumer: Consumer, load: Callable[[], TaskModel], batcher: Batcher, failures: int = 3
+        self,
+        consumer: Consumer,
+        load: Callable[[], ModelProcess],
+        batcher: Batcher,
+        failures: int = 3,
     ) -> None:
-        """Load the model.
-
-        Args:
-            consumer: the worker's client of the queue.
-            load: loads a model: at the start, after a crash, and at each reload.
-            batcher: the batching policy.
-            failures: consecutive failures of a bundle after which it gets no tasks until a probe
-                succeeds.
+        """Load the model; `ModelManager` explains ``load`` and ``failures``.
 
         Raises:
             StartError: the model cannot be loaded.
@@ -70,8 +67,7 @@ class Worker:
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Run until stopped. An outage of Redis is waited out.
 
-        Args:
-            ready: called once, when the worker can take tasks.
+        ``ready`` is called once, when the worker can take tasks.
         """
         maintenance = MaintenanceThread(
             self._consumer, self._heartbeat, self._batcher.lease_seconds, self._report

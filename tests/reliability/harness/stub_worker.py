@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 from service.config.settings import load_settings
 from service.observability import set_up_logs
 from service.queue.consumer import Consumer
-from service.supervisor.readiness import notify_ready
+from service.supervisor.spawn import notify_ready
 from service.worker.batching import Batcher
 from service.worker.model_process import ModelProcess
 from service.worker.worker import Worker

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from captionfill.errors import StartError
-from service.cli.output_files import check_no_input, output_places
+from service.cli.folder import output_places
+from service.cli.offline import check_no_input
 
 
 def names(folder, *photos):

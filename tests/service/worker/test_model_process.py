@@ -3,13 +3,21 @@
 import os
 import signal
 import threading
+from multiprocessing import Pipe
 
 import pytest
 
 from captionfill.errors import StartError
 from service.queue.task import InferenceResult, InferenceTask
-from service.worker.ipc import TaskError, pack_results, pack_tasks, unpack_results, unpack_tasks
-from service.worker.model_process import ModelCrashedError, ModelProcess
+from service.worker.model_process import (
+    ModelCrashedError,
+    ModelProcess,
+    TaskError,
+    receive_results,
+    receive_tasks,
+    send_results,
+    send_tasks,
+)
 from service.worker.predictor import Predictor
 from tests.reliability.harness.stub_worker import StubModelProcess
 
@@ -25,18 +33,22 @@ def model(tiny_bundle):
     model.close()
 
 
-def test_work_goes_through_a_frame_whole():
+def test_work_goes_through_a_connection_whole():
     tasks = [task(1), InferenceTask(bytes(range(256)) * 48, "ein Hund 🐕", 2, 3, "b", "m", "d")]
-    assert unpack_tasks(pack_tasks(tasks)) == tasks
+    there, here = Pipe()
+    send_tasks(there, tasks)
+    assert receive_tasks(here) == tasks
 
 
-def test_fills_and_failures_keep_their_place_in_frames():
+def test_fills_and_failures_keep_their_place():
     fills = [
         InferenceResult(b"\1" * 6, [1, 2], "m", "d", b"\2" * 6, [0.5, 0.25], True),
         ValueError("no"),
         InferenceResult(b"\3" * 3, [4], "m", "d", scores=[]),
     ]
-    first, failed, last = unpack_results(pack_results(fills))
+    there, here = Pipe()
+    send_results(there, fills)
+    first, failed, last = receive_results(here)
     assert (first, last) == (fills[0], fills[2])
     assert isinstance(failed, TaskError) and str(failed) == "ValueError: no"
 

@@ -12,7 +12,7 @@ from service.api.app import create_app
 from service.config.settings import Settings
 from service.queue.jobs import Job
 from service.queue.task import WINDOW_BYTES, InferenceTask, TaskSuccess
-from service.worker.circuit_breaker import CircuitBreaker
+from service.worker.model_manager import CircuitBreaker
 from service.worker.model_process import DeviceError, ModelCrashedError, ModelProcess
 from tests.helpers.service.queueing import new, outcome, outcomes, put
 from tests.helpers.service.stub_model import HANGING_SEED, StubModel
@@ -47,7 +47,7 @@ class Sick(StubModel):
 @pytest.fixture
 def hire(hire, monkeypatch):
     """Start workers that probe and send heartbeats every 0.1 s."""
-    monkeypatch.setattr("service.worker.circuit_breaker._FIRST_PAUSE", 0.1)
+    monkeypatch.setattr("service.worker.model_manager._FIRST_PAUSE", 0.1)
     monkeypatch.setattr("service.worker.maintenance._HEARTBEAT_SECONDS", 0.1)
     Sick.loaded = False
     return hire
