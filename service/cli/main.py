@@ -100,10 +100,10 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     check_redis(settings)
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    places = settings.bundle_folders, settings.device, settings.batch_timeout
-    how = settings.engine, settings.threads
+    options = (settings.bundle_folders, settings.device, settings.batch_timeout, settings.engine,
+               settings.threads)  # fmt: skip
     process = Worker(
-        Consumer(settings), lambda: ModelProcess(*places, *how), policy, settings.model_failures
+        Consumer(settings), lambda: ModelProcess(*options), policy, settings.model_failures
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: process.stop())

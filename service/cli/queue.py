@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from captionfill.errors import StartError
 from service.config.settings import Settings, load_settings
 from service.errors.queue import QueueUnavailable
+
+if TYPE_CHECKING:
+    from service.queue.redis_keys import RedisKeys
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,9 +40,8 @@ def status(as_json: AsJson = False) -> None:
         return
     print(f"{'priority':12} {'waiting':>8} {'running':>8} {'oldest':>10}")
     for name, priority in state.priorities.items():
-        oldest = (
-            f"{priority.oldest_ms / 1000:.1f} s" if priority.waiting + priority.running else "-"
-        )
+        unfinished = priority.waiting + priority.running
+        oldest = f"{priority.oldest_ms / 1000:.1f} s" if unfinished else "-"
         print(f"{name:12} {priority.waiting:8} {priority.running:8} {oldest:>10}")
     sick = f" ({state.unhealthy} unhealthy)" if state.unhealthy else ""
     print(f"workers {state.workers}{sick}, dead letters {state.dead_letters}")
@@ -59,12 +61,9 @@ def drain(
     New requests get 503 until `captionfill queue drain --off`. With --wait the exit status is 1 if
     tasks are left after that time.
     """
-    from service.queue.redis_keys import RedisKeys
-
     settings = _settings()
-    with _redis(settings) as client:
-        key = RedisKeys(settings.namespace).draining
-        client.delete(key) if off else client.set(key, 1)
+    with _redis(settings) as (client, keys):
+        client.delete(keys.draining) if off else client.set(keys.draining, 1)
     if off:
         print("new jobs are accepted")
         return
@@ -157,10 +156,8 @@ def _wait_until_empty(settings: Settings, seconds: float) -> int:
 
 
 def _letters(settings: Settings, limit: int | None) -> list[dict[str, str]]:
-    from service.queue.redis_keys import RedisKeys
-
-    with _redis(settings) as client:
-        found = client.xrevrange(RedisKeys(settings.namespace).dead_letters, count=limit)
+    with _redis(settings) as (client, keys):
+        found = client.xrevrange(keys.dead_letters, count=limit)
     return [_letter(entry, fields) for entry, fields in found]
 
 
@@ -178,13 +175,14 @@ def _checked(entry: str) -> str:
 
 
 @contextmanager
-def _redis(settings: Settings) -> Iterator[Any]:
+def _redis(settings: Settings) -> Iterator[tuple[Any, "RedisKeys"]]:
     import redis
 
+    from service.queue.redis_keys import RedisKeys
     from service.redis.client import CONNECTION
 
     with _report_unavailable(), redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
-        yield client
+        yield client, RedisKeys(settings.namespace)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Batches in Redis: the job of each image of an upload, or why it has none."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
+
+from pydantic import TypeAdapter
 
 from service.config.settings import Settings
 from service.errors.queue import NoSuchBatch
@@ -18,11 +19,7 @@ from service.redis.client import translate_redis_errors
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """An image of a batch: the id of its job, or a problem document.
-
-    Attributes:
-        name: given by the client; untrusted.
-    """
+    """An image of a batch: its untrusted name, and the id of its job or a problem document."""
 
     name: str
     job: str | None = None
@@ -31,12 +28,7 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class BatchManifest:
-    """The images of a batch.
-
-    Attributes:
-        owner: name of the caller; others cannot see it.
-        entries: in the order of the upload.
-    """
+    """The images of a batch in the order of the upload; only its owner can see it."""
 
     owner: str
     entries: Sequence[BatchEntry]
@@ -52,17 +44,8 @@ class BatchManifest:
         """Ids of the jobs."""
         return [entry.job for entry in self.entries if entry.job]
 
-    def dump(self) -> bytes:
-        """As JSON."""
-        return json.dumps(asdict(self)).encode()
 
-    @classmethod
-    def load(cls, data: bytes) -> Self:
-        """From JSON."""
-        fields = json.loads(data)
-        return cls(
-            fields["owner"], [BatchEntry(**entry) for entry in fields["entries"]], fields["id"]
-        )
+_JSON = TypeAdapter(BatchManifest)
 
 
 class BatchStore:
@@ -78,13 +61,14 @@ class BatchStore:
     async def save(self, manifest: BatchManifest) -> None:
         """Store a manifest as long as its jobs may exist."""
         with translate_redis_errors():
-            await self._redis.set(self._keys.batch + manifest.id, manifest.dump(), px=self._live_ms)
+            data = _JSON.dump_json(manifest)
+            await self._redis.set(self._keys.batch + manifest.id, data, px=self._live_ms)
 
     async def load(self, name: str, owner: str) -> BatchManifest:
         """Return the owner's manifest, or raise `NoSuchBatch`."""
         with translate_redis_errors():
             data = await self._redis.get(self._keys.batch + name)
-        manifest = data and BatchManifest.load(data)
+        manifest = data and _JSON.validate_json(data)
         if not manifest or manifest.owner != owner:
             raise NoSuchBatch("no batch of yours has this id, or it has expired")
         return manifest
@@ -98,15 +82,13 @@ class BatchStore:
         jobs = manifest.jobs
         with translate_redis_errors():
             states = await self._states(args=[self._keys.prefix, GROUP, self._keep_ms, *jobs])
-        return {
-            job: self._state(job, manifest.owner, state.decode())
-            for job, state in zip(jobs, states, strict=True)
-        }
-
-    def _state(self, job: str, owner: str, found: str) -> State:
-        if found == "missing":
-            return State.LOST if self._queue.is_lost(job, owner) else State.EXPIRED
-        return State.EXPIRED if found == "deleted" else State(found)
+        found = dict(zip(jobs, (state.decode() for state in states), strict=True))
+        for job, state in found.items():
+            if state == "missing" and self._queue.is_lost(job, manifest.owner):
+                found[job] = State.LOST
+            elif state in ("missing", "deleted"):
+                found[job] = State.EXPIRED
+        return {job: State(state) for job, state in found.items()}
 
     async def forget(self, manifest: BatchManifest) -> None:
         """Delete a manifest, but not its jobs."""

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +27,9 @@ _SECTIONS = ("server", "memory", "persistence")
 
 @dataclass(frozen=True)
 class RedisFacts:
-    """What a server reports.
+    """The version and the `maxmemory-policy` of a server, and whether it persists its data.
 
-    Attributes:
-        version: major and minor.
-        policy: `maxmemory-policy`.
-        persistent: whether it writes an append-only file or snapshots; None if unknown.
+    `persistent` counts an append-only file or snapshots; it is None if unknown.
     """
 
     version: tuple[int, ...]
@@ -39,8 +37,9 @@ class RedisFacts:
     persistent: bool | None
 
     @classmethod
-    def parse(cls, info: Mapping[str, Any], save: str | None) -> "RedisFacts":
-        """Parse INFO and, where allowed, CONFIG GET save."""
+    def parse(cls, sections: Sequence[Mapping[str, Any]], save: str | None) -> "RedisFacts":
+        """Parse sections of INFO, and the snapshot schedule if CONFIG GET is allowed."""
+        info = ChainMap(*map(dict, sections))
         version = str(info.get("redis_version", "0")).split(".")[:2]
         append_only = bool(info.get("aof_enabled"))
         persistent = True if append_only or save else (None if save is None else False)
@@ -81,8 +80,12 @@ def check_redis(settings: Settings) -> None:
     """
     try:
         with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
-            replies = [client.info(section) for section in _SECTIONS]
-            facts = RedisFacts.parse(_merged(replies), _saves(client))
+            sections = [client.info(section) for section in _SECTIONS]
+            try:
+                save = client.config_get("save").get("save")
+            except ResponseError:
+                save = None
+            facts = RedisFacts.parse(sections, save)
     except AuthenticationError as error:
         message = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
         raise StartError(message) from error
@@ -136,23 +139,10 @@ class RedisMonitor:
     async def _read_facts(self) -> RedisFacts:
         now = time.monotonic()
         if self._facts is None or now - self._facts_read > _FACTS_SECONDS:
-            replies = [await self._client.info(section) for section in _SECTIONS]
+            sections = [await self._client.info(section) for section in _SECTIONS]
             try:
                 save = (await self._client.config_get("save")).get("save")
             except ResponseError:
                 save = None
-            self._facts, self._facts_read = RedisFacts.parse(_merged(replies), save), now
+            self._facts, self._facts_read = RedisFacts.parse(sections, save), now
         return self._facts
-
-
-def _merged(replies: list[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: value for reply in replies for name, value in reply.items()}
-
-
-def _saves(client: Any) -> str | None:
-    """Return the snapshot schedule, or None if CONFIG is forbidden."""
-    try:
-        save: str | None = client.config_get("save").get("save")
-    except ResponseError:
-        return None
-    return save

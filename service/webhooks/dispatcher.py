@@ -72,7 +72,7 @@ class Dispatcher:
             await self._retry(hook, error)
         else:
             log.info("webhook delivered", extra={"job": hook.job, "attempt": hook.attempt})
-            await self._outbox.mark_delivered(hook.job)
+            await self._outbox.settle(hook.job, "delivered")
 
     async def _attempt(self, hook: PendingWebhook) -> None:
         if hook.attempt > self._settings.webhook_max_attempts:
@@ -98,7 +98,7 @@ class Dispatcher:
         facts = {"job": hook.job, "attempt": hook.attempt, "reason": str(error)}
         if error.final or hook.attempt >= self._settings.webhook_max_attempts:
             log.warning("webhook abandoned", extra=facts)
-            await self._outbox.mark_abandoned(hook.job, str(error))
+            await self._outbox.settle(hook.job, "abandoned", str(error))
             return
         log.info("webhook retry scheduled", extra=facts)
         delay = backoff(hook.attempt, self._settings.webhook_backoff)
@@ -119,11 +119,8 @@ def sign(
 ) -> dict[str, str]:
     """Return the headers of one attempt (Standard Webhooks 1.0.0).
 
-    Args:
-        secrets: from `parse_secrets`; each gives a signature, so that secrets can be rotated.
-        message_id: the same for every attempt, so that a receiver can drop repeated ones.
-        timestamp: of the attempt.
-        body: the exact bytes that are sent.
+    Each secret gives a signature, so that secrets can be rotated. The id is the same for every
+    attempt, so that a receiver can drop repeated ones.
     """
     signatures = [Webhook(key).sign(message_id, timestamp, body.decode()) for key in secrets]
     return {
@@ -143,12 +140,7 @@ def backoff(attempts: int, first_seconds: float) -> float:
 
 @asynccontextmanager
 async def run_dispatcher(settings: Settings, redis: Any) -> AsyncIterator[None]:
-    """Deliver webhooks in the background while the context is open.
-
-    Args:
-        settings: no webhook is sent without a ``webhook_secret``.
-        redis: a client of redis.asyncio.
-    """
+    """Deliver webhooks in the background while the context is open, if there is a secret."""
     if not settings.webhook_secrets:
         yield
         return

@@ -17,12 +17,9 @@ _TTL_MS = 24 * 3_600_000
 
 @dataclass(frozen=True)
 class PendingWebhook:
-    """A claimed webhook.
+    """A claimed webhook. Attempts count from 1; a body is that of an earlier attempt.
 
-    Attributes:
-        attempt: counted from 1.
-        body: of an earlier attempt, or None.
-        state: final state of the job, or None where the job is no longer known.
+    The state is the final one of the job, or None if the job is no longer known.
     """
 
     job: str
@@ -62,10 +59,6 @@ class Outbox:
         """Schedule the next attempt in ``seconds``."""
         await self._retry(args=[self._keys.prefix, job, int(seconds * 1000), reason])
 
-    async def mark_delivered(self, job: str) -> None:
-        """Record that it was delivered; the record is kept for 24 hours."""
-        await self._settle(args=[self._keys.prefix, job, "delivered", "", _TTL_MS])
-
-    async def mark_abandoned(self, job: str, reason: str) -> None:
-        """Record that it was given up; the record is kept for 24 hours."""
-        await self._settle(args=[self._keys.prefix, job, "abandoned", reason, _TTL_MS])
+    async def settle(self, job: str, state: str, reason: str = "") -> None:
+        """Record that it was "delivered" or "abandoned"; the record is kept for 24 hours."""
+        await self._settle(args=[self._keys.prefix, job, state, reason, _TTL_MS])

@@ -3,8 +3,9 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
+from typing import Any
 
 import httpcore2
 
@@ -16,11 +17,7 @@ _MAX_ADDRESSES = 4
 
 
 class DeliveryError(Exception):
-    """A delivery failed.
-
-    Attributes:
-        final: no further attempt is made.
-    """
+    """A delivery failed; if `final`, no further attempt is made."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
@@ -44,12 +41,7 @@ class GuardedBackend(httpcore2.AnyIOBackend):
         self._allowed, self._resolve = allowed, resolve
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+        self, host: str, port: int, *args: Any, **options: Any
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first permitted address that accepts the connection."""
         permitted = self._allowed.permits(host, await self._resolve(host, port))
@@ -57,9 +49,7 @@ class GuardedBackend(httpcore2.AnyIOBackend):
             raise DeliveryError(f"{host} has no public address")
         for address in permitted[:_MAX_ADDRESSES]:
             try:
-                return await super().connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
-                )
+                return await super().connect_tcp(str(address), port, *args, **options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 refusal = error
         raise refusal

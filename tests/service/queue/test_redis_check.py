@@ -129,7 +129,7 @@ def test_wrong_credentials_end_the_start(
     ("version", "refused"), [("6.0.16", True), ("5.0.7", True), ("6.2.0", False), ("7.2.4", False)]
 )
 def test_an_old_version_is_refused(version, refused):
-    facts = RedisFacts.parse({"redis_version": version, "aof_enabled": 1}, "")
+    facts = RedisFacts.parse([{"redis_version": version, "aof_enabled": 1}], "")
     assert bool(facts.refusal(Settings())) == refused
 
 

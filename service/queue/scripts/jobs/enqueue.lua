@@ -1,11 +1,11 @@
--- Accept a job: idempotency, depth limit, job, work and stream in one step.
--- ARGV: prefix, group, job, work, lane, most entries in a stream, milliseconds to the deadline,
--- milliseconds to keep an outcome, idempotency name and fingerprint and milliseconds (or empty),
+-- Accept a job: idempotency, limits, job, task and stream entry in one step.
+-- ARGV: prefix, group, job, task, priority, most entries in a stream, milliseconds to the deadline,
+-- milliseconds to keep a result, idempotency name and fingerprint and milliseconds (or empty),
 -- upload (or empty), storage as JSON (account; bytes that the job is charged; most bytes of the
 -- account, 0 for any; share of Redis's memory that is kept free of uploads; most bytes of all
--- accounts where Redis has no limit, 0 for any), number of job strings, job fields and values, work
+-- accounts where Redis has no limit, 0 for any), number of job strings, job fields and values, task
 -- fields and values.
--- Returns an answer and the job's id. A repeated call (a retry after a lost reply) adds nothing.
+-- Returns a status and the job's id. A repeated call (a retry after a lost reply) adds nothing.
 local group, job, task, priority = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local limit, lifetime, ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local idempotent, fingerprint = ARGV[9], ARGV[10]
@@ -18,7 +18,7 @@ end
 local stream = route(priority, model)
 local job_key, task_key, subscribers = key('job', job), key('work', task), key('claims', task)
 
--- Whether the job of an earlier request with the same key still answers this one.
+-- Whether the job of an earlier request with the same key serves this one, too.
 local function can_answer(earlier)
   local facts = redis.call('HMGET', key('job', earlier), 'state', 'work')
   if facts[1] == 'queued' then return not overdue(earlier) and not missing_record(earlier) end
@@ -29,11 +29,11 @@ local function can_answer(earlier)
   return facts[1] == 'cancelled'
 end
 
--- Whether Redis has room for an upload beside what synchronous work needs.
+-- Whether Redis has memory for an upload beside what synchronous requests need.
 local function has_memory(bytes)
   local ok, memory = pcall(redis.call, 'INFO', 'memory')
   if not ok or type(memory) ~= 'string' then memory = '' end
-  -- One that evicts is always about full, and makes room.
+  -- A server that evicts is always about full, and frees memory itself.
   if not string.find(memory, 'maxmemory_policy:noeviction', 1, true) and memory ~= '' then
     return true
   end
@@ -83,7 +83,7 @@ local at = now()
 redis.call('HSET', job_key, 'state', 'queued', 'created', text(at), 'deadline', text(at + lifetime),
   'account', storage['account'], 'bytes', text(storage['bytes']),
   'stored', upload ~= '' and '1' or '0', unpack(ARGV, 15, last))
--- Work that is not finished by the deadline is ended then; the keys outlive that end.
+-- A job that is not finished by its deadline expires then; its keys are kept longer.
 redis.call('PEXPIRE', job_key, lifetime + ttl)
 if upload ~= '' then redis.call('SET', key('upload', job), upload, 'PX', lifetime + ttl) end
 charge(job, at + lifetime + ttl)
@@ -105,7 +105,7 @@ end
 redis.call('SADD', subscribers, job)
 if answer == 'joined' then
   count('coalesced')
-  -- Somebody waits now for what was to be done at leisure: it changes lanes, to their end.
+  -- An interactive job joins a batch task: the task moves to the end of the interactive stream.
   if priority == 'interactive' and known[3] == 'batch' and known[1] == 'queued' then
     drop_entry(known_stream, group, known[4])
     local entry = redis.call('XADD', stream, '*', 'work', task)

@@ -1,5 +1,5 @@
--- Whether a stream of a lane has room, so that a request is worth looking at.
--- ARGV: prefix, group, lane, most entries in a stream, milliseconds to keep an outcome.
+-- Whether any stream of a priority has room, so that a request is worth decoding.
+-- ARGV: prefix, group, priority, most entries in a stream, milliseconds to keep a result.
 local group, priority, limit, ttl = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local streams = {}
 for _, model in ipairs(redis.call('SMEMBERS', prefix .. 'models')) do

@@ -1,7 +1,7 @@
--- The states of many jobs at once, without their places in the lane.
--- ARGV: prefix, group, milliseconds, jobs. What is done is kept at least that long from now: whoever
--- asks after a batch is going to fetch it, and its first pictures must not be gone before its last.
--- The state of a job that is not known is "missing", or what is noted of it: "lost", "deleted".
+-- The states of many jobs at once, without their positions in the queue.
+-- ARGV: prefix, group, milliseconds, jobs. Results are kept at least that long from now, so that the
+-- first result of a batch does not expire before the last is done.
+-- The state of an unknown job is "missing", or its tombstone: "lost" or "deleted".
 local group, ttl = ARGV[2], ARGV[3]
 local states = {}
 for i = 4, #ARGV do

@@ -1,7 +1,7 @@
--- What is known of a job. ARGV: prefix, group, job, milliseconds to keep a job that has ended.
--- Returns its fields, its state, its place in the lane (how many entries up to it have not been
--- taken; 0 where it was), and seconds for one piece. Where there is no such job: what is noted of
--- it ("lost", "deleted"), or nothing.
+-- The status of a job. ARGV: prefix, group, job, milliseconds to keep a job that has ended.
+-- Returns its fields, its state, its position in the queue (the number of entries up to it that have
+-- not been taken; 0 if it was taken), and the seconds per task. For an unknown job: its tombstone
+-- ("lost" or "deleted"), or nothing.
 local group, job = ARGV[2], ARGV[3]
 local state = current_state(group, job, ARGV[4])
 if not state then return redis.call('GET', key('gone', job)) end
@@ -17,7 +17,7 @@ local function waiting(stream, last)
     for i = 1, #group_facts, 2 do is[group_facts[i]] = group_facts[i + 1] end
     if is['name'] == group then taken = is['last-delivered-id'] end
   end
-  -- No further than that: a long backlog must not hold the server up for each who asks.
+  -- Limited: a long backlog must not block the server at each request.
   return #redis.call('XRANGE', stream, '(' .. taken, last, 'COUNT', 1000)
 end
 
@@ -32,7 +32,7 @@ if state == 'queued' then
   end
 end
 
--- The workers' pace: each says with its beat how many seconds a piece took it lately.
+-- The pace of all workers: each heartbeat has the recent seconds per task.
 local rate, at = 0, now()
 local heartbeats = redis.call('HGETALL', prefix .. 'workers')
 for i = 2, #heartbeats, 2 do

@@ -1,7 +1,7 @@
--- End what is over and nothing else would notice. Called by every API process, again and again.
--- ARGV: prefix, group, milliseconds to keep an outcome and a dead letter, the place in the list of
--- unfinished jobs to check from, how many to check.
--- Returns the place to go on from, how many jobs expired, and how many were lost since the start.
+-- End expired and lost jobs, also if no client asks for them. Every API process calls it repeatedly.
+-- ARGV: prefix, group, milliseconds to keep a result and a dead letter, first position in the list
+-- of unfinished jobs, how many to check.
+-- Returns the next position, how many jobs expired, and how many were lost since the start.
 local group, ttl, dead_ttl = ARGV[2], ARGV[3], ARGV[4]
 local place, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 local expired = expire_due(group, ttl, 1000)

@@ -16,8 +16,8 @@ local function set_job_ttl(job, milliseconds)
   end
 end
 
--- End a job, once: its state, its event, its webhook. The upload stays where a result needs it, or
--- the requeue of a dead letter.
+-- End a job, once: its state, its event, its webhook. The upload is kept for composing a result, and
+-- for the requeue of a dead letter.
 local function end_job(job, state, reason, ttl, dead)
   local name = key('job', job)
   redis.call('ZREM', prefix .. 'deadlines', job)
@@ -47,15 +47,15 @@ local function drop_entry(stream, group, entry)
   redis.call('XDEL', stream, entry)
 end
 
--- Remove dead letters older than `keep_dead`; the work they name has expired by then.
+-- Remove dead letters older than `dead_ttl`; their tasks have expired by then.
 local function trim_dead(dead_ttl)
   local stream = prefix .. 'dead'
   redis.call('XTRIM', stream, 'MINID', text(now() - dead_ttl))
   if redis.call('XLEN', stream) == 0 then redis.call('DEL', stream) end
 end
 
--- Give work up. The letter, the work and its claims are kept for the same time; the jobs are told,
--- and kept as long as any that failed.
+-- Move a task to the dead letters. The letter, the task and its subscribers are kept for the same
+-- time; the jobs fail, and are kept as long as any failed job.
 local function dead_letter(task, priority, reason, ttl, dead_ttl)
   trim_dead(dead_ttl)
   local letter = redis.call('XADD', prefix .. 'dead', '*',
@@ -72,7 +72,7 @@ local function entry_exists(stream, entry)
   return entry and #redis.call('XRANGE', stream, entry, entry) > 0
 end
 
--- End a job that has not ended, and drop its work where no other job wants it.
+-- End a job that has not ended, and drop its task if no other job waits for it.
 local function withdraw(group, job, state, reason, ttl)
   local task = redis.call('HGET', key('job', job), 'work')
   end_job(job, state, reason, ttl)
@@ -88,8 +88,8 @@ local function withdraw(group, job, state, reason, ttl)
   redis.call('PUBLISH', prefix .. 'bells', task)
 end
 
--- Which record of a queued job is gone though its time is not over, or nil. Redis has evicted it,
--- or lost data at a restart.
+-- Which record of a queued job is missing before its deadline, or nil. Redis has evicted it, or lost
+-- data at a restart.
 local function missing_record(job)
   local facts = redis.call('HMGET', key('job', job), 'work', 'stored')
   local where = redis.call('HMGET', key('work', facts[1]), 'state', 'entry')
@@ -112,7 +112,7 @@ end
 
 local function lost_reason(what) return 'Redis no longer has the ' .. what .. ' of this job' end
 
--- Why a job's time ran out.
+-- Why a job expired.
 local function expiry_reason(job)
   local task = redis.call('HGET', key('job', job), 'work')
   local model = redis.call('HGET', key('work', task), 'model') or ''
@@ -123,7 +123,7 @@ local function expiry_reason(job)
   return 'no worker had the model ' .. model .. ' in time'
 end
 
--- The task is gone: what Redis has evicted cannot be done.
+-- Redis has evicted the task: its jobs cannot be done.
 local function end_jobs_without_task(task, ttl, reason)
   for _, job in ipairs(redis.call('SMEMBERS', key('claims', task))) do
     if overdue(job) then
@@ -136,14 +136,14 @@ local function end_jobs_without_task(task, ttl, reason)
   redis.call('PUBLISH', prefix .. 'bells', task)
 end
 
--- A job whose hash is gone leaves a note, so that its client is told of the loss.
+-- The tombstone of a job without a hash reports the loss to its client.
 local function mark_lost(job, ttl)
   redis.call('ZREM', prefix .. 'deadlines', job)
   redis.call('SET', key('gone', job), 'lost', 'PX', ttl)
   count('lost')
 end
 
--- Jobs whose deadline is over are told so, whether their work waits or runs.
+-- End jobs past their deadline, whether their task waits or runs.
 local function expire_due(group, ttl, most)
   local due = redis.call('ZRANGEBYSCORE', prefix .. 'deadlines', '-inf', now(), 'LIMIT', 0, most)
   for _, job in ipairs(due) do
@@ -151,15 +151,14 @@ local function expire_due(group, ttl, most)
       withdraw(group, job, 'expired', expiry_reason(job), ttl)
     elseif redis.call('ZSCORE', prefix .. 'deadlines', job) + ttl > now() then
       mark_lost(job, ttl)
-    else  -- nothing swept for so long that the hash has expired
+    else  -- no sweep for so long that the hash has expired
       redis.call('ZREM', prefix .. 'deadlines', job)
     end
   end
   return #due
 end
 
--- The state of a job as its client is to see it, or nil. An end that nothing has noticed yet is
--- recorded here.
+-- The state of a job for its client, or nil. A job found to be expired or lost is ended here.
 local function current_state(group, job, ttl)
   local facts = redis.call('HMGET', key('job', job), 'state', 'work')
   local state, task = facts[1], facts[2]

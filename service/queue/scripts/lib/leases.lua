@@ -1,7 +1,7 @@
--- Opening entries: what is to be run, what another worker must do, what is dropped or given up.
--- ARGV: prefix, group, worker, most deliveries, milliseconds to keep an outcome and a dead letter,
--- number of models, models. They are those that the worker fills by; an empty one stands for work
--- that names none.
+-- Open entries: lease the task, forward it to another stream, drop it, or make it a dead letter.
+-- ARGV: prefix, group, worker, most deliveries, milliseconds to keep a result and a dead letter,
+-- number of models, models. These are the worker's healthy models; an empty name stands for tasks
+-- without a model.
 local group, worker = ARGV[2], ARGV[3]
 local most, ttl, dead_ttl = tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local models, served, rest = {}, {}, 8 + tonumber(ARGV[7])
@@ -13,8 +13,7 @@ local opened_at = now()
 
 expire_due(group, ttl, 1000)
 
--- Workers or devices failed, at this work or at something else: it is tried anew where somebody
--- asks again.
+-- Workers or devices failed, not necessarily because of the task: a new request computes it again.
 local function exhaust_deliveries(task, priority)
   local why = redis.call('HGET', key('work', task), 'error')
   local reason = 'given up after ' .. most .. ' deliveries'
@@ -24,7 +23,7 @@ local function exhaust_deliveries(task, priority)
   dead_letter(task, priority, reason, ttl, dead_ttl)
 end
 
--- Work that this worker has no model for goes to the stream of those that have it.
+-- A task of a model that this worker does not have goes to the stream of the model.
 local function forward(task, priority, model)
   local stream = stream_key(priority, model)
   redis.call('SADD', prefix .. 'models', model)
@@ -45,7 +44,7 @@ local function start(stream, entry, task)
   return {stream, entry, task, redis.call('HGETALL', name), requests, traces}
 end
 
--- The lease of an entry of this worker's, or nothing where it is not to be run.
+-- The lease of an entry that is pending for this worker, or nil if it is not to be run.
 local function open_entry(stream, entry, task)
   local pending = redis.call('XPENDING', stream, group, entry, entry, 1)[1]
   if not pending or pending[2] ~= worker then return nil end

@@ -1,7 +1,7 @@
--- Dropping entries that nobody can be waiting for any more: their work has expired or has ended.
+-- Drop entries whose task has expired or ended.
 
--- Look at some entries of a stream from an id on.
--- Returns the id to go on from: "-" where the end was reached.
+-- Check some entries of a stream from an id on.
+-- Returns the next id: "-" at the end of the stream.
 local function sweep_stream(stream, group, ttl, first, most, reason)
   local entries = redis.call('XRANGE', stream, first, '+', 'COUNT', most)
   for _, found in ipairs(entries) do
@@ -20,7 +20,7 @@ local function sweep_stream(stream, group, ttl, first, most, reason)
   return '(' .. entries[#entries][1]
 end
 
--- Entries whose work has expired make no stream full, even while no worker lives to drop them.
+-- Entries of expired tasks do not count, even while no worker lives to drop them.
 local function has_room(stream, group, ttl, limit)
   if redis.call('XLEN', stream) < limit then return true end
   expire_due(group, ttl, 1000)

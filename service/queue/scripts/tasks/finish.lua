@@ -1,7 +1,7 @@
--- Store an outcome and tell everybody who has a claim on it.
--- ARGV: prefix, group, stream, entry, work, milliseconds to keep it, state, reason, milliseconds to
--- keep it as a dead letter or 0 where it is none, fields and values.
--- Returns 1 where this call stored the outcome; a second one, or one nobody waits for, is dropped.
+-- Store a result, and notify the subscribers of the task.
+-- ARGV: prefix, group, stream, entry, task, milliseconds to keep it, state, reason, milliseconds to
+-- keep it as a dead letter or 0 if it is none, fields and values.
+-- Returns 1 if this call stored the result; a second result, or one without subscribers, is dropped.
 local group, stream, entry, task = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttl, state, reason, dead_ttl = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local name = key('work', task)
@@ -11,7 +11,7 @@ if wanted then
   redis.call('HINCRBY', name, 'stored', 1)
   if #ARGV > 9 then redis.call('HSET', name, unpack(ARGV, 10)) end
   if dead_ttl ~= '0' then
-    -- A dead letter keeps its claims: put back into its lane, it still answers its clients.
+    -- A dead letter keeps its subscribers, so that they get the result after a requeue.
     dead_letter(task, facts[3], reason, ttl, dead_ttl)
   else
     redis.call('HDEL', name, 'window', 'caption', 'other')

@@ -1,5 +1,5 @@
--- A worker says that it lives. ARGV: prefix, worker, its beat as JSON without the time.
--- Those silent for a minute are forgotten. Returns the generation of bundles that is asked for.
+-- Store a worker's heartbeat. ARGV: prefix, worker, heartbeat as JSON without the time.
+-- Workers silent for a minute are removed. Returns the requested generation of bundles.
 local at = now()
 local heartbeat = cjson.decode(ARGV[3])
 heartbeat['at'] = at

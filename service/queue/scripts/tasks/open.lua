@@ -1,5 +1,5 @@
--- Open entries that this worker was given. ARGV: as in opening.lua, then stream, entry and work of
--- each. Returns the time, then the stream, entry, work, the work's fields, request ids and traces of
+-- Open entries that this worker has read. ARGV: as in lib/leases.lua, then stream, entry and task of
+-- each. Returns the time, then the stream, entry, task, fields of the task, request ids and traces of
 -- each that is to be run.
 local opened = {text(opened_at)}
 for i = rest, #ARGV, 3 do

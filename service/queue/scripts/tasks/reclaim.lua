@@ -1,8 +1,8 @@
--- Take over one entry that nobody works on, and open it.
--- ARGV: as in opening.lua, then milliseconds of a lease, then stream and entry of each lease that the
--- worker holds. Returns as open.lua does.
--- These are entries of workers that are silent for a lease, entries handed back, and those of this
--- very worker that it does not know of, since the reply that brought them was lost.
+-- Reclaim one entry that no worker works on, and open it.
+-- ARGV: as in lib/leases.lua, then milliseconds of a lease, then stream and entry of each lease that
+-- the worker holds. Returns the same as open.lua.
+-- These are entries of workers that are silent for a lease, released entries, and entries of this
+-- worker that it does not hold because Redis's reply was lost.
 local lease_ms = tonumber(ARGV[rest])
 local opened, held = {text(opened_at)}, {}
 for i = rest + 1, #ARGV, 2 do held[ARGV[i] .. ' ' .. ARGV[i + 1]] = true end
@@ -23,7 +23,7 @@ local function take_over(stream, entry, is_lost_reply)
   return open_entry(stream, entry, found[2][2])
 end
 
-local function look(stream)
+local function reclaim_from(stream)
   local idle = redis.call('XPENDING', stream, group, 'IDLE', lease_ms, '-', '+', 50)
   for _, pending in ipairs(idle) do
     local lease = take_over(stream, pending[1], false)
@@ -38,7 +38,7 @@ end
 
 for _, priority in ipairs({'interactive', 'batch'}) do
   for _, model in ipairs(models) do
-    local lease = look(stream_key(priority, model))
+    local lease = reclaim_from(stream_key(priority, model))
     if lease then return {opened[1], lease} end
   end
 end

@@ -1,8 +1,8 @@
--- Hand entries back: the next look of any worker finds them.
--- ARGV: prefix, group, worker, why their work failed or nothing where it was not begun, then
--- stream, entry and work of each. Returns how many went back.
--- They stay pending, as idle as can be. What was not begun is as if never delivered, and loses no
--- turn; what failed keeps its count of deliveries, so that it is not tried for ever.
+-- Release entries: any worker reclaims them at its next check.
+-- ARGV: prefix, group, worker, why their tasks failed or nothing if they did not start, then stream,
+-- entry and task of each. Returns how many were released.
+-- They stay pending, with a long idle time. A task that did not start counts as never delivered; one
+-- that failed keeps its count of deliveries, so that it is not tried for ever.
 local group, worker, reason = ARGV[2], ARGV[3], ARGV[4]
 local back = 0
 for i = 5, #ARGV, 3 do

@@ -1,6 +1,6 @@
 -- Renew leases. ARGV: prefix, group, worker, then stream and entry of each.
--- Returns how many are still the worker's. JUSTID keeps the count of deliveries; the look at the
--- owner keeps a late worker from stealing back what was given to another.
+-- Returns how many still belong to the worker. JUSTID keeps the count of deliveries. The owner is
+-- checked, because another worker may have reclaimed the entry.
 local group, worker = ARGV[2], ARGV[3]
 local held = 0
 for i = 4, #ARGV, 2 do

@@ -1,6 +1,6 @@
--- Give a dead letter another chance. ARGV: prefix, group, entry of the dead letter, milliseconds
--- to the deadline, milliseconds to keep an outcome. Returns 1 where it was queued, 0 where its work
--- is gone or the letter is. Jobs that are still known are queued again, with a new deadline.
+-- Requeue a dead letter. ARGV: prefix, group, entry of the dead letter, milliseconds to the deadline,
+-- milliseconds to keep a result. Returns 1 if it was queued, 0 if the letter or its task no longer
+-- exists. Jobs that still exist are queued again, with a new deadline.
 local lifetime, ttl = tonumber(ARGV[4]), tonumber(ARGV[5])
 local letter = redis.call('XRANGE', prefix .. 'dead', ARGV[3], ARGV[3])[1]
 if not letter then return 0 end

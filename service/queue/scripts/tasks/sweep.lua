@@ -1,11 +1,11 @@
--- Drop what has expired in every stream, also in those that no live worker reads.
--- ARGV: prefix, group, milliseconds to keep an outcome, most entries to look at in each stream.
--- Each call goes on where the last one, of any worker, ended. Streams of models that no worker has
--- any more are forgotten when they are empty.
+-- Drop expired entries in every stream, also in those that no live worker reads.
+-- ARGV: prefix, group, milliseconds to keep a result, most entries to check in each stream.
+-- Each call continues where the last one, of any worker, ended. Empty streams of models that no
+-- worker has any more are removed.
 local group, ttl, most = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local places = prefix .. 'sweep'
 
--- Also where every live worker is unhealthy and opens nothing.
+-- Also if every live worker is unhealthy and opens nothing.
 expire_due(group, ttl, 1000)
 
 local function sweep(stream, reason)

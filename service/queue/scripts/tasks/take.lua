@@ -1,6 +1,6 @@
--- Take new entries, as many as there are at once, and open them.
--- ARGV: as in opening.lua, then lanes in the order in which they are read, each with the most leases
--- to have in all after it. Returns as open.lua does.
+-- Read new entries without waiting, and open them.
+-- ARGV: as in lib/leases.lua, then priorities in reading order, each with the most leases to have in
+-- all after it. Returns the same as open.lua.
 local opened = {text(opened_at)}
 
 local function read(stream, most_more)
