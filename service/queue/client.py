@@ -84,18 +84,10 @@ class Queue:
         with translate_redis_errors():
             return await self._scripts[name](args=[self.keys.prefix, GROUP, *arguments])
 
-    def _stream_limit(self, priority: Priority) -> int:
-        settings = self._settings
-        return settings.batch_queue_limit if priority == Priority.BATCH else settings.queue_limit
-
-    async def check_room(self, priority: Priority = Priority.INTERACTIVE) -> None:
-        """Reject early if the queue is full. Only `put` reserves a place.
-
-        Raises:
-            QueueFull: the limit is reached.
-        """
-        limit = self._stream_limit(priority)
-        if not await self._run("has_room", str(priority), limit, self._ttl_ms):
+    async def check_room(self) -> None:
+        """Raise `QueueFull` early for an interactive task. Only `put` reserves a place."""
+        limit = self._settings.queue_limit
+        if not await self._run("has_room", str(Priority.INTERACTIVE), limit, self._ttl_ms):
             raise QueueFull(_FULL)
 
     async def put(
@@ -122,9 +114,11 @@ class Queue:
         fields, task_fields = (
             [part for pair in one.fields().items() for part in pair] for one in (job, job.task)
         )
+        is_batch = job.priority == Priority.BATCH
+        limit = settings.batch_queue_limit if is_batch else settings.queue_limit
         reply, name = await self._run(
             "enqueue",
-            *(job.id, job.task.id, str(job.priority), self._stream_limit(job.priority)),
+            *(job.id, job.task.id, str(job.priority), limit),
             *(int(job.seconds * 1000), self._ttl_ms),
             *(idempotency or ("", "")),
             *(int(settings.idempotency_seconds * 1000), upload or b"", json.dumps(charge)),
@@ -221,14 +215,10 @@ class Queue:
         return State(state.decode())
 
     async def sweep(self, position: int, limit: int) -> tuple[int, int, int]:
-        """End jobs past their deadline, and find lost jobs.
+        """End jobs past their deadline, and find lost jobs, among ``limit`` unfinished jobs.
 
-        Args:
-            position: in the list of unfinished jobs, from the last call; 0 at first.
-            limit: number of jobs to check.
-
-        Returns:
-            The next position, jobs expired in this call, and jobs lost since the start.
+        The position in their list comes from the last call; it is 0 at first. Returns the next
+        position, jobs expired in this call, and jobs lost since the start.
         """
         dead_letter_ms = int(self._settings.dead_letter_seconds * 1000)
         found = await self._run("sweep", self._ttl_ms, dead_letter_ms, position, limit)

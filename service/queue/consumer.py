@@ -35,9 +35,6 @@ class Consumer:
 
     `renew` renews the leases that are held. A lease ends with `finish`, `dead_letter`, `release`
     or `drop_leases`; the caller ends each lease before it takes new tasks.
-
-    Attributes:
-        name: unique to this worker.
     """
 
     def __init__(self, settings: Settings, client: Any = None) -> None:
@@ -80,8 +77,7 @@ class Consumer:
     def take(self, read_order: Sequence[tuple[Priority, int]]) -> list[Lease]:
         """Lease new tasks without waiting, in one atomic step.
 
-        Args:
-            read_order: pairs of a priority and the most tasks to have in all after reading it.
+        Each priority has the most tasks to have in all after reading it.
         """
         if not self._models:
             return []
@@ -190,8 +186,7 @@ class Consumer:
     def heartbeat(self, facts: Mapping[str, Any]) -> int:
         """Report that this worker is alive. Returns the generation of bundles that is requested.
 
-        Args:
-            facts: fields of `service.queue.worker_reports.Heartbeat`, and ``pace`` [s per task].
+        The facts are `service.queue.worker_reports.Heartbeat`'s, and ``pace`` [s per task].
         """
         return int(self._run("heartbeat", [self.name, json.dumps(facts)]))
 

@@ -107,12 +107,9 @@ class IdempotencyKey(NamedTuple):
 
 @dataclass(frozen=True)
 class EnqueueResult:
-    """An accepted job.
+    """The id of an accepted job; that of an earlier one for a repeated Idempotency-Key.
 
-    Attributes:
-        job: its id; that of an earlier job for a repeated Idempotency-Key.
-        is_new: False for an earlier job.
-        answered: whether its result exists already.
+    ``answered``: its result exists already.
     """
 
     job: str

@@ -70,10 +70,10 @@ class RedisFacts:
         return found
 
 
-def check_redis(settings: Settings) -> None:
+def check_redis(settings: Settings, *, must_answer: bool = False) -> None:
     """Check the server at the start, and log warnings.
 
-    A server that does not answer is accepted: `RedisMonitor` checks it later.
+    A server that does not answer is accepted by default: `RedisMonitor` checks it later.
 
     Raises:
         StartError: the server or the password cannot be used; the message names the settings.
@@ -90,6 +90,8 @@ def check_redis(settings: Settings) -> None:
         message = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
         raise StartError(message) from error
     except (RedisError, OSError) as error:
+        if must_answer and not isinstance(error, ResponseError):  # one may refuse INFO
+            raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
         log.warning("Redis not checked", extra={"reason": reason_of(error)})
         return
     if refusal := facts.refusal(settings):

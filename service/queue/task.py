@@ -30,7 +30,6 @@ class InferenceTask:
 
     Attributes:
         window: the 64×64 RGB context, row by row, 12,288 bytes; its hole is zero.
-        caption: of the image.
         seed: of the first candidate, in [0, 2**32).
         count: how many candidates to make, 1 to 8.
         temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
@@ -116,11 +115,7 @@ class Lease:
 
     @classmethod
     def from_reply(cls, reply: Sequence[Any], now: int) -> Self:
-        """Parse a lease from the reply of a script that opens entries.
-
-        Args:
-            reply: stream, entry, task id, fields of the task, request ids, traceparents.
-            now: time of the lease in milliseconds since 1970.
+        """Parse a lease from the reply of a script that opens entries, at a time in ms since 1970.
 
         Raises:
             KeyError, ValueError: the fields of the task are invalid.
@@ -154,10 +149,9 @@ class InferenceResult:
         others: the same for the second caption, in the same order of seeds; else empty.
         seeds: the seed of each candidate, in the order of ``fills``.
         scores: similarity of each candidate to the caption, -1 to 1; empty without a scorer.
+        model, bundle: name and digest of the bundle.
         truncated: whether a caption is longer than the encoder reads.
         unknown: whether the encoder knows no token of a caption.
-        model: name of the bundle.
-        bundle: digest of the bundle.
         engine: that computed it; another engine gives other bits.
     """
 

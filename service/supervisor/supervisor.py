@@ -11,15 +11,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import redis
-from redis.exceptions import AuthenticationError, RedisError
-
 from captionfill.errors import StartError
 from service.api.server.listener import listen
 from service.config.data_folder import prepare_data_folder
 from service.config.settings import Settings
 from service.queue.redis_check import check_redis
-from service.redis.client import CONNECTION, reason_of
 from service.supervisor.embedded_redis import EmbeddedRedis
 from service.supervisor.example import write_example
 from service.supervisor.managed_process import ManagedProcess, Start
@@ -52,7 +48,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             memory, fsync = settings.queue_memory, settings.queue_fsync
             server = EmbeddedRedis(settings.data_folder, memory, fsync)
             stack.callback(server.stop)
-        environment = _environment(settings, server.url if server else _check_redis(settings))
+        else:
+            check_redis(settings, must_answer=True)
+        environment = _environment(settings, server.url if server else settings.queue_url)
         children = _children(settings, environment, listener.fileno(), stack)
         _wait_until_ready(settings, children)
         say(_startup_message(settings))
@@ -83,19 +81,6 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "ENGINE": settings.engine,
     }
     return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
-
-
-def _check_redis(settings: Settings) -> str:
-    """Return REDIS_URL if its server answers and can be used."""
-    try:
-        with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
-            client.ping()
-    except AuthenticationError:
-        pass  # reported by check_redis
-    except (RedisError, OSError, ValueError) as error:
-        raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
-    check_redis(settings)
-    return settings.queue_url
 
 
 def _children(

@@ -17,10 +17,8 @@ FAIR_SHARE = 8
 class Batcher:
     """Natural batching: an idle worker takes what is waiting and does not wait for more.
 
-    Attributes:
-        limit: images in one batch, and tasks taken at a time.
-        lease_seconds: abandoned tasks are looked for twice a lease, at least once a second.
-        clock: seconds, as `time.monotonic`.
+    The limit is that of images in one batch, and of tasks taken at a time. Abandoned tasks are
+    looked for twice a lease, at least once a second. The clock is in seconds.
     """
 
     limit: int

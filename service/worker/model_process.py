@@ -41,13 +41,7 @@ class DeviceError(ModelCrashedError):
 
 
 class LoadedModel(Protocol):
-    """Loaded bundles.
-
-    Attributes:
-        models: digest of each bundle by its name.
-        engines: name of each bundle's engine by the bundle's name.
-        default: name of the bundle for tasks that name none.
-    """
+    """Loaded bundles: digests and engines by their names, and the name of the default."""
 
     models: dict[str, str]
     engines: dict[str, str]
@@ -58,11 +52,7 @@ class LoadedModel(Protocol):
 
 
 class ModelProcess:
-    """A `LoadedModel` in a child process.
-
-    Attributes:
-        module: name of the module that the process runs.
-    """
+    """A `LoadedModel` in a child process that runs a module."""
 
     module = "service.worker.predictor"
 

@@ -103,7 +103,7 @@ class Worker:
                 if self._stop.is_set():
                     self._release([one for rest in batches[number:] for one in rest])
                     return
-                self._process(batch)
+                self._process(batch, self._isolate_crash)
         finally:
             self._consumer.drop_leases()
 
@@ -135,13 +135,15 @@ class Worker:
         self._batcher.record([lease.priority for lease in leases])
         return leases
 
-    def _process(self, leases: Sequence[Lease]) -> None:
+    def _process(
+        self, leases: Sequence[Lease], handle_crash: Callable[[Sequence[Lease], Exception], None]
+    ) -> None:
         start = time.monotonic()
         try:
             with batch_span([trace for lease in leases for trace in lease.traceparents]):
                 results = self._manager.predict([lease.task for lease in leases])
         except Exception as error:
-            self._isolate_crash(leases, error)
+            handle_crash(leases, error)
             return
         seconds = time.monotonic() - start
         self._log_batch(leases, seconds)
@@ -158,25 +160,17 @@ class Worker:
                 self._release(leases[number:])
                 return
             if self._manager.bundle_of(lease.task) in self._manager.healthy():
-                self._process_alone(lease)
+                self._process([lease], self._handle_second_crash)
             else:
                 self._release([lease], reason)
 
-    def _process_alone(self, lease: Lease) -> None:
-        start = time.monotonic()
-        try:
-            results = self._manager.predict([lease.task])
-        except Exception as error:
-            self._handle_second_crash(lease, error)
-        else:
-            self._settle([lease], results, time.monotonic() - start)
-
-    def _handle_second_crash(self, lease: Lease, error: Exception) -> None:
+    def _handle_second_crash(self, leases: Sequence[Lease], error: Exception) -> None:
         """Blame the task if the model fills a probe afterwards, else the model.
 
         After a device error other workers may try the task. Each delivery counts, and the last one
         makes it a dead letter.
         """
+        [lease] = leases
         model, reason = self._manager.bundle_of(lease.task), describe(error)
         self._manager.restart_model()
         failure = self._manager.probe(model)
