@@ -17,7 +17,7 @@ from captionfill.errors import StartError
 from captionfill.imaging.geometry import SIZE
 from captionfill.inpainter import Inpainter
 from captionfill.windows import WindowFills, WindowRequest
-from service.observability.logs import set_up_logs
+from service.observability import set_up_logs
 from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
 from service.worker.model_process import serve
 
