@@ -1,6 +1,6 @@
-"""Is this container's process well? `python healthcheck.py api|worker` exits with 0 if so.
+"""Check the health of this container: `python healthcheck.py api|worker` exits with 0 if it is well.
 
-The images have no curl, and a worker has no port: its sign of life is its beat in the queue.
+The images have no curl, and a worker has no port: its heartbeat in the queue is checked.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ def api_is_well(settings: Settings) -> bool:
 
 
 def worker_is_well(settings: Settings) -> bool:
-    """Whether the queue heard a worker of this host (for a container, its own) just now."""
+    """Whether a worker of this host (for a container, its own) has sent a heartbeat recently."""
     try:
         workers = asyncio.run(_workers(settings))
     except QueueUnavailable:

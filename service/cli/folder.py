@@ -5,8 +5,8 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from captionfill.captions_file import NAMES, CaptionRow, by_composed_form, read_rows
@@ -23,8 +23,8 @@ def read_metadata(folder: Path) -> list[tuple[Path, str]]:
         StartError: no captions file, a row that cannot be read, or a name that leads out of the
             folder.
     """
-    rows, listings = _rows(folder), Listings()
-    return [_entry(folder, row, number, listings) for number, row in enumerate(rows, 1)]
+    listing = cache(_listing)  # each folder is listed once
+    return [_entry(folder, row, number, listing) for number, row in enumerate(_rows(folder), 1)]
 
 
 def output_places(folder: Path, photos: Sequence[Path], output: Path) -> list[Path]:
@@ -61,29 +61,6 @@ def output_places(folder: Path, photos: Sequence[Path], output: Path) -> list[Pa
     return places
 
 
-@dataclass
-class Listings:
-    """File names by their composed Unicode form; each folder is listed once."""
-
-    # Of each folder: composed name to name on disk.
-    names: dict[Path, dict[str, str]] = field(default_factory=dict)
-
-    def find(self, folder: Path, name: str) -> Path:
-        """Return the path of a name in a folder; where there is no such file, as it is given."""
-        place = folder
-        for part in Path(name).parts:
-            exact = place / part
-            composed = unicodedata.normalize("NFC", part)
-            place = exact if exact.exists() else place / self._listed(place).get(composed, part)
-        return place
-
-    def _listed(self, folder: Path) -> dict[str, str]:
-        if folder not in self.names:
-            found = folder.iterdir() if folder.is_dir() else ()
-            self.names[folder] = by_composed_form(place.name for place in found)
-        return self.names[folder]
-
-
 def _rows(folder: Path) -> list[CaptionRow]:
     file = next((folder / name for name in NAMES if (folder / name).is_file()), None)
     if file is None:
@@ -94,10 +71,24 @@ def _rows(folder: Path) -> list[CaptionRow]:
         raise StartError(f"the captions file of {folder} cannot be read: {error}") from error
 
 
-def _entry(folder: Path, row: CaptionRow, number: int, listings: Listings) -> tuple[Path, str]:
-    if Path(row.name).is_absolute() or ".." in Path(row.name).parts:
+def _entry(
+    folder: Path, row: CaptionRow, number: int, listing: Callable[[Path], Mapping[str, str]]
+) -> tuple[Path, str]:
+    name = Path(row.name)
+    if name.is_absolute() or ".." in name.parts:
         raise StartError(f"row {number} of the captions file leads out of the folder")
-    return listings.find(folder, row.name), row.caption
+    place = folder
+    for part in name.parts:
+        exact = place / part
+        composed = unicodedata.normalize("NFC", part)
+        place = exact if exact.exists() else place / listing(place).get(composed, part)
+    return place, row.caption
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    """Return the names on disk by their composed Unicode form."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return by_composed_form(place.name for place in found)
 
 
 def _plain(path: Path) -> str:
