@@ -1,4 +1,4 @@
-"""Check the health of this container: `python healthcheck.py api|worker` exits with 0 if it is well.
+"""Check the health of a container: `python healthcheck.py api|worker` exits with 0 if it is well.
 
 The images have no curl, and a worker has no port: its heartbeat in the queue is checked.
 """
