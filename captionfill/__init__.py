@@ -19,7 +19,7 @@ __all__ = ["Inpainter"]
 
 def __getattr__(name: str) -> Any:
     if name == "Inpainter":
-        from captionfill.shadowing import check_packages  # noqa: PLC0415
+        from captionfill.console import check_packages  # noqa: PLC0415
 
         check_packages()
         from captionfill.inpainter import Inpainter  # noqa: PLC0415

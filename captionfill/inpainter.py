@@ -22,8 +22,7 @@ from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
 from captionfill.imaging.canvas import Canvas, RegionSpec
-from captionfill.imaging.codec import Pixels
-from captionfill.imaging.sources import ImageSource
+from captionfill.imaging.codec import ImageSource, Pixels
 from captionfill.result import Candidate, FillResult
 from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
 from models.captions import CaptionEncoder

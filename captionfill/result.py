@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from captionfill.imaging.canvas import Region
 from captionfill.imaging.codec import Picture, to_image, write_png
-from captionfill.imaging.geometry import Region
 from captionfill.output_files import write_atomically
 
 

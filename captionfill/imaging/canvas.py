@@ -1,24 +1,64 @@
-"""A decoded image with the region to fill, and its composites with the fills."""
+"""A decoded image with the region to fill, its window for the networks, and its composites.
 
+The window is the square of the image that is scaled to 64×64. No pixel of the hole reaches it:
+scaling applies a triangle filter to the visible pixels alone and divides by the sum of their
+weights, none of which is negative.
+"""
+
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from captionfill.imaging.codec import MAX_PIXELS, Picture, Pixels, write_png
-from captionfill.imaging.geometry import (
-    HOLE,
-    Region,
-    Window,
-    extract_context,
-    paste_fill,
-    resolve_region,
+from captionfill.errors import InvalidMask, InvalidRegion
+from captionfill.imaging.codec import (
+    MAX_PIXELS,
+    ImageSource,
+    Picture,
+    Pixels,
+    load_picture,
+    write_png,
 )
 from captionfill.imaging.masks import Mask, read_mask
-from captionfill.imaging.sources import ImageSource, load_picture
 
+# Equal to those of `models.geometry`, which needs torch; a test compares them.
+SIZE, HOLE, EDGE = 64, 32, 16
+MIN_REGION = 4
+
+Weights = NDArray[np.float64]
 RegionSpec = str | Sequence[int] | None
 """Left, top, width, height in pixels, or the same as text; None for the central half."""
+
+
+class Region(NamedTuple):
+    """The pixels to fill: left, top, width and height in the upright image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """The rows and columns of the region."""
+        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
+
+    @property
+    def hole(self) -> "Region":
+        """The smallest square centred on the region, which may reach beyond the image."""
+        side = max(self.width, self.height)
+        left, top = self.x + (self.width - side) // 2, self.y + (self.height - side) // 2
+        return Region(left, top, side, side)
+
+    @property
+    def window(self) -> tuple[float, float, int]:
+        """Left, top and side of the window: the hole is in its middle and has half its side."""
+        left, top, side, _ = self.hole
+        return left - side / 2, top - side / 2, 2 * side
 
 
 @dataclass(frozen=True)
@@ -29,7 +69,8 @@ class Canvas:
         picture: the image.
         region: the pixels to fill, or the smallest rectangle around a mask's hole.
         window: uint8 `(64, 64, 3)`, sRGB; its central 32×32 is zero.
-        mask: which pixels of the region to fill; None for all of them.
+        mask: bool `(region.height, region.width)`, which of the region's pixels to fill; None for
+            all of them.
     """
 
     picture: Picture
@@ -51,24 +92,41 @@ class Canvas:
             image: encoded, as a path, or of Pillow.
             region: to fill.
             max_pixels: limit for the image and the mask.
-            mask: in the place of the region: its fully transparent pixels are filled. Empty bytes
-                stand for the image's own transparency.
+            mask: in the place of the region: its fully transparent pixels are filled. They must
+                lie within one square. Empty bytes stand for the image's own transparency.
 
         Raises:
             CaptionfillError: the image, region or mask cannot be used; a subclass says which.
         """
         picture = load_picture(image, max_pixels)
-        hole = None if mask is None else read_mask(mask or None, picture, max_pixels)
-        if region is not None and not isinstance(region, str):
-            region = ",".join(map(str, region))
-        chosen = resolve_region(region, picture.size) if hole is None else hole.region
-        window = extract_context(picture.rgb, Window.around(chosen))
-        return cls(picture, chosen, picture.transfer.to_srgb(window), hole)
+        part = None
+        if mask is not None:
+            hole = read_mask(mask or None, picture, max_pixels)
+            chosen = _surround(hole)
+            part = hole[chosen.place]
+        else:
+            text = region if region is None or isinstance(region, str) else _join(region)
+            chosen = resolve_region(text, picture.size)
+        window = extract_context(picture.rgb, chosen)
+        return cls(picture, chosen, _to_power(window, picture.to_srgb), part)
 
     def composite(self, fill: Pixels) -> Picture:
-        """Return the image with a fill, uint8 `(32, 32, 3)`, scaled into its region."""
-        filled = paste_fill(self.picture, self.region, self.picture.transfer.from_srgb(fill))
-        return self.mask.restore(self.picture, filled) if self.mask else filled
+        """Return the image with a fill, uint8 `(32, 32, 3)`, scaled into its region.
+
+        Nothing outside of the region and the mask is written; what is written becomes opaque.
+        """
+        region, picture = self.region, self.picture
+        left, top, side, _ = region.hole
+        levels = Image.fromarray(_to_power(fill, 1 / picture.to_srgb))
+        square = np.asarray(levels.resize((side, side), Image.Resampling.BICUBIC))
+        inside = region._replace(x=region.x - left, y=region.y - top)
+        rgb, alpha = picture.rgb.copy(), picture.alpha
+        where = True if self.mask is None else self.mask[..., None]
+        np.copyto(rgb[region.place], square[inside.place], where=where)
+        if alpha is not None:
+            alpha = alpha.copy()
+            alpha[region.place][... if self.mask is None else self.mask] = 255
+        return replace(picture, rgb=rgb, alpha=alpha)
 
     def composite_pngs(self, fills: Pixels) -> list[bytes]:
         """Return the image as PNG with each of the fills, uint8 `(N, 32, 32, 3)`."""
@@ -78,3 +136,137 @@ class Canvas:
 def unpack_fills(fills: bytes) -> Pixels:
     """Read raw fills, 3,072 bytes each, as uint8 `(N, 32, 32, 3)`."""
     return np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)
+
+
+def parse_region(text: str) -> Region:
+    """Read ``x,y,width,height``, for an image of any size.
+
+    Raises:
+        InvalidRegion: not four whole numbers.
+    """
+    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
+        raise InvalidRegion("region must be x,y,width,height in whole pixels, such as 16,16,32,32")
+    return Region(*map(int, text.split(",")))
+
+
+def resolve_region(text: str | None, size: tuple[int, int]) -> Region:
+    """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` image.
+
+    Raises:
+        InvalidRegion: not four whole numbers, outside the picture, too small or too large.
+    """
+    width, height = size
+    if text is None:
+        side = min(size) // 2
+        return Region((width - side) // 2, (height - side) // 2, side, side)
+    region = parse_region(text)
+    longest = min(size) * 3 // 4
+    if min(region.width, region.height) < MIN_REGION:
+        raise InvalidRegion(f"each side of the region must be at least {MIN_REGION} pixels")
+    if max(region.width, region.height) > longest:
+        raise InvalidRegion(f"each side of the region must be at most {longest} pixels here")
+    if region.x + region.width > width or region.y + region.height > height:
+        raise InvalidRegion(f"the region leaves the picture, which is {width}×{height}")
+    return region
+
+
+def extract_context(rgb: Pixels, region: Region) -> Pixels:
+    """Scale a region's window in `(H, W, 3)` to uint8 `(64, 64, 3)`, and set its hole to zero.
+
+    The hole is never read. Where it is 32×32, every pixel keeps its value. Outside of the image
+    the nearest visible pixel is repeated.
+    """
+    total, mass = _gather(rgb, region)
+    known = mass > 1e-9
+    cells = np.zeros((SIZE, SIZE, 3), np.uint8)
+    cells[known] = np.rint(total[known] / mass[known][:, None])
+    hole = np.zeros_like(known)
+    hole[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE] = True
+    _extend(cells, known & ~hole, ~known & ~hole)
+    cells[hole] = 0
+    return cells
+
+
+def _gather(rgb: Pixels, region: Region) -> tuple[Weights, Weights]:
+    """Return weighted sums of visible pixels `(64, 64, 3)` and of their weights `(64, 64)`.
+
+    Row by row of the result, so that a large image is never held as floating point.
+    """
+    height, width, _ = rgb.shape
+    left, top, side = region.window
+    down, first_row = _weights(top, side, height)
+    across, first_column = _weights(left, side, width)
+    visible = np.ones((down.shape[1], across.shape[1]), bool)
+    rows = _within(region.hole.y - first_row, side // 2, visible.shape[0])
+    visible[rows, _within(region.hole.x - first_column, side // 2, visible.shape[1])] = False
+    near = rgb[first_row : first_row + visible.shape[0], first_column:][:, : visible.shape[1]]
+    total, mass = np.zeros((SIZE, SIZE, 3)), np.zeros((SIZE, SIZE))
+    for row, weights in enumerate(down):
+        band = np.flatnonzero(weights)
+        if band.size:
+            rows = slice(band[0], band[-1] + 1)
+            line = np.tensordot(weights[rows], near[rows] * visible[rows, :, None], 1)
+            total[row] = across @ line
+            mass[row] = across @ (weights[rows] @ visible[rows])
+    return total, mass
+
+
+def _weights(start: float, side: int, length: int) -> tuple[Weights, int]:
+    """Return triangle-filter weights `(64, span)` along one axis, and the span's first pixel.
+
+    At scale 1 the pixel itself has weight 1 and its neighbours 0, exactly.
+    """
+    scale = side / SIZE
+    reach = max(scale, 1.0)
+    centres = start + (np.arange(SIZE) + 0.5) * scale
+    first = max(0, int(np.floor(centres[0] - reach)))
+    last = min(length, int(np.ceil(centres[-1] + reach)) + 1)
+    pixels = np.arange(first, last) + 0.5
+    return np.maximum(0.0, 1.0 - np.abs(centres[:, None] - pixels) / reach), first
+
+
+def _within(start: int, side: int, length: int) -> slice:
+    return slice(max(0, start), max(0, min(length, start + side)))
+
+
+def _extend(cells: Pixels, known: Mask, missing: Mask) -> None:
+    """Copy to every missing cell the colour of the nearest known one."""
+    if not missing.any():
+        return
+    # The nearest cell always lies on the edge of the known cells.
+    around = np.pad(known, 1, constant_values=True)
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    sources, targets = np.argwhere(known & ~inner), np.argwhere(missing)
+    far = ((targets[:, None] - sources) ** 2).sum(-1)
+    cells[missing] = cells[tuple(sources[far.argmin(1)].T)]
+
+
+def _to_power(levels: Pixels, power: float) -> Pixels:
+    """Raise 8-bit levels, as parts of 255, to a power."""
+    if power == 1:
+        return levels
+    table = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)
+    return table[levels]
+
+
+def _surround(hole: Mask) -> Region:
+    """Return the bounding box of the true cells, widened to the least size of a region."""
+    height, width = hole.shape
+    (x, w), (y, h) = (
+        _span(np.flatnonzero(hole.any(axis)), length) for axis, length in enumerate((width, height))
+    )
+    try:
+        return resolve_region(_join((x, y, w, h)), (width, height))
+    except InvalidRegion as error:
+        raise InvalidMask(f"the transparent part reaches over {w}×{h} pixels; {error}") from error
+
+
+def _span(cells: NDArray[np.intp], length: int) -> tuple[int, int]:
+    """Return start and length from the first cell to the last, widened to the least region."""
+    start, extent = int(cells[0]), int(cells[-1] - cells[0]) + 1
+    extent = max(extent, MIN_REGION)
+    return min(start, length - extent), extent
+
+
+def _join(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +17,15 @@ from captionfill.errors import (
     PictureTooSmall,
     UnsupportedPicture,
 )
-from captionfill.imaging.colour import TransferFunction, to_rgb_profile
-from captionfill.imaging.formats import jpeg, png
-from captionfill.imaging.formats.base import PictureFile
-from captionfill.imaging.formats.jpeg_end import check_ending
+from captionfill.imaging.formats import PictureFile, jpeg, png
 from captionfill.imaging.formats.webp import is_webp, parse_webp
+from captionfill.imaging.icc_profile import to_rgb_profile
 
 log = logging.getLogger("captionfill.pictures")
 
 Pixels = NDArray[np.uint8]
+ImageSource = bytes | str | PathLike[str] | Image.Image
+"""An encoded PNG, JPEG or WebP; the path of one; or a Pillow image."""
 
 MIN_SIDE = 64
 MAX_PIXELS = 40_000_000
@@ -41,6 +43,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _HEADER_END = 33  # of a PNG: behind the signature and IHDR
+_SRGB_GAMMA = 1 / 2.2  # the exponent of sRGB's encoding, approximately
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Picture:
         alpha: uint8 `(H, W)`, if any.
         profile: the ICC profile, if any.
         colour: other colour information, as PNG chunks (`gAMA`, `cHRM`, `sRGB`, `cICP`, …).
-        transfer: how the levels are encoded.
+        gamma: exponent of the levels' encoding; None for sRGB.
         notes: what of the file is not in the picture, a sentence each.
     """
 
@@ -60,13 +63,45 @@ class Picture:
     alpha: Pixels | None = None
     profile: bytes | None = None
     colour: bytes = b""
-    transfer: TransferFunction = TransferFunction()  # noqa: RUF009 - it cannot change
+    gamma: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.rgb.shape[1], self.rgb.shape[0]
+
+    @property
+    def to_srgb(self) -> float:
+        """The power of the levels that is sRGB; 1 for sRGB itself and for a gamma beyond 0.2 to 3.
+
+        The networks were trained on sRGB.
+        """
+        if self.gamma is None or not 0.2 <= self.gamma <= 3:
+            return 1.0
+        power = _SRGB_GAMMA / self.gamma
+        return 1.0 if abs(power - 1) < 0.05 else power
+
+
+def load_picture(source: ImageSource, max_pixels: int) -> Picture:
+    """Decode and check an image.
+
+    The EXIF orientation of an encoded image is applied. A Pillow image is taken as it is: call
+    `PIL.ImageOps.exif_transpose` on it where its orientation matters.
+
+    Raises:
+        UnsupportedPicture, PictureTooLarge, PictureTooSmall: see `read_picture`.
+        OSError: the file cannot be read.
+    """
+    if not isinstance(source, Image.Image):
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        return read_picture(data, max_pixels)
+    _check(source, b"", max_pixels)
+    try:
+        source.load()
+    except Exception as error:
+        raise UnsupportedPicture("the picture's data is broken or cut short") from error
+    return _convert(source, PictureFile(b""))
 
 
 def read_picture(data: bytes, max_pixels: int) -> Picture:
@@ -89,7 +124,7 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
     except MemoryError as error:
         raise PictureTooLarge("the picture needs more memory than there is") from error
     except Exception as error:  # a decoder may raise anything on hostile bytes
-        if _parser(data) is None:
+        if _parser(data) is PictureFile:
             raise UnsupportedPicture(
                 "the content is not that of a PNG, JPEG or WebP picture; convert it to one of these"
             ) from error
@@ -98,13 +133,10 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
 
 
 def strip_metadata(data: bytes) -> bytes:
-    """Drop all bytes of a file that do not change its pixels, colours or orientation.
+    """Drop all bytes of a decodable file that do not change its pixels, colours or orientation.
 
     These are metadata other than EXIF and colour information, and bytes behind the end of the
     image. Idempotent.
-
-    Args:
-        data: a file that `read_picture` can decode.
     """
     return _complete(_parse(data))
 
@@ -127,22 +159,6 @@ def to_image(picture: Picture) -> Image.Image:
     return image
 
 
-def convert_image(image: Image.Image, max_pixels: int) -> Picture:
-    """Convert a Pillow image. Its EXIF orientation is not applied.
-
-    Raises:
-        UnsupportedPicture: a mode of more than 8 bits, or its file is broken.
-        PictureTooLarge: more than ``max_pixels``.
-        PictureTooSmall: a side under 64 pixels.
-    """
-    _check(image, b"", max_pixels)
-    try:
-        image.load()
-    except Exception as error:
-        raise UnsupportedPicture("the picture's data is broken or cut short") from error
-    return _convert(image, PictureFile(b""))
-
-
 def make_upright(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation. Browsers and viewers read no other metadata for it."""
     exif = Image.Exif()
@@ -155,17 +171,16 @@ def make_upright(image: Image.Image) -> Image.Image:
 
 
 def _parse(data: bytes) -> PictureFile:
-    parser = _parser(data)
-    return parser(data) if parser else PictureFile(data)
+    return _parser(data)(data)
 
 
-def _parser(data: bytes) -> Callable[[bytes], PictureFile] | None:
-    """Return the parser of the file's format; None for an unknown format."""
+def _parser(data: bytes) -> Callable[[bytes], PictureFile]:
+    """Return the parser of the file's format; an unknown format is left to the decoder."""
     if data.startswith(png.SIGNATURE):
         return png.parse_png
     if data.startswith(jpeg.SIGNATURE):
         return jpeg.parse_jpeg
-    return parse_webp if is_webp(data) else None
+    return parse_webp if is_webp(data) else PictureFile
 
 
 def _complete(file: PictureFile) -> bytes:
@@ -178,7 +193,7 @@ def _decode(file: PictureFile, max_pixels: int) -> Picture:
         _check(image, data, max_pixels)
         image.load()
         if not file.complete:
-            check_ending(file.data, image)
+            jpeg.check_ending(file.data, image)
         return _convert(make_upright(image), file)
 
 
@@ -190,19 +205,11 @@ def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
         raise PictureTooSmall(f"{width}×{height}: each side must be at least {MIN_SIDE} pixels")
     if getattr(image, "is_animated", False):
         raise UnsupportedPicture("the picture is animated; send one frame of it")
-    if image.mode not in _MODES or _is_deep_png(data):
-        raise UnsupportedPicture(
-            f"the picture is {_kind(image, data)}; convert it to 8-bit RGB, RGBA or grey"
-        )
-
-
-def _is_deep_png(data: bytes) -> bool:
-    """Whether a PNG has 16 bits per channel, which Pillow would silently reduce to 8."""
-    return data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
-
-
-def _kind(image: Image.Image, data: bytes) -> str:
-    return "16 bits a channel" if _is_deep_png(data) else image.mode
+    # 16 bits per channel, which Pillow would silently reduce to 8.
+    is_deep = data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
+    if is_deep or image.mode not in _MODES:
+        kind = "16 bits a channel" if is_deep else image.mode
+        raise UnsupportedPicture(f"the picture is {kind}; convert it to 8-bit RGB, RGBA or grey")
 
 
 def _convert(image: Image.Image, file: PictureFile) -> Picture:
@@ -210,7 +217,7 @@ def _convert(image: Image.Image, file: PictureFile) -> Picture:
     if found := image.info.get("icc_profile"):
         profile, note = to_rgb_profile(found, is_grey=image.mode in _GREY)
     notes = (*file.notes, note) if note else file.notes
-    metadata = profile, file.colour, TransferFunction(None if profile else file.gamma), notes
+    metadata = profile, file.colour, None if profile else file.gamma, notes
     if "A" not in image.mode and "transparency" not in image.info:
         return Picture(np.asarray(image.convert("RGB")), None, *metadata)
     pixels = np.asarray(image.convert("RGBA"))

@@ -12,9 +12,8 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 
 from captionfill.errors import PictureTooLarge, UnsupportedPicture
-from captionfill.imaging.canvas import Canvas, unpack_fills
+from captionfill.imaging.canvas import Canvas, Region, unpack_fills
 from captionfill.imaging.codec import Picture, strip_metadata
-from captionfill.imaging.geometry import Region
 from service.api.forms.form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
 from service.api.prepared_request import JobOrigin, PreparedRequest, choose_seed, compute_digest

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from captionfill.imaging.canvas import Canvas
-from captionfill.imaging.geometry import Region
+from captionfill.imaging.canvas import Canvas, Region
 from service.api.forms.form import InpaintRequest
 from service.queue.jobs import IdempotencyKey
 from service.queue.task import SEEDS, InferenceTask

@@ -1,15 +1,19 @@
 """Walk the markers of a JPEG file (ITU T.81, annex B) up to its end marker."""
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
+
+from PIL import Image
 
 from captionfill.errors import UnsupportedPicture
-from captionfill.imaging.formats.base import (
+from captionfill.imaging.formats import (
     MAX_PROFILE,
     PictureFile,
-    check_parts,
     profile_too_large,
+    too_many_parts,
 )
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -27,14 +31,16 @@ _PROFILE = b"ICC_PROFILE\0"
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 # Entropy-coded data holds stuffed zeros and restart markers; any other marker ends it.
 _SCAN_END = re.compile(rb"\xff(?![\x00\xd0-\xd7\xff])")
+# Put behind a scan that may be cut: zeros and ones, and a mixture.
+_FILLERS = (b"\xff\0" * 512, b"\x5a\x93" * 512)
+_ROWS = 256
 
 
 @dataclass
 class _Scans:
-    """What scans have been seen, for a file whose end marker is missing."""
+    """The scans that were seen, and the coefficients `(component, number)` that none has."""
 
     progressive: bool = False
-    components: bytes = b""
     count: int = 0
     missing: set[tuple[int, int]] = field(default_factory=set)
 
@@ -44,9 +50,8 @@ class _Scans:
         if marker in _LOSSLESS:
             raise UnsupportedPicture("the JPEG is lossless; save it anew as a baseline JPEG")
         self.progressive = marker in _PROGRESSIVE
-        self.components = body[6::3]
         coefficients = range(64 if self.progressive else 1)
-        self.missing = {(one, at) for one in self.components for at in coefficients}
+        self.missing = {(one, at) for one in body[6::3] for at in coefficients}
 
     def scan(self, header: bytes) -> None:
         self.count += 1
@@ -63,7 +68,7 @@ class _Scans:
 def parse_jpeg(data: bytes) -> PictureFile:
     """Find the picture: its tables, frame and scans, EXIF, profile and colour transform.
 
-    What makers put into segments of their own and whatever lies behind the end marker are dropped.
+    Segments of makers and whatever lies behind the end marker are dropped.
 
     Raises:
         UnsupportedPicture: over 64 scans, over 4,096 segments, a kind that no browser shows, or
@@ -84,7 +89,7 @@ def parse_jpeg(data: bytes) -> PictureFile:
                 continue
         elif marker == _EOI:
             complete = True
-        elif _is_superfluous(marker, body):
+        elif _is_metadata(marker, body):
             continue
         kept.append(part)
     if not complete and (scans.missing or not scans.count):
@@ -96,11 +101,32 @@ def parse_jpeg(data: bytes) -> PictureFile:
     return PictureFile(b"".join(kept), complete, notes=notes)
 
 
+def check_ending(data: bytes, decoded: Image.Image) -> None:
+    """Check that the scans of a JPEG without an end marker are whole.
+
+    Decoders silently fill what is missing of a scan, so it is decoded with different bytes behind
+    it: pixels that depend on them are not in the file.
+
+    Args:
+        data: ends with the data of a scan.
+        decoded: the same with an end marker behind it.
+
+    Raises:
+        UnsupportedPicture: the last scan is cut short.
+    """
+    wanted = _checksum(decoded)
+    for filler in _FILLERS:
+        with Image.open(BytesIO(data + filler + END), formats=["JPEG"]) as image:
+            if _checksum(image) != wanted:
+                raise UnsupportedPicture("the JPEG is cut short: its last scan ends too early")
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Each marker, its bytes with the scan behind it, and the body of its segment."""
     place, number = 2, 0
     while found := _MARKER.search(data, place):
-        check_parts(number := number + 1, _MAX_SEGMENTS)
+        if (number := number + 1) > _MAX_SEGMENTS:
+            raise too_many_parts(_MAX_SEGMENTS)
         marker, place = data[found.end() - 1], found.end()
         if marker in _STANDALONE:
             continue
@@ -118,10 +144,18 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         place = end
 
 
-def _is_superfluous(marker: int, body: bytes) -> bool:
-    """Whether a segment says nothing of the pixels."""
+def _is_metadata(marker: int, body: bytes) -> bool:
     if marker == _APP0:
         return not body.startswith(b"JFIF\0")
     if marker == _APP14:
         return not body.startswith(b"Adobe")
     return _APP0 < marker <= _APP15 or marker == _COM
+
+
+def _checksum(image: Image.Image) -> int:
+    """CRC-32 of the pixels, taken in strips so that they are held once."""
+    checksum = 0
+    for top in range(0, image.height, _ROWS):
+        strip = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        checksum = zlib.crc32(strip.tobytes(), checksum)
+    return checksum

@@ -3,12 +3,12 @@
 import struct
 from collections.abc import Iterator
 
-from captionfill.imaging.formats.base import (
+from captionfill.imaging.formats import (
     MAX_EXIF,
     MAX_PROFILE,
     PictureFile,
-    check_parts,
     profile_too_large,
+    too_many_parts,
 )
 
 _MAX_CHUNKS = 2**14
@@ -33,26 +33,25 @@ def parse_webp(data: bytes) -> PictureFile:
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
         return PictureFile(data)  # cut short: the decoder says so
-    kept: set[bytes] = set()
-    parts, notes = [], []
+    parts: list[tuple[bytes, bytes]] = []
+    notes: tuple[str, ...] = ()
     for kind, body, size in _chunks(data[12:end]):
         if len(body) < size:
             return PictureFile(data[:end])  # as is, for the decoder to refuse
         if kind in _PIXELS or (kind in _LIMITS and len(body) <= _LIMITS[kind]):
-            kept.add(kind)
             parts.append((kind, body))
         elif kind == b"ICCP":
-            notes.append(profile_too_large(len(body)))
-    joined = b"".join(_chunk(kind, _flags(kind, body, kept)) for kind, body in parts)
-    return PictureFile(
-        b"RIFF" + struct.pack("<I", 4 + len(joined)) + b"WEBP" + joined, notes=tuple(notes)
-    )
+            notes += (profile_too_large(len(body)),)
+    kept = {kind for kind, _ in parts}
+    joined = b"".join(_chunk(kind, _clear_flags(kind, body, kept)) for kind, body in parts)
+    return PictureFile(b"RIFF" + struct.pack("<I", 4 + len(joined)) + b"WEBP" + joined, notes=notes)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
     place, number = 0, 0
     while place + 8 <= len(data):
-        check_parts(number := number + 1, _MAX_CHUNKS)
+        if (number := number + 1) > _MAX_CHUNKS:
+            raise too_many_parts(_MAX_CHUNKS)
         kind, size = struct.unpack_from("<4sI", data, place)
         yield kind, data[place + 8 : place + 8 + size], size
         place += 8 + size + size % 2
@@ -62,9 +61,9 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
-def _flags(kind: bytes, body: bytes, kept: set[bytes]) -> bytes:
-    """A header whose flags announce the metadata that is left."""
+def _clear_flags(kind: bytes, body: bytes, kept: set[bytes]) -> bytes:
+    """Clear the flags of the header for metadata that was dropped."""
     if kind != b"VP8X" or not body:
         return body
-    gone = sum(flag for name, flag in _FLAGS.items() if name not in kept)
-    return bytes([body[0] & ~gone]) + body[1:]
+    dropped = sum(flag for name, flag in _FLAGS.items() if name not in kept)
+    return bytes([body[0] & ~dropped]) + body[1:]

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import InvalidCaption, InvalidField
-from captionfill.imaging.geometry import parse_region
+from captionfill.imaging.canvas import parse_region
 from service.api.archives.zip_reader import (
     ZipItem,
     ZipLimits,

@@ -10,7 +10,6 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from captionfill.errors import InvalidField
-from captionfill.imaging.geometry import Window
 from service.api.forms.headers import JSON, PNG
 from service.api.inpaint_service import InpaintResult, InpaintService
 from service.api.prepared_request import JobOrigin
@@ -152,7 +151,7 @@ def caption_headers(result: InpaintResult) -> dict[str, str]:
 
 
 def _body(result: InpaintResult) -> InpaintAnswer:
-    window, task, fill = Window.around(result.region), result.task, result.task.fill
+    task, fill = result.task, result.task.fill
     comparison = None
     if result.others:
         comparison = Comparison(images=_encode(result.others), levels=result.differences)
@@ -172,7 +171,7 @@ def _body(result: InpaintResult) -> InpaintAnswer:
         batch_size=task.batch_size,
         notes=result.notes,
         region=result.region,
-        window=(*window.corner, 2 * window.side),
+        window=result.region.window,
     )
 
 

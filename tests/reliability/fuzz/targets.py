@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+from PIL import Image
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import CaptionfillError
 from captionfill.imaging.canvas import Canvas, unpack_fills
-from captionfill.imaging.codec import Picture, read_picture, strip_metadata
-from captionfill.imaging.masks import read_mask
+from captionfill.imaging.codec import read_picture, strip_metadata
 from service.api.archives.zip_reader import ZipLimits, open_archive
 from service.config.settings import Settings
 from service.queue.task import FILL_BYTES
@@ -41,7 +41,7 @@ def picture(data: bytes) -> str:
 
 def mask(data: bytes) -> str:
     """As POST /v1/images/edits reads it."""
-    read_mask(data, _canvas(), MOST_PIXELS)
+    Canvas.open(_blank(), None, MOST_PIXELS, data)
     return "taken"
 
 
@@ -87,8 +87,8 @@ def _is_read(read: Callable[[], bytes]) -> bool:
 
 
 @cache
-def _canvas() -> Picture:
-    return Picture(np.zeros((SIDE, SIDE, 3), np.uint8))
+def _blank() -> Image.Image:
+    return Image.new("RGB", (SIDE, SIDE))
 
 
 # Name -> function, and the files it begins from.

@@ -1,17 +1,7 @@
-"""Colour information: ICC profiles for RGB output, and gamma conversion to and from sRGB."""
+"""ICC profiles for RGB output."""
 
 import struct
-from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
-from numpy.typing import NDArray
-
-Table = NDArray[np.uint8]
-
-# The exponent of sRGB's encoding, approximately.
-_SRGB_GAMMA = 1 / 2.2
-_GAMMA_RANGE = 0.2, 3.0
 _HEADER, _ENTRY = 128, 12
 # Adapted to D50: the primaries of sRGB (IEC 61966-2-1) as X, Y, Z.
 _PRIMARIES = {
@@ -21,33 +11,6 @@ _PRIMARIES = {
 }
 _KEPT = {b"desc", b"cprt", b"wtpt", b"chad"}
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
-
-
-@dataclass(frozen=True)
-class TransferFunction:
-    """How 8-bit levels are encoded. The networks were trained on sRGB.
-
-    Attributes:
-        gamma: exponent of the encoding; None for sRGB. Outside of 0.2 to 3 it is ignored.
-    """
-
-    gamma: float | None = None
-
-    def to_srgb(self, levels: Table) -> Table:
-        """Convert levels of any shape to sRGB."""
-        return levels if self._exponent is None else _power(self._exponent)[levels]
-
-    def from_srgb(self, levels: Table) -> Table:
-        """Convert levels of any shape from sRGB."""
-        return levels if self._exponent is None else _power(1 / self._exponent)[levels]
-
-    @cached_property
-    def _exponent(self) -> float | None:
-        low, high = _GAMMA_RANGE
-        if self.gamma is None or not low <= self.gamma <= high:
-            return None
-        exponent = _SRGB_GAMMA / self.gamma
-        return None if abs(exponent - 1) < 0.05 else exponent
 
 
 def to_rgb_profile(profile: bytes, *, is_grey: bool) -> tuple[bytes | None, str | None]:
@@ -61,32 +24,26 @@ def to_rgb_profile(profile: bytes, *, is_grey: bool) -> tuple[bytes | None, str 
     if space == b"RGB ":
         return profile, None
     if space == b"GRAY" and is_grey:
-        profile_for_rgb = _from_grey(profile)
-        if profile_for_rgb:
-            return profile_for_rgb, None
+        if converted := _from_grey(profile):
+            return converted, None
         return None, "the grey colour profile was dropped: it has no tone curve"
     name = space.decode("ascii", "replace").strip() if space.isalnum() else "unknown"
     return None, f"the colour profile was dropped: it is for {name or 'unknown'} colour, not RGB"
 
 
-def _power(exponent: float) -> Table:
-    return np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
-
-
 def _from_grey(profile: bytes) -> bytes | None:
     """Convert a grey profile to RGB: sRGB primaries, and the grey tone curve for each channel.
 
-    Equal R, G and B then look as the grey level does. Profiles with a Lab connection space cannot
-    be converted this way.
+    Equal R, G and B then look as the grey level does. None for a Lab connection space.
     """
     tags = _tags(profile)
     curve = tags.get(b"kTRC")
     if curve is None or profile[20:24] != b"XYZ ":
         return None
-    fitting = {name: tag for name, tag in tags.items() if name in _KEPT}
-    fitting |= {name: _xyz(values) for name, values in _PRIMARIES.items()}
-    fitting |= dict.fromkeys(_CURVES, curve)
-    return _profile(profile[:_HEADER], fitting)
+    kept = {name: tag for name, tag in tags.items() if name in _KEPT}
+    primaries = {name: _xyz(values) for name, values in _PRIMARIES.items()}
+    curves = dict.fromkeys(_CURVES, curve)
+    return _profile(profile[:_HEADER], kept | primaries | curves)
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:

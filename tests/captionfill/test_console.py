@@ -35,4 +35,7 @@ def test_the_library_names_a_hiding_module(tmp_path):
 
 def test_a_folder_without_python_hides_nothing(tmp_path):
     (tmp_path / "models").mkdir()
-    assert run_in(tmp_path, "from captionfill.shadowing import *; check_packages()").stderr == ""
+    assert (
+        run_in(tmp_path, "from captionfill.console import check_packages; check_packages()").stderr
+        == ""
+    )

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 import models.geometry
 from captionfill.errors import InvalidRegion
-from captionfill.imaging import geometry
+from captionfill.imaging import canvas
+from captionfill.imaging.canvas import Canvas, Region, extract_context, resolve_region
 from captionfill.imaging.codec import Picture
-from captionfill.imaging.geometry import Region, Window, extract_context, paste_fill, resolve_region
 from tests.helpers.images import noise_pixels
 
 HOLE = slice(16, 48)
@@ -23,21 +23,25 @@ def pictures_with_regions(draw):
     return (height, width), Region(x, y, w, h)
 
 
+def paste(picture, region, fill):
+    return Canvas(picture, region, extract_context(picture.rgb, region)).composite(fill)
+
+
 def test_the_geometry_is_that_of_the_networks():
     theirs = models.geometry.SIZE, models.geometry.HOLE, models.geometry.EDGE
-    assert theirs == (geometry.SIZE, geometry.HOLE, geometry.EDGE)
+    assert theirs == (canvas.SIZE, canvas.HOLE, canvas.EDGE)
 
 
 def test_64_by_64_image_is_its_own_context():
     rgb = noise_pixels(64, 64)
-    cells = extract_context(rgb, Window.around(resolve_region(None, (64, 64))))
+    cells = extract_context(rgb, resolve_region(None, (64, 64)))
     rgb[HOLE, HOLE] = 0
     assert np.array_equal(cells, rgb)
 
 
 def test_32_by_32_fill_is_written_unchanged():
     fill = noise_pixels(32, 32, seed=1)
-    filled = paste_fill(Picture(noise_pixels(64, 64)), Region(16, 16, 32, 32), fill)
+    filled = paste(Picture(noise_pixels(64, 64)), Region(16, 16, 32, 32), fill)
     assert np.array_equal(filled.rgb[HOLE, HOLE], fill)
 
 
@@ -50,10 +54,10 @@ def test_the_default_region_is_the_central_half():
 def test_nothing_in_the_hole_reaches_the_context(case):
     size, region = case
     one, other = noise_pixels(*size), noise_pixels(*size)
-    hole = Window.around(region)
-    rows = slice(max(0, hole.top), hole.top + hole.side)
-    other[rows, max(0, hole.left) : hole.left + hole.side] = noise_pixels(200, 200, seed=9)[0, 0]
-    assert np.array_equal(extract_context(one, hole), extract_context(other, hole))
+    left, top, side, _ = region.hole
+    rows = slice(max(0, top), top + side)
+    other[rows, max(0, left) : left + side] = noise_pixels(200, 200, seed=9)[0, 0]
+    assert np.array_equal(extract_context(one, region), extract_context(other, region))
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -61,7 +65,7 @@ def test_nothing_in_the_hole_reaches_the_context(case):
 def test_exactly_the_region_is_written(case):
     size, region = case
     rgb = np.full((*size, 3), 7, np.uint8)
-    filled = paste_fill(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8)).rgb
+    filled = paste(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8)).rgb
     inside = np.zeros(size, bool)
     inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
     assert (filled[inside] == 200).all() and (filled[~inside] == 7).all()
@@ -71,7 +75,7 @@ def test_exactly_the_region_is_written(case):
 @given(pictures_with_regions())
 def test_flat_image_gives_flat_context_up_to_edge(case):
     size, region = case
-    cells = extract_context(np.full((*size, 3), 90, np.uint8), Window.around(region))
+    cells = extract_context(np.full((*size, 3), 90, np.uint8), region)
     hole = np.zeros((64, 64), bool)
     hole[HOLE, HOLE] = True
     assert (cells[~hole] == 90).all()
@@ -80,20 +84,20 @@ def test_flat_image_gives_flat_context_up_to_edge(case):
 def test_cells_beyond_edge_take_nearest_visible_colour():
     rgb = np.zeros((64, 64, 3), np.uint8)
     rgb[:, 40:] = 200
-    cells = extract_context(rgb, Window.around(Region(0, 16, 32, 32)))
+    cells = extract_context(rgb, Region(0, 16, 32, 32))
     assert (cells[20:44, 56:] == 200).all() and (cells[20:44, :16] == 0).all()
 
 
 def test_a_larger_window_is_averaged_and_not_sampled():
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
-    cells = extract_context(stripes, Window.around(resolve_region(None, (256, 256))))
+    cells = extract_context(stripes, resolve_region(None, (256, 256)))
     assert abs(cells[:8, 1:63].astype(int) - 128).max() < 5
 
 
 def test_the_written_region_becomes_opaque():
     picture = Picture(noise_pixels(64, 64), np.zeros((64, 64), np.uint8))
-    alpha = paste_fill(picture, Region(16, 16, 32, 32), noise_pixels(32, 32)).alpha
+    alpha = paste(picture, Region(16, 16, 32, 32), noise_pixels(32, 32)).alpha
     assert (alpha[HOLE, HOLE] == 255).all() and alpha.sum() == 255 * 32 * 32
 
 
