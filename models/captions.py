@@ -52,7 +52,7 @@ class SentenceModel(Protocol):
 
 @dataclass(frozen=True)
 class CaptionEncoder:
-    """A sentence encoder with a name and a fingerprint.
+    """A sentence encoder.
 
     Attributes:
         name: the sentence-transformers name, or a folder.
@@ -72,14 +72,11 @@ class CaptionEncoder:
     ) -> "CaptionEncoder":
         """Load an encoder: the local package where there is one, else sentence-transformers.
 
-        Args:
-            name: a sentence-transformers model name or a folder.
-            device: torch device to run on.
-            compiled: on a CPU, run BERT models by OpenVINO where it is installed. The vectors
-                differ from torch's by rounding (cosine at least 0.9999).
+        On a CPU, `compiled` runs BERT models by OpenVINO where it is installed. The vectors differ
+        from torch's by rounding (cosine at least 0.9999).
 
         Raises:
-            EncoderError: the model is neither local nor to be had.
+            EncoderError: the model is neither local nor available.
         """
         folder = local_folder(name)
         if folder is not None:
@@ -89,33 +86,26 @@ class CaptionEncoder:
             if folder is not None and compiled and device == "cpu":
                 model = _load_compiled(folder)
             model = model or TorchSentenceModel(str(folder or name), device)
-        except Exception as error:  # whatever the libraries below raise: many kinds, many lines
+        except Exception as error:  # the libraries raise many kinds, of many lines
             first = str(error).strip().partition("\n")[0]
             raise EncoderError(f"sentence encoder {name!r} cannot be loaded: {first}") from error
         return cls(name, model.dimension, fingerprint(model), model)
 
     def encode(self, captions: Sequence[str]) -> Tensor:
-        """Embed captions.
+        """Embed captions as float32 `(N, dimension)` on the CPU, rows of length 1.
 
-        Args:
-            captions: N texts; what is longer than the encoder reads is cut (`is_truncated`).
-
-        Returns:
-            float32 `(N, dimension)` on the CPU, rows of length 1.
+        What is longer than the encoder reads is cut (`is_truncated`).
         """
         if not captions:
             return torch.zeros(0, self.dimension)
         return torch.from_numpy(self.model.encode(captions))
 
     def is_truncated(self, caption: str) -> bool:
-        """Tell whether the caption has more tokens than the encoder reads."""
+        """Whether the caption has more tokens than the encoder reads."""
         return len(self.model.tokenize(caption)) > self.model.max_tokens
 
     def is_unknown(self, caption: str) -> bool:
-        """Tell whether the encoder knows nothing of a caption: each of its tokens is unknown.
-
-        So are those of emoji and of one endless word; zero-width characters give no token.
-        """
+        """Whether every token of a caption is unknown, as those of emoji are, or there is none."""
         return self.model.is_unknown(caption)
 
 

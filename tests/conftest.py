@@ -94,7 +94,8 @@ def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0
     from models.captions import CaptionEncoder
     from models.frozen.scorers import SCORERS
     from models.generators import GENERATORS
-    from models.runtime.bundle import BundleConfig, save_bundle
+    from models.runtime.bundle import BundleConfig
+    from tests.helpers.bundles import save_bundle
 
     settings: dict[str, object] = {
         "width": 8,

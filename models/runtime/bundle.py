@@ -15,7 +15,6 @@ from models.captions import CaptionEncoder, EncoderError
 from models.errors import ModelsError
 from models.frozen.scorers import SCORERS
 from models.generators import GENERATORS
-from models.runtime.replace_files import replace_folder
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD = "generator.safetensors", "config.json", "README.md"
@@ -33,16 +32,12 @@ class BundleConfig:
     """Everything but the weights.
 
     Attributes:
-        name: what a person calls the bundle.
-        generator: the generator's name in `models.generators.squeezenet.GENERATORS`.
-        settings: the generator's own settings.
+        generator: a name in `models.generators.GENERATORS`, with its `settings`.
         encoder: the sentence encoder's name.
         encoder_fingerprint: `sha256:…` of the encoder's weights; another encoder is refused.
-        caption_dim: length of a caption vector.
-        noise_dim: length of a noise vector.
-        training: where the weights come from (recipe, data digests, steps); for people.
-        scorer: the scorer's name in `models.frozen.scorers.SCORERS` as `kind` and its `settings`;
-            None for a bundle that carries none.
+        training: where the weights come from (recipe, data digests, steps), for readers.
+        scorer: a name in `models.frozen.scorers.SCORERS` as `kind`, and its `settings`; None for
+            a bundle without one.
     """
 
     name: str
@@ -58,13 +53,11 @@ class BundleConfig:
 
 @dataclass(frozen=True)
 class Bundle:
-    """Networks ready for inference (eval mode, float32), their config and its digest.
+    """Networks ready for inference (eval mode, float32), and their config.
 
     Attributes:
-        generator: fills the hole.
-        config: everything but the weights.
         digest: `sha256:…` over weights and config.
-        scorer: says how well a fill fits a caption (`models.frozen.scorers`), where there is one.
+        scorer: scores how well a fill fits a caption (`models.frozen.scorers`), if there is one.
     """
 
     generator: nn.Module
@@ -86,33 +79,6 @@ class Bundle:
             )
 
 
-def save_bundle(
-    folder: Path,
-    generator: nn.Module,
-    config: BundleConfig,
-    model_card: str,
-    scorer: nn.Module | None = None,
-) -> str:
-    """Write a bundle; floating-point weights are halved to float16.
-
-    Args:
-        folder: made if missing; files of an older bundle in it are replaced when the new ones
-            are complete.
-        generator: its `state_dict` is saved.
-        config: goes to `config.json` with the digests of the weights.
-        model_card: Markdown for people, `README.md`.
-        scorer: what `config.scorer` describes, or None where that is None.
-
-    Returns:
-        The bundle's digest, `sha256:…`, over weights and config.
-
-    Raises:
-        ReplaceError: the folder cannot be written; an older bundle in it is as before.
-    """
-    with replace_folder(folder, OWNED) as draft:
-        return write_bundle(draft, generator, config, model_card, scorer)
-
-
 def write_bundle(
     folder: Path,
     generator: nn.Module,
@@ -120,7 +86,17 @@ def write_bundle(
     model_card: str,
     scorer: nn.Module | None = None,
 ) -> str:
-    """Write a bundle's files into an empty folder; as `save_bundle` but for that.
+    """Write a bundle's files into an empty folder; floating-point weights are halved to float16.
+
+    Args:
+        folder: a draft of `replace_folder`, so that an older bundle stays until this is complete.
+        generator: its `state_dict` is saved.
+        config: goes to `config.json` with the digests of the weights.
+        model_card: Markdown, `README.md`.
+        scorer: what `config.scorer` describes, or None where that is None.
+
+    Returns:
+        The bundle's digest, `sha256:…`, over weights and config.
 
     Raises:
         OSError: the folder cannot be written.
@@ -129,7 +105,7 @@ def write_bundle(
         raise ValueError("a bundle has a scorer and its description, or neither")
     record = {"format": FORMAT, **asdict(config)}
     record["weights"] = save_weights(folder / WEIGHTS, generator)
-    if scorer is None:  # as if there were no such thing, so that older digests stay as they were
+    if scorer is None:  # older bundles have no such key, and keep their digest
         del record["scorer"]
     else:
         record["scorer_weights"] = save_weights(folder / SCORER_WEIGHTS, scorer)
@@ -141,11 +117,7 @@ def write_bundle(
 
 
 def load_bundle(folder: Path, device: str = "cpu") -> Bundle:
-    """Read a bundle and check that it is whole.
-
-    Args:
-        folder: holds `generator.safetensors` and `config.json`, and perhaps `scorer.safetensors`.
-        device: where the networks go.
+    """Read a bundle and check that it is complete.
 
     Raises:
         BundleError: a file is missing or damaged, the digest does not fit, a network is unknown
@@ -178,7 +150,7 @@ def save_weights(path: Path, network: nn.Module) -> str:
         save_file({k: halve(v) for k, v in network.state_dict().items()}, path)
     except SafetensorError as error:
         raise OSError(f"{path.name}: {error}") from error
-    path.chmod(0o644)  # safetensors writes for the owner alone; a service is another
+    path.chmod(0o644)  # safetensors writes for the owner alone; a service may be another user
     return file_digest(path)
 
 

@@ -1,4 +1,4 @@
-"""Replacing a folder's files as a whole: an interruption leaves the old ones or the new ones."""
+"""Replace a folder's files as a whole: an interruption leaves the old ones or the new ones."""
 
 import ctypes
 import errno
@@ -12,9 +12,7 @@ from pathlib import Path
 
 from models.errors import ModelsError
 
-MAX_OTHER_FILES = (
-    100  # files of others beside a bundle's, up to which the folder is replaced as a whole
-)
+MAX_OTHER_FILES = 100  # a folder with more files is not replaced as a whole
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -24,17 +22,13 @@ class ReplaceError(ModelsError):
 
 @contextmanager
 def replace_folder(folder: Path, owned: Collection[str]) -> Iterator[Path]:
-    """Give an empty draft folder whose files replace those of `folder` when all went well.
+    """Yield an empty draft folder whose files replace those of `folder` if no error is raised.
 
-    The draft lies beside the folder and changes places with it in one rename. Where the folder
-    cannot be renamed (a mount point, the working directory, a parent that cannot be written) or
-    holds more than a few files, the draft lies inside, and its files are moved one by one and
-    moved back at an error.
-
-    Args:
-        folder: made if missing.
-        owned: names that are removed from the folder where the draft has none such; files with
-            other names stay.
+    The draft lies beside the folder and is exchanged with it in one rename. Where the folder cannot
+    be renamed (a mount point, the working directory, a parent that cannot be written) or holds more
+    than a few files, the draft lies inside, and its files are moved one by one and moved back at an
+    error. A missing folder is made. Files of the folder stay if the draft has none of their name,
+    except those that are `owned`, which are removed.
 
     Raises:
         ReplaceError: the folder cannot be written.
@@ -69,14 +63,14 @@ def make_staging_folder(folder: Path) -> Path:
 
 
 def is_movable(folder: Path) -> bool:
-    """Say whether a folder holds a few files alone and is a place that nobody stands in."""
+    """Whether a folder holds only a few files, and is no mount point or working directory."""
     held = [*islice(folder.iterdir(), MAX_OTHER_FILES + 1)]
     few = len(held) <= MAX_OTHER_FILES and not any(place.is_dir() for place in held)
     return few and folder != Path.cwd() and not folder.is_mount()
 
 
 def swap_folders(draft: Path, folder: Path, owned: Collection[str]) -> bool:
-    """Put the draft in the folder's place, and the folder in the draft's; say whether it went."""
+    """Exchange the draft and the folder; return whether that was possible."""
     if not folder.exists():
         draft.chmod(0o755)
         draft.rename(folder)
@@ -89,7 +83,7 @@ def swap_folders(draft: Path, folder: Path, owned: Collection[str]) -> bool:
 
 
 def link_or_copy(old: Path, new: Path) -> None:
-    """Put a file into the draft as well: link it, or copy it where there are no hard links."""
+    """Link a file, or copy it where there are no hard links."""
     try:
         os.link(old, new, follow_symlinks=False)
     except OSError:

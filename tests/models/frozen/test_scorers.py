@@ -7,8 +7,9 @@ import torch
 
 from models.frozen.scorers import SCORERS, ScorerError
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleError, load_bundle, save_bundle
+from models.runtime.bundle import BundleError, load_bundle
 from models.runtime.engines import TorchEngine
+from tests.helpers.bundles import save_bundle
 from tests.models.runtime.test_bundle import CONFIG, SETTINGS
 
 SCORER = {"kind": "plain", "settings": {"caption_dim": 12, "width": 4, "code": 8}}

@@ -7,8 +7,10 @@ import torch
 
 from models.captions import CaptionEncoder, EncoderError
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleConfig, BundleError, load_bundle, save_bundle
-from models.runtime.sampling import fill_centres, seeded_noise
+from models.runtime.bundle import BundleConfig, BundleError, load_bundle
+from models.runtime.engines import TorchEngine
+from models.runtime.sampling import seeded_noise
+from tests.helpers.bundles import save_bundle
 
 SETTINGS = {"caption_dim": 12, "caption_code": 8, "noise_dim": 4, "width": 8, "decoder_width": 8}
 CONFIG = BundleConfig(
@@ -87,11 +89,11 @@ def test_noise_depends_on_its_own_seed_alone():
 
 
 def test_a_fill_does_not_read_the_hole(folder):
-    bundle = load_bundle(folder)
+    engine = TorchEngine(load_bundle(folder))
     one = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
     other = one.clone()
     other[:, :, 16:48, 16:48] = 255 - other[:, :, 16:48, 16:48]
     captions = torch.randn(2, 12)
-    fills = [fill_centres(bundle, p, captions, [1, 2]) for p in (one, other)]
+    fills = [engine.fill(p, captions, [1, 2]) for p in (one, other)]
     assert torch.equal(*fills)
     assert fills[0].dtype == torch.uint8

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.runtime.bundle import load_bundle
-from models.runtime.sampling import fill_centres
+from models.runtime.engines import TorchEngine
 from tests.helpers.training.killing import train_and_be_killed
 from tests.helpers.training.run_comparison import assert_same_end
 from training.common.errors import RunError
@@ -104,7 +104,7 @@ def test_runs_of_all_recipes_report_side_by_side(whole, tmp_path):
 def test_every_inpainting_run_exports_a_working_bundle(name, whole, tmp_path):
     export(whole(name), tmp_path)
     pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
+    fills = TorchEngine(load_bundle(tmp_path)).fill(pixels, torch.zeros(2, 8), [0, 1])
     assert fills.shape == (2, 3, 32, 32)
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 import training.evaluation.evaluate
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleConfig, save_bundle
+from models.runtime.bundle import BundleConfig
+from tests.helpers.bundles import save_bundle
 from training.common.errors import PreparedDataError, TrainingError
 from training.data.manifest import Manifest, file_digest, overall_digest
 from training.data.memory_dataset import shard_schema

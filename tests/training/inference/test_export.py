@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.runtime.bundle import load_bundle
-from models.runtime.sampling import fill_centres
+from models.runtime.engines import TorchEngine
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
 from training.inference.export import export
@@ -35,7 +35,7 @@ def test_bundle_is_the_ema_generator_in_half_precision(run, tmp_path):
 def test_the_bundle_fills(run, tmp_path):
     export(run, tmp_path)
     pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    fills = fill_centres(load_bundle(tmp_path), pixels, torch.zeros(2, 8), [0, 1])
+    fills = TorchEngine(load_bundle(tmp_path)).fill(pixels, torch.zeros(2, 8), [0, 1])
     assert fills.shape == (2, 3, 32, 32)
 
 

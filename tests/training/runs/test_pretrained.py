@@ -6,7 +6,8 @@ import shutil
 import pytest
 import torch
 
-from models.runtime.bundle import load_bundle, save_bundle
+from models.runtime.bundle import load_bundle
+from tests.helpers.bundles import save_bundle
 from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import DIM, small_recipe
 from training.common.errors import RunError

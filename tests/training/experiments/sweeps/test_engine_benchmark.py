@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleConfig, save_bundle
+from models.runtime.bundle import BundleConfig
+from tests.helpers.bundles import save_bundle
 from training.experiments.sweeps.engine_benchmark import distance, engines, time_in_turn
 
 SETTINGS = {"caption_dim": 3, "width": 8, "decoder_width": 8, "caption_code": 4, "noise_dim": 4}
