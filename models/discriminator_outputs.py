@@ -1,4 +1,4 @@
-"""What discriminators say of pictures; an objective names the kind it needs."""
+"""Outputs of discriminators; an objective names the kind it needs."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Logits(NamedTuple):
-    """How real a discriminator finds each picture.
+    """One score for each image.
 
     Attributes:
         score: `(N,)`, higher is more real; a logit, with no sigmoid on it.
@@ -18,23 +18,16 @@ class Logits(NamedTuple):
 
 
 class PatchLogits(NamedTuple):
-    """How real a discriminator finds each of several overlapping parts of each picture.
-
-    Attributes:
-        scores: `(N, places)`, higher is more real.
-        features: as a `Logits` has them.
-    """
+    """A score for each of several overlapping parts of each image, `(N, places)`."""
 
     scores: Tensor
     features: tuple[Tensor, ...]
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder makes of each picture; the nearer, the more real it finds it.
+    """An autoencoder's reconstructions `(N, 3, H, W)`, not clipped, and codes `(N, code)`.
 
-    Attributes:
-        images: `(N, 3, H, W)`, like the pictures; not clipped.
-        code: `(N, code)`, the bottleneck.
+    The smaller the reconstruction error, the more real is the image.
     """
 
     images: Tensor

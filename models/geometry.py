@@ -1,6 +1,6 @@
-"""The picture, the hole, and the two ways to write a pixel.
+"""Sizes of the image and the hole, hiding and pasting, and conversion of levels.
 
-Everything here is per picture and exact: nothing in it may let a hidden pixel reach a network.
+Everything here is per image and exact: no hidden pixel may reach a network.
 """
 
 import torch
@@ -13,53 +13,35 @@ CENTRE = slice(EDGE, EDGE + HOLE)
 
 
 def to_float(pixels: Tensor) -> Tensor:
-    """Turn 8-bit levels into the networks' range.
-
-    Args:
-        pixels: uint8 `(N, 3, H, W)`, 0 to 255.
-
-    Returns:
-        float32 of the same shape, -1 to 1; level `v` becomes `v / 127.5 - 1`.
-    """
+    """Convert 8-bit levels `v` of any shape to float32, `v / 127.5 - 1`, -1 to 1."""
     return pixels.float().div_(127.5).sub_(1.0)
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Turn the networks' range into 8-bit levels, rounding to nearest and clipping.
+    """Convert -1 to 1 to 8-bit levels of the same shape, rounding to nearest and clipping.
 
-    Args:
-        images: float `(N, 3, H, W)`, nominally -1 to 1.
-
-    Returns:
-        uint8 of the same shape; the exact inverse of `to_float` on its outputs.
+    The exact inverse of `to_float` on its outputs.
     """
     return images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def hole_mask(count: int = 1, device: torch.device | str | None = None) -> Tensor:
-    """Return the mask of the upright hole.
-
-    Returns:
-        float32 `(count, 1, 64, 64)`, 1 inside the central 32×32 and 0 outside.
-    """
+    """Return float32 `(count, 1, 64, 64)`, 1 inside the central 32×32 and 0 outside."""
     mask = torch.zeros(count, 1, SIZE, SIZE, device=device)
     mask[:, :, CENTRE, CENTRE] = 1.0
     return mask
 
 
 def whole_mask(count: int, size: int, device: torch.device | str | None = None) -> Tensor:
-    """Return the mask of a hole as large as the picture: ones, float32 `(count, 1, size, size)`."""
+    """Return the mask of a hole as large as the image: ones, float32 `(count, 1, size, size)`."""
     return torch.ones(count, 1, size, size, device=device)
 
 
 def hide(images: Tensor, mask: Tensor) -> Tensor:
     """Return the context: the images with every hidden pixel set to 0 (mid-grey).
 
-    `masked_fill` and not a product, so that not even a NaN in the hole gets through.
-
-    Args:
-        images: `(N, C, H, W)`.
-        mask: `(N or 1, 1, H, W)`, nonzero where hidden.
+    Images are `(N, C, H, W)`; the mask, `(N or 1, 1, H, W)`, is nonzero where hidden. By
+    `masked_fill` and not by a product, so that not even a NaN in the hole gets through.
     """
     return images.masked_fill(mask > 0, 0.0)
 
@@ -74,12 +56,8 @@ def paste(context: Tensor, mask: Tensor, fill: Tensor) -> Tensor:
 
     Args:
         context: `(N, 3, S, S)`.
-        mask: `(N or 1, 1, S, S)`, nonzero where hidden; only the part of it under the fill can be
-            written, which is all of it for every mask this project makes.
-        fill: `(N, 3, F, F)`, what the generator made of the centre: 32×32 of 64×64, or all of it.
-
-    Returns:
-        The composite, `(N, 3, S, S)`.
+        mask: `(N or 1, 1, S, S)`, nonzero where hidden; only its part under the fill is written.
+        fill: `(N, 3, F, F)`, of the centre: 32×32 of 64×64, or all of it.
     """
     edge = (context.shape[-1] - fill.shape[-1]) // 2
     placed = torch.nn.functional.pad(fill, (edge, edge, edge, edge))

@@ -83,7 +83,11 @@ def networks() -> Iterator[str]:
 def section(title: str, kind: Any, module: str = "") -> str:
     """Return a heading, the first line of the docstring, and a table of the fields."""
     documentation = inspect.getdoc(kind) or ""
-    meanings = attributes(documentation)
+    meanings = {
+        name: meaning
+        for base in reversed(kind.__mro__)
+        for name, meaning in attributes(inspect.getdoc(base) or "").items()
+    }
     rows = [
         (f"`{field.name}`", default(field), meanings.get(field.name, ""))
         for field in fields(kind)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Reconstruction
-from models.layers.began_blocks import (
+from models.generators.began import (
     GRID,
     BeganDecoder,
     BeganSettings,

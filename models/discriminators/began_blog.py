@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Reconstruction
-from models.layers.began_blog_blocks import CODE_DIM, WIDTH, BlogDecoder, blog_conv
+from models.generators.began_blog import CODE_DIM, WIDTH, BlogDecoder, blog_conv
 from models.layers.renamed import accept_old_names
 
 # (filters, stride) of each layer: 32 → 16 → 8 → 4 → 2 pixels.

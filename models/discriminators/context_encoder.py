@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.discriminator_outputs import PatchLogits
 from models.geometry import HOLE, centre
-from models.layers.blocks import init_normal
+from models.layers.blocks import init_normal, run_levels
 from models.layers.renamed import accept_old_names
 
 NUM_PATCHES = (HOLE // 8) ** 2  # three layers have stride 2
@@ -52,12 +52,9 @@ class ContextDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, caption: Tensor) -> PatchLogits:
         """Score the centres of `(N, 3, 64, 64)`, -1 to 1; the caption is not used."""
-        x, features = centre(images), []
-        for level in self.levels:
-            x = level(x)
-            features.append(x)
-        scores = self.classifier(x).reshape(len(images), NUM_PATCHES)
-        return PatchLogits(scores, tuple(features))
+        features = run_levels(self.levels, centre(images))
+        scores = self.classifier(features[-1]).reshape(len(images), NUM_PATCHES)
+        return PatchLogits(scores, features)
 
 
 def patch_block(in_channels: int, out_channels: int, *, stride: int, norm: bool) -> nn.Sequential:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Logits
-from models.layers.blocks import down_block, init_normal
+from models.layers.blocks import down_block, init_normal, run_levels
 from models.layers.renamed import accept_old_names
 
 
@@ -60,28 +60,12 @@ class ConvDiscriminator(nn.Module):
         accept_old_names(self, judge="classifier")
 
     def forward(self, images: Tensor, caption: Tensor) -> Logits:
-        """Score composites.
-
-        Args:
-            images: `(N, 3, 64, 64)`, -1 to 1.
-            caption: `(N, caption_dim)`.
-        """
-        features = []
-        for level in self.levels:
-            images = level(images)
-            features.append(images)
-        return Logits(self.score_features(images, caption), tuple(features))
+        """Score composites `(N, 3, 64, 64)`, -1 to 1, under captions `(N, caption_dim)`."""
+        features = run_levels(self.levels, images)
+        return Logits(self.score_features(features[-1], caption), features)
 
     def score_features(self, features: Tensor, caption: Tensor) -> Tensor:
-        """Score images from their last features; cheap for a second caption.
-
-        Args:
-            features: the last of an output's features, `(N, 8 × width, 4, 4)`.
-            caption: `(N, caption_dim)`.
-
-        Returns:
-            `(N,)`.
-        """
+        """Score images, `(N,)`, from the last of their features; cheap for a second caption."""
         code = self.caption(caption)[:, :, None, None].expand(-1, -1, *features.shape[2:])
         score: Tensor = self.classifier(torch.cat([features, code], dim=1)).flatten()
         return score

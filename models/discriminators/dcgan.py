@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from models.discriminator_outputs import Logits
-from models.layers.blocks import count_levels, down_block, init_normal
+from models.layers.blocks import count_levels, down_block, init_normal, run_levels
 from models.layers.renamed import accept_old_names
 
 GRID = 4  # side of the smallest feature map
@@ -47,8 +47,5 @@ class DcganDiscriminator(nn.Module):
 
     def forward(self, images: Tensor, caption: Tensor) -> Logits:
         """Score images `(N, 3, size, size)`, -1 to 1; the caption is not used."""
-        features = []
-        for level in self.levels:
-            images = level(images)
-            features.append(images)
-        return Logits(self.classifier(images).flatten(), tuple(features))
+        features = run_levels(self.levels, images)
+        return Logits(self.classifier(features[-1]).flatten(), features)

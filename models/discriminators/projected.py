@@ -168,10 +168,10 @@ class ProjectedDiscriminator(nn.Module):
         resolution: int | None = None,
         noise: Tensor | None = None,
     ) -> FrozenFeatures:
-        """Extract frozen features of a window of the images.
+        """Extract frozen features of a window of images `(N, 3, 64, 64)`, -1 to 1.
 
         Args:
-            images: `(N, 3, 64, 64)`, -1 to 1.
+            images: real ones or composites.
             corner: first row and column of the window; the central window by default.
             resolution: side the window is resized to, a multiple of 16; the settings' by default.
             noise: `(N, 3, window, window)`, added to the pretrained network's input.
@@ -190,11 +190,7 @@ class ProjectedDiscriminator(nn.Module):
         return FrozenFeatures(window, stages, code)
 
     def scores(self, features: FrozenFeatures, *captions: Tensor) -> tuple[list[Tensor], ...]:
-        """Score N images from their features.
-
-        Args:
-            features: of the images.
-            captions: `(N, caption_dim)` each.
+        """Score N images under captions, `(N, caption_dim)` each, from their features.
 
         Returns:
             For each of the captions, the scores of every head, `(N, positions)`.

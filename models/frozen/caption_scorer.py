@@ -24,14 +24,10 @@ CODE_DIM, WIDTH = 128, 256
 
 
 def scorer_input(window: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-    """Return the scorer's input, on the grid of the coarsest stage.
+    """Return the scorer's input, `(N, 155, H, W)` on the grid of the coarsest stage.
 
-    Args:
-        window: crop of the images, `(N, 3, W, W)`, -1 to 1.
-        features: of the crop, at strides 4, 8 and 16.
-
-    Returns:
-        `(N, 155, H, W)`: the features of strides 16 and 8, and the colours.
+    It has the features of strides 16 and 8, and the colours: `window` is a crop of the images,
+    `(N, 3, W, W)`, -1 to 1, with its features at strides 4, 8 and 16.
     """
     coarse = features[-1]
     height, width = coarse.shape[-2:]
@@ -65,12 +61,7 @@ def load_caption_scorer(device: str) -> Scorer:
 
 
 def load_frozen_scorer(place: Traversable, digest: str, device: str) -> Scorer:
-    """Load a frozen scorer of `scorer_input` maps.
-
-    Args:
-        place: of its weights.
-        digest: sha256 of that file.
-        device: of the scorer; on `meta` no file is read.
+    """Load a frozen scorer of `scorer_input` maps; on `meta` no file is read.
 
     Raises:
         FrozenWeightsError: the file has another digest.

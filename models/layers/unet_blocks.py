@@ -80,11 +80,8 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor, style: Tensor, noise: Tensor | None) -> Tensor:
         """Decode `(N, channels, H, W)` to the middle of `(N, out, 2H, 2W)`.
 
-        Args:
-            x: output of the level below.
-            skip: the encoder's output at this level; `crop` pixels are cropped on every side.
-            style: `(N, S)`.
-            noise: `(N, 1, H', W')` for the cropped size, or None.
+        `skip` is the encoder's output at this level; `crop` pixels are cropped on every side. The
+        noise, if any, has the cropped size. Styles are `(N, S)`.
         """
         x = self.upsample(x)
         edge = (x.shape[-1] - (skip.shape[-1] - 2 * self.crop)) // 2

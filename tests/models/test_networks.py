@@ -6,7 +6,8 @@ import torch
 from models.discriminators.convolutional import ConvDiscriminator, ConvSettings
 from models.generators.squeezenet import SqueezeNetGenerator, SqueezeNetSettings
 from models.geometry import hole_mask
-from models.layers.blocks import Fire, set_dropout
+from models.layers.blocks import set_dropout
+from models.layers.encoders import Fire
 
 SMALL = SqueezeNetSettings(caption_dim=12, caption_code=8, noise_dim=4, width=8, decoder_width=8)
 

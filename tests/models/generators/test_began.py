@@ -7,10 +7,9 @@ from torch import nn
 from models.discriminators.began import BeganDiscriminator, BeganDiscriminatorSettings
 from models.discriminators.began_blog import BlogDiscriminator, BlogDiscriminatorSettings
 from models.generators.began import BeganGenerator, BeganGeneratorSettings
-from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings
+from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings, LocallyConnected
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
-from models.layers.locally_connected import LocallyConnected
 from models.layers.output_activation import Clip, output_activation
 from models.layers.residual_fade import ResidualFade, set_alpha
 from tests.models.generators.test_dcgan import unseen

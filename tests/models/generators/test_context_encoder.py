@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from models.discriminators.context_encoder import ContextDiscriminator, ContextDiscriminatorSettings
-from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings
+from models.generators.context_encoder import ContextEncoder, ContextEncoderSettings, TransposedConv
 from models.geometry import hide, hole_mask, paste
-from models.layers.transposed_conv import TransposedConv
 
 SMALL = ContextEncoderSettings(width=4, bottleneck=16)
 
