@@ -14,7 +14,6 @@ from models.generators import GENERATORS
 from models.openvino_import import is_installed
 from models.runtime.bundle import Bundle, BundleConfig
 from models.runtime.engines import EngineError, OpenVinoEngine, TorchEngine, load_engine
-from models.runtime.openvino_network import is_installed
 
 # Not by importing it: the first import is to be the engine's own, which silences it. In continuous
 # integration the extra [dev] has installed it, and nothing is skipped.
