@@ -49,11 +49,7 @@ class Inpainter:
     """
 
     def __init__(self, engine: Engine, encoder: CaptionEncoder | None = None) -> None:
-        """Take an engine that is loaded.
-
-        Args:
-            engine: with its bundle.
-            encoder: of the bundle; loaded at the first caption where None.
+        """Use a loaded engine; the bundle's encoder is loaded at the first caption where None.
 
         Raises:
             EncoderError: the encoder is not the one that the bundle was trained with.
@@ -152,8 +148,7 @@ class Inpainter:
     def fill_windows(self, requests: Sequence[WindowRequest]) -> list[WindowFills]:
         """Fill a batch of windows, in the order of the requests.
 
-        Captions are embedded one at a time, whatever batch they came in. A batch that does not fit
-        into the device's memory is halved.
+        Captions are embedded one at a time, so that their vectors do not depend on the batch.
 
         Raises:
             Exception: whatever the engine raises, for the batch as a whole. See
@@ -177,33 +172,15 @@ class Inpainter:
         seeds: Sequence[int],
         temperatures: Sequence[float] | None = None,
     ) -> Tensor:
-        """Fill windows by caption vectors. One caller at a time.
+        """Fill windows by caption vectors as `Engine.fill` does. One caller at a time.
 
-        Args:
-            windows: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
-            captions: float `(N, caption_dim)`; zeros for no caption.
-            seeds: N integers.
-            temperatures: N scales of the noise; 1 by default.
-
-        Returns:
-            uint8 `(N, 3, 32, 32)` on the CPU.
+        A batch that does not fit into the device's memory is halved.
         """
         scales = [1.0] * len(seeds) if temperatures is None else temperatures
         return _in_parts(self.engine.fill, windows, captions, seeds, scales)
 
     def score_batch(self, composites: Tensor, captions: Tensor) -> Tensor:
-        """Score filled windows by how well they fit their captions. One caller at a time.
-
-        Args:
-            composites: uint8 `(N, 3, 64, 64)`; only the hole is read.
-            captions: float `(N, caption_dim)`.
-
-        Returns:
-            float32 `(N,)`, -1 to 1, comparable within one bundle.
-
-        Raises:
-            ScorerError: the bundle has no scorer.
-        """
+        """Score filled windows by caption vectors as `Engine.score` does. One caller at a time."""
         return _in_parts(self.engine.score, composites, captions)
 
     @cached_property
@@ -234,7 +211,7 @@ class Inpainter:
         return torch.cat([self._embed(one).expand(count, -1) for one in request.captions])
 
     def _rank(self, request: WindowRequest, fills: Tensor) -> WindowFills:
-        """Sort the candidates by score, the best first, where the bundle carries a scorer."""
+        """Sort the candidates by score, the best first, where the bundle has a scorer."""
         count = len(request.seeds)
         scores = self._scores(request, fills[:count])
         order = sorted(range(count), key=lambda i: -scores[i]) if scores else list(range(count))
@@ -276,12 +253,7 @@ def _one_thread(device: str | torch.device) -> Iterator[None]:
 
 
 def _in_parts(compute: Callable[..., Tensor], *columns: Sequence[Any] | Tensor) -> Tensor:
-    """Compute a batch; where it does not fit into the device's memory, halves of it.
-
-    Args:
-        compute: of a batch; returns one row for each row of the columns.
-        columns: of the same length, which can be sliced.
-    """
+    """Compute rows of columns; where they do not fit into the device's memory, halves of them."""
     try:
         return compute(*columns)
     except Exception as error:

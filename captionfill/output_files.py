@@ -10,12 +10,9 @@ from pathlib import Path
 
 
 def check_output(*files: Path, error: type[Exception]) -> None:
-    """Check that files can be written. Nothing is created or changed.
+    """Check that files can be written, over older ones, too. Nothing is created or changed.
 
-    Args:
-        files: they may exist (they will be replaced). A missing folder counts as creatable if the
-            nearest existing folder is writable.
-        error: type of the exception to raise.
+    A missing folder counts as creatable if the nearest existing folder is writable.
 
     Raises:
         error: a path is a folder or lies below a file, or no file can be made there.
@@ -35,10 +32,6 @@ def check_output(*files: Path, error: type[Exception]) -> None:
 
 def check_output_folder(folder: Path, *, error: type[Exception]) -> None:
     """Check that files can be written below a folder, whether it exists or not.
-
-    Args:
-        folder: of the output.
-        error: type of the exception to raise.
 
     Raises:
         error: a file is in its place, or it cannot be made or written to.
@@ -67,11 +60,8 @@ def write_atomically(file: Path, content: str | bytes) -> None:
     """Write a file by renaming a temporary file beside it.
 
     A process that is killed leaves the old content or the new. Where a rename is not possible (a
-    pipe, a mounted file, a file in a read-only folder), the file is written in place.
-
-    Args:
-        file: it may exist; a missing folder is made.
-        content: bytes, or text to be written as UTF-8.
+    pipe, a mounted file, a file in a read-only folder), the file is written in place. A missing
+    folder is made. Text is written as UTF-8.
 
     Raises:
         OSError: it cannot be written. An older file is left unchanged.

@@ -33,11 +33,7 @@ class WindowRequest:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the ranges of seeds and temperature.
-
-        Raises:
-            InvalidField: a value is out of its range, or there is no seed.
-        """
+        """Raise `InvalidField` without a seed, or for a seed or temperature out of range."""
         if not self.seeds or not all(0 <= seed < SEEDS for seed in self.seeds):
             raise InvalidField("at least one seed is needed, each from 0 to 4294967295")
         if not 0 <= self.temperature <= 1:

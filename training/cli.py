@@ -298,7 +298,7 @@ def sample(
     With --temperature there is a column for each, with the true caption. For an unconditional
     system a row is eight generated images and a real one.
     """
-    from training.inference.sample import write_samples
+    from training.inference.sample_grid import write_samples
 
     write_samples(
         bundle,

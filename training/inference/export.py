@@ -95,11 +95,7 @@ def bundle_config(
 ) -> BundleConfig:
     """Return the bundle's config for a run's checkpoint.
 
-    Args:
-        loaded: the run.
-        name: of the bundle.
-        overrides: settings of the generator that change no weight.
-        ranks: whether the bundle has a scorer.
+    `overrides` are settings of the generator that change no weight; `ranks` adds a scorer.
 
     Raises:
         PreparedDataError: the run did not record its data, and they are gone.
@@ -121,7 +117,7 @@ def bundle_config(
 
 
 def read_notes(place: Path) -> str:
-    """Read the notes for the card."""
+    """Read the notes for the card; raises `RunError` if they cannot be read."""
     try:
         return place.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -95,10 +95,7 @@ def init_bundles(begun_with: dict[str, Any] | None) -> str:
 def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
     """Add the tables of evaluations to a bundle's card, and copy their grids beside it.
 
-    Args:
-        bundle: folder with a card.
-        digest: of the bundle; an evaluation of another one is refused.
-        evaluations: JSON files of `evaluate`, with `.md` and `.png` beside them.
+    Evaluations are JSON files of `evaluate`, with `.md` and `.png` beside them.
 
     Raises:
         EvaluationError: not an evaluation, or of another bundle, or its table or grid is missing.

@@ -1,4 +1,4 @@
-"""Sample grids of a run: one with fixed images, captions and noise, one with fresh ones."""
+"""Sample grids: of a run with fixed and with fresh images, and the command `sample`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from models.geometry import hide, paste, to_uint8
+from models.runtime.bundle import load_bundle
 from models.runtime.sampling import seeded_noise
+from training.common.errors import RunError
+from training.common.output_files import check_output
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
-from training.data.batches import Batch, ImageDataset, first_captions, join_batches, plain_batch
+from training.data.batches import (
+    Batch,
+    ImageDataset,
+    first_captions,
+    join_batches,
+    load_sets,
+    plain_batch,
+)
 from training.data.sampling import mix_seed
 from training.reporting.image_grid import save_grid
+from training.runs.load_run import NEWEST, load_run
+from training.runs.run_dir import RECORD
 from training.runs.train_state import evaluating
 
 ROWS = 8
@@ -36,11 +48,7 @@ class SampleGridWriter:
     picture: ImageSpec = INPAINT_SPEC
 
     def write(self, step: int, generator: nn.Module) -> dict[str, Path]:
-        """Write both grids; the generator is left in the mode it was in.
-
-        Returns:
-            The paths of both, by name.
-        """
+        """Write both grids and return their paths by name; the generator keeps its mode."""
         paths = {name: self.folder / f"{name}-{step:08d}.png" for name in ("fixed", "fresh")}
         with evaluating(generator):
             self.grid(paths["fixed"], generator, mix_seed(self.seed, 0))
@@ -58,13 +66,8 @@ class SampleGridWriter:
     ) -> None:
         """Write a grid of `rows` images, which depends on the seed alone.
 
-        Args:
-            path: PNG to write.
-            generator: fills the holes.
-            seed: of the choice of images and of the noise.
-            rows: number of images.
-            temperatures: noise scales; a column for each, instead of those that differ in noise
-                and caption.
+        For `temperatures`, scales of the noise, it has a column each instead of those that differ
+        in noise and caption.
         """
         batch, texts = self._pictures(torch.Generator().manual_seed(seed), rows)
         alone = self.picture.hole == "all"
@@ -110,3 +113,57 @@ class SampleGridWriter:
             parts.append(plain_batch(pictures, chosen, self.picture))
             texts += first_captions(pictures, chosen)
         return Batch(*(field.to(self.device) for field in join_batches(parts))), texts
+
+
+def write_samples(
+    place: Path,
+    data: Sequence[Path],
+    out: Path,
+    *,
+    split: str,
+    rows: int,
+    seed: int = 0,
+    which: str = NEWEST,
+    temperatures: Sequence[float] = (),
+) -> None:
+    """Write a grid of a generator's fills of a split's images.
+
+    Args:
+        place: a bundle, or a run directory.
+        data: prepared folders.
+        out: PNG to write.
+        split: of the data.
+        rows: number of images; of an unconditional system, rows of eight samples.
+        seed: of the choice of images and of the noise.
+        which: of a run's checkpoints, `newest` or `best`.
+        temperatures: of the noise; a column for each, with the true caption.
+
+    Raises:
+        RunError, BundleError: no run or bundle there; temperatures for an unconditional system;
+            or the PNG cannot be written.
+        PreparedDataError: no such data or split, too small pictures, or captions of another
+            sentence encoder than the generator's.
+    """
+    check_output(out)
+    cpu = torch.device("cpu")
+    generator, picture, encoder = load_generator(place, which, data)
+    if temperatures and picture.hole == "all":
+        raise RunError(f"{place} generates whole images: --temperature does not apply")
+    # A few images are shown: the others need not be in memory.
+    sets = load_sets(data, split, picture.window, keep=rows, encoder_fingerprint=encoder)
+    sampler = SampleGridWriter(sets, out.parent, seed, cpu, picture)
+    sampler.grid(out, generator.to(cpu), seed, rows, temperatures)
+
+
+def load_generator(
+    place: Path, which: str, data: Sequence[Path]
+) -> tuple[nn.Module, ImageSpec, str | None]:
+    """Return a bundle's or a run's generator, image spec and encoder fingerprint.
+
+    The fingerprint is None where the generator reads no captions.
+    """
+    if not (place / RECORD).is_file():
+        bundle = load_bundle(place)
+        return bundle.generator, INPAINT_SPEC, bundle.config.encoder_fingerprint
+    loaded = load_run(place, which, data)
+    return loaded.generator, loaded.recipe.picture, loaded.encoder_fingerprint

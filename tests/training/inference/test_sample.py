@@ -15,8 +15,7 @@ from training.config.load import load_recipe
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
 from training.inference.export import export
-from training.inference.sample import write_samples
-from training.inference.sample_grid import SampleGridWriter
+from training.inference.sample_grid import SampleGridWriter, write_samples
 from training.runs.load_run import load_run
 from training.trainer.run import start
 

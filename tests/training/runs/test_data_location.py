@@ -11,7 +11,7 @@ from tests.helpers.training.small_run import small_recipe, write_prepared
 from training.common.errors import PreparedDataError
 from training.experiments.comparison.runs import data_folder, load_inpainting_run, load_shared_split
 from training.inference.export import export
-from training.inference.sample import write_samples
+from training.inference.sample_grid import write_samples
 from training.runs.run_dir import RunDir
 from training.trainer.run import resume, start
 
