@@ -1,4 +1,11 @@
-"""Generators by name: `generator(context, mask, caption, noise) -> centre`."""
+"""Generators by name: `generator(context, mask, caption, noise) -> centre`.
+
+- context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole;
+- mask: `(N, 1, 64, 64)`, 1 in the hole;
+- caption: `(N, caption_dim)`; zeros for no caption;
+- noise: `(N, noise_dim)`, standard normal;
+- centre: `(N, 3, 32, 32)`, -1 to 1; a whole image of generators that read noise alone.
+"""
 
 from models.generators.began import BeganGenerator, BeganGeneratorSettings
 from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings

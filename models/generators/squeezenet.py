@@ -43,17 +43,7 @@ class BottleneckGenerator(nn.Module, ABC):
     fusion: nn.Module
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Fill the hole.
-
-        Args:
-            context: `(N, 3, 64, 64)`, -1 to 1, 0 in the hole.
-            mask: `(N, 1, 64, 64)`, 1 in the hole.
-            caption: `(N, caption_dim)`; zeros for no caption.
-            noise: `(N, noise_dim)`, standard normal.
-
-        Returns:
-            The centre, `(N, 3, 32, 32)`, -1 to 1.
-        """
+        """Fill the hole; shapes and ranges are those of `models.generators`."""
         encoded = self.encoder(torch.cat([context, mask], dim=1))
         code = torch.cat([self.caption(caption), noise], dim=1)
         grid = code[:, :, None, None].expand(-1, -1, *encoded.shape[2:])

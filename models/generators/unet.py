@@ -101,7 +101,7 @@ class UnetGenerator(nn.Module):
         accept_old_names(self, last="to_rgb")
 
     def forward(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Fill the hole: as `models.generators.squeezenet.BottleneckGenerator.forward`."""
+        """Fill the hole; shapes and ranges are those of `models.generators`."""
         s, skips = self.settings, self.encode(context, mask)
         wide = self.decode(skips, caption, noise * s.temperature, s.guidance)
         return self.crop_margin(self.correct_boundary(wide, context))
@@ -111,11 +111,7 @@ class UnetGenerator(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Fill each hole several times, with a margin; the context is encoded once.
 
-        Args:
-            context: as in `forward`, as are `mask` and `caption`.
-            mask: 1 in the hole.
-            caption: zeros for no caption.
-            noises: one `(M, noise_dim)` a sample, M ≤ N; it fills the first M holes.
+        `noises` has one `(M, noise_dim)` for each sample, M ≤ N, which fills the first M holes.
 
         Returns:
             `(M, 3, 36, 36)` for each sample, -1 to 1: the centre with 2 visible pixels on each
