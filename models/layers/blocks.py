@@ -102,10 +102,3 @@ def init_kaiming(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, a=0.2)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def set_dropout(module: nn.Module, probability: float) -> None:
-    """Set the probability of every dropout layer, so that a run can enable dropout part-way."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Dropout | nn.Dropout2d):
-            layer.p = probability

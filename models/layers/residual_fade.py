@@ -10,7 +10,7 @@ class ResidualFade(nn.Module):
     """Compute `alpha · x + (1 - alpha) · layer(x)`: the identity at alpha 1, the layer at 0.
 
     Alpha is a buffer, so that checkpoints, moving averages and bundles hold its value. The trainer
-    lowers it with `set_alpha`.
+    lowers it.
     """
 
     alpha: Tensor
@@ -25,10 +25,3 @@ class ResidualFade(nn.Module):
         """Mix `x` and `layer(x)`, both `(N, C, H, W)`."""
         out: Tensor = self.layer(x)
         return out + self.alpha * (x - out)
-
-
-def set_alpha(module: nn.Module, alpha: float) -> None:
-    """Set alpha, 0 to 1, of every `ResidualFade` in a network."""
-    for layer in module.modules():
-        if isinstance(layer, ResidualFade):
-            layer.alpha.fill_(alpha)

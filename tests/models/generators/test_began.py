@@ -11,7 +11,7 @@ from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings, L
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
 from models.layers.output_activation import Clip, output_activation
-from models.layers.residual_fade import ResidualFade, set_alpha
+from models.layers.residual_fade import ResidualFade
 from tests.models.generators.test_dcgan import unseen
 
 SMALL = {"caption_dim": 12, "caption_code": 8, "noise_dim": 4, "width": 8, "decoder_width": 8}
@@ -99,7 +99,7 @@ def test_vanishing_residual_goes_from_identity_to_its_layer():
     x = torch.randn(1, 2, 4, 4)
     layer = network[0].layer(x)
     for alpha, expected in ((1.0, x), (0.25, 0.25 * x + 0.75 * layer), (0.0, layer)):
-        set_alpha(network, alpha)
+        network[0].alpha.fill_(alpha)
         assert torch.allclose(network(x), expected, atol=1e-6)
 
 
