@@ -53,14 +53,8 @@ def load_judge(caption_dim: int, path: Path | None = None) -> Judge | None:
 def r_precision(scorer: Scorer, features: Tensor, vectors: Tensor, seed: int = 0) -> Tensor:
     """Return each image's R-precision@1 of 100, over random partitions of the set into hundreds.
 
-    Args:
-        scorer: of the judge.
-        features: of centres, `(N, D)`, N at least 100.
-        vectors: of their captions.
-        seed: of the partitions.
-
-    Returns:
-        float64 `(N,)`, 0 to 1: in how many of its hundreds the image's own caption came first.
+    It is the share of an image's hundreds in which its own caption came first, float64 `(N,)`.
+    `features` are of centres, `(N, D)`, N at least 100; `vectors` are of their captions.
     """
     images, captions = scorer.encode_images(features), scorer.encode_captions(vectors)
     count, rng = len(features), torch.Generator().manual_seed(seed)
@@ -76,10 +70,7 @@ def r_precision(scorer: Scorer, features: Tensor, vectors: Tensor, seed: int = 0
 def ranks_own_first(image_codes: Tensor, caption_codes: Tensor, caption: Tensor) -> Tensor:
     """Return for each image whether its own caption has the highest score, bool `(N,)`.
 
-    Args:
-        image_codes: `(N, code)`.
-        caption_codes: `(N, code)`.
-        caption: the caption vectors, `(N, D)`; equal ones count as the own caption.
+    Codes are `(N, code)`; captions with equal vectors, `(N, D)`, count as the own caption.
     """
     best = (image_codes @ caption_codes.T).argmax(1)
     return (caption * caption[best]).sum(1) > 0.999

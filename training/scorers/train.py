@@ -58,12 +58,7 @@ def train_scorer(
 ) -> tuple[Scorer, dict[str, float]]:
     """Train a scorer on the `train` splits of prepared folders.
 
-    Args:
-        kind: one of `SCORER_KINDS`.
-        data: prepared folders.
-        schedule: length and rates of the training.
-        on_step: called after each step.
-        on_features: called with the number of images whose input is extracted in advance.
+    `on_features` is called with the number of images whose input is extracted in advance.
 
     Returns:
         The scorer, and its `precision_at_1` on the held-out images of each folder, by source.

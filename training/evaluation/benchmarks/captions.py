@@ -56,23 +56,25 @@ def captions_steer(context: EvalContext) -> Measurement:
 def ranking(context: EvalContext) -> Measurement:
     """Measure the judge's score of the fill that is ranked first, above that of random ones."""
     scorer, vectors = context.required_judge.scorer, sampled_vectors(context)
+    first = scorer(context.ranked_features, vectors)
     random = torch.stack([scorer(sample, vectors) for sample in context.sample_features]).mean(0)
-    return above_random(context, scorer(context.ranked_features, vectors), random)
+    return above_random(context, judge_name(context), first, random)
 
 
 def ranking_precision(context: EvalContext) -> Measurement:
     """Measure the R-precision of the fill that is ranked first, above that of random ones."""
-    vectors = sampled_vectors(context)
+    vectors, network = sampled_vectors(context), judge_name(context)
     first = mean_r_precision(context, [context.ranked_features], vectors)
-    return above_random(context, first, mean_r_precision(context, context.sample_features, vectors))
+    random = mean_r_precision(context, context.sample_features, vectors)
+    return above_random(context, network, first, random)
 
 
-def above_random(context: EvalContext, first: Tensor, random: Tensor) -> Measurement:
+def above_random(context: EvalContext, network: str, first: Tensor, random: Tensor) -> Measurement:
     """Compare the judge's values of the fills ranked first and of random ones, `(M,)`."""
     return from_interval(
         bootstrap_interval(first - random, context.seed),
         f"{len(first):,} pictures, {NUM_CANDIDATES} candidates",
-        judge_name(context),
+        network,
         {"first ranked": float(first.mean()), "a random one": float(random.mean())},
     )
 

@@ -121,13 +121,8 @@ def colour_moves(
 ) -> Tensor:
     """Measure how far each fill's mean colour moves towards the new word's, `(N,)` in CIELAB.
 
-    Args:
-        fill: of the generator.
-        encode: captions to vectors.
-        pixels: of the pictures, uint8 `(N, 3, 64, 64)`.
-        swaps: N of them.
-        seed: of the noise, the same for both captions.
-        progress: called with the number of pictures that are done.
+    Both captions of picture *i* of `pixels`, uint8 `(N, 3, 64, 64)`, get the same noise.
+    `progress` is called with the number of pictures that are done.
     """
     vectors = [encode([swap.caption for swap in swaps]), encode([swap.other for swap in swaps])]
     moves = []
