@@ -14,7 +14,7 @@ from starlette.routing import Match
 from captionfill.errors import CaptionfillError, StartError
 from service.api.expiry import ExpirySweeper
 from service.api.inpaint_service import InpaintService
-from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai
+from service.api.routes import batches, docs, health, inpaint, jobs, metrics, models, openai, page
 from service.api.schemas import openapi
 from service.auth.authentication import Authenticator
 from service.config.settings import Settings
@@ -36,7 +36,7 @@ from service.queue.worker_reports import WorkerRegistry
 from service.webhooks.dispatcher import run_dispatcher
 from service.webhooks.openapi import describe_webhooks
 
-_ROUTES = (inpaint, jobs, batches, openai, models, health, docs, metrics)
+_ROUTES = (inpaint, jobs, batches, openai, models, health, docs, page, metrics)
 _API_ROUTES = [
     route for module in _ROUTES for route in module.router.routes if isinstance(route, APIRoute)
 ]

@@ -12,8 +12,8 @@ from service.errors.queue import NotReady
 from service.errors.requests import KeyRequired
 
 # Open without a key: probes, explanations of problems, and the description of the API.
-_OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs", "/problems")
-_OPEN_UNDER = ("/docs/", "/problems/")
+_OPEN = ("/healthz", "/readyz", "/openapi.json", "/docs", "/problems", "/")
+_OPEN_UNDER = ("/docs/", "/page/", "/problems/")
 
 
 def route_path(scope: Scope) -> str:

@@ -61,7 +61,7 @@ def test_compiled_encoder_imports_no_torch():
     subprocess.run([sys.executable, "-c", script, folder], check=True)
 
 
-def test_a_model_of_another_kind_is_left_to_torch(tmp_path):
+def test_a_model_of_another_kind_is_refused(tmp_path):
     for name, content in {
         "config.json": '{"model_type": "mpnet"}', "modules.json": "[]", "tokenizer.json": "{}"
     }.items():  # fmt: skip

@@ -1,0 +1,34 @@
+"""A headless Chromium that Playwright drives."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Nothing but the page may use the network.
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def find_browser() -> str:
+    """The path of an installed browser. Without one the test is skipped, and fails in CI."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        reason = f"none of {', '.join(BROWSERS)} is installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return browser
+
+
+@contextmanager
+def launch_browser() -> Iterator[Browser]:
+    path = find_browser()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
