@@ -14,11 +14,16 @@ from training.common.errors import RunError
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.table import markdown_table
-from training.experiments.captions.caption_interpolation import AMPLIFIED, amplified_difference
+from training.experiments.captions.caption_interpolation import (
+    AMPLIFIED,
+    amplified_difference,
+    encoder_of,
+)
 from training.experiments.captions.caption_moves import (
     DEFINITIONS,
     colour_change,
     direction_figures,
+    directions,
     feature_change,
     measure_response,
     respond,
@@ -31,8 +36,6 @@ from training.experiments.captions.caption_pairs import (
     Pairing,
     pairings,
 )
-from training.experiments.captions.feature_directions import directions
-from training.experiments.captions.sentences import encoder_of
 from training.experiments.captions.word_swaps import COLOURS, OBJECTS
 from training.experiments.comparison.runs import (
     FillRun,
@@ -114,12 +117,7 @@ def effects(
 ) -> dict[str, dict[str, Any]]:
     """Measure the effect of each kind of other caption, by its name.
 
-    Args:
-        pairs: the pictures and captions.
-        train: pictures that are not evaluated, to find the directions of words by.
-        fill: the generator.
-        extract: pictures of any size to features.
-        seed: of noise and resamples.
+    The directions of words are found in `train`, pictures that are not evaluated.
     """
     swaps = {swap for pairing in pairs for swap in pairing.swaps}
     print_stderr(
@@ -142,24 +140,20 @@ def effects(
 
 def effect_table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the figures as a Markdown table with 95% intervals."""
-    return markdown_table(HEADINGS, [effect_cells(*item) for item in results.items()])
+    return markdown_table(HEADINGS, [_cells(*item) for item in results.items()])
 
 
-def effect_cells(name: str, figures_of: Mapping[str, Any]) -> list[str]:
-    """Return the cells of one kind of other caption."""
-    cells = [name, str(figures_of["pictures"])]
+def _cells(name: str, figures: Mapping[str, Any]) -> list[str]:
+    cells = [name, str(figures["pictures"])]
     for unit in ("levels", "features"):
-        cells += [
-            format_interval(figures_of[which][unit]) for which in ("fill_moves", "noise_moves")
-        ]
-    cells += [format_interval(figures_of["gain"][unit], 3) for unit in ("levels", "features")]
+        cells += [format_interval(figures[moved][unit]) for moved in ("fill_moves", "noise_moves")]
+    cells += [format_interval(figures["gain"][unit], 3) for unit in ("levels", "features")]
     for way in ("colour", "direction"):
-        figures = figures_of.get(way)
-        cells += (
-            [format_interval(figures["right"]), format_interval(figures["change"], 3)]
-            if figures
-            else ["–", "–"]
-        )
+        if way in figures:
+            right, change = figures[way]["right"], figures[way]["change"]
+            cells += [format_interval(right), format_interval(change, 3)]
+        else:
+            cells += ["–", "–"]
     return cells
 
 
@@ -175,17 +169,15 @@ def caption_grid(pairs: Sequence[Pairing], fill: FillRun, seed: int, rows: int) 
         pairing.some(-(-rows // len(shown)), begin=place / len(shown))
         for place, pairing in enumerate(shown)
     ]
-    columns = [caption_columns(part, fill, seed) for part in parts]
-    labels = [text for part in parts for text in caption_labels(part)]
+    columns = [_columns(part, fill, seed) for part in parts]
+    labels = [text for part in parts for text in _labels(part)]
     return picture_grid(
         {name: torch.cat([one[name] for one in columns]) for name in columns[0]}, labels
     )
 
 
-def caption_columns(pairing: Pairing, fill: FillRun, seed: int) -> dict[str, Tensor]:
-    """Fill the holes of some pictures for every column of the picture, `(N, 3, 64, 64)` each."""
-    pixels, vectors = pairing.pixels, pairing.vectors
-    hole = hole_mask()
+def _columns(pairing: Pairing, fill: FillRun, seed: int) -> dict[str, Tensor]:
+    pixels, vectors, hole = pairing.pixels, pairing.vectors, hole_mask()
     variants = {
         "true caption": (vectors, seed),
         "other noise": (vectors, seed + 1),
@@ -197,17 +189,16 @@ def caption_columns(pairing: Pairing, fill: FillRun, seed: int) -> dict[str, Ten
         name: paste(pixels, hole, fill(pixels, caption, noise))
         for name, (caption, noise) in variants.items()
     }
+    change = amplified_difference(composites["true caption"], composites[CHANGED])
     return {
         "context": to_uint8(hide(to_float(pixels), hole)),
         **composites,
-        f"changed - true, {AMPLIFIED} times": amplified_difference(
-            composites["true caption"], composites[CHANGED]
-        ),
+        f"changed - true, {AMPLIFIED} times": change,
         "real": pixels,
     }
 
 
-def caption_labels(pairing: Pairing) -> list[str]:
+def _labels(pairing: Pairing) -> list[str]:
     """Return each picture's captions: the words that change first, then the true one's text."""
     before = [f"[{old} to {new}] " for old, new in pairing.swaps] or [""] * len(pairing)
     shuffled = [pairing.captions[-1], *pairing.captions[:-1]]

@@ -9,26 +9,22 @@ import typer
 from PIL import Image
 from torch import Tensor
 
-from training.common.errors import RunError
+from models.captions import CaptionEncoder
+from training.common.errors import PreparedDataError, RunError
 from training.data.batches import Batch
-from training.experiments.captions.sentences import (
-    Sentences,
-    next_captions,
-    own_captions,
-    same_sentence,
-)
+from training.data.manifest import Manifest
 from training.experiments.latents.contexts import (
     display_scale,
     generate_rows,
     generated_part,
     held_out_contexts,
 )
-from training.experiments.latents.paths import spherical
-from training.experiments.latents.smoothness import evenness, levels
+from training.experiments.latents.paths import evenness, levels, spherical
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.confidence import bootstrap_interval
 from training.reporting.image_grid import picture_grid
+from training.runs.data_record import DataRecord
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 SHOWN = 6  # contexts
@@ -76,31 +72,60 @@ def caption_path(
     if loaded.unconditional:
         raise RunError(f"{loaded.name}: it makes whole pictures and reads no caption")
     batch, captions = held_out_contexts(loaded, count, data, split, seed)
-    start = same_sentence(loaded, first, count) if first else own_captions(captions, batch.caption)
-    end = same_sentence(loaded, last, count) if last else next_captions(captions, batch.caption)
-    arcs = spherical(start.vectors, end.vectors, torch.linspace(0, 1, steps))
+    start = captions, batch.caption
+    end = captions[1:] + captions[:1], batch.caption.roll(-1, dims=0)
+    if first:
+        start = same_sentence(loaded, first, count)
+    if last:
+        end = same_sentence(loaded, last, count)
+    arcs = spherical(start[1], end[1], torch.linspace(0, 1, steps))
     images = generate_along_captions(loaded, batch, arcs, loaded.noise(count, seed))
     noises = torch.unflatten(loaded.noise(count * DRAWS, seed), 0, (count, DRAWS))
-    other = generate_rows(loaded, batch._replace(caption=start.vectors), noises)
+    other = generate_rows(loaded, batch._replace(caption=start[1]), noises)
+    texts = start[0][:SHOWN], end[0][:SHOWN]
     results = {
         "contexts": count,
-        "from": start.texts[:SHOWN],
-        "to": end.texts[:SHOWN],
+        "from": texts[0],
+        "to": texts[1],
         **measure_moves(generated_part(loaded, images), generated_part(loaded, other)),
         "meanings": MEANINGS,
     }
-    write_result(
-        out, "caption-path", [loaded], results, draw_caption_path(loaded, images, start, end)
-    )
+    picture = draw_caption_path(images[:SHOWN], *texts, display_scale(loaded))
+    write_result(out, "caption-path", [loaded], results, picture)
+
+
+def same_sentence(run: LoadedRun, sentence: str, count: int) -> tuple[list[str], Tensor]:
+    """Return a sentence `count` times, with its vector as the run's captions were embedded.
+
+    Raises:
+        EncoderError: the encoder is not available.
+        PreparedDataError: the run's data are gone, or were embedded by another encoder.
+    """
+    encoder = encoder_of(run.run.any_data_record())
+    return [sentence] * count, encoder.encode([sentence]).expand(count, -1)
+
+
+def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:
+    """Load the encoder that a prepared folder's captions were embedded by.
+
+    Raises:
+        EncoderError: it is not available.
+        PreparedDataError: the available encoder of its name is another one.
+    """
+    encoder = CaptionEncoder.load(prepared.encoder)
+    if encoder.fingerprint != prepared.encoder_fingerprint:
+        raise PreparedDataError(
+            f"the captions were embedded by another {encoder.name} than is here"
+        )
+    return encoder
 
 
 def generate_along_captions(
     run: LoadedRun, batch: Batch, captions: Tensor, noise: Tensor
 ) -> Tensor:
-    """Fill each scene with a row of captions `(N, T, caption_dim)`, noise `(N, D)` fixed.
+    """Fill each context with a row of captions `(N, T, caption_dim)`, noise `(N, D)` fixed.
 
-    Returns:
-        uint8 `(N, T, 3, S, S)`.
+    Returns uint8 `(N, T, 3, S, S)`.
     """
     columns = [
         generate_rows(run, batch._replace(caption=caption), noise[:, None])
@@ -123,15 +148,14 @@ def measure_moves(along: Tensor, noises: Tensor) -> dict[str, Any]:
 
 
 def draw_caption_path(
-    run: LoadedRun, images: Tensor, start: Sentences, end: Sentences
+    images: Tensor, starts: list[str], ends: list[str], scale: int
 ) -> Image.Image:
-    """Draw the first contexts, a row each, with the sentences at both ends and the change last."""
+    """Draw contexts, a row each, with the sentences at both ends and the change last."""
     headings = [f"{t:.3g}" for t in torch.linspace(0, 1, images.shape[1]).tolist()]
-    columns = dict(zip(headings, images[:SHOWN].unbind(1), strict=True))
-    columns[f"last - first, {AMPLIFIED} times"] = amplified_difference(
-        images[:SHOWN, 0], images[:SHOWN, -1]
-    )
-    return picture_grid(columns, start.texts[:SHOWN], display_scale(run), end.texts[:SHOWN])
+    columns = dict(zip(headings, images.unbind(1), strict=True))
+    difference = amplified_difference(images[:, 0], images[:, -1])
+    columns[f"last - first, {AMPLIFIED} times"] = difference
+    return picture_grid(columns, starts, scale, ends)
 
 
 def amplified_difference(first: Tensor, last: Tensor) -> Tensor:

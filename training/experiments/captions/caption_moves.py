@@ -1,7 +1,7 @@
 """Measures how far another caption moves a fill, and in which direction."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,15 +11,18 @@ from skimage.color import rgb2lab
 from torch import Tensor
 
 from models.geometry import centre, hole_mask, paste
-from training.experiments.captions.caption_pairs import Pairing
-from training.experiments.captions.feature_directions import Direction
-from training.experiments.captions.word_swaps import RGB
+from training.data.augment import centre_crop
+from training.data.batches import captions_of
+from training.data.memory_dataset import PreparedSplit
+from training.experiments.captions.caption_pairs import Pairing, Swap
+from training.experiments.captions.word_swaps import RGB, words_of
 from training.experiments.comparison.runs import FillRun
 from training.metrics.confidence import bootstrap_interval
 from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import feature_distance
 from training.metrics.pixels import l1_levels
 
+MIN_PICTURES = 20  # for the mean feature of a word
 DEFINITIONS = {
     "fill_moves": (
         "difference between the fill of the true caption and that of the other, the noise the "
@@ -46,11 +49,11 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class CaptionResponse:
-    """The fills of a pairing.
+    """The fills of a pairing of N pictures, uint8 `(N, 3, 32, 32)`.
 
     Attributes:
-        pairing: N pictures and captions.
-        true: fills of the true captions, uint8 `(N, 3, 32, 32)`.
+        pairing: the pictures and captions.
+        true: fills of the true captions.
         other: fills of the other captions, the noise the same.
         reseeded: fills of the true captions with other noise.
     """
@@ -77,66 +80,105 @@ def measure_response(
 ) -> dict[str, Any]:
     """Measure how far the other caption moves the fill, and which one is nearer to the real."""
     pixels = response.pairing.pixels
-    real = centre(pixels)
-    of = {
-        name: extract(paste(pixels, hole_mask(), fills))
-        for name, fills in {
-            "true": response.true,
-            "other": response.other,
-            "reseeded": response.reseeded,
-            "real": real,
-        }.items()
+    fills = {
+        "real": centre(pixels),
+        "true": response.true,
+        "other": response.other,
+        "reseeded": response.reseeded,
     }
-    l1 = l1_levels(response.other, real) - l1_levels(response.true, real)
-    features = feature_distance(of["other"], of["real"]) - feature_distance(of["true"], of["real"])
-    return {
-        "pictures": len(response.pairing),
-        "fill_moves": {
-            "levels": interval(l1_levels(response.true, response.other), seed),
-            "features": interval(feature_distance(of["true"], of["other"]), seed),
-        },
-        "noise_moves": {
-            "levels": interval(l1_levels(response.true, response.reseeded), seed),
-            "features": interval(feature_distance(of["true"], of["reseeded"]), seed),
-        },
-        "gain": {"levels": interval(l1, seed), "features": interval(features, seed)},
-        "nearer": {
-            "levels": interval(sign_score(l1), seed),
-            "features": interval(sign_score(features), seed),
-        },
+    features = {name: extract(paste(pixels, hole_mask(), one)) for name, one in fills.items()}
+
+    def apart(first: str, second: str) -> dict[str, Tensor]:
+        return {
+            "levels": l1_levels(fills[first], fills[second]),
+            "features": feature_distance(features[first], features[second]),
+        }
+
+    wrong, right = apart("other", "real"), apart("true", "real")
+    gain = {unit: wrong[unit] - right[unit] for unit in wrong}
+    measured = {
+        "fill_moves": apart("true", "other"),
+        "noise_moves": apart("true", "reseeded"),
+        "gain": gain,
+        "nearer": {unit: sign_score(gains) for unit, gains in gain.items()},
+    }
+    return {"pictures": len(response.pairing)} | {
+        name: {unit: interval(values, seed) for unit, values in of_units.items()}
+        for name, of_units in measured.items()
     }
 
 
 def colour_change(response: CaptionResponse) -> Tensor:
     """Project the change of each fill's mean Lab colour on old → new, `(N,)` in ΔE units."""
+
+    def mean_lab(fills: Tensor) -> Tensor:
+        colours = rgb2lab(fills.permute(0, 2, 3, 1).numpy())
+        return torch.from_numpy(np.asarray(colours, np.float64)).mean((1, 2))
+
+    def word_lab(word: str) -> Tensor:
+        return torch.from_numpy(rgb2lab(np.array(RGB[word]) / 255.0))
+
     change = mean_lab(response.other) - mean_lab(response.true)
     vectors = torch.stack([word_lab(new) - word_lab(old) for old, new in response.pairing.swaps])
     moves: Tensor = (change * vectors / vectors.norm(dim=1, keepdim=True)).sum(1)
     return moves
 
 
+def directions(
+    train: PreparedSplit,
+    swaps: Collection[Swap],
+    extract: Callable[[Tensor], Tensor],
+    fewest: int = MIN_PICTURES,
+) -> dict[Swap, Tensor]:
+    """Find the direction from each old word to the new one in feature space.
+
+    It goes from the mean feature `(D,)` of the old word's real centres to that of the new word's.
+    Pictures whose captions have both words count for neither.
+
+    Args:
+        train: pictures that are not evaluated.
+        swaps: pairs of old and new word.
+        extract: centres uint8 `(N, 3, 32, 32)` to features `(N, D)`.
+        fewest: pairs with fewer pictures on a side are left out.
+    """
+    wanted = {word for swap in swaps for word in swap}
+    words_by_row = [words_of(captions_of(train, row)) & wanted for row in range(len(train))]
+    rows = [row for row, words in enumerate(words_by_row) if words]
+    if not rows:
+        return {}
+    features = extract(centre(centre_crop(train.images[rows])).contiguous()).double()
+    has_word = {word: torch.tensor([word in words_by_row[row] for row in rows]) for word in wanted}
+    found = {}
+    for old, new in swaps:
+        olds, news = has_word[old] & ~has_word[new], has_word[new] & ~has_word[old]
+        if min(olds.sum(), news.sum()) >= fewest:
+            found[old, new] = features[news].mean(0) - features[olds].mean(0)
+    return found
+
+
+def share_of(direction: Tensor, change: Tensor) -> Tensor:
+    """Return the share of a direction `(D,)` that a change `(D,)` of features covers."""
+    return change.double() @ direction / direction.square().sum()
+
+
 def feature_change(
-    response: CaptionResponse,
-    directions: Mapping[tuple[str, str], Direction],
-    extract: ExtractFeatures,
-) -> tuple[Tensor, list[tuple[str, str]]]:
+    response: CaptionResponse, directions: Mapping[Swap, Tensor], extract: ExtractFeatures
+) -> tuple[Tensor, list[Swap]]:
     """Project the change of each fill's features on the direction of its words.
 
-    Returns:
-        `(M,)` shares of the way, and the words, of the pictures whose words have a direction.
+    Returns `(M,)` shares of the way, and the words, of the pictures whose words have a direction.
     """
     swaps = response.pairing.swaps
     rows = [row for row, swap in enumerate(swaps) if swap in directions]
     if not rows:
         return torch.zeros(0, dtype=torch.float64), []
     change = extract(response.other[rows]) - extract(response.true[rows])
-    shares = [directions[swaps[row]].share(moved) for row, moved in zip(rows, change, strict=True)]
-    return torch.stack(shares), [swaps[row] for row in rows]
+    known = [swaps[row] for row in rows]
+    shares = [share_of(directions[s], moved) for s, moved in zip(known, change, strict=True)]
+    return torch.stack(shares), known
 
 
-def direction_figures(
-    change: Tensor, swaps: Sequence[tuple[str, str]], seed: int
-) -> dict[str, Any]:
+def direction_figures(change: Tensor, swaps: Sequence[Swap], seed: int) -> dict[str, Any]:
     """Return share right and mean change `(N,)`, of all and of each pair of words."""
     groups = defaultdict(list)
     for row, (old, new) in enumerate(swaps):
@@ -166,14 +208,3 @@ def sign_score(change: Tensor) -> Tensor:
 def interval(values: Tensor, seed: int) -> dict[str, float]:
     """Return the mean and its 95% bootstrap interval as plain values."""
     return asdict(bootstrap_interval(values, seed))
-
-
-def mean_lab(fills: Tensor) -> Tensor:
-    """Mean CIE Lab colour of each fill, uint8 `(N, 3, H, W)` to float64 `(N, 3)`."""
-    colours = rgb2lab(fills.permute(0, 2, 3, 1).numpy())
-    return torch.from_numpy(np.asarray(colours, np.float64)).mean((1, 2))
-
-
-def word_lab(word: str) -> Tensor:
-    """CIE Lab of a colour word, float64 `(3,)`."""
-    return torch.from_numpy(rgb2lab(np.array(RGB[word]) / 255.0))

@@ -15,6 +15,8 @@ NO_CAPTION, SHUFFLED, COLOUR, OBJECT = "no caption", "shuffled", "colour changed
 TABLES = {COLOUR: COLOURS, OBJECT: OBJECTS}
 
 Encode = Callable[[Sequence[str]], Tensor]
+Swap = tuple[str, str]
+"""The word that was changed, and the one it was changed into."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +27,25 @@ class Pairing:
         name: what the other caption is.
         pixels: uint8 `(N, 3, 64, 64)`.
         captions: N texts, true ones.
-        others: N texts, empty for no caption.
         vectors: float32 `(N, D)` of the captions.
-        other_vectors: the same of the others; zeros for no caption.
-        swaps: the word that was changed and the one it was changed into, for near misses.
+        other_vectors: the same of the other captions; zeros for no caption.
+        swaps: of near misses.
     """
 
     name: str
     pixels: Tensor
     captions: list[str]
-    others: list[str]
     vectors: Tensor
     other_vectors: Tensor
-    swaps: list[tuple[str, str]]
+    swaps: list[Swap]
 
     def __len__(self) -> int:
         return len(self.captions)
 
     def some(self, count: int, begin: float = 0.0) -> "Pairing":
-        """Return the same of at most so many pictures, evenly spaced.
+        """Return the same of at most `count` pictures, evenly spaced.
 
-        Args:
-            count: of pictures.
-            begin: where the first is, as a share of the space between two.
+        The first is the share `begin` of the space between two away from the start.
         """
         rows = evenly_spaced(len(self), count)
         rows += int(begin * len(self) / len(rows))
@@ -56,7 +54,6 @@ class Pairing:
             self.name,
             self.pixels[rows],
             [self.captions[i] for i in kept],
-            [self.others[i] for i in kept],
             self.vectors[rows],
             self.other_vectors[rows],
             [self.swaps[i] for i in kept] if self.swaps else [],
@@ -79,34 +76,28 @@ def pairings(held_out: PreparedSplit, limit: int, seed: int, encode: Encode) -> 
         EvaluationError: fewer than two pictures, or pictures under 64×64.
     """
     pictures = select_pictures(held_out, limit, seed)
-    texts, vectors = pictures.captions, pictures.vectors
-    shuffled = [texts[i] for i in pictures.mismatched.tolist()]
-    without, mixed = torch.zeros_like(vectors), vectors[pictures.mismatched]
+    pixels, texts, vectors = pictures.pixels, pictures.captions, pictures.vectors
     found = [
-        Pairing(NO_CAPTION, pictures.pixels, texts, [""] * len(texts), vectors, without, []),
-        Pairing(SHUFFLED, pictures.pixels, texts, shuffled, vectors, mixed, []),
+        Pairing(NO_CAPTION, pixels, texts, vectors, torch.zeros_like(vectors), []),
+        Pairing(SHUFFLED, pixels, texts, vectors, vectors[pictures.mismatched], []),
     ]
-    rows = evenly_spaced(len(held_out), limit).tolist()
-    for name, table in TABLES.items():
-        misses = [first_miss(captions_of(held_out, row), table) for row in rows]
-        found.append(near_misses(name, pictures.pixels, misses, encode))
+    captions = [captions_of(held_out, row) for row in evenly_spaced(len(held_out), limit).tolist()]
+    found += [near_misses(name, pixels, captions, encode) for name in TABLES]
     return [pairing for pairing in found if len(pairing) > 1]
 
 
-def first_miss(captions: Sequence[str], table: dict[str, str]) -> NearMiss | None:
-    """Change the first caption that has a word of the table."""
-    changed = (near_miss(caption, table) for caption in captions)
-    return next((miss for miss in changed if miss is not None), None)
-
-
 def near_misses(
-    name: str, pixels: Tensor, misses: Sequence[NearMiss | None], encode: Encode
+    name: str, pixels: Tensor, captions: Sequence[Sequence[str]], encode: Encode
 ) -> Pairing:
-    """Pair those pictures that have a near miss with it."""
-    rows = [row for row, miss in enumerate(misses) if miss is not None]
-    kept = [miss for miss in misses if miss is not None]
-    captions, changed = [m.caption for m in kept], [m.changed for m in kept]
+    """Pair those pictures that have a near miss with it, by the first caption that has one."""
+    misses: dict[int, NearMiss] = {}
+    for row, texts in enumerate(captions):
+        found = (near_miss(text, TABLES[name]) for text in texts)
+        if first := next((miss for miss in found if miss is not None), None):
+            misses[row] = first
+    kept = [*misses.values()]
+    true = [miss.caption for miss in kept]
     # Both are embedded here: the prepared vectors are rounded to half precision.
-    vectors, others = encode(captions), encode(changed)
+    vectors, others = encode(true), encode([miss.changed for miss in kept])
     swaps = [(miss.old, miss.new) for miss in kept]
-    return Pairing(name, pixels[rows], captions, changed, vectors, others, swaps)
+    return Pairing(name, pixels[[*misses]], true, vectors, others, swaps)

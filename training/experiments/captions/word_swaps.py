@@ -39,27 +39,13 @@ COLOURS = {
     "gray": "red",
     "white": "black",
 }
-_PAIRS = [
-    ("man", "woman"),
-    ("men", "women"),
-    ("boy", "girl"),
-    ("boys", "girls"),
-    ("dog", "cat"),
-    ("dogs", "children"),
-    ("beach", "street"),
-    ("snow", "grass"),
-    ("water", "sand"),
-    ("ocean", "forest"),
-    ("mountain", "building"),
-    ("field", "road"),
-    ("bike", "horse"),
-    ("bicycle", "skateboard"),
-    ("ball", "stick"),
-    ("rock", "tree"),
-    ("rocks", "trees"),
-    ("wall", "fence"),
-]
-OBJECTS = {old: new for pair in _PAIRS for old, new in (pair, pair[::-1])} | {
+_PAIRS = (
+    "man woman, men women, boy girl, boys girls, dog cat, dogs children, beach street, snow grass, "
+    "water sand, ocean forest, mountain building, field road, bike horse, bicycle skateboard, "
+    "ball stick, rock tree, rocks trees, wall fence"
+)
+_SWAPS = [pair.split() for pair in _PAIRS.split(", ")]
+OBJECTS = {old: new for pair in _SWAPS for old, new in (pair, pair[::-1])} | {
     "person": "dog",
     "people": "dogs",
     "child": "dog",

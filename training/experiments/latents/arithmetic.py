@@ -8,24 +8,31 @@ from PIL import Image
 from torch import Tensor
 
 from training.common.errors import RunError
-from training.experiments.latents.attributes import Scale, Signs, attributes, has_signs
 from training.experiments.latents.contexts import (
     display_scale,
     generate_rows,
     generated_part,
     held_out_contexts,
-    noise_dim,
     noise_kind,
 )
-from training.experiments.latents.latent_sums import TERMS, THREE, Sums, add_up, jitter, triples
-from training.experiments.latents.smoothness import euclidean
+from training.experiments.latents.latent_sums import (
+    EXPECTED,
+    TERMS,
+    THREE,
+    Sums,
+    add_up,
+    attributes,
+    jitter,
+    share_with_signs,
+    standardise,
+    triples,
+)
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import load_extractor
 from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
-EXPECTED = Signs(1, -1)
 SHOWN = 3  # rounds
 WHITE = 255
 MAX_NEIGHBOURS = 512  # pictures of the draw, of which half are neighbours
@@ -70,19 +77,18 @@ def arithmetic(
     if count < 4 * THREE * rounds:
         raise RunError(f"{rounds} rounds need a draw of at least {4 * THREE * rounds}, not {count}")
     loaded = load_run(run, data=moved_to(data))
-    length, kind = noise_dim(loaded), noise_kind(loaded)
-    scene, _ = held_out_contexts(loaded, 1, data, split, seed)
+    kind = noise_kind(loaded)
+    context, _ = held_out_contexts(loaded, 1, data, split, seed)
 
     def make(noise: Tensor) -> Tensor:
-        return generate_rows(loaded, scene, noise[None])[0]
+        return generate_rows(loaded, context, noise[None])[0]
 
     noise = loaded.noise(count, seed)
     pictures = make(noise)
-    measured = attributes(generated_part(loaded, pictures))
-    scale = Scale.of(measured)
-    standard = scale.standard(measured)
+    drawn = attributes(generated_part(loaded, pictures))
+    standard = standardise(drawn, drawn)
     chosen = triples(standard, rounds)
-    around = jitter(rounds, length, jittered, seed)
+    around = jitter(rounds, noise.shape[1], jittered, seed)
     sums = add_up(make, noise, pictures, chosen, kind=kind, around=around)
     results = {
         "drawn": count,
@@ -90,55 +96,50 @@ def arithmetic(
         "noise": kind,
         "jitter": jittered,
         "rule": RULE,
-        "met_by_chance": float(has_signs(standard, EXPECTED).double().mean()),
+        "met_by_chance": share_with_signs(standard, EXPECTED),
         "groups": {
             term.name: standard[chosen[:, i].flatten()].mean(0).tolist()
             for i, term in enumerate(TERMS)
         },
-        **measure_sums(loaded, sums, pictures, scale),
+        **measure_sums(loaded, sums, pictures, drawn),
         "meanings": MEANINGS,
     }
-    write_result(out, "arithmetic", [loaded], results, draw_arithmetic(loaded, sums))
+    write_result(out, "arithmetic", [loaded], results, draw_arithmetic(sums, display_scale(loaded)))
 
 
-def measure_sums(run: LoadedRun, sums: Sums, drawn: Tensor, scale: Scale) -> dict[str, Any]:
+def measure_sums(run: LoadedRun, sums: Sums, pictures: Tensor, drawn: Tensor) -> dict[str, Any]:
     """Measure results, their neighbours, and what pixels give instead."""
     kinds = {"latents": sums.middles, "jittered": sums.jittered, "pixels": sums.pixels}
-    facts = {
-        name: measure_attributes(generated_part(run, pictures), scale)
-        for name, pictures in kinds.items()
-    }
+    facts: dict[str, Any] = {}
+    for name, made in kinds.items():
+        part = generated_part(run, made)
+        standard = standardise(attributes(part), drawn)
+        facts[name] = {
+            "met": share_with_signs(standard, EXPECTED),
+            "attributes": standard.mean(0).tolist(),
+            "clipped": float(((part == 0) | (part == 255)).double().mean()),
+        }
     extractor = load_extractor()
     if extractor is not None:
-        own, others = extractor(drawn[:MAX_NEIGHBOURS]).chunk(2)
-        for name, pictures in kinds.items():
-            facts[name]["nearest"] = nearest(extractor(pictures), others)
-        facts["draw"] = {"nearest": nearest(own, others)}
+        own, others = extractor(pictures[:MAX_NEIGHBOURS]).chunk(2)
+        for name, made in kinds.items():
+            facts[name]["nearest"] = mean_distance_to_nearest(extractor(made), others)
+        facts["draw"] = {"nearest": mean_distance_to_nearest(own, others)}
     return facts
 
 
-def measure_attributes(part: Tensor, scale: Scale) -> dict[str, Any]:
-    """Return the share of pictures `(N, 3, H, W)` that are as expected, and their attributes."""
-    standard = scale.standard(attributes(part))
-    return {
-        "met": float(has_signs(standard, EXPECTED).double().mean()),
-        "attributes": standard.mean(0).tolist(),
-        "clipped": float(((part == 0) | (part == 255)).double().mean()),
-    }
+def mean_distance_to_nearest(features: Tensor, others: Tensor) -> float:
+    """Return the mean distance of rows `(N, D)` to their nearest of `(M, D)`."""
+    closest = torch.cdist(features, others).argmin(1)
+    return float((features - others[closest]).norm(dim=1).mean())
 
 
-def nearest(features: Tensor, world: Tensor) -> float:
-    """Return how far rows `(N, D)` are from their nearest of `(M, D)`, the mean."""
-    closest = torch.cdist(features, world).argmin(1)
-    return float(euclidean(features, world[closest]).mean())
-
-
-def draw_arithmetic(run: LoadedRun, sums: Sums) -> Image.Image:
+def draw_arithmetic(sums: Sums, scale: int) -> Image.Image:
     """Draw the first rounds, each four rows: three samples and what the mean latent makes."""
-    scale = display_scale(run)
+    labels = ["round {}: three of each", "", "", "made of their mean latent"]
     return stack_grids(
         [
-            picture_grid(columns(sums, row), labels(row), scale)
+            picture_grid(columns(sums, row), [text.format(row + 1) for text in labels], scale)
             for row in range(min(SHOWN, len(sums.means)))
         ]
     )
@@ -158,8 +159,3 @@ def columns(sums: Sums, row: int) -> dict[str, Tensor]:
         laid[heading] = torch.cat([square[:, place], blank[None]])
     laid["in pixels"] = torch.stack([blank, sums.pixels[row], blank, blank])
     return laid
-
-
-def labels(row: int) -> list[str]:
-    """Return the texts of a round's rows."""
-    return [f"round {row + 1}: three of each", "", "", "made of their mean latent"]

@@ -17,10 +17,9 @@ DISPLAY_SIZE = 128  # pixels a side, to which small pictures are enlarged
 def held_out_contexts(
     run: LoadedRun, count: int, data: Path | None, split: str | None, seed: int
 ) -> tuple[Batch, list[str]]:
-    """Draw held-out contexts with their captions; blank ones for an unconditional run.
+    """Draw `count` held-out contexts with their captions' texts.
 
-    Returns:
-        A batch of `count` rows, and their captions' texts, all empty for an unconditional run.
+    Both are blank for an unconditional run.
 
     Raises:
         RunError: there are fewer pictures.
@@ -38,46 +37,32 @@ def held_out_contexts(
 
 
 def generate_rows(run: LoadedRun, batch: Batch, noise: Tensor) -> Tensor:
-    """Make a row of pictures of each scene.
+    """Generate T pictures of each of N contexts.
 
-    Args:
-        run: whose generator it is.
-        batch: N scenes.
-        noise: `(N, T, noise_dim)`.
-
-    Returns:
-        uint8 `(N, T, 3, S, S)`.
+    Noise `(N, T, noise_dim)` gives uint8 `(N, T, 3, S, S)`.
     """
-    steps = noise.shape[1]
-    repeated = Batch(*(field.repeat_interleave(steps, dim=0) for field in batch))
+    repeated = Batch(*(field.repeat_interleave(noise.shape[1], dim=0) for field in batch))
     images = generate(run.generator, repeated, noise.flatten(0, 1))
     return torch.unflatten(images, 0, noise.shape[:2])
 
 
 def generated_part(run: LoadedRun, pictures: Tensor) -> Tensor:
     """Return the generated part of pictures `(…, 3, S, S)`: the hole, or the whole picture."""
-    return (
-        pictures
-        if run.unconditional
-        else torch.unflatten(centre(pictures.flatten(0, -4)), 0, pictures.shape[:-3])
-    )
-
-
-def noise_dim(run: LoadedRun) -> int:
-    """Return the length of a run's noise.
-
-    Raises:
-        RunError: its generator takes none.
-    """
-    length = int(run.generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
-    if not length:
-        raise RunError(f"{run.name}: the generator takes no noise")
-    return length
+    if run.unconditional:
+        return pictures
+    return torch.unflatten(centre(pictures.flatten(0, -4)), 0, pictures.shape[:-3])
 
 
 def noise_kind(run: LoadedRun) -> str:
-    """Return the kind of noise a run's generator was trained with."""
-    return str(getattr(run.generator.settings, "noise", "normal"))
+    """Return the kind of noise a run's generator was trained with.
+
+    Raises:
+        RunError: it takes none.
+    """
+    settings = run.generator.settings
+    if not settings.noise_dim:  # type: ignore[union-attr]
+        raise RunError(f"{run.name}: the generator takes no noise")
+    return str(getattr(settings, "noise", "normal"))
 
 
 def display_scale(run: LoadedRun) -> int:

@@ -12,11 +12,17 @@ from training.experiments.latents.contexts import (
     generate_rows,
     generated_part,
     held_out_contexts,
-    noise_dim,
     noise_kind,
 )
-from training.experiments.latents.paths import spherical, straight, surface
-from training.experiments.latents.smoothness import MEANINGS, contrast, euclidean, evenness, levels
+from training.experiments.latents.paths import (
+    MEANINGS,
+    contrast,
+    evenness,
+    levels,
+    linear,
+    spherical,
+    surface,
+)
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
 from training.metrics.mobilenet import FeatureExtractor, load_extractor
@@ -47,12 +53,14 @@ def interpolation(
     the normal noise that every generator is given.
     """
     loaded = load_run(run, data=moved_to(data))
-    noise_dim(loaded)
+    kind = noise_kind(loaded)
     batch, captions = held_out_contexts(loaded, count, data, split, seed)
     start, end = loaded.noise(2 * count, seed).chunk(2)
     along = torch.linspace(0, 1, steps)
-    kind = noise_kind(loaded)
-    paths = {"linear": straight(start, end, along, kind), "spherical": spherical(start, end, along)}
+    paths = {
+        "linear": linear(start, end, along, kind),
+        "spherical": spherical(start, end, along),
+    }
     images = {name: generate_rows(loaded, batch, path) for name, path in paths.items()}
     extractor = load_extractor()
     results = {
@@ -64,15 +72,10 @@ def interpolation(
         "meanings": MEANINGS | {"levels": "of 0 to 255, over what the generator makes"},
     }
     corners = torch.stack([start[0], end[0], start[1], end[1]])
-    one = type(batch)(*(field[:1].expand(steps, *field.shape[1:]) for field in batch))
-    square = generate_rows(loaded, one, surface(corners, along))
-    write_result(
-        out,
-        "interpolation",
-        [loaded],
-        results,
-        draw_interpolation(loaded, images, square, captions),
-    )
+    first = type(batch)(*(field[:1].expand(steps, *field.shape[1:]) for field in batch))
+    square = generate_rows(loaded, first, surface(corners, along))
+    picture = draw_interpolation(images, square, captions, display_scale(loaded))
+    write_result(out, "interpolation", [loaded], results, picture)
 
 
 def smoothness(
@@ -83,12 +86,12 @@ def smoothness(
     facts = {"levels": evenness(part, levels), "contrast": contrast(part)}
     if extractor is not None:
         points = torch.unflatten(extractor(images.flatten(0, 1)), 0, images.shape[:2])
-        facts["features"] = evenness(points, euclidean)
+        facts["features"] = evenness(points, lambda first, second: (first - second).norm(dim=1))
     return facts
 
 
 def draw_interpolation(
-    run: LoadedRun, images: dict[str, Tensor], square: Tensor, captions: list[str]
+    images: dict[str, Tensor], square: Tensor, captions: list[str], scale: int
 ) -> Image.Image:
     """Draw a few pairs, linear above spherical, and under them the square between four."""
     shown = torch.stack([path[:SHOWN] for path in images.values()], dim=1).flatten(0, 1)
@@ -97,16 +100,12 @@ def draw_interpolation(
         for pair, caption in enumerate(captions[:SHOWN], start=1)
         for name in images
     ]
-    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, shown.shape[1]).tolist()]
     corners = ["spherical between four: the ends of pair 1", *[""] * (len(square) - 2)]
     corners.append("the ends of pair 2")
-    scale = display_scale(run)
+    headings = [f"{t:.3g}" for t in torch.linspace(0, 1, shown.shape[1]).tolist()]
     return stack_grids(
         [
-            picture_grid(columns, texts, scale)
-            for columns, texts in (
-                (dict(zip(headings, shown.unbind(1), strict=True)), labels),
-                (dict(zip(headings, square.unbind(1), strict=True)), corners),
-            )
+            picture_grid(dict(zip(headings, rows.unbind(1), strict=True)), texts, scale)
+            for rows, texts in ((shown, labels), (square, corners))
         ]
     )

@@ -1,4 +1,7 @@
-"""Paths between latents: straight lines, great arcs, and a surface between four."""
+"""Paths between latents, and the smoothness of the paths of pictures that they lead to."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -6,19 +9,33 @@ from torch.nn.functional import normalize
 
 from models.layers.noise import from_normal, to_normal
 
+MEANINGS = {
+    "path": "the way from picture to picture, summed; the mean over the paths",
+    "straight": "the way between a path's two ends alone",
+    "largest_over_mean": (
+        "a path's largest step over its mean step, the mean over the paths; 1 is perfectly even"
+    ),
+    "contrast": (
+        "standard deviation of the values of a path's middle picture over the mean of its two"
+        " ends', the mean over the paths; below 1 the way leads through flatter pictures"
+    ),
+}
 
-def linear(start: Tensor, end: Tensor, along: Tensor) -> Tensor:
-    """Go from latents to others in straight lines.
+
+def linear(start: Tensor, end: Tensor, along: Tensor, kind: str = "normal") -> Tensor:
+    """Go in straight lines through the space the network sees, which `from_normal` makes of noise.
 
     Args:
-        start: `(N, D)`.
-        end: `(N, D)`.
+        start: `(N, D)`, standard normal.
+        end: `(N, D)`, standard normal.
         along: `(T,)`, 0 at the start to 1 at the end.
+        kind: of the noise the network was trained with.
 
     Returns:
-        `(N, T, D)`.
+        `(N, T, D)`, as a generator takes it.
     """
-    return torch.lerp(start[:, None], end[:, None], along[None, :, None])
+    first, last = from_normal(start, kind)[:, None], from_normal(end, kind)[:, None]
+    return to_normal(torch.lerp(first, last, along[None, :, None]), kind)
 
 
 def spherical(start: Tensor, end: Tensor, along: Tensor) -> Tensor:
@@ -38,30 +55,46 @@ def spherical(start: Tensor, end: Tensor, along: Tensor) -> Tensor:
     return direction * norms[:, :, None]
 
 
-def straight(start: Tensor, end: Tensor, along: Tensor, kind: str) -> Tensor:
-    """Go in straight lines through the space the network sees, which `from_normal` makes of noise.
-
-    Args:
-        start: noise `(N, D)`, standard normal.
-        end: the same.
-        along: `(T,)`.
-        kind: of the noise the network was trained with.
-
-    Returns:
-        Noise `(N, T, D)`, as a generator takes it.
-    """
-    return to_normal(linear(from_normal(start, kind), from_normal(end, kind), along), kind)
-
-
 def surface(corners: Tensor, along: Tensor) -> Tensor:
-    """Go along great arcs between four latents.
+    """Go along great arcs between four latents, to `(T, T, D)`.
 
-    Args:
-        corners: `(4, D)`: upper left, upper right, lower left, lower right.
-        along: `(T,)`.
-
-    Returns:
-        `(T, T, D)`, rows from the upper to the lower two.
+    `corners` `(4, D)` are upper left, upper right, lower left, lower right.
     """
     left, right = spherical(corners[:2], corners[2:], along)
     return spherical(left, right, along)
+
+
+def evenness(points: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Any]:
+    """Measure paths.
+
+    Args:
+        points: `(N, T, …)`, T points on each of N paths, two at least.
+        distance: of M points to M others, `(M,)`.
+
+    Returns:
+        `path`, `straight` and `largest_over_mean`, which is None where no path moves at all.
+    """
+    steps = distance(points[:, :-1].flatten(0, 1), points[:, 1:].flatten(0, 1))
+    steps = torch.unflatten(steps.double(), 0, (len(points), -1))
+    moving = steps[steps.sum(1) > 0]
+    return {
+        "path": float(steps.sum(1).mean()),
+        "straight": float(distance(points[:, 0], points[:, -1]).double().mean()),
+        "largest_over_mean": (
+            float((moving.amax(1) / moving.mean(1)).mean()) if len(moving) else None
+        ),
+    }
+
+
+def levels(first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute difference of pictures `(M, …)` in 8-bit levels, `(M,)`."""
+    return (first.float() - second.float()).abs().flatten(1).mean(1)
+
+
+def contrast(pictures: Tensor) -> float | None:
+    """Return how contrasted the middles of paths `(N, T, 3, H, W)` are, relative to their ends."""
+    spread = pictures.double().flatten(2).std(2)
+    ends = (spread[:, 0] + spread[:, -1]) / 2
+    seen = ends > 0
+    middle = spread[:, pictures.shape[1] // 2]
+    return float((middle[seen] / ends[seen]).mean()) if seen.any() else None

@@ -6,7 +6,12 @@ import torch
 from tests.helpers.training.tensors import mean_colour
 from tests.training.experiments.conftest import COUNTS, encode
 from training.experiments.captions.caption_effect import caption_grid, effect_table, effects
-from training.experiments.captions.caption_moves import colour_change, respond
+from training.experiments.captions.caption_moves import (
+    colour_change,
+    directions,
+    respond,
+    share_of,
+)
 from training.experiments.captions.caption_pairs import (
     COLOUR,
     NO_CAPTION,
@@ -14,7 +19,6 @@ from training.experiments.captions.caption_pairs import (
     SHUFFLED,
     pairings,
 )
-from training.experiments.captions.feature_directions import directions
 
 
 def painter(pixels, vectors, seed):
@@ -48,8 +52,9 @@ def told(pairs, train):
 
 def test_captions_compare_with_none_another_and_near_misses(pairs):
     assert [one.name for one in pairs] == [NO_CAPTION, SHUFFLED, COLOUR, OBJECT]
-    assert pairs[2].captions[0] == "a red dog" and pairs[2].others[0] == "a blue dog"
-    assert pairs[3].others[0] == "a red cat"
+    assert pairs[2].captions[0] == "a red dog" and pairs[2].swaps[0] == ("red", "blue")
+    assert pairs[2].other_vectors[0].tolist() == encode(["a blue dog"])[0].tolist()
+    assert pairs[3].swaps[0] == ("dog", "cat")
 
 
 def test_generator_painting_the_captions_colour_is_always_right(told):
@@ -89,8 +94,7 @@ def test_painter_moves_fully_from_old_words_to_new(pairs, train):
     given = respond(pairing, painter, 0)
     row = pairing.swaps.index(("red", "blue"))
     change = mean_colour(given.other[[row]]) - mean_colour(given.true[[row]])
-    assert float(ways["red", "blue"].share(change[0])) == pytest.approx(1, abs=0.1)
-    assert ways["red", "blue"].old_pictures == COUNTS["train"] // 5
+    assert float(share_of(ways["red", "blue"], change[0])) == pytest.approx(1, abs=0.1)
 
 
 def test_words_rare_in_training_captions_give_no_direction(train):

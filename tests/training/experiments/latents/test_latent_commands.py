@@ -16,8 +16,8 @@ from training.experiments.captions.caption_interpolation import (
     caption_path,
     generate_along_captions,
     measure_moves,
+    same_sentence,
 )
-from training.experiments.captions.sentences import same_sentence
 from training.experiments.latents.arithmetic import arithmetic
 from training.experiments.latents.contexts import generate_rows, generated_part, held_out_contexts
 from training.experiments.latents.interpolation import interpolation
@@ -133,9 +133,9 @@ def encoder(fingerprint):
 
 def test_a_sentence_given_is_embedded_for_every_context(runs, monkeypatch):
     monkeypatch.setattr(CaptionEncoder, "load", lambda name: encoder("sha256:test"))
-    end = same_sentence(load_run(runs / "filling"), "a bad cab", 3)
-    assert end.texts == ["a bad cab"] * 3
-    assert end.vectors.tolist() == [[3, 2, 1, 1, 0, 0, 0, 0]] * 3
+    texts, vectors = same_sentence(load_run(runs / "filling"), "a bad cab", 3)
+    assert texts == ["a bad cab"] * 3
+    assert vectors.tolist() == [[3, 2, 1, 1, 0, 0, 0, 0]] * 3
 
 
 def test_sentence_is_refused_for_another_encoder(runs, monkeypatch):

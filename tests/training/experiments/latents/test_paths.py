@@ -5,8 +5,14 @@ import torch
 from torch.testing import assert_close
 
 from models.layers.noise import from_normal, to_normal
-from training.experiments.latents.paths import linear, spherical, straight, surface
-from training.experiments.latents.smoothness import contrast, evenness, levels
+from training.experiments.latents.paths import (
+    contrast,
+    evenness,
+    levels,
+    linear,
+    spherical,
+    surface,
+)
 
 ALONG = torch.linspace(0, 1, 5)
 
@@ -49,7 +55,7 @@ def test_spherical_path_is_finite_for_equal_or_opposite(end):
 
 def test_uniform_noise_path_is_straight_in_network_input():
     start, end = latents(4), latents(4, seed=1)
-    seen = from_normal(straight(start, end, ALONG, "uniform"), "uniform")
+    seen = from_normal(linear(start, end, ALONG, "uniform"), "uniform")
     assert_close(seen, linear(from_normal(start, "uniform"), from_normal(end, "uniform"), ALONG))
 
 
