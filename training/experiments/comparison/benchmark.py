@@ -41,16 +41,10 @@ Figures = dict[str, dict[str, list[float]]]
 
 @dataclass
 class Benchmark:
-    """Measures bundles on one folder's held-out pictures.
+    """Measures bundles on `count` evenly spaced held-out pictures of a prepared folder.
 
-    The classical methods fill the pictures once, for the first bundle.
-
-    Attributes:
-        folder: that `prepare` wrote.
-        judge: the judging scorer; `None` where there is none for these captions.
-        count: how many pictures, evenly spaced.
-        seed: of noise, subsets and resamples.
-        context: of the last bundle.
+    The classical methods fill the pictures once, for the first bundle. `judge` is the judging
+    scorer, None where there is none for these captions; `context` is of the last bundle.
     """
 
     folder: Path

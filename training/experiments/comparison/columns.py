@@ -33,27 +33,20 @@ class Column:
     reference: float | None = None
 
     def cell(self, row: Row) -> str:
-        """Return the figure as text."""
+        """Return the figure as text: a number, KID × 10³, a mean with interval, or one a set."""
         match row.get(self.key):
             case None:
                 return "–"
-            case Mapping() as figure:
-                return self.cell_of_parts(figure)
-            case int(number):
-                return f"{number:,}"
-            case float(number):
-                return f"{number:.{self.digits}f}"
-            case text:
-                return str(text)
-
-    def cell_of_parts(self, figure: Mapping[str, Any]) -> str:
-        """Return KID × 10³, a mean with its interval, or one value a set as text."""
-        match figure:
             case {"mean": mean, "spread": spread}:
                 return f"{1000 * mean:.2f} ± {1000 * spread:.2f}"
-            case {"mean": _}:
+            case {"mean": _} as figure:
                 return format_interval(figure, self.digits)
-        return " / ".join(f"{values[0]:.3g}" for values in figure.values())
+            case Mapping() as by_set:
+                return " / ".join(f"{values[0]:.3g}" for values in by_set.values())
+            case int(number) | float(number):
+                return format(number, "," if isinstance(number, int) else f".{self.digits}f")
+            case text:
+                return str(text)
 
     def bar(self, row: Row) -> tuple[float, float, float]:
         """Return the length of the bar, and the ends of the interval drawn around its tip."""
@@ -87,15 +80,14 @@ def bar_chart(columns: Sequence[Column], rows: Sequence[Row], base: str) -> Figu
     figure = Figure(figsize=(14, (0.3 * len(rows) + 1.2) * down), layout="constrained")
     panels = figure.subplots(down, ACROSS, sharey=True, squeeze=False).ravel()
     for axes, column in zip(panels, shown, strict=False):
-        draw_bars(axes, column, rows, base)
+        _draw_bars(axes, column, rows, base)
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     figure.axes[0].invert_yaxis()
     return figure
 
 
-def draw_bars(axes: Axes, column: Column, rows: Sequence[Row], base: str) -> None:
-    """Draw one column."""
+def _draw_bars(axes: Axes, column: Column, rows: Sequence[Row], base: str) -> None:
     length, low, high = np.array([column.bar(row) for row in rows]).T
     around = [np.maximum(length - low, 0), np.maximum(high - length, 0)]
     colours = ["C7" if row["run"] == base else "C0" for row in rows]

@@ -2,19 +2,18 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from training.experiments.comparison.ablation import compare_ablation
 from training.experiments.comparison.benchmark import METRIC_NAMES
 from training.experiments.comparison.equal_time import compare_equal_time
-from training.experiments.comparison.inpainting import compare_ablation, compare_fills
+from training.experiments.comparison.inpainting import compare_fills
 from training.experiments.comparison.quality import compare_systems
-from training.experiments.comparison.request import Comparison, RankBy, Request
-from training.experiments.comparison.runs import Which
+from training.experiments.comparison.runs import Comparison, RankBy, Request, Which
 from training.experiments.output import picture_path, save_picture, write_result, write_table
 from training.experiments.registry import Out, Runs, Seed, Split, experiment
 from training.runs.load_run import NEWEST
@@ -29,26 +28,12 @@ class Kind(StrEnum):
     SYSTEMS = "systems"
 
 
-@dataclass(frozen=True)
-class KindRow:
-    """A kind of comparison.
-
-    Attributes:
-        compare: does it.
-        count: pictures by default.
-        experiment: its name in the JSON.
-    """
-
-    compare: Callable[[Request], Comparison]
-    count: int
-    experiment: str
-
-
-KINDS = {
-    Kind.FILLS: KindRow(compare_fills, 500, "compare"),
-    Kind.ABLATION: KindRow(compare_ablation, 500, "ablation"),
-    Kind.EQUAL_TIME: KindRow(compare_equal_time, 200, "equal-time"),
-    Kind.SYSTEMS: KindRow(compare_systems, 1000, "systems"),
+# Each with its number of pictures by default, and the name of the experiment in the JSON.
+KINDS: dict[Kind, tuple[Callable[[Request], Comparison], int, str]] = {
+    Kind.FILLS: (compare_fills, 500, "compare"),
+    Kind.ABLATION: (compare_ablation, 500, "ablation"),
+    Kind.EQUAL_TIME: (compare_equal_time, 200, "equal-time"),
+    Kind.SYSTEMS: (compare_systems, 1000, "systems"),
 }
 
 KindOption = Annotated[Kind, typer.Option("--kind", help="What runs are compared by.")]
@@ -93,13 +78,13 @@ def compare(
 
     Beside OUT.json: OUT.md, OUT.png, and further pictures as OUT-NAME.png.
     """
-    row = KINDS[kind]
-    found = row.compare(
+    compare_runs, default_count, name = KINDS[kind]
+    found = compare_runs(
         Request(
             folders=runs,
             data=data or [],
             split=split,
-            count=count or row.count,
+            count=count or default_count,
             seed=seed,
             which=which,
             draws=draws,
@@ -108,9 +93,9 @@ def compare(
             sort_by=by,
         )
     )
-    write_result(out, row.experiment, found.runs, found.results, found.picture)
-    for name, picture in found.pictures.items():
-        save_picture(picture, picture_path(out, name))
+    write_result(out, name, found.runs, found.results, found.picture)
+    for ending, picture in found.pictures.items():
+        save_picture(picture, picture_path(out, ending))
     write_table(out, found.table)
 
 

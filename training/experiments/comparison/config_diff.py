@@ -1,6 +1,6 @@
 """The keys that one recipe changes of another, defaults included."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -15,18 +15,9 @@ from training.runs.run_dir import RunDir
 
 # Name, length and output of a run: they do not change what is trained.
 BOOKKEEPING = (
-    "name",
-    "description",
-    "run.steps",
-    "run.minutes",
-    "run.log_every",
-    "run.sample_every",
-    "run.checkpoint_every",
-    "run.checkpoint_minutes",
-    "run.snapshot_every",
-    "engine",
-    "guards",
-    "keep",
+    *("name", "description", "engine", "guards", "keep", "run.steps", "run.minutes"),
+    *("run.log_every", "run.sample_every", "run.snapshot_every"),
+    *("run.checkpoint_every", "run.checkpoint_minutes"),
 )
 Change = tuple[Any, Any]
 
@@ -37,12 +28,8 @@ def recipe_changes(
     """Return the keys that another recipe changes, with the value of the base and of the other.
 
     Settings that are not written down count with their defaults. A key that only one recipe has,
-    because the kinds of network differ, is None in the other.
-
-    Args:
-        base: the base recipe.
-        other: the other one.
-        ignored: dotted keys, and tables with all that is in them, that do not count.
+    because the kinds of network differ, is None in the other. `ignored` are dotted keys, and
+    tables with all that is in them, that do not count.
     """
     before, after = flatten(resolve(base)), flatten(resolve(other))
     return {
@@ -55,32 +42,27 @@ def recipe_changes(
 def resolve(recipe: Config) -> dict[str, Any]:
     """Return a recipe as tables with the defaults of its networks and objective filled in."""
     table = to_table(recipe)
-    for name, component, registry in (
-        ("generator", recipe.generator, GENERATORS),
-        ("discriminator", recipe.discriminator, DISCRIMINATORS),
-    ):
-        table[name]["settings"] |= settings_of(build_meta(name, component, registry))
-    table["objective"]["settings"] |= settings_of(recipe.build_objective())
+    built = {
+        "generator": build_meta("generator", recipe.generator, GENERATORS),
+        "discriminator": build_meta("discriminator", recipe.discriminator, DISCRIMINATORS),
+        "objective": recipe.build_objective(),
+    }
+    for name, component in built.items():
+        settings = getattr(component, "settings", None)
+        if is_dataclass(settings) and not isinstance(settings, type):
+            table[name]["settings"] |= asdict(settings)
     return table
 
 
-def settings_of(component: Any) -> dict[str, Any]:
-    """Return the settings that a network or objective was built with, if it has any."""
-    settings = getattr(component, "settings", None)
-    return asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else {}
-
-
-def flatten(table: Mapping[str, Any]) -> dict[str, Any]:
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one, with dotted keys."""
-
-    def leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-        for key, value in table.items():
-            if isinstance(value, Mapping):
-                yield from leaves(value, f"{prefix}{key}.")
-            else:
-                yield f"{prefix}{key}", value
-
-    return dict(leaves(table, ""))
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def is_below(key: str, tables: Sequence[str]) -> bool:

@@ -1,7 +1,6 @@
 """Compares runs of equal training time by the measures of a bundle, the best first."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from models.runtime.bundle import Bundle
 from training.common.console import print_stderr
@@ -18,8 +17,13 @@ from training.experiments.comparison.benchmark import (
 )
 from training.experiments.comparison.columns import Column, bar_chart, markdown_rows
 from training.experiments.comparison.config_diff import changes_of_runs, in_words
-from training.experiments.comparison.request import Comparison, Request
-from training.experiments.comparison.runs import by_name, fills_grid, load_inpainting_run
+from training.experiments.comparison.runs import (
+    Comparison,
+    Request,
+    by_name,
+    fills_grid,
+    load_inpainting_run,
+)
 from training.inference.export import bundle_config
 from training.runs.load_run import NEWEST, LoadedRun
 from training.runs.metric_logger import read_log
@@ -48,7 +52,9 @@ def compare_equal_time(request: Request) -> Comparison:
     changes = changes_of_runs([RunDir.open(folder) for folder in request.folders])
     runs = by_name(load_inpainting_run(f, NEWEST, *request.data) for f in request.folders)
     minutes = {name: training_minutes(run) for name, run in runs.items()}
-    warn_of_unequal_time(minutes)
+    longest, shortest = max(minutes.values()), min(minutes.values())
+    if longest - shortest > TIME_TOLERANCE * longest:
+        print_stderr(f"the runs did not have equal time: {shortest:.1f} to {longest:.1f} minutes")
     base = next(iter(runs))
     judge = load_judge(as_bundle(runs[base]).config.caption_dim)
     folders = request.data or [runs[base].run.first_data_folder()]
@@ -61,27 +67,25 @@ def compare_equal_time(request: Request) -> Comparison:
         assert context is not None
         fills[name], pictures = context.fills(TRUE_CAPTION), context.pictures
         print_stderr(f"{name}: {format_figures(figures[name])}")
-    results: dict[str, Any] = {
-        "order": best_first(figures, request.sort_by),
+    in_order = best_first(figures, request.sort_by)
+    seen = {name: run.step * run.recipe.run.batch_size for name, run in runs.items()}
+    changed = {name: in_words(one) for name, one in zip(runs, changes, strict=True)}
+    results = {
+        "order": in_order,
         "by": request.sort_by,
         "minutes": minutes,
         "steps": {name: run.step for name, run in runs.items()},
-        "pictures_seen": {n: run.step * run.recipe.run.batch_size for n, run in runs.items()},
-        "changes": {n: in_words(one) for n, one in zip(runs, changes, strict=True)},
+        "pictures_seen": seen,
+        "changes": changed,
         "figures": figures,
         "pictures": request.count,
         "seed": request.seed,
         "definitions": {name: TARGETS[name].definition for name in METRIC_NAMES},
     }
+    columns = {"changed": changed, "minutes": minutes, "pictures_seen": seen}
     rows = [
-        {
-            "run": name,
-            "changed": results["changes"][name],
-            "minutes": minutes[name],
-            "pictures_seen": results["pictures_seen"][name],
-            **figures[name],
-        }
-        for name in results["order"]
+        {"run": name, **{key: of[name] for key, of in columns.items()}, **figures[name]}
+        for name in in_order
     ]
     return Comparison(
         [*runs.values()],
@@ -107,13 +111,6 @@ def training_minutes(run: LoadedRun) -> float:
     if not times:
         raise RunError(f"{run.name} does not say how long it was trained: it is an older version's")
     return times[-1]
-
-
-def warn_of_unequal_time(minutes: Mapping[str, float]) -> None:
-    """Print a warning where the runs were not trained equally long."""
-    longest, shortest = max(minutes.values()), min(minutes.values())
-    if longest - shortest > TIME_TOLERANCE * longest:
-        print_stderr(f"the runs did not have equal time: {shortest:.1f} to {longest:.1f} minutes")
 
 
 def best_first(figures: Mapping[str, Figures], measure: str) -> list[str]:

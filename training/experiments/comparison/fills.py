@@ -1,6 +1,6 @@
 """Measures the fills of runs image by image, so that their metrics can be paired."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -10,13 +10,21 @@ from torch import Tensor
 
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.dataset import EvaluationSet
+from training.data.memory_dataset import PreparedSplit
+from training.evaluation.dataset import EvaluationSet, select_pictures
 from training.experiments.comparison.columns import Column, markdown_rows
-from training.experiments.comparison.runs import FillRun, fill_function
+from training.experiments.comparison.runs import (
+    FillRun,
+    Request,
+    data_folder,
+    fill_function,
+    load_shared_split,
+)
 from training.metrics.confidence import bootstrap_interval
+from training.metrics.definitions import COMPARISON_DEFINITIONS
 from training.metrics.image_metrics import ExtractFeatures, ImageMetrics, relative_to_real
 from training.metrics.kid import KID_MIN_IMAGES, Kid
-from training.metrics.mobilenet import feature_distance
+from training.metrics.mobilenet import feature_distance, require_extractor
 from training.metrics.pixels import l1_levels
 from training.metrics.seam import seam_gradient, square_gradient
 from training.monitors.image_monitors import pixel_std
@@ -53,29 +61,34 @@ class FillMetrics:
 
     def summary(self, seed: int) -> dict[str, Any]:
         """Return each metric's mean with its 95% bootstrap interval, and KID."""
-        means = {name: asdict(bootstrap_interval(v, seed)) for name, v in self.values.items()}
+        means = _intervals(self.values, seed)
         return means | ({"kid": asdict(self.kid)} if self.kid else {})
 
     def difference(self, base: "FillMetrics", seed: int) -> dict[str, Any]:
         """Return each metric's mean difference to `base`, paired by picture, with interval."""
-        return {
-            name: asdict(bootstrap_interval(values - base.values[name], seed))
-            for name, values in self.values.items()
-        }
+        differences = {name: values - base.values[name] for name, values in self.values.items()}
+        return _intervals(differences, seed)
+
+
+def _intervals(values: Mapping[str, Tensor], seed: int) -> dict[str, Any]:
+    return {name: asdict(bootstrap_interval(one, seed)) for name, one in values.items()}
 
 
 def measure_runs(
-    runs: Mapping[str, LoadedRun],
-    pictures: EvaluationSet,
-    extract: ExtractFeatures,
-    draws: int,
-    seed: int,
-) -> dict[str, FillMetrics]:
+    runs: Mapping[str, LoadedRun], request: Request
+) -> tuple[PreparedSplit, EvaluationSet, dict[str, FillMetrics], dict[str, Any]]:
     """Measure every run on the same pictures with noise of the same seeds.
+
+    Returns:
+        The split, its pictures, the metrics by run, and the results of any kind of comparison.
 
     Raises:
         RunError: too few pictures for KID.
     """
+    loaded, seed, draws = [*runs.values()], request.seed, request.draws
+    prepared = load_shared_split(loaded, data_folder(loaded, request.folder), request.split)
+    pictures = select_pictures(prepared, request.count, seed)
+    extract = require_extractor()
     if len(pictures) < KID_MIN_IMAGES:
         raise RunError(f"{len(pictures)} pictures are too few: KID needs {KID_MIN_IMAGES}")
     reals = extract(pictures.pixels)
@@ -83,7 +96,14 @@ def measure_runs(
     for name, run in runs.items():
         print_stderr(f"{name}: {draws} fills for each of {len(pictures)} pictures")
         measured[name] = measure_fills(fill_function(run), pictures, extract, reals, draws, seed)
-    return measured
+    results = paired_figures(measured, seed) | {
+        "data": f"{prepared.manifest.source}, {prepared.digest}",
+        "pictures": f"{len(pictures)}, evenly spaced through {len(prepared)}",
+        "seed": seed,
+        "draws": draws,
+        "definitions": COMPARISON_DEFINITIONS,
+    }
+    return prepared, pictures, measured, results
 
 
 def measure_fills(
@@ -124,7 +144,7 @@ def measure_fills(
     return FillMetrics(samples[0], values, metrics.kid)
 
 
-def pairwise_mean(samples: list[Tensor], distance: Any) -> Tensor:
+def pairwise_mean(samples: list[Tensor], distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Return the mean distance between two samples of each picture, `(N,)`."""
     pairs = [distance(one, other) for one, other in combinations(samples, 2)]
     return torch.stack(pairs).mean(0)
@@ -144,16 +164,15 @@ def paired_figures(measured: Mapping[str, FillMetrics], seed: int) -> dict[str, 
     }
 
 
-def figures_table(figures: Mapping[str, Any]) -> str:
+def figures_table(results: Mapping[str, Any]) -> str:
     """Return the result of `paired_figures` as two Markdown tables, a row for each run."""
-    run = Column("run", "run")
-    parts = [markdown_rows((run, *METRICS, KID_COLUMN), named_rows(figures["figures"]))]
-    if figures["differences"]:
-        parts.append(f"Differences to {figures['against']}, paired by picture:")
-        parts.append(markdown_rows((run, *METRICS), named_rows(figures["differences"])))
+
+    def table(columns: tuple[Column, ...], figures: Mapping[str, Any]) -> str:
+        rows = [{"run": name, **of_run} for name, of_run in figures.items()]
+        return markdown_rows((Column("run", "run"), *columns), rows)
+
+    parts = [table((*METRICS, KID_COLUMN), results["figures"])]
+    if results["differences"]:
+        parts.append(f"Differences to {results['against']}, paired by picture:")
+        parts.append(table(METRICS, results["differences"]))
     return "\n\n".join(parts)
-
-
-def named_rows(figures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return figures by run as rows that hold the run's name."""
-    return [{"run": name, **of_run} for name, of_run in figures.items()]

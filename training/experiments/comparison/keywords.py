@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -93,32 +94,26 @@ def by_keyword(
 def draw_keywords(keywords: Mapping[str, Mapping[str, Any]], figures: Mapping[str, str]) -> Figure:
     """Draw a panel for each figure: keywords down, a point with its interval for every run.
 
-    Args:
-        keywords: result of `by_keyword`.
-        figures: names and titles of the panels.
+    `keywords` is the result of `by_keyword`, `figures` are names and titles of the panels.
     """
     drawing = Figure(
         figsize=(5 * len(figures) + 1, 0.36 * len(keywords) + 1.2), layout="constrained"
     )
     panels = drawing.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     runs = [*next(iter(keywords.values()))["runs"]]
-    places = range(len(keywords))
+    places = np.arange(len(keywords))
     for axes, (name, label) in zip(panels, figures.items(), strict=True):
         for number, run in enumerate(runs):
             spans = [of["runs"][run][name] for of in keywords.values()]
-            middle = [one["mean"] for one in spans]
-            ends = [
-                [one["mean"] - one["low"] for one in spans],
-                [one["high"] - one["mean"] for one in spans],
-            ]
-            aside = 0.18 * (number - (len(runs) - 1) / 2)
-            heights = [place + aside for place in places]
-            axes.errorbar(middle, heights, xerr=ends, fmt="o", markersize=4, label=run)
+            mean, low, high = (np.array([s[end] for s in spans]) for end in ("mean", "low", "high"))
+            heights = places + 0.18 * (number - (len(runs) - 1) / 2)
+            ends = [mean - low, high - mean]
+            axes.errorbar(mean, heights, xerr=ends, fmt="o", markersize=4, label=run)
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     texts = [f"{keyword} ({of['pictures']})" for keyword, of in keywords.items()]
-    panels[0].set_yticks([*places], texts)
+    panels[0].set_yticks(places, texts)
     panels[0].invert_yaxis()
     drawing.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return drawing

@@ -5,13 +5,14 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from models.geometry import hide, to_float, to_uint8
 from training.common.console import stage_progress
 from training.config.image_spec import INPAINT_SPEC
 from training.evaluation.run_quality import Generated, definitions, generate_for, measure
 from training.experiments.comparison.columns import Column, markdown_rows
-from training.experiments.comparison.request import Comparison, Request
+from training.experiments.comparison.runs import Comparison, Request
 from training.metrics.mobilenet import require_extractor
 from training.reporting.image_grid import picture_grid
 from training.runs.cost import DEFINITIONS, run_cost
@@ -38,17 +39,7 @@ COLUMNS = (
 def compare_systems(request: Request) -> Comparison:
     """Compare runs of any systems by cost and quality, with some of their pictures."""
     runs = [load_run(folder, data=moved_to(*request.data)) for folder in request.folders]
-    rows, images = measure_quality(runs, request)
-    results = {"rows": rows, "definitions": quality_definitions(images)}
-    return Comparison(runs, results, quality_tables(rows), gallery(runs, images))
-
-
-def measure_quality(
-    runs: list[LoadedRun], request: Request
-) -> tuple[list[dict[str, Any]], list[Generated]]:
-    """Return a row of figures for each run, and the images that it generated."""
-    seed = request.seed
-    extractor = require_extractor()
+    extractor, seed = require_extractor(), request.seed
     rows: list[dict[str, Any]] = []
     images: list[Generated] = []
     with stage_progress() as progress:
@@ -59,15 +50,11 @@ def measure_quality(
             cost = run_cost(run.run, read_log(run.run.folder))
             rows.append(about | cost | measure(images[-1], seed, extractor))
             progress("runs", len(rows), len(runs))
-    return rows, images
-
-
-def quality_definitions(images: list[Generated]) -> dict[str, str]:
-    """Return the definitions of the figures of such images."""
-    found = dict(DEFINITIONS)
+    defined = dict(DEFINITIONS)
     for whole in sorted({one.whole for one in images}, reverse=True):
-        found |= definitions(whole=whole)
-    return found
+        defined |= definitions(whole=whole)
+    results = {"rows": rows, "definitions": defined}
+    return Comparison(runs, results, quality_tables(rows), gallery(runs, images))
 
 
 def quality_tables(rows: list[dict[str, Any]]) -> str:
@@ -90,22 +77,13 @@ def gallery(runs: list[LoadedRun], images: list[Generated]) -> Image.Image:
     rows: dict[str, Tensor] = {}
     for whole in (True, False):
         group = [(run.name, m) for run, m in zip(runs, images, strict=True) if m.whole is whole]
-        if group and not whole:
-            rows["the context"] = context(group[0][1].reals[:SHOWN])
-        rows |= {name: m.pictures for name, m in group}
-        if group:
-            rows[f"real, {'whole' if whole else 'held out'}"] = group[0][1].reals
-    tiles = torch.stack([enlarge(pictures[:SHOWN]) for pictures in rows.values()])
+        if not group:
+            continue
+        reals = group[0][1].reals[:SHOWN]
+        if not whole:
+            rows["the context"] = to_uint8(hide(to_float(reals), INPAINT_SPEC.mask(len(reals))))
+        rows |= {name: generated.pictures for name, generated in group}
+        rows[f"real, {'whole' if whole else 'held out'}"] = reals
+    tiles = torch.stack([interpolate(one[:SHOWN], TILE) for one in rows.values()])
     columns = {str(i + 1): tiles[:, i] for i in range(tiles.shape[1])}
     return picture_grid(columns, list(rows), scale=1)
-
-
-def context(reals: Tensor) -> Tensor:
-    """Return what an inpainting system sees of real pictures."""
-    return to_uint8(hide(to_float(reals), INPAINT_SPEC.mask(len(reals))))
-
-
-def enlarge(pictures: Tensor) -> Tensor:
-    """Return pictures of any size at 64×64, each pixel a block."""
-    scale = TILE // pictures.shape[-1]
-    return pictures.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)

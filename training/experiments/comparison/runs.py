@@ -1,10 +1,13 @@
-"""Loads inpainting runs for a comparison, and fills the same holes with each."""
+"""The request for a comparison, the runs that it compares, and the fills of their holes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -21,23 +24,69 @@ from training.runs.load_run import NEWEST, LoadedRun, load_run, moved_to
 from training.runs.run_dir import RunDir
 from training.runs.train_state import memory_format
 
+Picture = Image.Image | Figure
 Which = Annotated[
     str, typer.Option(help="Checkpoint: newest, best, or the step of a snapshot of the generator.")
 ]
-Rows = Annotated[int, typer.Option(min=1, help="Rows of every grid.")]
 
 FillRun = Callable[[Tensor, Tensor, int], Tensor]
 """Pictures uint8 `(N, 3, 64, 64)`, caption vectors `(N, D)` and a seed to fills, uint8
 `(N, 3, 32, 32)`; the noise of row *i* depends on the seed and *i* alone."""
 
 
-def load_inpainting_run(folder: Path, which: str, *data: Path | None) -> LoadedRun:
-    """Load a run that fills holes.
+class RankBy(StrEnum):
+    """A metric of a single picture."""
 
-    Args:
-        folder: the run directory.
-        which: `newest`, `best`, or a step.
-        data: folders to which the data of a run of an older version may have moved.
+    FEATURE_DISTANCE = "feature_distance"
+    HOLE_PSNR = "hole_psnr"
+    L1 = "l1"
+    SSIM = "ssim"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `compare`; no data folders stand for the runs' own."""
+
+    folders: Sequence[Path]
+    data: Sequence[Path]
+    split: str | None
+    count: int
+    seed: int
+    which: str
+    draws: int
+    rank_by: RankBy
+    rows: int
+    sort_by: str
+
+    @property
+    def folder(self) -> Path | None:
+        """The first data folder."""
+        return self.data[0] if self.data else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of a comparison.
+
+    Attributes:
+        runs: that were compared.
+        results: JSON values.
+        table: Markdown.
+        picture: the main picture.
+        pictures: further pictures by the name that their file ends in.
+    """
+
+    runs: Sequence[LoadedRun]
+    results: Mapping[str, Any]
+    table: str
+    picture: Picture
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+
+
+def load_inpainting_run(folder: Path, which: str, *data: Path | None) -> LoadedRun:
+    """Load a run that fills holes, at the checkpoint `newest`, `best`, or of a step.
+
+    `data` are folders to which the data of a run of an older version may have moved.
 
     Raises:
         RunError: no run or checkpoint there, or one that makes whole pictures.
@@ -48,12 +97,6 @@ def load_inpainting_run(folder: Path, which: str, *data: Path | None) -> LoadedR
     if recipe.picture.hole == "all":
         raise RunError(f"{folder}: {recipe.name} makes whole pictures and fills no hole")
     return load_run(folder, int(which) if which.isdecimal() else which, moved_to(*data))
-
-
-def load_at_step(folder: Path, step: int, *data: Path | None) -> LoadedRun:
-    """Load a run at a step: the newest checkpoint if it is of that step, else the snapshot."""
-    newest = load_inpainting_run(folder, NEWEST, *data)
-    return newest if newest.step == step else load_inpainting_run(folder, str(step), *data)
 
 
 def by_name(runs: Iterable[LoadedRun]) -> dict[str, LoadedRun]:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from training.common.errors import RunError
-from training.experiments.comparison.run_state import available_steps, common_steps, final_state
+from training.experiments.comparison.ablation import available_steps, common_steps, final_state
 from training.monitors.base import Action, Finding, record_findings
 
 
