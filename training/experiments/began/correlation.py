@@ -34,12 +34,7 @@ class RankCorrelation:
 
 
 def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> RankCorrelation:
-    """Correlate the ranks of two series of the same length.
-
-    Args:
-        first: at least three values, not all the same.
-        second: as many, not all the same.
-        seed: of permutations and resamples.
+    """Correlate the ranks of two series of the same length; `seed` is of all resamples.
 
     Raises:
         RunError: fewer than three points, or a series that never changes.
@@ -55,8 +50,10 @@ def spearman(first: Sequence[float], second: Sequence[float], seed: int = 0) -> 
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(seed),
     )
-    few = len(x) < MIN_FOR_INTERVAL
-    low, high = (None, None) if few else interval(x, y, np.random.default_rng(seed))
+    low = high = None
+    if len(x) >= MIN_FOR_INTERVAL:
+        rows = np.random.default_rng(seed).integers(len(x), size=(RESAMPLES, len(x)))
+        low, high = np.nanpercentile(rho(x[rows], y[rows]), [2.5, 97.5]).tolist()
     return RankCorrelation(float(found.statistic), float(found.pvalue), low, high, len(x))
 
 
@@ -65,22 +62,8 @@ def rho(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     NaN where a series never changes.
     """
-    x, y = (centred(rankdata(series, axis=-1)) for series in (first, second))
+    ranks = (rankdata(series, axis=-1) for series in (first, second))
+    x, y = (values - values.mean(-1, keepdims=True) for values in ranks)
     with np.errstate(invalid="ignore"):
         found: np.ndarray = (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
     return found
-
-
-def centred(values: np.ndarray) -> np.ndarray:
-    """Take the mean along the last axis away."""
-    centred_values: np.ndarray = values - values.mean(-1, keepdims=True)
-    return centred_values
-
-
-def interval(
-    first: np.ndarray, second: np.ndarray, draws: np.random.Generator
-) -> tuple[float, float]:
-    """Return the ends of the 95% percentile-bootstrap interval of ρ."""
-    rows = draws.integers(len(first), size=(RESAMPLES, len(first)))
-    low, high = np.nanpercentile(rho(first[rows], second[rows]), [2.5, 97.5])
-    return float(low), float(high)

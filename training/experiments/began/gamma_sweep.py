@@ -5,13 +5,13 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from matplotlib.axes import Axes
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.began.correlation import spearman
-from training.experiments.began.reconstructions import reconstruction_losses
+from training.experiments.began.reconstruction_losses import reconstruction_losses
 from training.experiments.drawing import panels_over_strips, style_axes
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment
@@ -79,9 +79,8 @@ def measure_point(point: SweepPoint, extractor: ExtractFeatures, seed: int) -> d
 def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
     """Correlate γ with diversity, KID and L(x); None of two runs, which are always in order.
 
-    Returns:
-        The correlations by name, `diversity_rises`: whether its ρ is positive, and `ends_apart`:
-        whether the smallest γ's interval lies below the largest's.
+    `diversity_rises` says whether its ρ is positive, `ends_apart` whether the smallest γ's
+    interval lies below the largest's.
     """
     if len(rows) < 3:
         return None
@@ -91,10 +90,9 @@ def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]
         "kid": [row["kid"]["mean"] for row in rows],
         "loss_real": [row["loss"]["real"] for row in rows],
     }
-    found = {name: spearman(gammas, column, seed) for name, column in columns.items()}
-    correlated = {name: asdict(correlation) for name, correlation in found.items()}
-    return correlated | {
-        "diversity_rises": found["diversity"].rho > 0,
+    found = {name: asdict(spearman(gammas, column, seed)) for name, column in columns.items()}
+    return found | {
+        "diversity_rises": found["diversity"]["rho"] > 0,
         "ends_apart": rows[0]["diversity"]["high"] < rows[-1]["diversity"]["low"],
     }
 
@@ -104,7 +102,9 @@ def draw_gamma_sweep(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Ten
     figure, (against, left, right) = panels_over_strips(strips, 3)
     gammas = [row["gamma"] for row in rows]
     kids, spreads = ([row["kid"][key] for row in rows] for key in ("mean", "spread"))
-    values, errors = intervals(rows)
+    found = [row["diversity"] for row in rows]
+    values, low, high = (np.array([d[end] for d in found]) for end in ("mean", "low", "high"))
+    errors = np.maximum(0.0, [values - low, high - values])
     against.errorbar(values, kids, xerr=errors, yerr=spreads, fmt="o", capsize=2)
     for row, x, y in zip(rows, values, kids, strict=True):
         against.annotate(f"γ {row['gamma']:g}", (x, y), (5, 5), textcoords="offset points")
@@ -113,21 +113,8 @@ def draw_gamma_sweep(rows: Sequence[Mapping[str, Any]], strips: Mapping[str, Ten
     )
     left.errorbar(gammas, values, yerr=errors, fmt="o-", capsize=2)
     style_axes(left, "diversity", "γ", "diversity (1 = real), 95%")
-    losses(right, gammas, rows)
-    return figure
-
-
-def intervals(rows: Sequence[Mapping[str, Any]]) -> tuple[list[float], list[list[float]]]:
-    """Return each row's diversity, and how far its interval reaches below and above."""
-    found = [row["diversity"] for row in rows]
-    below = [max(0.0, d["mean"] - d["low"]) for d in found]
-    above = [max(0.0, d["high"] - d["mean"]) for d in found]
-    return [d["mean"] for d in found], [below, above]
-
-
-def losses(axes: Axes, gammas: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the reconstruction losses against γ."""
     for key, name in (("real", "L(x), held out"), ("generated", "L(G(z))")):
-        axes.plot(gammas, [row["loss"][key] for row in rows], "o-", label=name)
-    axes.legend(fontsize=8, frameon=False)
-    style_axes(axes, "reconstruction loss", "γ")
+        right.plot(gammas, [row["loss"][key] for row in rows], "o-", label=name)
+    right.legend(fontsize=8, frameon=False)
+    style_axes(right, "reconstruction loss", "γ")
+    return figure

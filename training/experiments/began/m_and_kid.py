@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,15 +15,21 @@ from training.experiments.began.correlation import RankCorrelation, spearman
 from training.experiments.drawing import style_axes
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
-from training.metrics.image_metrics import ExtractFeatures
 from training.metrics.mobilenet import require_extractor
 from training.reporting.curves import Log, axis_limits, series, thin
-from training.runs.load_run import LoadedRun, load_run, moved_to
+from training.runs.load_run import load_run, moved_to
 from training.runs.metric_logger import read_log
 from training.runs.snapshots import load_snapshot, snapshots
 
 MEASURE = "state/M"
 MIN_SNAPSHOTS = 4  # for a rank correlation
+M_MEANING = "mean of M_global as logged within {:g} steps either side of the snapshot"
+MEANINGS = {
+    "spearman": "ρ over the snapshots; p by permutation, as if they were independent; "
+    "95% bootstrap interval over the snapshots",
+    "their changes": "ρ of the differences from each snapshot to the next, which a trend that "
+    "M and KID share does not raise",
+}
 
 Window = Annotated[
     int, typer.Option(min=1, help="Steps around a snapshot that M is averaged over.")
@@ -51,27 +56,28 @@ def m_and_kid(
     loaded = load_run(run, data=moved_to(data))
     log = read_log(run)
     means = smooth_m(log, [*snapshots(run)], window, loaded.name)
-    rows = measure_snapshots(
-        loaded, means, require_extractor(), count, seed, data=data, split=split
-    )
+    batch, extractor = loaded.batch(loaded.held_out(data, split), count, seed), require_extractor()
+    rows = []
+    for step, path in snapshots(run).items():  # on the same pictures and noise
+        load_snapshot(path, loaded.generator)
+        generated = generate_for(loaded, loaded.generator, batch, seed)
+        rows.append({"step": step, "M": means[step], **measure(generated, seed, extractor)})
     found = correlations(rows, seed)
     results = {
         "window_steps": window,
         "rows": rows,
         "spearman": {name: asdict(correlation) for name, correlation in found.items()},
-        "definitions": definitions(whole=loaded.unconditional) | describe(window),
+        "definitions": definitions(whole=loaded.unconditional)
+        | {"M": M_MEANING.format(window / 2)}
+        | MEANINGS,
     }
     write_result(out, "m-and-kid", [loaded], results, draw_m_and_kid(rows, log, found, window))
 
 
 def smooth_m(log: Log, steps: Sequence[int], window: int, name: str) -> dict[int, float]:
-    """Return the mean of M as logged within half a window of each step.
+    """Return the mean of M as logged within half a window [steps] of each snapshot's step.
 
-    Args:
-        log: entries, oldest first.
-        steps: of the snapshots.
-        window: in steps; at the run's end it holds its earlier half alone.
-        name: of the run.
+    At the run's end the window holds its earlier half alone.
 
     Raises:
         RunError: the log has no M, there are too few snapshots, or a window holds no entry.
@@ -92,26 +98,6 @@ def smooth_m(log: Log, steps: Sequence[int], window: int, name: str) -> dict[int
     return means
 
 
-def measure_snapshots(
-    loaded: LoadedRun,
-    means: Mapping[int, float],
-    extractor: ExtractFeatures,
-    count: int,
-    seed: int,
-    *,
-    data: Path | None,
-    split: str | None,
-) -> list[dict[str, Any]]:
-    """Measure every snapshot on the same pictures and noise; return its row, oldest first."""
-    batch = loaded.batch(loaded.held_out(data, split), count, seed)
-    rows = []
-    for step, path in snapshots(loaded.run.folder).items():
-        load_snapshot(path, loaded.generator)
-        generated = generate_for(loaded, loaded.generator, batch, seed)
-        rows.append({"step": step, "M": means[step], **measure(generated, seed, extractor)})
-    return rows
-
-
 def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, RankCorrelation]:
     """Correlate M with KID, their changes from row to row, and each with the step.
 
@@ -125,17 +111,6 @@ def correlations(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Rank
         "their changes": spearman(np.diff(means).tolist(), np.diff(kids).tolist(), seed),
         "M and step": spearman(means, steps, seed),
         "KID and step": spearman(kids, steps, seed),
-    }
-
-
-def describe(window: int) -> dict[str, str]:
-    """Return what the figures mean, by name."""
-    return {
-        "M": f"mean of M_global as logged within {window / 2:g} steps either side of the snapshot",
-        "spearman": "ρ over the snapshots; p by permutation, as if they were independent; "
-        "95% bootstrap interval over the snapshots",
-        "their changes": "ρ of the differences from each snapshot to the next, which a trend that "
-        "M and KID share does not raise",
     }
 
 

@@ -24,15 +24,15 @@ def draw_reconstruction_losses(
     figure = Figure(figsize=(12, 7), layout="constrained")
     panels = figure.subplots(2, 3)
     for axes, (color, name) in zip(panels[0], enumerate(NAMES), strict=False):
-        density(axes, losses[name], NAMES[name], f"C{color}")
-    quantiles(panels[0, 2], losses)
-    cumulative(panels[1, 0], losses, bound)
-    tightness(panels[1, 1], pair, bound, gaussians)
-    against(panels[1, 2], gaussians)
+        _density(axes, losses[name], NAMES[name], f"C{color}")
+    _quantiles(panels[0, 2], losses)
+    _cumulative(panels[1, 0], losses, bound)
+    _tightness(panels[1, 1], pair, bound, gaussians)
+    _against(panels[1, 2], gaussians)
     return figure
 
 
-def density(axes: Axes, values: np.ndarray, name: str, color: str) -> None:
+def _density(axes: Axes, values: np.ndarray, name: str, color: str) -> None:
     """Draw a histogram, and the normal of the same mean and variance."""
     axes.hist(values, bins=40, density=True, alpha=0.4, color=color)
     at = np.linspace(values.min(), values.max(), 200)
@@ -41,7 +41,7 @@ def density(axes: Axes, values: np.ndarray, name: str, color: str) -> None:
     style_axes(axes, f"{name}: {title}", "loss a picture", "density")
 
 
-def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
+def _quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
     """Draw ordered, standardised losses against the normal's quantiles."""
     ends = []
     for color, (name, values) in enumerate(losses.items()):
@@ -53,7 +53,7 @@ def quantiles(axes: Axes, losses: Mapping[str, np.ndarray]) -> None:
     style_axes(axes, "Q–Q", "normal quantile", "loss, standardised")
 
 
-def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], bound: Mapping[str, Any]) -> None:
+def _cumulative(axes: Axes, losses: Mapping[str, np.ndarray], bound: Mapping[str, Any]) -> None:
     """Draw both distribution functions; the area between them is W₁."""
     at = np.sort(np.concatenate([*losses.values()]))
     both = [
@@ -67,7 +67,7 @@ def cumulative(axes: Axes, losses: Mapping[str, np.ndarray], bound: Mapping[str,
     style_axes(axes, title, "loss a picture", "share below")
 
 
-def tightness(
+def _tightness(
     axes: Axes, pair: Pair, bound: Mapping[str, Any], gaussians: Sequence[Mapping[str, Any]]
 ) -> None:
     """Draw how much of W₁ the bound is, against the ratio of the condition."""
@@ -86,7 +86,7 @@ def tightness(
     style_axes(axes, "how tight", "(c₁ + c₂ - 2√(c₁c₂)) / (m₁ - m₂)²", "|m₁ - m₂| / W₁")
 
 
-def against(axes: Axes, gaussians: Sequence[Mapping[str, Any]]) -> None:
+def _against(axes: Axes, gaussians: Sequence[Mapping[str, Any]]) -> None:
     """Draw sampled W₁, and W₂, against the bound; nothing may lie below the diagonal."""
     bounds = [row["bound"] for row in gaussians]
     axes.plot(bounds, [row["w2"] for row in gaussians], "C4x", ms=6, label="W₂, exact")

@@ -4,20 +4,36 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 import typer
-from scipy.stats import wasserstein_distance
+from scipy import stats
+from torch import Tensor
 
+from models.geometry import to_float
+from training.common.errors import RunError
+from training.data.batches import Batch
 from training.evaluation.run_quality import sample
 from training.experiments.began.gaussian_bound import PAIRS, SAMPLES, Pair, check
-from training.experiments.began.normality import NORMALITY, normality
 from training.experiments.began.reconstruction_figure import draw_reconstruction_losses
-from training.experiments.began.reconstructions import began_objective, reconstruction_losses
 from training.experiments.output import write_result
 from training.experiments.registry import Data, Out, Run, Seed, Split, experiment
-from training.runs.load_run import load_run, moved_to
+from training.inference.generate import CHUNK
+from training.losses.objectives.base import DiscriminatorInput
+from training.losses.objectives.began import Began
+from training.runs.load_run import LoadedRun, load_run, moved_to
+from training.runs.train_state import memory_format
 
 LossesOf = Annotated[int, typer.Option("--count", min=20, max=5000, help="Pictures of each kind.")]
 
+LEVEL = 0.05
+NORMALITY = {
+    "shapiro": "Shapiro & Wilk 1965: W and its p",
+    "dagostino": "D'Agostino & Pearson 1973: K² of skewness and kurtosis, and its p",
+    "anderson": "Anderson & Darling 1952: A² and its p, which is known between 0.01 and 0.15 alone",
+    "qq_correlation": "of the ordered values with normal quantiles: 1 lies on a straight line",
+    "kurtosis": "in excess of the normal's 3",
+    "rejected_by": f"tests with p below {LEVEL}; of many pictures, they find any small deviation",
+}
 MEANINGS = NORMALITY | {
     "losses": (
         "L(v) = |v - D(v)|^η a picture (Berthelot et al. 2017, §3.1), of held-out real and of "
@@ -61,25 +77,78 @@ def reconstruction_losses_command(
         "gaussians": gaussians,
         "definitions": MEANINGS,
     }
-    write_result(
-        out,
-        "reconstruction-losses",
-        [loaded],
-        results,
-        draw_reconstruction_losses(found, pair, bound, gaussians),
-    )
+    picture = draw_reconstruction_losses(found, pair, bound, gaussians)
+    write_result(out, "reconstruction-losses", [loaded], results, picture)
+
+
+def began_objective(loaded: LoadedRun) -> Began:
+    """Return a run's objective.
+
+    Raises:
+        RunError: it is not BEGAN's.
+    """
+    objective = loaded.state.objective
+    if not isinstance(objective, Began):
+        kind = loaded.recipe.objective.kind
+        raise RunError(f"{loaded.name} is no BEGAN: it was trained with the objective {kind!r}")
+    return objective
+
+
+@torch.inference_mode()
+def reconstruction_losses(loaded: LoadedRun, batch: Batch, pictures: Tensor) -> Tensor:
+    """Return `L(v) = |v - D(v)|^η` of each picture (Berthelot et al. 2017, §3.1), float64 `(N,)`.
+
+    The discriminator is in evaluation mode, so that a picture's loss does not depend on the batch.
+
+    `pictures`, uint8 `(N, 3, S, S)`, are the batch's own, or those generated for it.
+
+    Raises:
+        RunError: the run is no BEGAN.
+    """
+    objective, layout = began_objective(loaded), memory_format(loaded.recipe.engine)
+    device = next(loaded.discriminator.parameters()).device
+    found = []
+    for rows in torch.split(torch.arange(len(pictures)), CHUNK):
+        part = Batch(to_float(pictures[rows]), batch.mask[rows], batch.caption[rows])
+        scene = DiscriminatorInput(*part.to(device, layout))
+        found.append(objective.loss(loaded.discriminator, scene).double().cpu())
+    return torch.cat(found)
+
+
+def normality(values: np.ndarray) -> dict[str, Any]:
+    """Test whether values `(N,)`, 20 to 5000 and not all the same, are normally distributed.
+
+    The plain numbers are explained in `NORMALITY`.
+    """
+    found = {
+        "shapiro": stats.shapiro(values),
+        "dagostino": stats.normaltest(values),
+        "anderson": stats.anderson(values, "norm", method="interpolate"),
+    }
+    tests = {
+        name: {"statistic": float(test.statistic), "p": float(test.pvalue)}
+        for name, test in found.items()
+    }
+    return {
+        "pictures": len(values),
+        "mean": float(values.mean()),
+        "std": float(values.std(ddof=1)),
+        "skewness": float(stats.skew(values)),
+        "kurtosis": float(stats.kurtosis(values)),
+        "qq_correlation": float(stats.probplot(values)[1][2]),
+        **tests,
+        "rejected_by": [name for name, test in tests.items() if test["p"] < LEVEL],
+    }
 
 
 def compare_losses(losses: Mapping[str, np.ndarray]) -> tuple[Pair, dict[str, Any]]:
     """Fit normals to both losses, and compare the bound with W₁ of the losses themselves.
 
-    Returns:
-        The normals; and `bound`, `w1` of the losses themselves, their `tightness`, and what the
-        normals would have: `w1_if_normal`, `tightness_if_normal`, `ratio`.
+    The figures `…_if_normal` and `ratio` are of the normals, which are returned first.
     """
     real, generated = losses["real"], losses["generated"]
     pair = Pair(*(float(f) for v in (real, generated) for f in (v.mean(), v.var(ddof=1))))
-    distance = float(wasserstein_distance(real, generated))
+    distance = float(stats.wasserstein_distance(real, generated))
     return pair, {
         "bound": pair.bound,
         "w1": distance,

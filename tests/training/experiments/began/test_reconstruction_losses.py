@@ -12,9 +12,11 @@ from models.geometry import to_float, to_uint8
 from tests.training.experiments.untrained import untrained
 from training.common.errors import RunError
 from training.experiments.began.gaussian_bound import PAIRS, Pair, check
-from training.experiments.began.normality import normality
-from training.experiments.began.reconstruction_losses import reconstruction_losses_command
-from training.experiments.began.reconstructions import reconstruction_losses
+from training.experiments.began.reconstruction_losses import (
+    normality,
+    reconstruction_losses,
+    reconstruction_losses_command,
+)
 from training.runs.load_run import load_run
 
 
