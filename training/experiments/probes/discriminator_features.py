@@ -1,5 +1,6 @@
 """Classifies CIFAR-10 by a discriminator's features, which were trained on other pictures."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,22 +9,23 @@ import numpy as np
 import torch
 import typer
 from matplotlib.figure import Figure
-from torch import nn
+from torch import Tensor
 
+from models.discriminator_outputs import Reconstruction
 from models.geometry import to_float
 from training.experiments.drawing import style_axes
 from training.experiments.output import write_result
-from training.experiments.probes.labelled import Labelled, draw_cifar10
-from training.experiments.probes.learnt_features import (
-    caption_dim,
-    describe,
+from training.experiments.probes.features import (
+    CODE,
+    FEATURES,
+    draw_cifar10,
     extract_features,
     fresh_discriminator,
 )
 from training.experiments.probes.linear_probe import PROBE, ProbeResult, probe
 from training.experiments.registry import Out, Run, Seed, experiment
 from training.metrics.confidence import bootstrap_interval
-from training.runs.load_run import LoadedRun, load_run
+from training.runs.load_run import load_run
 
 Cifar = Annotated[
     Path, typer.Option("--cifar10", help="CIFAR-10, folder or archive, as prepare reads it.")
@@ -57,44 +59,29 @@ def discriminator_features(
     loaded = load_run(run)
     size = loaded.recipe.picture.size
     sets = draw_cifar10(cifar10, {"train": train, "test": test}, size, seed)
+    dim = loaded.run.any_data_record().caption_dim
     fresh = fresh_discriminator(loaded, seed)
-    probed = {
-        LEARNT: probed_features(sets, loaded, loaded.discriminator, seed),
-        RANDOM: probed_features(sets, loaded, fresh, seed),
-        PIXELS: probed_pixels(sets, seed),
+    features: dict[str, Callable[[Tensor], Tensor]] = {
+        LEARNT: lambda pixels: extract_features(loaded.discriminator, pixels, dim),
+        RANDOM: lambda pixels: extract_features(fresh, pixels, dim),
+        PIXELS: lambda pixels: to_float(pixels).flatten(1),
     }
+    probed = {}
+    for name, extract in features.items():
+        fit, held_out = (extract(sets[split].pixels).numpy() for split in ("train", "test"))
+        labels = sets["train"].labels, sets["test"].labels
+        probed[name] = probe(fit, labels[0], held_out, labels[1], seed)
+    is_code = loaded.discriminator.output_type is Reconstruction
+    commonest = np.unique(sets["test"].labels, return_counts=True)[1].max()
     results = {
         "train": train,
         "test": test,
-        "chance": chance(sets["test"]),
+        "chance": float(commonest / test),
         "rows": {name: result.to_dict() for name, result in probed.items()},
         "gain": {other: gain(probed[LEARNT], probed[other], seed) for other in (RANDOM, PIXELS)},
-        "definitions": {LEARNT: describe(loaded.discriminator), **MEANINGS},
+        "definitions": {LEARNT: CODE if is_code else FEATURES, **MEANINGS},
     }
     write_result(out, "discriminator-features", [loaded], results, draw_accuracies(results))
-
-
-def probed_features(
-    sets: dict[str, Labelled], loaded: LoadedRun, discriminator: nn.Module, seed: int
-) -> ProbeResult:
-    """Probe a discriminator's features of the pictures of both splits."""
-    dim = caption_dim(loaded)
-    train, test = (
-        extract_features(discriminator, sets[split].pixels, dim).numpy()
-        for split in ("train", "test")
-    )
-    return probe(train, sets["train"].labels, test, sets["test"].labels, seed)
-
-
-def probed_pixels(sets: dict[str, Labelled], seed: int) -> ProbeResult:
-    """Probe the pixels themselves."""
-    train, test = (to_float(sets[s].pixels).flatten(1).numpy() for s in ("train", "test"))
-    return probe(train, sets["train"].labels, test, sets["test"].labels, seed)
-
-
-def chance(test: Labelled) -> float:
-    """Return the share of the commonest class."""
-    return float(np.unique(test.labels, return_counts=True)[1].max() / len(test.labels))
 
 
 def gain(first: ProbeResult, second: ProbeResult, seed: int) -> dict[str, float]:
@@ -109,11 +96,10 @@ def draw_accuracies(results: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     rows = results["rows"]
     names = [f"{name} ({row['dimensions']:,})" for name, row in rows.items()]
-    values = [row["accuracy"] for row in rows.values()]
-    errors = [
-        [row["accuracy"] - row["low"] for row in rows.values()],
-        [row["high"] - row["accuracy"] for row in rows.values()],
-    ]
+    values, low, high = (
+        np.array([row[end] for row in rows.values()]) for end in ("accuracy", "low", "high")
+    )
+    errors = [values - low, high - values]
     bars = axes.barh(names, values, xerr=errors, capsize=3, color=["C0", "C7", "C7"])
     axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=14, fontsize=9)
     axes.axvline(results["chance"], color="k", lw=0.8, ls=":")

@@ -70,14 +70,9 @@ def probe(
     test_labels: np.ndarray,
     seed: int = 0,
 ) -> ProbeResult:
-    """Fit a linear SVM and test it.
+    """Fit a linear SVM to features float `(N, D)` and test it on `(M, D)`.
 
-    Args:
-        train: features float `(N, D)`.
-        train_labels: `(N,)`, every class at least ten times.
-        test: features float `(M, D)`.
-        test_labels: `(M,)`.
-        seed: of what is held out, and of the solver.
+    Every class is needed ten times. `seed` is of what is held out, and of the solver.
     """
     fit, held, fit_labels, held_labels = train_test_split(
         train, train_labels, test_size=HELD_OUT, stratify=train_labels, random_state=seed
@@ -92,21 +87,11 @@ def probe(
 
 def fit_svm(c: float, seed: int, features: np.ndarray, labels: np.ndarray) -> Pipeline:
     """Fit the classifier without the solver's warning, which the result reports as `converged`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return svm(c, seed).fit(features, labels)
-
-
-def svm(c: float, seed: int) -> Pipeline:
-    """Build the classifier."""
-    return make_pipeline(
+    pipeline = make_pipeline(
         StandardScaler(),
-        FunctionTransformer(scale_by_width),
+        FunctionTransformer(lambda scaled: scaled / np.sqrt(scaled.shape[1])),
         LinearSVC(C=c, dual="auto", random_state=seed, tol=1e-2, max_iter=ITERATIONS),
     )
-
-
-def scale_by_width(features: np.ndarray) -> np.ndarray:
-    """Divide by the root of the number of features."""
-    scaled: np.ndarray = features / np.sqrt(features.shape[1])
-    return scaled
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return pipeline.fit(features, labels)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +28,6 @@ SHOWN = 12
 # Makes differences of one or two levels visible.
 ENLARGED = 32
 
-Engines = Mapping[str, Engine]
-
 
 @experiment("engines")
 def engines(
@@ -52,11 +51,21 @@ def engines(
         "bundle": loaded.digest,
         "pictures": len(pictures),
         "distance": {n: distance(fills[n], fills[TORCH]) for n in ready if n != TORCH},
-        "fill": time_in_turn({n: _one_fill(e, pictures, seed) for n, e in ready.items()}),
     }
+
+    def one(number: int) -> tuple[Tensor, Tensor]:
+        row = slice(number % len(pictures), number % len(pictures) + 1)
+        return pictures.pixels[row], pictures.vectors[row]
+
+    def fill_one(engine: Engine, number: int) -> object:
+        return engine.fill(*one(number), [seed + number])
+
+    def score_one(engine: Engine, number: int) -> object:
+        return engine.score(*one(number))
+
+    results["fill"] = time_in_turn({n: partial(fill_one, e) for n, e in ready.items()})
     if loaded.scorer is not None:
-        scorings = {n: _one_score(e, pictures) for n, e in ready.items()}
-        results["score"] = time_in_turn(scorings)
+        results["score"] = time_in_turn({n: partial(score_one, e) for n, e in ready.items()})
     for name in ready:
         figures = [results[part].get(name, {}) for part in ("fill", "distance")]
         print_stderr(f"{name}: {figures[0]} {figures[1]}")
@@ -83,25 +92,23 @@ def time_in_turn(functions: Mapping[str, Callable[[int], object]]) -> dict[str, 
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
     for number in range(ROUNDS + WARM_UP):
         for name, function in functions.items():
-            times[name].append(_timed(function, number))
-    wall, cpu = (
-        {name: np.array(rows)[WARM_UP:, column] for name, rows in times.items()}
-        for column in (0, 1)
-    )
-    return {name: _summary(wall[name], cpu[name], cpu[TORCH]) for name in functions}
-
-
-def _summary(wall: np.ndarray, cpu: np.ndarray, slow: np.ndarray) -> dict[str, float]:
-    low, ratio, high = np.percentile(slow / cpu, [10, 50, 90])
-    figures = {
-        "ms": np.median(wall),
-        "cpu_ms": np.median(cpu),
-        "cpu_ms_p10": np.percentile(cpu, 10),
-        "times_torch": ratio,
-        "p10": low,
-        "p90": high,
-    }
-    return {name: round(float(figure), 3) for name, figure in figures.items()}
+            wall, cpu = time.perf_counter(), time.process_time()
+            function(number)
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    measured = {name: 1000 * np.array(rows)[WARM_UP:].T for name, rows in times.items()}
+    found = {}
+    for name, (walls, cpus) in measured.items():
+        low, ratio, high = np.percentile(measured[TORCH][1] / cpus, [10, 50, 90])
+        figures = {
+            "ms": np.median(walls),
+            "cpu_ms": np.median(cpus),
+            "cpu_ms_p10": np.percentile(cpus, 10),
+            "times_torch": ratio,
+            "p10": low,
+            "p90": high,
+        }
+        found[name] = {key: round(float(figure), 3) for key, figure in figures.items()}
+    return found
 
 
 def comparison_grid(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any:
@@ -114,25 +121,3 @@ def comparison_grid(pictures: EvaluationSet, fills: Mapping[str, Tensor]) -> Any
             difference = paste(black, hole_mask(), levels.clamp(max=255).byte())
             rows[f"{name}: difference, {ENLARGED} times"] = difference
     return picture_grid({name: row[:SHOWN] for name, row in rows.items()})
-
-
-def _timed(function: Callable[[int], object], number: int) -> tuple[float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    function(number)
-    return 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
-
-
-def _one_fill(engine: Engine, pictures: EvaluationSet, seed: int) -> Callable[[int], object]:
-    def fill(number: int) -> object:
-        row = slice(number % len(pictures), number % len(pictures) + 1)
-        return engine.fill(pictures.pixels[row], pictures.vectors[row], [seed + number])
-
-    return fill
-
-
-def _one_score(engine: Engine, pictures: EvaluationSet) -> Callable[[int], object]:
-    def score(number: int) -> object:
-        row = slice(number % len(pictures), number % len(pictures) + 1)
-        return engine.score(pictures.pixels[row], pictures.vectors[row])
-
-    return score

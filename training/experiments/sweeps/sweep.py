@@ -47,7 +47,8 @@ def load_sweep(
 ) -> list[SweepPoint]:
     """Load runs of one objective that differ in one of its settings and their seed alone.
 
-    Runs of different length are accepted with a warning, because a monitor may have stopped one.
+    The smallest value is first. Runs of different length are accepted with a warning, because a
+    monitor may have stopped one.
 
     Args:
         folders: run directories.
@@ -55,9 +56,6 @@ def load_sweep(
         setting: of the objective, a number.
         draw: draws pictures for a run, and generates as many.
         data: folder to which the data of runs of older versions may have moved.
-
-    Returns:
-        The runs, the smallest value first.
 
     Raises:
         RunError: a run is of another objective, there are fewer than two values, or the runs
@@ -82,11 +80,7 @@ def load_sweep(
 
 
 def check_alike(first: LoadedRun, second: LoadedRun, setting: str) -> None:
-    """Refuse two runs that differ in anything but a setting and the keys of `FREE`.
-
-    Raises:
-        RunError: says in what they differ.
-    """
+    """Refuse two runs that differ in anything but a setting and the keys of `FREE`."""
     changes = recipe_changes(first.recipe, second.recipe, ignored=(*FREE, setting))
     differing = [f"{key} ({old} and {new})" for key, (old, new) in sorted(changes.items())]
     if [*first.run.data.values()] != [*second.run.data.values()]:
@@ -99,10 +93,6 @@ def check_alike(first: LoadedRun, second: LoadedRun, setting: str) -> None:
 
 def sweep_strips(sweep: Sequence[SweepPoint], symbol: str) -> dict[str, Tensor]:
     """Return every run's pictures by their title, the real ones last."""
-    strips = {
-        f"{symbol} {point.value:g}: {point.loaded.name}, step {point.loaded.step:,}": (
-            point.generated.pictures
-        )
-        for point in sweep
-    }
+    titles = (f"{symbol} {p.value:g}: {p.loaded.name}, step {p.loaded.step:,}" for p in sweep)
+    strips = {title: p.generated.pictures for title, p in zip(titles, sweep, strict=True)}
     return strips | {"held-out real pictures": sweep[0].generated.reals}

@@ -11,8 +11,11 @@ from tests.helpers.training.small_run import DIM
 from tests.training.experiments.untrained import untrained
 from training.common.errors import SourceError
 from training.experiments.probes.discriminator_features import discriminator_features, gain
-from training.experiments.probes.labelled import draw_cifar10
-from training.experiments.probes.learnt_features import extract_features, fresh_discriminator
+from training.experiments.probes.features import (
+    draw_cifar10,
+    extract_features,
+    fresh_discriminator,
+)
 from training.experiments.probes.linear_probe import probe
 from training.runs.load_run import load_run
 
