@@ -1,6 +1,7 @@
 """Compares runs of equal training time by the measures of a bundle, the best first."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from models.runtime.bundle import Bundle
 from training.common.console import print_stderr
@@ -82,7 +83,11 @@ def compare_equal_time(request: Request) -> Comparison:
         "seed": request.seed,
         "definitions": {name: TARGETS[name].definition for name in METRIC_NAMES},
     }
-    columns = {"changed": changed, "minutes": minutes, "pictures_seen": seen}
+    columns: dict[str, Mapping[str, Any]] = {
+        "changed": changed,
+        "minutes": minutes,
+        "pictures_seen": seen,
+    }
     rows = [
         {"run": name, **{key: of[name] for key, of in columns.items()}, **figures[name]}
         for name in in_order
