@@ -22,11 +22,7 @@ from training.common.errors import RunError, TrainingError
 
 
 def init_process_group(device: str, batch_size: int) -> None:
-    """Join the process group, where a launcher has started several processes.
-
-    Args:
-        device: `cpu`, `cuda` or `auto`; each rank gets a GPU of its own.
-        batch_size: of the run, over all ranks.
+    """Join the process group, where a launcher has started several; each rank has its own GPU.
 
     Raises:
         RunError: the batch cannot be split evenly.
@@ -95,10 +91,6 @@ def shard_rows(whole: Callable[[int], Tensor], rows: int) -> Tensor:
     """Sample rows for the whole batch, and return this rank's.
 
     All ranks' generators have the same state, so the rows are those of a single process.
-
-    Args:
-        whole: samples so many rows.
-        rows: of this rank.
     """
     return whole(rows * world_size())[rank() :: world_size()]
 
@@ -126,10 +118,7 @@ def broadcast_bytes(data: bytes) -> bytes:
 
 
 def run_on_rank0(function: Callable[[], Any]) -> Any:
-    """Call a function on rank 0, and return its result or raise its error on every rank.
-
-    Args:
-        function: its result must be JSON.
+    """Call a function on rank 0, and return its result, which must be JSON, on every rank.
 
     Raises:
         TrainingError: as `function` raised it.

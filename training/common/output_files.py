@@ -1,19 +1,10 @@
-"""Checks that results can be written, and atomic writes. Failures are `OutputError`."""
+"""Checks that results can be written. Failures are `OutputError`."""
 
 from functools import partial
 from pathlib import Path
 
 from captionfill import output_files
-from captionfill.output_files import write_atomically
 from training.common.errors import OutputError
-
-__all__ = [
-    "check_output",
-    "check_output_folder",
-    "check_result_files",
-    "write_atomically",
-    "write_error",
-]
 
 check_output = partial(output_files.check_output, error=OutputError)
 check_output_folder = partial(output_files.check_output_folder, error=OutputError)

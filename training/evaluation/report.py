@@ -10,8 +10,9 @@ from typing import Any
 
 from PIL import Image
 
+from captionfill.output_files import write_atomically
 from models.geometry import hide, hole_mask, to_float, to_uint8
-from training.common.output_files import write_atomically, write_error
+from training.common.output_files import write_error
 from training.evaluation.context import EvalContext
 from training.evaluation.measurement import Measurement
 from training.evaluation.methods import NO_CAPTION, TELEA, TRUE_CAPTION, WRONG_CAPTION

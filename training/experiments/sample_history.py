@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from captionfill.output_files import write_atomically
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.common.output_files import write_atomically
 from training.experiments.output import picture_path, write_result
 from training.experiments.registry import Out, Run, experiment
 from training.reporting.curves import even_indices

@@ -26,12 +26,12 @@ class Interval:
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-def bootstrap_interval(values: Tensor, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+def bootstrap_interval(values: Tensor, seed: int = 0) -> Interval:
     """Mean of `values` `(N,)` and the 95% percentile-bootstrap interval of that mean."""
     sample = values.double().numpy()
     rng = np.random.default_rng(seed)
     # Many at a time, for speed, but never more than some megabytes.
-    parts = np.array_split(np.arange(resamples), 1 + resamples * len(sample) // CHUNK_VALUES)
+    parts = np.array_split(np.arange(RESAMPLES), 1 + RESAMPLES * len(sample) // CHUNK_VALUES)
     means = [rng.choice(sample, size=(len(part), len(sample))).mean(1) for part in parts]
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return Interval(float(sample.mean()), float(low), float(high))
@@ -40,11 +40,8 @@ def bootstrap_interval(values: Tensor, seed: int = 0, resamples: int = RESAMPLES
 def bootstrap_ratio(numerator: Tensor, denominator: Tensor, seed: int = 0) -> Interval:
     """Return mean(numerator) / mean(denominator) and its percentile-bootstrap interval.
 
-    Args:
-        numerator: float `(N,)`, one an image.
-        denominator: the same images'; both are resampled together. Where its mean is 0 in the
-            sample or a resample, the ratio is NaN.
-        seed: of the resamples.
+    Both are float `(N,)`, one an image, and are resampled together. Where the denominator's mean is
+    0 in the sample or a resample, the ratio is NaN.
     """
     pairs = np.stack([numerator.double().numpy(), denominator.double().numpy()])
     count = pairs.shape[1]
@@ -67,11 +64,7 @@ def wilson_interval(successes: float, count: int) -> Interval:
     return Interval(share, middle - half, middle + half)
 
 
-def win_scores(first: Tensor, second: Tensor) -> Tensor:
-    """Return 1 for each pair whose first is higher, 0.5 for a tie, else 0: `(N,)` float64."""
-    return (first > second).double() + (first == second).double() / 2
-
-
 def win_rate(first: Tensor, second: Tensor) -> Interval:
     """Return the share of pairs whose first is higher, with Wilson's interval."""
-    return wilson_interval(float(win_scores(first, second).sum()), len(first))
+    scores = (first > second).double() + (first == second).double() / 2
+    return wilson_interval(float(scores.sum()), len(first))

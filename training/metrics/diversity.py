@@ -10,16 +10,15 @@ from training.metrics.confidence import Interval
 RESAMPLES = 1000
 
 
-def diversity(
-    features: Tensor, reference: Tensor, seed: int = 0, resamples: int = RESAMPLES
-) -> Interval:
+def diversity(features: Tensor, reference: Tensor, seed: int = 0) -> Interval:
     """Return the mean pairwise distance of generated images divided by that of real ones.
+
+    The interval is of resamples that draw images of either side with replacement.
 
     Args:
         features: float `(N, D)` of the generated images, N at least 2.
         reference: float `(M, D)` of the real ones, M at least 2.
-        seed: of the resamples of the interval.
-        resamples: how many, each drawing images of either side with replacement.
+        seed: of the resamples.
 
     Raises:
         RunError: fewer than two images, or the real ones are all alike.
@@ -30,7 +29,7 @@ def diversity(
     if not real.any():
         raise RunError("the real pictures are all alike: there is no diversity to compare with")
     rng = np.random.default_rng(seed)
-    ratios = resampled_means(generated, resamples, rng) / resampled_means(real, resamples, rng)
+    ratios = resampled_means(generated, rng) / resampled_means(real, rng)
     low, high = np.percentile(ratios, [2.5, 97.5])
     ratio = mean_pairwise_distance(generated) / mean_pairwise_distance(real)
     return Interval(ratio, float(low), float(high))
@@ -48,13 +47,13 @@ def mean_pairwise_distance(matrix: np.ndarray) -> float:
     return float(matrix.sum() / (count * (count - 1)))
 
 
-def resampled_means(matrix: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+def resampled_means(matrix: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the mean pairwise distance of each bootstrap resample of the images.
 
     An image that was drawn twice is no pair: its distance of 0 says nothing of diversity.
     """
     count = len(matrix)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(float)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES).astype(float)
     pairs = count**2 - (weights**2).sum(1)
     # With two images, a resample may hold one of them twice: it has no pair.
     usable = pairs > 0

@@ -30,17 +30,13 @@ HEAD, CLASSES = 1280, 1000
 
 
 class EfficientLite2(Trunk):
-    """EfficientNet-Lite2 as published, images to pooled features.
-
-    Attributes:
-        classifier: features to ImageNet's 1,000 classes; used by a test of the weights alone.
-    """
+    """EfficientNet-Lite2 as published, images to pooled features."""
 
     def __init__(self) -> None:
         stages = scale_stages(WIDTH, DEPTH)
         super().__init__(stages)
         self.head = nn.Sequential(SameConv(stages[-1].channels, HEAD, 1), nn.ReLU6(inplace=True))
-        self.classifier = nn.Linear(HEAD, CLASSES)
+        self.classifier = nn.Linear(HEAD, CLASSES)  # used by a test of the weights alone
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images `(N, 3, S, S)`, -1 to 1, S a multiple of 32, to features `(N, 1280)`."""
@@ -51,9 +47,9 @@ class EfficientLite2(Trunk):
         return pooled
 
 
-def normalize_signed(pixels: Tensor, resolution: int = INPUT_SIZE) -> Tensor:
+def normalize_signed(pixels: Tensor) -> Tensor:
     """Resize images, uint8 `(N, 3, H, W)`; float, -1 to 1, as TensorFlow's networks take them."""
-    values = 2 * resize(pixels, resolution) - 1
+    values = 2 * resize(pixels) - 1
     return values.contiguous(memory_format=torch.channels_last)
 
 

@@ -14,8 +14,7 @@ from torch import Tensor
 from models.geometry import centre
 from training.metrics.kid import KID_MIN_IMAGES, Kid, kid
 from training.metrics.mobilenet import feature_distance
-from training.metrics.pixels import hole_psnr, hole_ssim, l1_levels
-from training.metrics.seam import seam_ratio
+from training.metrics.pixels import hole_psnr, hole_ssim, l1_levels, seam_ratio
 
 ExtractFeatures = Callable[[Tensor], Tensor]
 """Images, uint8 `(N, 3, H, W)`, to their features, float `(N, D)`."""

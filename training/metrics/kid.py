@@ -27,39 +27,35 @@ class Kid:
     subsets: int
 
 
-def kid(features: Tensor, reference: Tensor, seed: int = 0, subsets: int = KID_SUBSETS) -> Kid:
+def kid(features: Tensor, reference: Tensor, seed: int = 0) -> Kid:
     """Compute the KID of composites to real images.
 
-    The estimator is made for independent samples, so no subset holds a photograph on both sides.
+    The estimator is made for independent samples, so no subset holds a photograph on both sides;
+    each has `min(250, N // 2)` a side.
     Subsets depend on `seed` and N alone: every method of a table is measured on the same ones.
 
     Args:
         features: float `(N, D)` of the composites.
         reference: float `(N, D)` of the real images, in the same order; N at least 4.
         seed: of the subsets.
-        subsets: how many are drawn, each of `min(250, N // 2)` photographs a side.
     """
     count = len(features)
     size = min(KID_SUBSET_SIZE, count // 2)
     generator = torch.Generator().manual_seed(seed)
     values = []
-    for _ in range(subsets):
+    for _ in range(KID_SUBSETS):
         order = torch.randperm(count, generator=generator)
         values.append(squared_mmd(features[order[:size]], reference[order[size : 2 * size]]))
-    return Kid(float(np.mean(values)), float(np.std(values)), size, subsets)
+    return Kid(float(np.mean(values)), float(np.std(values)), size, KID_SUBSETS)
 
 
 def squared_mmd(first: Tensor, second: Tensor) -> float:
     """Unbiased squared MMD of two samples `(M, D)`, M at least 2, cubic polynomial kernel."""
     count = len(first)
-    within = sum(_off_diagonal_sum(sample) for sample in (first, second))
+    kernels = [_kernel(sample, sample).double() for sample in (first, second)]
+    within = sum(float(kernel.sum() - kernel.diagonal().sum()) for kernel in kernels)
     across = float(_kernel(first, second).double().mean())
     return within / (count * (count - 1)) - 2 * across
-
-
-def _off_diagonal_sum(sample: Tensor) -> float:
-    kernel = _kernel(sample, sample).double()
-    return float(kernel.sum() - kernel.diagonal().sum())
 
 
 def _kernel(first: Tensor, second: Tensor) -> Tensor:

@@ -53,17 +53,10 @@ def normalize(pixels: Tensor, resolution: int = INPUT_SIZE) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A network from images to feature vectors.
-
-    Attributes:
-        name: in reports.
-        digest: of the weights' file, `sha256:…`.
-        network: images to features.
-        preprocess: uint8 images to what the network takes.
-    """
+    """A network from images to feature vectors, with its preprocessing of uint8 images."""
 
     name: str
-    digest: str
+    digest: str  # of the weights' file, `sha256:…`
     network: nn.Module
     preprocess: Callable[[Tensor], Tensor] = normalize
 

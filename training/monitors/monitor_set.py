@@ -1,5 +1,6 @@
 """Settings of all monitors, and the set that runs them and tracks how long problems last."""
 
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
@@ -64,11 +65,7 @@ class MonitorSet:
         self.rollbacks = 0
 
     def look(self, seen: Observation) -> list[Finding]:
-        """Run the enabled monitors.
-
-        Returns:
-            Findings to report or act on now; at most one per monitor.
-        """
+        """Run the enabled monitors; return what to report or act on now, one a monitor at most."""
         if seen.step < self.settings.warmup:
             return []
         findings = []
@@ -113,21 +110,12 @@ class MonitorSet:
         The count changes the random numbers of the repeated steps, or they would lead to the same
         jump.
         """
-        rollbacks = self.rollbacks + 1
-        self.load_state_dict(state)
-        self.rollbacks = rollbacks
+        self.load_state_dict({**state, "rollbacks": self.rollbacks + 1})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as plain numbers and lists."""
-        return {
-            "since": dict(self.since),
-            "warned": dict(self.warned),
-            "past": {network: list(values) for network, values in self.past.items()},
-            "rollbacks": self.rollbacks,
-        }
+        return deepcopy({k: v for k, v in vars(self).items() if k != "settings"})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Load what `state_dict` returned."""
-        self.since, self.warned = dict(state["since"]), dict(state["warned"])
-        self.past = {network: list(values) for network, values in state["past"].items()}
-        self.rollbacks = int(state["rollbacks"])
+        vars(self).update(deepcopy(state))

@@ -4,7 +4,6 @@ torch's ReduceLROnPlateau compares single values; a GAN's are too noisy, so wind
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from pydantic import ConfigDict, Field
@@ -24,9 +23,6 @@ class PlateauSettings:
     window: int = Field(default=1000, ge=1)
     patience: int = Field(default=5, ge=1)
     floor: float = Field(default=1e-6, gt=0)
-
-
-STATE_KEYS = ("total", "count", "best", "waited", "halvings")
 
 
 class PlateauScheduler:
@@ -56,26 +52,21 @@ class PlateauScheduler:
     def halve_rates(self, *optimizers: torch.optim.Optimizer) -> None:
         """Halve every learning rate, down to the floor."""
         self.halvings += 1
-        self._lower(optimizers)
+        self.restore_rates(*optimizers)
 
     def restore_rates(self, *optimizers: torch.optim.Optimizer) -> None:
-        """Set the rates of the checkpoint, from the recipe's."""
+        """Set the rates that follow from the recipe's and the number of halvings."""
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                # After a roll-back the rates may be those of a later step.
-                group["lr"] = group.get("initial_lr", group["lr"])
-        for _ in range(int(self.halvings)):
-            self._lower(optimizers)
-
-    def _lower(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
-                group["lr"] = min(group["lr"], max(group["lr"] / 2, self.settings.floor))
+                initial = rate = group.get("initial_lr", group["lr"])
+                for _ in range(int(self.halvings)):
+                    group["initial_lr"] = initial
+                    rate = min(rate, max(rate / 2, self.settings.floor))
+                group["lr"] = rate
 
     def state_dict(self) -> dict[str, float]:
         """Return the state for a checkpoint."""
-        return {name: getattr(self, name) for name in STATE_KEYS}
+        return {name: value for name, value in vars(self).items() if name != "settings"}
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Load what `state_dict` returned."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from training.common.output_files import check_output, write_atomically, write_error
+from captionfill.output_files import write_atomically
+from training.common.output_files import check_output, write_error
 from training.reporting.curves import curves
 from training.reporting.run_summary import RunSummary, read_run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from training.common.output_files import write_atomically
+from captionfill.output_files import write_atomically
 
 SCALE = 2  # a 64-pixel picture is hard to see at its own size
 GAP = 4

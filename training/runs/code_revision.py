@@ -15,11 +15,8 @@ PACKAGE = "captionfill"
 def revision(module: Path = Path(training.__file__)) -> str:
     """Return the commit of this code, or its version where no commit is known.
 
-    Of a checkout, its commit, with `+changes` where files differ; of an installed package, the
-    commit that pip recorded (PEP 610), else the version.
-
-    Args:
-        module: a file of the code, in the top package of its checkout.
+    Of a checkout, the commit of `module`'s top package, with `+changes` where files differ; of an
+    installed package, the commit that pip recorded (PEP 610), else the version.
     """
     return checkout_commit(module) or installed_commit() or tool_version()
 
@@ -41,21 +38,17 @@ def checkout_commit(module: Path) -> str | None:
 def git(folder: Path, *arguments: str) -> str | None:
     """Run git in a folder; None where it fails or is not there.
 
-    Variables such as `GIT_DIR`, which hooks set, would have it look at another repository.
+    Variables such as `GIT_DIR`, which hooks set, would make it read another repository.
     """
-    surroundings = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(  # noqa: S603
-            ["git", *arguments],  # noqa: S607
-            cwd=folder,
-            env=surroundings,
-            capture_output=True,
-            text=True,
-            check=True,
+        text = subprocess.check_output(  # noqa: S603
+            command, cwd=folder, env=environment, stderr=subprocess.DEVNULL, text=True
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return text.strip()
 
 
 def installed_commit() -> str | None:

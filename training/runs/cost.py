@@ -13,7 +13,6 @@ Log = Sequence[Mapping[str, float]]
 PAUSE_SECONDS = 300.0
 # What a run says of itself at its end is the mean over this share of its lines.
 FINAL_FRACTION = 0.1
-SPEED = "time/images_per_second"
 DEFINITIONS = {
     "images_seen": "pictures in all batches, of all critic steps",
     "minutes": "of wall time between the first and the last line of the log, stops of over "
@@ -26,23 +25,19 @@ DEFINITIONS = {
 
 
 def run_cost(run: RunDir, log: Log) -> dict[str, Any]:
-    """Return the cost and the final metrics of a run.
-
-    Args:
-        run: whose recipe says how many pictures a step sees.
-        log: its `log.jsonl`, oldest first, not empty.
+    """Return the cost and the final metrics of a run with this log, oldest first, not empty.
 
     Returns:
         `steps`, `images_seen`, `minutes`, `images_per_second`, and `M` or `wasserstein` where the
         objective has one.
     """
     recipe, steps = run.recipe, int(log[-1]["step"])
-    speeds = [entry[SPEED] for entry in log if SPEED in entry]
+    speed = "time/images_per_second"
     cost = {
         "steps": steps,
         "images_seen": steps * recipe.run.batch_size * recipe.optimizers.critic_steps,
         "minutes": training_minutes(log),
-        "images_per_second": median(speeds),
+        "images_per_second": median(entry[speed] for entry in log if speed in entry),
     }
     ends = {name: final_mean(log, f"state/{name}") for name in ("M", "wasserstein")}
     return cost | {name: value for name, value in ends.items() if value is not None}

@@ -10,15 +10,10 @@ from training.data.manifest import TRAIN, Manifest
 
 @dataclass(frozen=True)
 class DataRecord:
-    """One prepared folder, as it was when the run started.
+    """One prepared folder, as it was when the run started; the fields are those of `Manifest`.
 
     Attributes:
-        source: name of the reader, such as `flickr8k`.
-        digest: of the folder, `sha256:…`.
         train: `{"images": n, "captions": n}` of the split that is trained on.
-        encoder: name of the sentence encoder.
-        encoder_fingerprint: of the encoder's weights.
-        caption_dim: numbers in a caption vector.
     """
 
     source: str

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from captionfill.output_files import write_atomically
 from training.common.errors import RunError
-from training.common.output_files import write_atomically
 from training.losses.objectives.base import Metrics
 from training.runs.run_dir import RunDir
 

@@ -4,9 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from models.runtime.bundle import BundleConfig, BundleError, load_bundle
+from models.runtime.bundle import Bundle, BundleError, load_bundle
 from training.common.errors import RunError
 from training.config.config import Config
 from training.runs.train_state import TrainState
@@ -39,21 +37,14 @@ class InitCheckpoint:
 def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str) -> InitCheckpoint:
     """Check a bundle to initialise a run from.
 
-    Args:
-        folder: of the bundle.
-        recipe: of the run.
-        encoder_fingerprint: of the sentence encoder that the run's data were prepared with.
-
     Raises:
-        RunError: no sound bundle there, or another generator or encoder than the run's.
+        RunError: no sound bundle there, or another generator than the recipe's, or another encoder
+            than the one that the run's data were prepared with.
     """
-    config, digest, _ = read_bundle(folder)
+    bundle = read_bundle(folder)
+    config, free = bundle.config, {*INFERENCE_OVERRIDES, "caption_dim"}
     ours, theirs = (
-        {
-            key: value
-            for key, value in settings.items()
-            if key not in {*INFERENCE_OVERRIDES, "caption_dim"}
-        }
+        {key: value for key, value in settings.items() if key not in free}
         for settings in (recipe.generator.settings, config.settings)
     )
     if (recipe.generator.kind, ours) != (config.generator, theirs):
@@ -63,7 +54,7 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
         )
     if config.encoder_fingerprint != encoder_fingerprint:
         raise RunError(f"{folder} reads captions by another encoder than the data's")
-    return InitCheckpoint(str(folder.resolve()), digest, config.training)
+    return InitCheckpoint(str(folder.resolve()), bundle.digest, config.training)
 
 
 def relocate_init_checkpoint(
@@ -76,8 +67,7 @@ def relocate_init_checkpoint(
     """
     if init_checkpoint is None:
         raise RunError("the run did not begin with a bundle: leave --from away")
-    _, digest, _ = read_bundle(folder)
-    if digest != init_checkpoint.digest:
+    if read_bundle(folder).digest != init_checkpoint.digest:
         raise RunError(
             f"{folder} is not the bundle that this run began with ({init_checkpoint.digest})"
         )
@@ -91,23 +81,23 @@ def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
         RunError: the bundle is no longer there, or is another one.
     """
     try:
-        _, digest, weights = read_bundle(Path(init_checkpoint.place))
+        bundle = read_bundle(Path(init_checkpoint.place))
     except RunError as error:
         raise RunError(f"{error}; if the bundle has moved, say where with --from") from error
-    if digest != init_checkpoint.digest:
+    if bundle.digest != init_checkpoint.digest:
         raise RunError(
             f"{init_checkpoint.place} is not the bundle that this run began with; --from takes "
             f"the one with digest {init_checkpoint.digest[:19]}…"
         )
+    weights = bundle.generator.state_dict()
     state.generator.load_state_dict(weights)
     if state.average is not None:
         state.average.module.load_state_dict(weights)
 
 
-def read_bundle(folder: Path) -> tuple[BundleConfig, str, dict[str, torch.Tensor]]:
-    """Return a bundle's config, digest and the generator's weights."""
+def read_bundle(folder: Path) -> Bundle:
+    """Load a bundle; raise `RunError` if there is no sound one."""
     try:
-        bundle = load_bundle(folder)
+        return load_bundle(folder)
     except BundleError as error:
         raise RunError(str(error)) from error
-    return bundle.config, bundle.digest, bundle.generator.state_dict()

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from captionfill.output_files import write_atomically
 from training.common.errors import PreparedDataError, RunError
-from training.common.output_files import write_atomically, write_error
+from training.common.output_files import write_error
 from training.config.config import Config
 from training.config.load import apply_overrides, parse_config, to_table
 from training.runs.code_revision import revision

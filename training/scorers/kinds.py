@@ -15,13 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from captionfill.output_files import write_atomically
 from models.discriminators.projected import ProjectedDiscriminator, ProjectedSettings
 from models.frozen.caption_scorer import build_caption_scorer, scorer_input
 from models.frozen.scorers import Scorer, ScorerSettings, plain_scorer
 from models.geometry import centre, to_uint8
 from models.runtime.bundle import halve
 from training.common.errors import RunError
-from training.common.output_files import write_atomically, write_error
+from training.common.output_files import write_error
 from training.losses.frozen import RESOLUTIONS, HoleView, View, sample_hole_view, sample_view
 from training.metrics.mobilenet import require_extractor
 

@@ -26,11 +26,7 @@ VALIDATION_STREAM = 4
 class BestCheckpointCallback(Callback):
     """Measures every `keep.every` steps, on rank 0; it changes nothing of what the run computes.
 
-    Args:
-        checkpointer: of the run that is measured; saves the checkpoint that becomes the best.
-        record: the best so far.
-        held_out: images that are not trained on.
-        log: takes the step and its metrics, as `validation/…`.
+    The metrics go to `log`, as `validation/…`.
     """
 
     def __init__(

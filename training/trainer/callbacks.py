@@ -50,22 +50,13 @@ class Callback:
         """Set what depends on the number of the step, from 0, before its batch is loaded."""
 
     def on_update_end(self, step: int, state: TrainState, metrics: Metrics) -> None:
-        """Do what belongs to the update of the weights; its time counts as training time.
+        """Do what belongs to the update of the weights, after both networks have stepped.
 
-        Args:
-            step: number of the step, from 0.
-            state: both networks have stepped.
-            metrics: of the step; a callback may add to them.
+        Its time counts as training time. A callback may add to the metrics.
         """
 
     def on_step_end(self, step: int, state: TrainState, metrics: Metrics, *, last: bool) -> None:
-        """Log, measure or save the step.
-
-        Args:
-            step: steps done, from 1.
-            state: as the step left it.
-            metrics: of the step.
-            last: whether training ends here.
+        """Log, measure or save the step; `step` is the number of steps done, from 1.
 
         Raises:
             RollBackError: the run must go back to an earlier checkpoint; the callbacks after this

@@ -37,13 +37,8 @@ OnFinding = Callable[[Finding], None]
 class MonitorCallback(Callback):
     """Runs the monitors; it changes nothing of what the run computes.
 
-    No number is sampled from torch's own generator, and the networks keep their mode.
-
-    Args:
-        checkpointer: of the run that is observed; saves a checkpoint where a monitor stops it.
-        monitor_set: the monitors and their state.
-        batches: whose sets the fixed batch is taken from.
-        on_finding: takes each new warning and roll-back.
+    No number is sampled from torch's own generator, and the networks keep their mode. `on_finding`
+    takes each new warning and roll-back.
     """
 
     def __init__(

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import torch
-from torch import nn
 
+from captionfill.output_files import write_atomically
 from training.common.console import is_main_process
 from training.common.errors import NonFiniteError
-from training.common.output_files import write_atomically
 from training.runs.checkpoint import checkpoints, newest_step
 from training.runs.run_dir import RunDir
 from training.runs.train_state import TrainState
@@ -18,15 +17,13 @@ RECORD = "nonfinite.json"
 
 def find_nonfinite_weight(state: TrainState) -> str | None:
     """Return the name of the first weight or buffer that is not finite; None if all are."""
-    networks: dict[str, nn.Module | None] = {
-        "generator": state.generator,
-        "discriminator": state.discriminator,
-        "average": state.average,
-    }
-    for player, network in networks.items():
-        for name, value in network.state_dict().items() if network else ():
+    networks = {"generator": state.generator, "discriminator": state.discriminator}
+    if state.average is not None:
+        networks["average"] = state.average
+    for network, module in networks.items():
+        for name, value in module.state_dict().items():
             if value.is_floating_point() and not torch.isfinite(value).all():
-                return f"{player}.{name}"
+                return f"{network}.{name}"
     return None
 
 
@@ -47,12 +44,6 @@ def explain(run: RunDir, state: TrainState, step: int, error: NonFiniteError) ->
     """Return an error with what else is known, whether it came before, and what to try.
 
     Rank 0 counts in the run directory how often the run was stopped at this step.
-
-    Args:
-        run: that was stopped.
-        state: as they are now.
-        step: steps done.
-        error: what stopped it.
     """
     parts = [str(error)]
     name = find_nonfinite_weight(state)

@@ -59,8 +59,8 @@ def start(
     if init_from is not None:
         encoder = sets[0].manifest.encoder_fingerprint
         init_checkpoint = find_init_checkpoint(init_from, recipe, encoder)
-    digests = {str(place.resolve()): s.manifest.digest for place, s in zip(data, sets, strict=True)}
     prepared = tuple(DataRecord.of(one.manifest) for one in sets)
+    digests = {str(place.resolve()): one.digest for place, one in zip(data, prepared, strict=True)}
     run = RunDir(folder, recipe, digests, init_checkpoint=init_checkpoint, prepared=prepared)
     trainer = build_trainer(run, sets, progress, on_finding)
     with ExitStack() as stack:
@@ -92,8 +92,8 @@ def resume(
         folder: of the run.
         overrides: `key=value` changes to its recipe (`run.steps=…` to go on for longer); they
             are written into the run directory.
-        progress: called after every step with the steps done and the metrics.
-        on_finding: called for each new finding of a monitor; by default prints it to stderr.
+        progress: as for `start`.
+        on_finding: as for `start`.
         data: where its prepared data is now, if it has moved; written into the run directory.
         init_from: where the bundle that it begins with is now, if it has moved; written likewise.
 
@@ -118,10 +118,8 @@ def resume(
         pick_device(recipe.engine)
         changed = run.with_data_at(data) if data else run
         if init_from is not None:
-            changed = replace(
-                changed,
-                init_checkpoint=relocate_init_checkpoint(changed.init_checkpoint, init_from),
-            )
+            moved = relocate_init_checkpoint(changed.init_checkpoint, init_from)
+            changed = replace(changed, init_checkpoint=moved)
         if overrides:
             changed = changed.with_overrides(step, overrides)
             changed = replace(changed, recipe=resolve_precision(changed.recipe))

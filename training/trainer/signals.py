@@ -8,26 +8,26 @@ from contextlib import contextmanager
 
 @contextmanager
 def defer_signals() -> Iterator[Callable[[], bool]]:
-    """Hold SIGINT and SIGTERM back; the callable tells whether one has come.
+    """Defer SIGINT and SIGTERM; the callable returns whether one was received.
 
-    A step half done has moved one player and not the other, and a checkpoint of that could not
-    resume exactly. A second signal is not held back: it raises KeyboardInterrupt at once. Outside
-    the main thread, where Python handles no signals, nothing is held.
+    Half a step has updated one network and not the other, and a checkpoint of that could not resume
+    exactly. A second signal raises KeyboardInterrupt at once. Outside the main thread, where Python
+    handles no signals, nothing is deferred.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came = False
+    received = False
 
-    def hold(_number: int, _frame: object) -> None:
-        nonlocal came
-        if came:
+    def defer(_number: int, _frame: object) -> None:
+        nonlocal received
+        if received:
             raise KeyboardInterrupt
-        came = True
+        received = True
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, defer) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: came
+        yield lambda: received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

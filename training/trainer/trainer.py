@@ -37,12 +37,7 @@ class Trainer:
     Where several processes train together, each has its rows of every batch and all come to the
     same weights; rank 0 alone writes.
 
-    Args:
-        checkpointer: saves and loads all of the training's state.
-        loader: of batches.
-        timer: measures the steps.
-        monitor_set: its number of roll-backs is part of each step's seed.
-        callbacks: in the order in which they are called, see `Callback`.
+    The callbacks are called in their order, see `Callback`.
     """
 
     def __init__(
@@ -136,10 +131,10 @@ class Trainer:
             callback.on_step_start(step, state)
         metrics: Metrics = {}
         critic_steps = self.recipe.optimizers.critic_steps
-        for turn in range(critic_steps):
-            batch = self.load_batch(step * critic_steps + turn)
+        for critic_step in range(critic_steps):
+            batch = self.load_batch(step * critic_steps + critic_step)
             # The last fills serve both networks, so they alone keep the generator's graph.
-            with self.autocast, torch.set_grad_enabled(turn == critic_steps - 1):
+            with self.autocast, torch.set_grad_enabled(critic_step == critic_steps - 1):
                 real, fake = objective.generate(generator, discriminator, batch)
             with self.autocast:
                 terms = objective.discriminator_terms(discriminator, real, fake.detach())

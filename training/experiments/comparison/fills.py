@@ -25,8 +25,7 @@ from training.metrics.definitions import COMPARISON_DEFINITIONS
 from training.metrics.image_metrics import ExtractFeatures, ImageMetrics, relative_to_real
 from training.metrics.kid import KID_MIN_IMAGES, Kid
 from training.metrics.mobilenet import feature_distance, require_extractor
-from training.metrics.pixels import l1_levels
-from training.metrics.seam import seam_gradient, square_gradient
+from training.metrics.pixels import l1_levels, seam_gradient, square_gradient
 from training.monitors.image_monitors import pixel_std
 from training.runs.load_run import LoadedRun
 
