@@ -42,16 +42,9 @@ def draw_strips(figure: Figure | SubFigure, rows: Mapping[str, Tensor]) -> None:
 def panels_over_strips(
     rows: Mapping[str, Tensor], panels: int, panel_width: float = 3.6, panel_height: float = 3.2
 ) -> tuple[Figure, Any]:
-    """Make a figure with panels side by side, and strips of pictures under them.
+    """Make a figure with panels side by side, sizes in inches, and a strip for each of the rows.
 
-    Args:
-        rows: name -> pictures of a strip.
-        panels: number of panels.
-        panel_width: width of a panel (inches).
-        panel_height: height of a panel (inches).
-
-    Returns:
-        The figure and its panels' axes, an array.
+    The strips lie under the panels, whose axes are returned as an array.
     """
     width, below = panel_width * panels, len(rows) * (panel_width * panels / SHOWN + 0.3)
     figure = Figure(figsize=(width, panel_height + below), layout="constrained")

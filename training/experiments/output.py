@@ -30,12 +30,7 @@ def write_result(
 ) -> None:
     """Write the JSON of an experiment, and its picture beside it as PNG.
 
-    Args:
-        out: ends in `.json`.
-        name: of the experiment.
-        runs: that the experiment read.
-        results: JSON values; NaN and infinity are refused.
-        picture: a grid or a figure.
+    The results are JSON values; NaN and infinity are refused.
 
     Raises:
         RunError: the name does not end in `.json`, or the place cannot be written.

@@ -30,11 +30,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Of every draw.")]
 def experiment(name: str, *, hidden: bool = False) -> Callable[[Command], Command]:
     """Register a function as an experiment; its signature is its command line.
 
-    Its argument `out` is checked before it runs.
-
-    Args:
-        name: of the command.
-        hidden: whether the command is left out of the help.
+    Its argument `out` is checked before it runs. A hidden command is left out of the help.
     """
 
     def register(command: Command) -> Command:

@@ -98,10 +98,7 @@ def labelled_frame(path: Path, text: str, side: int) -> Image.Image:
 def animate(paths: Mapping[int, Path], name: str, most: int = FRAMES) -> tuple[bytes, list[int]]:
     """Make an animated WebP of pictures by step, of at most `MAX_BYTES` unless it has two frames.
 
-    Args:
-        paths: step -> picture; at least one.
-        name: text of every frame before the step.
-        most: frames, evenly spaced; halved until the file is small enough.
+    At most `most` frames are evenly spaced; they are halved until the file is small enough.
 
     Returns:
         The file, and the steps that are in it.
