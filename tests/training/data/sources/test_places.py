@@ -208,7 +208,7 @@ def test_an_archive_says_whether_it_looks_incomplete(content, incomplete, tmp_pa
     assert "\n" not in str(raised.value)
 
 
-def test_a_zip_of_a_newer_version_is_a_clear_error(tmp_path):
+def test_zip_of_a_newer_version_is_clear(tmp_path):
     archive = pack_folder(
         write(tmp_path / "c", {"train/dog/1.png": black_png()}), tmp_path / "x.zip"
     )
