@@ -75,11 +75,17 @@ def check_redis(settings: Settings, *, must_answer: bool = False) -> None:
 
     A server that does not answer is accepted by default: `RedisMonitor` checks it later.
 
+    Args:
+        settings: with the server's address.
+        must_answer: refuse a server that does not answer PING.
+
     Raises:
         StartError: the server or the password cannot be used; the message names the settings.
     """
     try:
         with redis.Redis.from_url(settings.queue_url, **CONNECTION) as client:
+            if must_answer:
+                _ping(client)
             sections = [client.info(section) for section in _SECTIONS]
             try:
                 save = client.config_get("save").get("save")
@@ -89,15 +95,22 @@ def check_redis(settings: Settings, *, must_answer: bool = False) -> None:
     except AuthenticationError as error:
         message = f"Redis refuses the user or password in REDIS_URL: {reason_of(error)}"
         raise StartError(message) from error
-    except (RedisError, OSError) as error:
-        if must_answer and not isinstance(error, ResponseError):  # one may refuse INFO
-            raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
+    except (RedisError, OSError) as error:  # one may refuse INFO
         log.warning("Redis not checked", extra={"reason": reason_of(error)})
         return
     if refusal := facts.refusal(settings):
         raise StartError(refusal)
     for warning in facts.warnings():
         log.warning(warning)
+
+
+def _ping(client: redis.Redis) -> None:
+    try:
+        client.ping()
+    except AuthenticationError:
+        raise
+    except (RedisError, OSError) as error:
+        raise StartError(f"no Redis answers at REDIS_URL: {reason_of(error)}") from error
 
 
 class RedisMonitor:
