@@ -6,7 +6,7 @@ earlier on `sys.path`, such as the current folder, is imported in the place of o
 
 import os
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,6 +38,13 @@ def check_packages() -> None:
                 f"{spec.origin} hides the package {name!r} of captionfill: rename it, start "
                 "elsewhere, or set PYTHONSAFEPATH=1"
             )
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end the process, where the option `--version` was given."""
+    if wanted:
+        print(f"captionfill {metadata.version('captionfill')}")
+        sys.exit(0)
 
 
 def _run(module: str) -> None:

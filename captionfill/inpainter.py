@@ -1,6 +1,7 @@
 """`Inpainter`: the one way to fill, for the worker, the command line, evaluation and notebooks.
 
-`fill` takes an image in any form and returns whole images. `fill_windows` takes a batch of windows
+`fill` takes an image in any form and returns whole images; a call of the object takes one or a
+list, as the pipelines of diffusers do. `fill_windows` takes a batch of windows
 that are cut already, as the worker does. Both end in `fill_batch`, which takes tensors.
 """
 
@@ -13,7 +14,7 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast, overload
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
 from captionfill.imaging.canvas import Canvas, RegionSpec
-from captionfill.imaging.codec import ImageSource, Pixels
+from captionfill.imaging.codec import ImageSource, Picture, Pixels
 from captionfill.result import Candidate, FillResult
 from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
 from models.captions import CaptionEncoder
@@ -94,6 +95,26 @@ class Inpainter:
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
 
+    from_pretrained = load
+
+    def to(self, device: str) -> Self:
+        """Move the networks to a torch device, and choose the engine anew; return this object.
+
+        Raises:
+            StartError: there is no such device.
+        """
+        bundle = self.engine.bundle
+        try:
+            for network in filter(None, (bundle.generator, bundle.scorer)):
+                network.to(device)
+            with _one_thread(device):
+                self.engine = load_engine(bundle)
+        except (ModelsError, RuntimeError, AssertionError) as error:
+            raise StartError(str(error).splitlines()[0]) from error
+        for name in ("encoder", "_embed", "_is_truncated", "_is_unknown"):
+            vars(self).pop(name, None)  # they are of the old device
+        return self
+
     def fill(
         self,
         image: ImageSource | Canvas,
@@ -104,12 +125,14 @@ class Inpainter:
         seed: int | None = None,
         n: int = 1,
         temperature: float = 1.0,
+        compare: str | None = None,
     ) -> FillResult:
         """Fill a region of an image. No pixel outside the region changes.
 
         Args:
-            image: path, encoded PNG, JPEG or WebP, or a Pillow image; at least 64×64 pixels, and
-                at most 40 million. Open a `Canvas` for another limit; it brings its own region.
+            image: path, encoded PNG, JPEG or WebP, a Pillow image, or uint8 `(H, W, 3)`; at least
+                64×64 pixels, and at most 40 million. Open a `Canvas` for another limit; it brings
+                its own region.
             caption: what the whole image shows, at most 1,000 characters.
             region: left, top, width and height in pixels; the central half by default.
             mask: in the place of a region, an image of the same size. Its fully transparent pixels
@@ -117,6 +140,7 @@ class Inpainter:
             seed: of the first candidate, 0 to 2**32 - 1; random where None. The others count up.
             n: number of candidates.
             temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
+            compare: a second caption, to fill by with the same seeds.
 
         Raises:
             CaptionfillError: the image, region, mask or caption cannot be used (a subclass says
@@ -124,17 +148,54 @@ class Inpainter:
             OSError: the file cannot be read.
         """
         canvas = image if isinstance(image, Canvas) else Canvas.open(image, region, mask=mask)
-        first = secrets.randbelow(SEEDS) if seed is None else seed
-        seeds = consecutive_seeds(first, n) if 0 <= first < SEEDS else [first]
-        words = check_caption(caption)
-        [made] = self.fill_windows(
-            [WindowRequest(canvas.window, words, seeds, temperature=temperature)]
+        other = None if compare is None else check_caption(compare)
+        request = WindowRequest(
+            canvas.window, check_caption(caption), _seeds(seed, n), other, temperature
         )
-        scores: Sequence[float | None] = made.scores or [None] * len(seeds)
+        [made] = self.fill_windows([request])
+        return self._result(canvas, made)
+
+    @overload
+    def __call__(self, image: ImageSource | Canvas, caption: str, **options: Any) -> FillResult: ...
+
+    @overload
+    def __call__(
+        self, image: Sequence[ImageSource | Canvas], caption: str | Sequence[str], **options: Any
+    ) -> list[FillResult]: ...
+
+    def __call__(
+        self,
+        image: ImageSource | Canvas | Sequence[ImageSource | Canvas],
+        caption: str | Sequence[str],
+        **options: Any,
+    ) -> FillResult | list[FillResult]:
+        """Fill one image, or a list of images one after the other.
+
+        Args:
+            image: as for `fill`, or a list of such.
+            caption: one for all images, or a list of the same length.
+            options: of `fill`. A seed holds for every image.
+
+        Raises:
+            CaptionfillError, OSError: see `fill`.
+            ValueError: two lists of different lengths.
+            TypeError: a list of captions for one image.
+        """
+        if isinstance(image, list | tuple):
+            captions = [caption] * len(image) if isinstance(caption, str) else list(caption)
+            return [self.fill(*one, **options) for one in zip(image, captions, strict=True)]
+        if not isinstance(caption, str):
+            raise TypeError("one image takes one caption")
+        return self.fill(cast("ImageSource | Canvas", image), caption, **options)
+
+    def _result(self, canvas: Canvas, made: WindowFills) -> FillResult:
+        scores: Sequence[float | None] = made.scores or [None] * len(made.seeds)
+        composites = map(canvas.composite, made.fills)
+        others: Sequence[Picture | None] = [*map(canvas.composite, made.compared)]
+        others = others or [None] * len(made.seeds)
         return FillResult(
             candidates=[
-                Candidate(canvas.composite(fill), seed, score)
-                for fill, seed, score in zip(made.fills, made.seeds, scores, strict=True)
+                Candidate(*one) for one in zip(composites, made.seeds, scores, others, strict=True)
             ],
             region=canvas.region,
             truncated=made.truncated,
@@ -232,6 +293,12 @@ class Inpainter:
         windows = _to_tensor(request.window).expand(len(fills), -1, -1, -1)
         composites = paste(windows, hole_mask(), fills)
         return [float(score) for score in self.score_batch(composites, captions)]
+
+
+def _seeds(first: int | None, count: int) -> list[int]:
+    """The seeds of the candidates; one out of range alone, for `WindowRequest` to refuse."""
+    first = secrets.randbelow(SEEDS) if first is None else first
+    return consecutive_seeds(first, count) if 0 <= first < SEEDS else [first]
 
 
 @lru_cache

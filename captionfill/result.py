@@ -19,11 +19,13 @@ class Candidate:
         picture: all other pixels are those of the input, byte for byte.
         seed: gives the same candidate again, alone or among others.
         score: how well the fill fits the caption, -1 to 1; None where the bundle has no scorer.
+        other: the answer for the second caption, from the same noise; None without one.
     """
 
     picture: Picture = field(repr=False)
     seed: int
     score: float | None = None
+    other: Picture | None = field(default=None, repr=False)
 
     @property
     def image(self) -> Image.Image:
@@ -66,6 +68,27 @@ class FillResult:
     model: str
     digest: str
     engine: str
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The candidates for Pillow."""
+        return [one.image for one in self.candidates]
+
+    @property
+    def others(self) -> list[Image.Image]:
+        """The results for the second caption for Pillow; empty without one."""
+        return [to_image(one.other) for one in self.candidates if one.other is not None]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each candidate."""
+        return [one.seed for one in self.candidates]
+
+    @property
+    def scores(self) -> list[float] | None:
+        """The score of each candidate; None where the bundle has no scorer."""
+        scores = [one.score for one in self.candidates if one.score is not None]
+        return scores if len(scores) == len(self.candidates) else None
 
     @property
     def image(self) -> Image.Image:

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Option
 
+from captionfill.console import print_version
 from models.errors import ModelsError
 from training.common.console import is_main_process, stage_progress, step_progress
 from training.common.errors import PreparedDataError, TrainingError
@@ -26,7 +27,6 @@ app = typer.Typer(
     "evaluate, export a bundle, and serve it with `captionfill serve`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -60,6 +60,17 @@ Trackers = Annotated[
 def with_trackers(overrides: list[str] | None, trackers: list[str] | None) -> list[str]:
     """Return the overrides of a recipe, with those of `--log-with`."""
     return [*(overrides or []), *([f"run.trackers={json.dumps(trackers)}"] if trackers else [])]
+
+
+Version = Annotated[
+    bool,
+    Option("--version", is_eager=True, callback=print_version, help="Print the version and exit."),
+]
+
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """Options of every command."""
 
 
 @app.command()

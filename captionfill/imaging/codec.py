@@ -24,8 +24,8 @@ from captionfill.imaging.icc_profile import to_rgb_profile
 log = logging.getLogger("captionfill.pictures")
 
 Pixels = NDArray[np.uint8]
-ImageSource = bytes | str | PathLike[str] | Image.Image
-"""An encoded PNG, JPEG or WebP; the path of one; or a Pillow image."""
+ImageSource = bytes | str | PathLike[str] | Image.Image | Pixels
+"""An encoded PNG, JPEG or WebP; the path of one; a Pillow image; or uint8 `(H, W, 3)`."""
 
 MIN_SIDE = 64
 MAX_PIXELS = 40_000_000
@@ -93,6 +93,12 @@ def load_picture(source: ImageSource, max_pixels: int) -> Picture:
         UnsupportedPicture, PictureTooLarge, PictureTooSmall: see `read_picture`.
         OSError: the file cannot be read.
     """
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+            raise UnsupportedPicture(
+                f"an array must be uint8 of shape (H, W, 3), not {source.dtype} of {source.shape}"
+            )
+        source = Image.fromarray(source)
     if not isinstance(source, Image.Image):
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         return read_picture(data, max_pixels)

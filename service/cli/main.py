@@ -5,10 +5,11 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
+from captionfill.console import print_version
 from captionfill.errors import CaptionfillError
 from service.cli.keys import app as keys
 from service.cli.queue import app as queue
@@ -17,13 +18,26 @@ from service.errors.redaction import redact
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Fill the hidden centre of a picture from its surroundings and a caption.",
     epilog="Every setting is an environment variable: REDIS_URL, HOST, PORT, CAPTIONFILL_BUNDLE, "
     "CAPTIONFILL_DEVICE, CAPTIONFILL_DATA_FOLDER, … (service/config/settings.py lists them).",
 )
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", is_eager=True, callback=print_version, help="Print the version and exit."
+    ),
+]
+
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """Options of every command."""
+
 
 app.add_typer(keys, name="keys")
 app.add_typer(queue, name="queue")
@@ -120,19 +134,34 @@ def fill(
     region: Annotated[
         str | None, typer.Option(help="x,y,width,height to fill; the central half by default.")
     ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the same size: its fully transparent pixels are filled."),
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same answer.")
+        int | None,
+        typer.Option(min=-1, max=2**32 - 1, help="Same seed, same answer; -1 is random."),
+    ] = None,
+    n: Annotated[
+        int, typer.Option("--n", min=1, max=64, help="Candidates; the best gets the plain name.")
+    ] = 1,
+    compare: Annotated[
+        str | None, typer.Option(help="A second caption, filled from the same noise.")
     ] = None,
     temperature: Annotated[
         float, typer.Option(min=0, max=1, help="Noise scale, 0 to 1; 0 is the mean prediction.")
     ] = 1.0,
     bundle: BundleFolder = None,
     engine: EngineKind = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each picture.")
+    ] = False,
 ) -> None:
     """Fill a picture without a server, or every picture of a folder with a captions file.
 
     A folder needs metadata.jsonl or metadata.csv with file_name and caption. Pictures that
-    cannot be filled are named and passed over.
+    cannot be filled are named and passed over. Further candidates are written beside the best:
+    filled-2.png, and filled-compare.png for a second caption.
 
     Example: captionfill fill cat.jpg "a cat on a chair" -o filled.png
     """
@@ -140,14 +169,30 @@ def fill(
         raise typer.BadParameter("say where to write with -o", param_hint="-o")
     if photo.is_dir() != (caption is None):
         raise typer.BadParameter("a picture needs a caption, a folder brings its own")
+    if region is not None and mask is not None:
+        raise typer.BadParameter("a mask takes the place of a region", param_hint="--mask")
+    if photo.is_dir() and (n > 1 or compare is not None or mask is not None):
+        raise typer.BadParameter("--n, --compare and --mask are for one picture, not for a folder")
+    import json
+
     from service.cli.offline import LocalFiller
 
-    filler = LocalFiller(load_settings(bundle=bundle, engine=engine), region, seed, temperature)
+    settings = load_settings(bundle=bundle, engine=engine)
+    chosen = None if seed == -1 else seed
+    filler = LocalFiller(settings, region, mask, chosen, n, temperature, compare)
+
+    def report(facts: dict[str, Any]) -> None:
+        if as_json:
+            print(json.dumps(facts))
+
     if caption is None:
-        filler.fill_folder(photo, output)
-    else:
-        filler.fill_photo(photo, caption, output)
-        print(output)
+        summary = filler.fill_folder(photo, output, report)
+        print(summary, file=sys.stderr if as_json else sys.stdout)
+        return
+    facts = filler.fill_photo(photo, caption, output)
+    report(facts)
+    if not as_json:
+        print(*facts["files"], *facts["compare_files"], sep="\n")
 
 
 def main() -> None:

@@ -297,3 +297,57 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 
 def test_the_package_imports_without_torch():
     subprocess.run([sys.executable, "-c", LAZY], check=True)
+
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
+
+
+def test_an_array_and_a_pillow_image_are_one_source(inpainter):
+    of_array = inpainter.fill(PHOTO, "a cat", seed=1)
+    of_image = inpainter.fill(Image.fromarray(PHOTO), "a cat", seed=1)
+    assert of_array.candidates[0].png() == of_image.candidates[0].png()
+
+
+@pytest.mark.parametrize("array", [PHOTO.astype(float), PHOTO[..., 0], PHOTO[..., :2]])
+def test_an_array_of_another_kind_is_refused(inpainter, array):
+    with pytest.raises(UnsupportedPicture, match="must be uint8"):
+        inpainter.fill(array, "a cat")
+
+
+def test_a_list_is_filled_as_each_image_alone(inpainter):
+    photos = [PHOTO, PHOTO[::-1].copy()]
+    made = inpainter(photos, ["a cat", "a dog"], seed=3, n=2)
+    alone = [
+        inpainter(photo, text, seed=3, n=2)
+        for photo, text in zip(photos, ["a cat", "a dog"], strict=True)
+    ]
+    assert [one.candidates[1].png() for one in made] == [one.candidates[1].png() for one in alone]
+    assert [one.seeds for one in inpainter(photos, "a cat", seed=3)] == [[3], [3]]
+
+
+@pytest.mark.parametrize(("image", "caption"), [([PHOTO], ["a", "b"]), (PHOTO, ["a"])])
+def test_lists_of_other_lengths_are_refused(inpainter, image, caption):
+    with pytest.raises((TypeError, ValueError), match=r"one image|zip"):
+        inpainter(image, caption)
+
+
+def test_a_second_caption_gives_other_images(scored):
+    made = scored(PHOTO, "a cat", compare="two dogs run", seed=5, n=3)
+    alone = scored(PHOTO, "two dogs run", seed=5, n=3)
+    expected = dict(zip(alone.seeds, (image.tobytes() for image in alone.images), strict=True))
+    assert [image.tobytes() for image in made.others] == [expected[seed] for seed in made.seeds]
+    assert made.scores == sorted(made.scores, reverse=True) and alone.others == []
+    assert len(made.images) == 3
+
+
+def test_an_inpainter_moves_between_devices(tiny_bundle):
+    moved = Inpainter.from_pretrained(tiny_bundle, "cpu")
+    before = moved(PHOTO, "a cat", seed=5).candidates[0].png()
+    assert moved.to("cpu") is moved
+    assert moved(PHOTO, "a cat", seed=5).candidates[0].png() == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device that must be missing is there")
+def test_moving_to_a_missing_device_is_refused(tiny_bundle):
+    with pytest.raises(StartError):
+        Inpainter.load(tiny_bundle, "cpu").to("cuda")

@@ -18,11 +18,13 @@ FLAGS = [
 
 def find_browser() -> str:
     """The path of an installed browser. Without one the test is skipped, and fails in CI."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        reason = f"none of {', '.join(BROWSERS)} is installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return browser
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    reason = f"none of {', '.join(BROWSERS)} is installed"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 import io
+import json
 import socket
 import struct
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +37,56 @@ def test_fill_writes_the_photo_with_its_region_filled(captionfill, tiny_bundle, 
     assert columns.min() >= 10 and columns.max() < 50
 
 
+def test_fill_writes_candidates_and_comparisons(captionfill, scored_bundle, photo, tmp_path):
+    out = tmp_path / "filled.png"
+    options = ["--n", 3, "--compare", "a dog", "--seed", 3, "--bundle", scored_bundle, "--json"]
+    status, printed = captionfill("fill", photo, "a cat", "-o", out, *options)
+    facts = json.loads(printed.out)
+    names = ["filled", "filled-2", "filled-3"]
+    assert status == 0 and sorted(facts["seeds"]) == [3, 4, 5]
+    assert [Path(name).stem for name in facts["files"]] == names
+    assert [Path(name).stem for name in facts["compare_files"]] == [f"{n}-compare" for n in names]
+    assert facts["scores"] == sorted(facts["scores"], reverse=True)
+    contents = {Path(n).read_bytes() for n in facts["files"] + facts["compare_files"]}
+    assert len(contents) == 6
+    single = ["--seed", facts["seeds"][1], "--bundle", scored_bundle]
+    captionfill("fill", photo, "a cat", "-o", tmp_path / "one.png", *single)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "filled-2.png").read_bytes()
+
+
+def test_fill_takes_a_mask(captionfill, tiny_bundle, photo, tmp_path):
+    mask = Image.new("RGBA", (100, 80), (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (20, 30, 50, 50))
+    mask.save(tmp_path / "mask.png")
+    out = tmp_path / "filled.png"
+    options = ["--mask", tmp_path / "mask.png", "--bundle", tiny_bundle]
+    assert captionfill("fill", photo, "a cat", "-o", out, *options)[0] == 0
+    changed = np.any(np.asarray(Image.open(out)) != np.asarray(Image.open(photo)), axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (30, 49, 20, 49)
+
+
+def test_seed_minus_one_is_random(captionfill, tiny_bundle, photo, tmp_path):
+    seeds = set()
+    for _ in range(2):
+        options = ["--seed", -1, "--bundle", tiny_bundle, "--json"]
+        _, printed = captionfill("fill", photo, "a cat", "-o", tmp_path / "x.png", *options)
+        seeds.update(json.loads(printed.out)["seeds"])
+    assert len(seeds) == 2
+
+
+@pytest.mark.parametrize("command", ["captionfill", "captionfill_train"])
+def test_version_is_printed(command):
+    code = f"import sys, captionfill.console as c; sys.argv = ['x', '--version']; c.{command}()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"captionfill {metadata.version('captionfill')}\n"
+
+
+def test_shell_completion_is_offered(captionfill):
+    status, printed = captionfill("--help")
+    assert status == 0 and "--install-completion" in printed.out
+
+
 def test_fill_of_a_folder_skips_broken_files(captionfill, tiny_bundle, tiny_folder, tmp_path):
     out = tmp_path / "filled"
     status, printed = captionfill("fill", tiny_folder, "-o", out, "--bundle", tiny_bundle)
@@ -55,6 +108,8 @@ def test_the_same_seed_gives_the_same_file(captionfill, tiny_bundle, photo, tmp_
         (["nothing.png", "a cat", "-o", "x.png"], "nothing.png: No such file"),
         (["PHOTO", " ", "-o", "x.png"], "the caption is blank"),
         (["PHOTO", "a cat", "-o", "x.png", "--region", "1,2"], "region must be"),
+        (["PHOTO", "a cat", "-o", "x.png", "--mask", "no.png"], "no.png: No such file"),
+        (["PHOTO", "a cat", "-o", "x.png", "--mask", "PHOTO"], "alpha"),
         (["PHOTO", "a cat", "-o", "x.png", "--bundle", "/nowhere"], "no bundle at /nowhere"),
     ],
 )
@@ -65,7 +120,7 @@ def test_user_error_is_one_line_and_status_one(captionfill, photo, arguments, sa
 
 
 @pytest.mark.parametrize(
-    "arguments", [["photo.png"], ["p.png", "a", "-o", "x", "--seed", "-1"], ["--no"]]
+    "arguments", [["photo.png"], ["p.png", "a", "-o", "x", "--seed", "-2"], ["--no"]]
 )
 def test_wrong_usage_is_status_two(captionfill, arguments):
     assert captionfill("fill", *arguments)[0] == 2
