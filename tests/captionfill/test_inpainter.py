@@ -302,7 +302,7 @@ def test_the_package_imports_without_torch():
 PHOTO = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
 
 
-def test_an_array_and_a_pillow_image_are_one_source(inpainter):
+def test_arrays_and_pillow_images_are_equal(inpainter):
     of_array = inpainter.fill(PHOTO, "a cat", seed=1)
     of_image = inpainter.fill(Image.fromarray(PHOTO), "a cat", seed=1)
     assert of_array.candidates[0].png() == of_image.candidates[0].png()
