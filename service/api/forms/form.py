@@ -30,6 +30,7 @@ from service.queue.task import MAX_CANDIDATES, SEEDS
 
 F = TypeVar("F", bound="Form")
 _INTEGER = re.compile(r"\d{1,10}", re.ASCII)
+_SEED = re.compile(r"-1|\d{1,10}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
 _NO_CONTROLS = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*"
 
@@ -131,12 +132,13 @@ Seed = (
     Annotated[
         int,
         Field(
-            ge=0,
+            ge=-1,
             le=SEEDS - 1,
-            description="The same input and seed give the same result. Default: random.",
+            description="The same input and seed give the same result. Default, and at -1: random.",
             examples=[7],
         ),
-        _matching(_INTEGER),
+        _matching(_SEED),
+        AfterValidator(lambda seed: None if seed == -1 else seed),
     ]
     | SkipJsonSchema[None]
 )

@@ -19,6 +19,11 @@ from service.api.forms.form import (
 from service.api.forms.multipart import FormPart, fields_by_name
 from service.api.forms.upload_checks import explain_mistake
 
+# Clients that were written for OpenAI name its models: they get the default bundle.
+OPENAI_MODELS = frozenset(
+    {"chatgpt-image-latest", "dall-e-2", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5"}
+)
+
 _Ignored = Annotated[str, Field(description="Ignored.")]
 
 
@@ -69,7 +74,7 @@ class EditForm(Form):
             seed=self.seed,
             temperature=self.temperature,
             n=self.n,
-            model=self.model,
+            model="" if self.model in OPENAI_MODELS else self.model,
         )
 
 

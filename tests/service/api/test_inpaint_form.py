@@ -27,10 +27,16 @@ def test_an_unknown_field_is_named():
         InpaintRequest.check({**FORM, "sede": b"1"})
 
 
-@pytest.mark.parametrize("seed", [b"-1", b"4294967296", b"1.0", b"", b"nan", b"\xff", b"1_0"])
+@pytest.mark.parametrize(
+    "seed", [b"-2", b"-01", b"4294967296", b"1.0", b"", b"nan", b"\xff", b"1_0"]
+)
 def test_a_bad_seed_is_refused(seed):
     with pytest.raises(InvalidField, match="seed"):
         InpaintRequest.check({**FORM, "seed": seed})
+
+
+def test_seed_minus_one_is_random():
+    assert InpaintRequest.check({**FORM, "seed": b"-1"}).seed is None
 
 
 def test_the_largest_seed_is_taken():

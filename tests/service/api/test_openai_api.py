@@ -95,6 +95,13 @@ def test_several_candidates_come_in_one_answer(ai, worker, picture):
     assert centres == {1, 2, 3}
 
 
+@pytest.mark.parametrize("model", ["gpt-image-1", "dall-e-2"])
+def test_models_of_openai_are_the_default(ai, worker, picture, model):
+    wait_for_worker(ai)
+    answer = ai.images.edit(image=picture, mask=mask(), prompt="a cat", model=model)
+    assert len(answer.data) == 1
+
+
 def test_models_are_listed_as_the_client_expects(ai, worker):
     wait_for_worker(ai)
     assert "stub" in {model.id for model in ai.models.list()}
@@ -112,7 +119,7 @@ def test_models_are_listed_as_the_client_expects(ai, worker):
         ({"size": "256x256"}, "size", "invalid-field"),
         ({"response_format": "url"}, "response_format", "invalid-field"),
         ({"mask": None}, "mask", "invalid-mask"),
-        ({"model": "dall-e-2"}, "model", "unknown-model"),
+        ({"model": "another"}, "model", "unknown-model"),
         ({"image": [b"a", b"b"]}, "image", "invalid-field"),
         ({"image": b"a"}, "image", "unsupported-picture"),
         ({"image": b"\xff"}, None, "unsupported-picture"),
