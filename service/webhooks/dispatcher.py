@@ -5,10 +5,11 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from anyio import create_task_group
 from redis.exceptions import RedisError
 from standardwebhooks import Webhook
 
@@ -147,11 +148,12 @@ async def run_dispatcher(settings: Settings, redis: Any) -> AsyncIterator[None]:
     # The lease is longer than an attempt and its Redis calls.
     outbox = Outbox(redis, RedisKeys(settings.namespace), 2 * settings.webhook_timeout + 1)
     sender = Sender(AllowList.parse(settings.webhook_allow), settings.webhook_timeout)
-    task = asyncio.create_task(Dispatcher(settings, outbox, sender).run())
     try:
-        yield
+        # redis-py may turn a cancellation into an error of its own, which the dispatcher survives;
+        # anyio's scope cancels again until the task has ended.
+        async with create_task_group() as background:
+            background.start_soon(Dispatcher(settings, outbox, sender).run)
+            yield
+            background.cancel_scope.cancel()
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         await sender.close()

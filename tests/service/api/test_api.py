@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.api.app import create_app
+from service.errors.queue import QueueUnavailable
+from service.queue.client import Queue
 from service.queue.consumer import Consumer
 from service.queue.jobs import Priority
 from tests.helpers.service.queueing import ALL, new, put
@@ -298,3 +300,28 @@ def test_a_job_is_dropped_when_its_client_leaves(settings, picture):
 def test_job_whose_client_may_return_is_kept(settings, picture):
     leave(settings, picture, idempotency_key="mine")
     assert waiting(settings) == 1
+
+
+def test_a_swallowed_cancellation_does_not_delay_shutdown(settings, monkeypatch):
+    swallowed = []
+
+    async def sweep(self, cursor, count):
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError as error:
+            if swallowed:
+                raise
+            swallowed.append(error)
+            raise QueueUnavailable("as redis-py does while it connects") from error
+
+    monkeypatch.setattr(Queue, "sweep", sweep)
+    app = create_app(settings)
+
+    async def start_and_stop():
+        # The timeout would cancel a second time.
+        async with asyncio.timeout(20), app.router.lifespan_context(app):
+            await asyncio.sleep(0.05)
+
+    began = time.monotonic()
+    asyncio.run(start_and_stop())
+    assert len(swallowed) == 1 and time.monotonic() - began < 15

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 import redis.asyncio
 import standardwebhooks
+from redis.exceptions import RedisError
 
 from service.queue.redis_keys import RedisKeys
 from service.webhooks.dispatcher import backoff, run_dispatcher
@@ -33,11 +34,11 @@ class Box(Outbox):
         self.keys = keys
 
 
-def run(settings, receiver, script, *, processes=1):
+def run(settings, receiver, script, *, processes=1, seconds=120):
     """Deliver from some API processes' worth of tasks while ``script(box, receiver)`` runs."""
 
     async def main():
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(seconds), AsyncExitStack() as stack:
             client = redis.asyncio.Redis.from_url(settings.queue_url, protocol=2)
             stack.push_async_callback(client.aclose)
             await stack.enter_async_context(receiver.listening())
@@ -214,3 +215,25 @@ def test_webhook_no_longer_allowed_is_dropped_unsent(settings, receiver):
 def test_the_default_tries_spread_over_about_an_hour():
     pauses = [backoff(attempts, 10) for attempts in range(1, 6)]
     assert 40 * 60 < sum(pauses) < 75 * 60 and pauses == sorted(pauses)
+
+
+def test_a_swallowed_cancellation_does_not_prevent_closing(settings, receiver, monkeypatch):
+    swallowed = []
+
+    async def claim(self, room):
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError as error:
+            if swallowed:
+                raise
+            swallowed.append(error)
+            raise RedisError("as redis-py does while it connects") from error
+
+    monkeypatch.setattr(Outbox, "claim", claim)
+
+    async def script(box, client, url):
+        await asyncio.sleep(0.05)
+
+    began = time.monotonic()
+    run(settings, receiver(204), script, seconds=20)  # this would cancel a second time
+    assert len(swallowed) == 1 and time.monotonic() - began < 15
