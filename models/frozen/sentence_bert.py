@@ -49,9 +49,8 @@ class SentenceBert:
             "INFERENCE_NUM_THREADS": 1,
             "ENABLE_CPU_PINNING": False,
         }
-        # Kept: the compiled network shares the memory of some of them.
-        self._weights = load_file(folder / "model.safetensors")
-        graph = build_graph(config, self._weights)
+        self._file = folder / "model.safetensors"
+        graph = build_graph(config, load_file(self._file))
         self._network = import_openvino().Core().compile_model(graph, "CPU", settings)
 
     @staticmethod
@@ -94,7 +93,7 @@ class SentenceBert:
 
     def weights(self) -> Iterator[tuple[str, tuple[int, ...], memoryview]]:
         """The names, shapes and bytes of the weights, as sentence-transformers names them."""
-        for key, value in self._weights.items():
+        for key, value in load_file(self._file).items():
             if key != "embeddings.position_ids":  # a constant that older files carry
                 yield f"0.model.{key}", value.shape, value.reshape(-1).view(np.uint8).data
 
@@ -108,7 +107,7 @@ def build_graph(config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) 
     ops = openvino.opset13
 
     def constant(name: str) -> Any:
-        return ops.constant(weights[name], shared_memory=True)
+        return ops.constant(weights[name])
 
     def linear(x: Any, name: str) -> Any:
         product = ops.matmul(x, constant(f"{name}.weight"), False, True)
