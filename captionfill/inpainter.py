@@ -58,6 +58,7 @@ class Inpainter:
         self.engine = engine
         self.name, self.digest = engine.bundle.config.name, engine.bundle.digest
         self._lock = threading.Lock()
+        self._engine_options = ("auto", 1)
         if encoder is not None:
             engine.bundle.check_encoder(encoder)
             self.encoder = encoder
@@ -91,24 +92,26 @@ class Inpainter:
             with _one_thread(device):
                 loaded = load_bundle(folder, device)
                 encoder = _load_encoder(loaded.config.encoder, device, engine != "torch")
-                return cls(load_engine(loaded, engine, threads), encoder)
+                made = cls(load_engine(loaded, engine, threads), encoder)
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
+        made._engine_options = (engine, threads)
+        return made
 
     from_pretrained = load
 
     def to(self, device: str) -> Self:
-        """Move the networks to a torch device, and choose the engine anew; return this object.
+        """Move the networks to a torch device and return this object; `load`'s engine stays.
 
         Raises:
-            StartError: there is no such device.
+            StartError: there is no such device, or the engine cannot be used on it.
         """
         bundle = self.engine.bundle
         try:
             for network in filter(None, (bundle.generator, bundle.scorer)):
                 network.to(device)
             with _one_thread(device):
-                self.engine = load_engine(bundle)
+                self.engine = load_engine(bundle, *self._engine_options)
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
         for name in ("encoder", "_embed", "_is_truncated", "_is_unknown"):

@@ -34,12 +34,11 @@ class AsyncClient:
         key: str | None = None,
         timeout: float = 90.0,
         attempts: int = 6,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """Connect at the first request; see `Client`."""
         self._attempts = attempts
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers=auth_headers(key), timeout=timeout, transport=transport
+            base_url=base_url, headers=auth_headers(key), timeout=timeout
         )
 
     async def __aenter__(self) -> Self:

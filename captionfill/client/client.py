@@ -47,7 +47,6 @@ class Client:
         key: str | None = None,
         timeout: float = 90.0,
         attempts: int = 6,
-        transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Connect at the first request.
 
@@ -56,12 +55,9 @@ class Client:
             key: API key.
             timeout: of each attempt, in seconds.
             attempts: at most so many for each request.
-            transport: of httpx, for tests and proxies.
         """
         self._attempts = attempts
-        self._http = httpx.Client(
-            base_url=base_url, headers=auth_headers(key), timeout=timeout, transport=transport
-        )
+        self._http = httpx.Client(base_url=base_url, headers=auth_headers(key), timeout=timeout)
 
     def __enter__(self) -> Self:
         return self

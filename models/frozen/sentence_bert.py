@@ -1,7 +1,7 @@
 """A BERT sentence encoder compiled by OpenVINO, without torch (Devlin et al. 2019).
 
 Reads the folder of a sentence-transformers model: BERT, mean pooling, vectors of length 1
-(Reimers and Gurevych 2019). Starting it takes a tenth of what importing sentence-transformers does.
+(Reimers and Gurevych 2019).
 """
 
 import json

@@ -83,8 +83,6 @@ class LocalFiller:
                 temperature=self.temperature,
                 compare=other,
             )
-        except CaptionfillError:
-            raise
         except Exception as error:
             raise StartError("the picture could not be filled") from error
         pictures = [one.picture for one in result.candidates]

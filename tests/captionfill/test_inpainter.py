@@ -341,9 +341,9 @@ def test_a_second_caption_gives_other_images(scored):
 
 
 def test_an_inpainter_moves_between_devices(tiny_bundle):
-    moved = Inpainter.from_pretrained(tiny_bundle, "cpu")
+    moved = Inpainter.from_pretrained(tiny_bundle, "cpu", "torch")
     before = moved(PHOTO, "a cat", seed=5).candidates[0].png()
-    assert moved.to("cpu") is moved
+    assert moved.to("cpu") is moved and moved.engine.name == "torch"
     assert moved(PHOTO, "a cat", seed=5).candidates[0].png() == before
 
 

@@ -4,9 +4,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the page may use the network.
@@ -28,7 +31,9 @@ def find_browser() -> str:
 
 
 @contextmanager
-def launch_browser() -> Iterator[Browser]:
+def launch_browser() -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright
+
     path = find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -284,9 +284,9 @@ function showDetails() {
   parts.push(...answer.notes);
   if (link?.bundle) {
     const other = differences(link, record);
-    parts.push(other.length
-      ? `Not the result of the link: another ${other.join(", another ")}.`
-      : "The same result as in the link, bit for bit.");
+    if (other.length) parts.push(`Not the result of the link: another ${other.join(", another ")}.`);
+    else if (link.result && record.result) parts.push("The same result as in the link, bit for bit.");
+    else parts.push("The same model and engine as in the link. This browser cannot compare the result here.");
   }
   $("details").textContent = parts.join(" ");
 }

@@ -15,10 +15,10 @@ from PIL import Image
 
 from captionfill import AsyncClient, Client
 from captionfill.client import JobFailed, ServiceError
-from service.auth.api_keys import ApiKeyFile
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import eventually
 from tests.reliability.harness.cluster import Cluster
+from tests.reliability.harness.service import running_service
 
 pytestmark = pytest.mark.server
 
@@ -191,12 +191,7 @@ def test_a_killed_api_loses_no_request(kind, photo, tmp_path):
 
 
 def test_a_key_is_sent(photo, tmp_path):
-    keys = tmp_path / "keys.jsonl"
-    key = ApiKeyFile(keys).create("someone")
-    with Cluster(tmp_path, {"AUTH": "on", "KEYS_FILE": str(keys)}) as cluster:
-        cluster.api()
-        cluster.worker()
-        cluster.wait_until_ready()
+    with running_service(tmp_path) as (cluster, key):
         with Client(cluster.address, key=key) as client:
             assert client.inpaint(photo, "a wall", seed=SEED).seeds == [SEED]
         with Client(cluster.address) as client, pytest.raises(ServiceError) as refused:

@@ -15,6 +15,7 @@ from service.errors.queue import QueueUnavailable
 from service.queue.client import Queue
 from service.queue.consumer import Consumer
 from service.queue.jobs import Priority
+from tests.helpers.cancellation import SwallowsFirstCancellation
 from tests.helpers.service.queueing import ALL, new, put
 from tests.helpers.waiting import eventually
 
@@ -303,17 +304,7 @@ def test_job_whose_client_may_return_is_kept(settings, picture):
 
 
 def test_a_swallowed_cancellation_does_not_delay_shutdown(settings, monkeypatch):
-    swallowed = []
-
-    async def sweep(self, cursor, count):
-        try:
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError as error:
-            if swallowed:
-                raise
-            swallowed.append(error)
-            raise QueueUnavailable("as redis-py does while it connects") from error
-
+    sweep = SwallowsFirstCancellation(QueueUnavailable("away"))
     monkeypatch.setattr(Queue, "sweep", sweep)
     app = create_app(settings)
 
@@ -324,4 +315,4 @@ def test_a_swallowed_cancellation_does_not_delay_shutdown(settings, monkeypatch)
 
     began = time.monotonic()
     asyncio.run(start_and_stop())
-    assert len(swallowed) == 1 and time.monotonic() - began < 15
+    assert sweep.swallowed == 1 and time.monotonic() - began < 15

@@ -1,7 +1,6 @@
 """The run report: all of a run on one page that fetches nothing and hides nothing."""
 
 import base64
-import os
 import re
 import shutil
 import subprocess
@@ -11,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.browser import find_browser
 from tests.helpers.training.finished_run import HOSTILE, MAGENTA, write_run
 from training.common.errors import RunError
 from training.reporting.html_report import write_report
 from training.reporting.run_summary import read_run
 
 CURVE_ORANGE = (255, 127, 14)  # of the second run, which is drawn last
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +41,7 @@ def html(page):
 
 @pytest.fixture
 def browse(page, tmp_path):
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        reason = f"none of {', '.join(BROWSERS)} is installed"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    browser = find_browser()
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
 
     def run(*more):
