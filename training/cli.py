@@ -118,7 +118,7 @@ def train(
     run: Annotated[Path, Option("--run", "--run-dir", help="Run directory to make.")],
     overrides: Set = None,
     init_from: Annotated[
-        Path | None, Option("--from", help="A bundle to take the generator's weights from.")
+        Path | None, Option("--from", help="A bundle to continue from (export --training-state).")
     ] = None,
     trackers: Trackers = None,
 ) -> None:
@@ -184,6 +184,9 @@ def export(
     notes: Annotated[
         Path | None, Option(help="Markdown for the card, instead of the usual warnings.")
     ] = None,
+    training_state: Annotated[
+        bool, Option("--training-state", help="Add what a later `train --from` continues from.")
+    ] = False,
     checkpoint: Which = "newest",
     data: MovedData = None,
 ) -> None:
@@ -206,6 +209,7 @@ def export(
         temperature=temperature,
         notes=notes,
         data=data or (),
+        training_state=training_state,
     )
     typer.echo(f"{bundle}: {digest}")
 

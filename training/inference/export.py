@@ -18,6 +18,7 @@ from training.inference.model_card import DEFAULT_NOTES, add_evaluations, model_
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
+from training.runs.training_state import TRAINING_STATE, save_training_state
 from training.scorers.kinds import SCORER_KINDS, load_scorer
 
 PLAIN = "plain"  # kind of the scorer in a bundle
@@ -35,6 +36,7 @@ def export(
     temperature: float | None = None,
     notes: Path | None = None,
     data: Sequence[Path] = (),
+    training_state: bool = False,
 ) -> str:
     """Write a run's checkpoint as a bundle; an error leaves an older bundle as it is.
 
@@ -51,6 +53,8 @@ def export(
         notes: Markdown for the card, in place of the usual warnings.
         data: prepared folders, where the run's data have moved; needed only for runs of older
             versions, which did not record their data.
+        training_state: add a file with generator, discriminator and the objective's progress in
+            half precision, from which a later run continues; it is not part of the digest.
 
     Returns:
         The bundle's digest.
@@ -79,8 +83,10 @@ def export(
     config = bundle_config(loaded, name or run.recipe.name, overrides, ranks=scorer is not None)
     ranking = load_scorer(SCORER_KINDS[PLAIN], scorer, config.caption_dim) if scorer else None
     card = model_card(config, read_notes(notes) if notes else DEFAULT_NOTES)
-    with replace_folder(bundle, OWNED) as draft:
+    with replace_folder(bundle, (*OWNED, TRAINING_STATE)) as draft:
         digest = write_bundle(draft, loaded.generator, config, card, ranking)
+        if training_state:
+            save_training_state(draft, digest, run.recipe, loaded.state)
         if evaluations:
             add_evaluations(draft, digest, evaluations)
     return digest

@@ -1,4 +1,4 @@
-"""Initial weights of a run's generator from a bundle."""
+"""Initial weights of a run from a bundle and the training state beside it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from models.runtime.bundle import Bundle, BundleError, load_bundle
 from training.common.errors import RunError
 from training.config.config import Config
 from training.runs.train_state import TrainState
+from training.runs.training_state import find_training_state
 
 # Settings that change no weight (`models.generators.unet.UnetSettings`): a run may have others.
 INFERENCE_OVERRIDES = frozenset({"guidance", "membrane", "temperature", "upsample"})
@@ -21,11 +22,14 @@ class InitCheckpoint:
         place: its folder.
         digest: its digest; another one in that place is refused.
         training: the bundle's record of its training.
+        state: digest of the training state beside it, which the run continues from; None where
+            there is none or it is of another discriminator or objective.
     """
 
     place: str
     digest: str
     training: dict[str, Any]
+    state: str | None = None
 
     def provenance(self) -> dict[str, Any]:
         """Return the record for a bundle's config: digest and earlier training, without paths."""
@@ -39,7 +43,7 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
 
     Raises:
         RunError: no sound bundle there, or another generator than the recipe's, or another encoder
-            than the one that the run's data were prepared with.
+            than the one that the run's data were prepared with, or a damaged training state.
     """
     bundle = read_bundle(folder)
     config, free = bundle.config, {*INFERENCE_OVERRIDES, "caption_dim"}
@@ -54,7 +58,9 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
         )
     if config.encoder_fingerprint != encoder_fingerprint:
         raise RunError(f"{folder} reads captions by another encoder than the data's")
-    return InitCheckpoint(str(folder.resolve()), bundle.digest, config.training)
+    saved = find_training_state(folder, bundle.digest)
+    state = saved.digest if saved and saved.fits(recipe) else None
+    return InitCheckpoint(str(folder.resolve()), bundle.digest, config.training, state)
 
 
 def relocate_init_checkpoint(
@@ -77,8 +83,11 @@ def relocate_init_checkpoint(
 def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
     """Load a bundle's weights into the generator and its average.
 
+    With a training state, the average alone is the bundle's: generator, discriminator and the
+    objective's progress are the state's.
+
     Raises:
-        RunError: the bundle is no longer there, or is another one.
+        RunError: the bundle or its training state is no longer there, or is another one.
     """
     try:
         bundle = read_bundle(Path(init_checkpoint.place))
@@ -93,6 +102,13 @@ def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
     state.generator.load_state_dict(weights)
     if state.average is not None:
         state.average.module.load_state_dict(weights)
+    if init_checkpoint.state is not None:
+        saved = find_training_state(Path(init_checkpoint.place), bundle.digest)
+        if saved is None or saved.digest != init_checkpoint.state:
+            raise RunError(
+                f"{init_checkpoint.place} has not the training state of this run's start"
+            )
+        saved.load_into(state)
 
 
 def read_bundle(folder: Path) -> Bundle:
