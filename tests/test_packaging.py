@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.ports import free_port
+from training.runs.training_state import TRAINING_STATE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("captionfill", "models", "service", "training")
@@ -31,12 +32,17 @@ SHORT = [
 
 
 def data_files():
-    """Every file of the packages that is not Python, but for pages for readers of the source."""
+    """Every file of the packages that is not Python, but for pages for readers of the source.
+
+    Nor are training states packed: `train --from` alone reads them, in a clone.
+    """
     return {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.is_file() and path.suffix not in (".py", ".pyc", ".md")
+        if path.is_file()
+        and path.suffix not in (".py", ".pyc", ".md")
+        and path.name != TRAINING_STATE
     }
 
 
