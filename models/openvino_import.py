@@ -1,8 +1,9 @@
-"""OpenVINO, imported without its telemetry."""
+"""OpenVINO, imported without its telemetry, and its one core."""
 
 import importlib
 import importlib.util
 import sys
+from functools import cache
 from typing import Any
 
 
@@ -19,3 +20,14 @@ def import_openvino() -> Any:
     name = "openvino_telemetry"
     sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # how Python says "absent"
     return importlib.import_module("openvino")
+
+
+@cache
+def openvino_core() -> Any:
+    """Return the process's one `openvino.Core`, which is never destroyed.
+
+    The CPU plugin of each core replaces the thread's alternate signal stack, and unmaps it when it
+    is destroyed. With two cores, one of them can leave a stack that is no longer mapped, and the
+    next signal with a handler in Python ends the process with SIGSEGV.
+    """
+    return import_openvino().Core()

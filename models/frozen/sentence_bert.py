@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from models.openvino_import import import_openvino
+from models.openvino_import import import_openvino, openvino_core
 
 # What this graph computes; a model with other values of these goes to sentence-transformers.
 _CONFIG = {
@@ -51,7 +51,7 @@ class SentenceBert:
         }
         self._file = folder / "model.safetensors"
         graph = build_graph(config, load_file(self._file))
-        self._network = import_openvino().Core().compile_model(graph, "CPU", settings)
+        self._network = openvino_core().compile_model(graph, "CPU", settings)
 
     @staticmethod
     def is_supported(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, group_norm, layer_norm, normalize, pad
 from torch.overrides import TorchFunctionMode
 
-from models.openvino_import import import_openvino
+from models.openvino_import import import_openvino, openvino_core
 
 
 class CompiledNetwork:
@@ -43,7 +42,7 @@ class CompiledNetwork:
         }
         if exact:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
-        compiled = _core().compile_model(convert(network, examples), "CPU", settings)
+        compiled = openvino_core().compile_model(convert(network, examples), "CPU", settings)
         self.precision: str = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self._shape = tuple(compiled.output(0).shape)[1:]
         # A queue hands each row to another thread, which costs a single row half a millisecond.
@@ -125,8 +124,3 @@ def _norm_groups(x: Tensor, groups: int, eps: float) -> Tensor:
 
 def _copy_output(request: Any, out: np.ndarray[Any, Any], i: int) -> None:
     out[i] = request.get_output_tensor(0).data[0]
-
-
-@cache
-def _core() -> Any:
-    return import_openvino().Core()
