@@ -7,7 +7,7 @@ from tests.reliability.memory import Bounds, MemorySeries, measure
 
 # The API's heap grows for some 400 requests, on a busy core for more, which are most of so few:
 # what comes before the middle is left out.
-SHORT = Bounds(slope=40.0, growth=25.0, warm_up=0.5)
+SHORT = Bounds(slope=15.0, growth=12.0, warm_up=0.5)
 REQUESTS, SAMPLES = 720, 24
 LEAK_KIB = "512"  # of most requests: a few hundred MiB a thousand
 

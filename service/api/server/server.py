@@ -1,5 +1,7 @@
 """Runs the API in uvicorn, with the protocol of `http_protocol`."""
 
+import ctypes
+import os
 import resource
 import signal
 import socket
@@ -14,6 +16,10 @@ from service.api.server.http_protocol import guarded_protocol
 from service.api.server.listener import inherit, listen
 from service.config.data_folder import check_temp_folder
 from service.config.settings import Settings
+
+
+# `mallopt` of glibc's malloc.h, and how many arenas the process has at most.
+_M_ARENA_MAX, _ARENAS = -8, 2
 
 
 class Server(uvicorn.Server):
@@ -36,6 +42,7 @@ def run_api(settings: Settings, ready: Callable[[], None]) -> None:
     ``ready`` is called once connections are accepted.
     """
     _allow_connections()
+    _limit_arenas()
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again at its end
         signal.signal(number, lambda *_: sys.exit(0))
     check_temp_folder(settings.temp_folder)
@@ -70,3 +77,14 @@ def _allow_connections() -> None:
     """Raise the soft limit of open files to the hard one; 1,024 are too few for a server."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _limit_arenas() -> None:
+    """Let all threads share two of glibc's malloc arenas; `MALLOC_ARENA_MAX` overrides it.
+
+    By default each decoding thread gets an arena of its own, and what one image needed stays there:
+    40 MiB more after 720 requests, and still growing. Other C libraries have no such option.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, _ARENAS)
