@@ -17,7 +17,6 @@ from service.api.server.listener import inherit, listen
 from service.config.data_folder import check_temp_folder
 from service.config.settings import Settings
 
-
 # `mallopt` of glibc's malloc.h, and how many arenas the process has at most.
 _M_ARENA_MAX, _ARENAS = -8, 2
 
