@@ -49,9 +49,11 @@ demo: $(VENV)/.dev ## fill a photo that a package ships
 # Files in their own order, the long ones of end_to_end/ first: by their number of tests, as xdist
 # would have it, the two slowest tests of all come last, when nothing is left to run beside them.
 # A process of pytest that crashes ends the run: with a new one in its place xdist waits for ever.
+# One process more than cores, since many tests wait for a service.
+PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
 test: $(VENV)/.dev ## run every test on the CPU
 	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest \
-		--numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+		--numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder \
 		--max-worker-restart=0 $(ARGS)
 
 # Lists what takes over five seconds all the same, and may want the marker.
