@@ -95,6 +95,9 @@ def read_batch(parts: Sequence[FormPart], limits: ZipLimits) -> tuple[list[ZipIt
         InvalidField, InvalidArchive, BatchTooLarge: nothing of the batch can be used.
     """
     names = {part.name for part in parts}
+    if names & _PAIRS:
+        parts = [part for part in parts if part.name not in _ARCHIVE or not part.is_unset]
+        names = {part.name for part in parts}
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
     common = fields_by_name([part for part in parts if part.name not in _ARCHIVE | _PAIRS])
@@ -114,7 +117,7 @@ def _unpack(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:
         raise InvalidField("the field 'archive' is missing, or pairs of 'image' and 'caption'")
     archive = by_name["archive"]
     captions = by_name.get("captions")
-    rows = None if captions is None else _rows(captions.read())
+    rows = None if captions is None or captions.is_unset else _rows(captions.read())
     if reason := explain_mistake("archive", archive.open().read(_PREFIX_BYTES)):
         raise InvalidArchive(reason)
     return open_archive(archive.open(), rows, limits)

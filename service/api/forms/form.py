@@ -25,7 +25,6 @@ from pydantic.json_schema import SkipJsonSchema
 
 from captionfill.captions import MAX_CAPTION, check_caption
 from captionfill.errors import InvalidCaption, InvalidField
-from service.errors.requests import InvalidWebhook
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
 F = TypeVar("F", bound="Form")
@@ -65,18 +64,32 @@ class Form(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     @classmethod
+    def _without_blanks(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields without optional texts that are empty: HTML forms send what is unset, too."""
+        optional = {
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if not field.is_required() and _file(field) is None
+        }
+        return {
+            name: value
+            for name, value in fields.items()
+            if name not in optional or value not in (b"", "")
+        }
+
+    @classmethod
     def check(cls: type[F], fields: Mapping[str, Any]) -> F:
-        """Check every field.
+        """Check every field. An optional text that is empty counts as absent.
 
         Raises:
             InvalidField: a field is missing, unknown or out of range.
-            InvalidCaption, InvalidWebhook: the value of that field is invalid.
+            InvalidCaption: the value of that field is invalid.
         """
         names = cls.names()
         for name in fields.keys() - names:
             raise InvalidField(f"unknown field {name[:40]!r}; known: {', '.join(sorted(names))}")
         try:
-            return cls.model_validate(fields)
+            return cls.model_validate(cls._without_blanks(fields))
         except ValidationError as error:
             raise InvalidField(_explain(cls, error)) from error
 
@@ -185,12 +198,6 @@ ModelName = Annotated[
 ]
 
 
-def _not_empty(webhook: str) -> str:
-    if not webhook:
-        raise InvalidWebhook("the webhook's address is empty")
-    return webhook
-
-
 class InpaintRequest(Form):
     """A request with checked fields. Picture and region are checked when they are decoded."""
 
@@ -210,7 +217,6 @@ class InpaintRequest(Form):
     model: ModelName = ""
     webhook: Annotated[
         str,
-        BeforeValidator(_not_empty),
         Field(
             description="https address to call when the job has ended; the response is a job.",
             examples=["https://example.com/filled"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Header
+from pydantic import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 
 from captionfill.errors import InvalidField
@@ -19,7 +20,8 @@ PNG, JSON = "image/png", "application/json"
 EVENT_ID = r"^[0-9]{1,19}-[0-9]{1,19}$"
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
-_Text = str | SkipJsonSchema[None]
+# An empty value counts as absent: forms such as that of /docs send those that are not filled in.
+_Text = Annotated[str | SkipJsonSchema[None], AfterValidator(lambda value: value or None)]
 Prefer = Annotated[
     _Text,
     Header(
@@ -99,9 +101,9 @@ class PreferHeader:
 def check_idempotency_key(header: str | None) -> str:
     """The Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), or empty if there is none.
 
-    Raises `InvalidHeader` if it is empty, over 255 characters, or not printable ASCII.
+    Raises `InvalidHeader` if it is over 255 characters, or not printable ASCII.
     """
-    if header is None:
+    if not header:
         return ""
     if not _KEY.fullmatch(header):
         raise InvalidHeader("an Idempotency-Key has 1 to 255 printable ASCII characters")

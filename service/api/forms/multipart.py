@@ -77,6 +77,11 @@ class FormPart:
     size: int
     _spool: IO[bytes]
 
+    @property
+    def is_unset(self) -> bool:
+        """Whether it is what a browser sends for a file that was not chosen."""
+        return not self.size and not self.filename
+
     def open(self) -> IO[bytes]:
         """The part as a seekable file."""
         return io.BufferedReader(FileSlice(self._spool, self.start, self.size))

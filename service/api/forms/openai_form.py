@@ -24,6 +24,7 @@ OPENAI_MODELS = frozenset(
     {"chatgpt-image-latest", "dall-e-2", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5"}
 )
 
+_PICTURES = ("image", "image[]", "mask")
 _Ignored = Annotated[str, Field(description="Ignored.")]
 
 
@@ -80,6 +81,7 @@ class EditForm(Form):
 
 def read_edit(parts: Sequence[FormPart]) -> EditForm:
     """Check every field of a form; raise `InvalidField`, `InvalidCaption` or `InvalidMask`."""
+    parts = [part for part in parts if part.name not in _PICTURES or not part.is_unset]
     pictures = sum(part.name in ("image", "image[]") for part in parts)
     if pictures != 1:
         raise InvalidField(f"image: {pictures} pictures were sent; exactly one is accepted")

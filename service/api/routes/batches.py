@@ -44,7 +44,7 @@ from service.queue.batch_store import BatchEntry, BatchManifest, BatchStore
 from service.queue.jobs import Priority
 
 log = logging.getLogger("captionfill.api")
-router = APIRouter()
+router = APIRouter(tags=["Batches"])
 
 BatchId = Annotated[str, Path(description="from Location", json_schema_extra=JOB_ID)]
 # Parts beside the two of each picture: the common fields, or an archive and its captions.
@@ -53,6 +53,7 @@ _OTHER_PARTS = 8
 
 @router.post(
     "/batches",
+    summary="Fill many pictures",
     dependencies=[no_query(BatchForm.names())],
     status_code=202,
     response_model=BatchStatus,
@@ -90,7 +91,11 @@ async def create_batch(
     return JSONResponse(status.model_dump(), 202, headers)
 
 
-@router.get("/batches/{batch}", responses=problems(NoSuchBatch, *COMMON))
+@router.get(
+    "/batches/{batch}",
+    summary="State of a batch",
+    responses=problems(NoSuchBatch, *COMMON),
+)
 async def batch_status(
     request: Request, batch: BatchId, batches: UsedBatches, owner: Owner
 ) -> BatchStatus:
@@ -100,6 +105,7 @@ async def batch_status(
 
 @router.get(
     "/batches/{batch}/result",
+    summary="Results of a batch as a zip",
     response_class=StreamingResponse,
     responses={
         200: BATCH_RESULT,
@@ -129,6 +135,7 @@ async def batch_result(
 
 @router.delete(
     "/batches/{batch}",
+    summary="Cancel and delete a batch",
     status_code=204,
     response_class=Response,
     responses=problems(NoSuchBatch, *COMMON),

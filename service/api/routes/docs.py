@@ -31,9 +31,27 @@ _PAGE = """<!doctype html>
 <script src="docs/start.js"></script>
 </html>
 """
-_START = """SwaggerUIBundle({
-  url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null,
-});
+# Swagger UI fills a form with the examples and defaults of the document, or with made-up text, and
+# would send them: a webhook, a number of candidates. What is not required is left empty instead.
+_START = """\
+function empty(field) {
+  for (const word of ["examples", "default", "enum"]) delete field[word];
+  field.example = "";
+}
+function prepare(api) {
+  for (const path of Object.values(api.paths))
+    for (const { parameters, requestBody } of Object.values(path)) {
+      for (const one of parameters ?? []) if (!one.required) empty(one.schema);
+      for (const { schema } of Object.values(requestBody?.content ?? {}))
+        for (const [name, field] of Object.entries(schema.properties ?? {}))
+          if (!schema.required?.includes(name)) empty(field);
+    }
+  return api;
+}
+fetch("openapi.json").then((answer) => answer.json()).then((api) => SwaggerUIBundle({
+  spec: prepare(api), dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null,
+  displayRequestDuration: true,
+}));
 """
 
 

@@ -14,16 +14,16 @@ from service.errors.queue import NotReady, QueueFull, QueueUnavailable
 from service.errors.requests import NoSuchPage
 from service.queue.redis_check import RedisMonitor
 
-router = APIRouter()
+router = APIRouter(tags=["Operation"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Liveness")
 async def healthz() -> Health:
     """Report that the process runs; queue and workers are not checked."""
     return Health()
 
 
-@router.get("/readyz", responses=problems(NotReady, QueueUnavailable))
+@router.get("/readyz", summary="Readiness", responses=problems(NotReady, QueueUnavailable))
 async def readyz(request: Request, queue: UsedQueue) -> Readiness:
     """Report whether the queue accepts jobs, API keys can be read and a worker is healthy.
 
@@ -57,6 +57,7 @@ async def readyz(request: Request, queue: UsedQueue) -> Readiness:
 
 @router.get(
     "/problems/{slug}",
+    summary="Explain a problem",
     response_class=PlainTextResponse,
     responses={
         200: {

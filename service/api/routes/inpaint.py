@@ -35,11 +35,12 @@ from service.errors.queue import AnswerTimeout
 from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.api")
-router = APIRouter()
+router = APIRouter(tags=["Fill"])
 
 
 @router.post(
     "/inpaint",
+    summary="Fill a picture",
     dependencies=[no_query(InpaintRequest.names())],
     response_class=Response,
     responses={200: RESULT, 202: JOB_ACCEPTED, 304: NOT_MODIFIED, **problems(*INPAINT)},

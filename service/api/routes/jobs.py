@@ -28,14 +28,14 @@ from service.errors.requests import InvalidHeader
 from service.queue.client import Queue
 from service.queue.jobs import State, Status
 
-router = APIRouter()
+router = APIRouter(tags=["Jobs"])
 
 JobId = Annotated[str, Path(description="from Location or X-Job-Id", json_schema_extra=JOB_ID)]
 # The event id of an end that left no event; greater than the ids of all events.
 _END_ID = "9999999999999999999-0"
 
 
-@router.get("/jobs/{job}", responses=problems(*JOB))
+@router.get("/jobs/{job}", summary="State of a job", responses=problems(*JOB))
 async def job_status(
     request: Request, job: JobId, service: UsedInpaintService, owner: Owner
 ) -> JobStatus:
@@ -45,6 +45,7 @@ async def job_status(
 
 @router.get(
     "/jobs/{job}/result",
+    summary="Result of a job",
     response_class=Response,
     responses={200: RESULT_RESPONSE, 304: NOT_MODIFIED, **problems(*JOB, *RESULT)},
 )
@@ -66,7 +67,13 @@ async def job_result(
     return common.result_response(result, media_type)
 
 
-@router.delete("/jobs/{job}", status_code=204, response_class=Response, responses=problems(*JOB))
+@router.delete(
+    "/jobs/{job}",
+    summary="Cancel or delete a job",
+    status_code=204,
+    response_class=Response,
+    responses=problems(*JOB),
+)
 async def cancel_job(
     job: JobId, service: UsedInpaintService, queue: UsedQueue, owner: Owner
 ) -> Response:
@@ -78,6 +85,7 @@ async def cancel_job(
 
 @router.get(
     "/jobs/{job}/events",
+    summary="Events of a job",
     response_class=StreamingResponse,
     responses={200: EVENTS, 204: NO_EVENTS, **problems(*JOB, InvalidHeader)},
 )

@@ -23,11 +23,12 @@ from service.api.schemas.problems import problems
 from service.middleware.request_context import HttpMetrics
 from service.queue.stats import BUCKETS, QueueStats, read_stats
 
-router = APIRouter()
+router = APIRouter(tags=["Operation"])
 
 
 @router.get(
     "/metrics",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={
         200: {

@@ -14,7 +14,7 @@ from service.errors.requests import AdminOnly, NoSuchModel, NoSuchPage
 from service.queue.client import Queue
 from service.queue.worker_reports import Heartbeat, WorkerRegistry, default_model
 
-router = APIRouter()
+router = APIRouter(tags=["Models"])
 
 
 async def _check_admin(request: Request) -> None:
@@ -23,7 +23,7 @@ async def _check_admin(request: Request) -> None:
         raise AdminOnly(f"the key {caller.name!r} is not an administrator's")
 
 
-@router.get("/v1/models", responses=problems(*COMMON))
+@router.get("/v1/models", summary="List the models", responses=problems(*COMMON))
 async def models(registry: UsedRegistry) -> ModelList:
     """List the bundles that live workers have loaded, the default first."""
     return ModelList(data=await _loaded(registry))
@@ -33,7 +33,11 @@ async def models(registry: UsedRegistry) -> ModelList:
 _UNKNOWN = (NoSuchModel, NoSuchPage)
 
 
-@router.get("/v1/models/{model}", responses=problems(*_UNKNOWN, *COMMON))
+@router.get(
+    "/v1/models/{model}",
+    summary="Describe a model",
+    responses=problems(*_UNKNOWN, *COMMON),
+)
 async def describe_model(
     registry: UsedRegistry,
     model: Annotated[str, Path(description="its name", examples=["default"])],
@@ -50,6 +54,7 @@ async def describe_model(
 
 @router.post(
     "/admin/reload",
+    summary="Reload the models",
     dependencies=[no_query(), Depends(_check_admin)],
     status_code=202,
     responses=problems(InvalidField, AdminOnly, *COMMON),
@@ -65,6 +70,7 @@ async def reload(queue: UsedQueue) -> Reload:
 
 @router.get(
     "/admin/reload",
+    summary="Progress of a reload",
     dependencies=[Depends(_check_admin)],
     responses=problems(AdminOnly, *COMMON),
 )

@@ -23,7 +23,7 @@ from service.api.schemas.problems import EDIT, problems
 from service.api.schemas.responses import IMAGES
 
 log = logging.getLogger("captionfill.api")
-router = APIRouter()
+router = APIRouter(tags=["OpenAI"])
 
 # OpenAI's clients send about twenty fields.
 _MAX_PARTS = 64
@@ -31,6 +31,7 @@ _MAX_PARTS = 64
 
 @router.post(
     "/v1/images/edits",
+    summary="Fill a picture as OpenAI's API does",
     dependencies=[no_query(openai_form.EditForm.names())],
     responses={200: IMAGES, **problems(*EDIT)},
     openapi_extra={"requestBody": request_body(openai_form.EditForm)},

@@ -24,6 +24,15 @@ from service.middleware.problem_response import openai_error
 
 _MORE_MODELS = (OpenAIProblem, ResultLine)
 _OPENAI = "/v1/"
+# The groups of the operations, in the order in which tools show them.
+_TAGS = {
+    "Fill": "Fill one picture.",
+    "Jobs": "Follow and fetch what was requested with `Prefer: respond-async` or a webhook.",
+    "Batches": "Fill many pictures in one upload.",
+    "OpenAI": "For clients of OpenAI's API.",
+    "Models": "The loaded bundles.",
+    "Operation": "For probes, monitoring and operators.",
+}
 
 
 def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
@@ -32,9 +41,11 @@ def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
         title=app.title,
         version=app.version,
         description="Fill a hidden part of a picture from its surroundings and a caption. "
-        "Every GET operation also answers HEAD.",
+        "Every GET operation also answers HEAD. An optional field or header that is empty counts "
+        "as absent.",
         routes=app.routes,
         webhooks=app.webhooks.routes,
+        tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
     )
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

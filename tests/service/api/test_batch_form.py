@@ -43,6 +43,18 @@ def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
         read_batch(form(("archive", archive)), LIMITS)
 
 
+def test_unset_fields_beside_pictures_count_as_absent():
+    unset = [(name, b"") for name in BatchForm.model_fields if name not in ("image", "caption")]
+    items, common = read_batch(form(("image", b"A"), ("caption", b"a cat"), *unset), LIMITS)
+    assert len(unset) == 6 and len(items) == 1 and common == BatchForm()
+
+
+def test_unset_captions_beside_an_archive_count_as_absent():
+    archive = zip_bytes({"a.png": b"A", "metadata.csv": b"file_name,caption\na.png,a cat\n"})
+    items, _ = read_batch(form(("archive", archive, "a.zip"), ("captions", b"")), LIMITS)
+    assert [item.caption for item in items] == ["a cat"]
+
+
 def test_an_archive_may_have_its_captions_beside_it():
     captions = json.dumps({"a.png": "a cat"}).encode()
     parts = form(

@@ -1,11 +1,12 @@
 import pytest
 
 from captionfill.captions import check_caption
-from captionfill.errors import InvalidCaption, InvalidField
+from captionfill.errors import CaptionfillError, InvalidCaption, InvalidField
+from captionfill.imaging.canvas import parse_region
 from service.api.forms.form import InpaintRequest
 from service.api.forms.headers import JSON, PNG, choose_media_type
 from service.api.prepared_request import compute_digest
-from service.errors.requests import InvalidWebhook, NotAcceptable
+from service.errors.requests import NotAcceptable
 
 FORM = {"image": b"...", "caption": b"a cat"}
 WHOLE = (16, 16, 32, 32)
@@ -28,7 +29,7 @@ def test_an_unknown_field_is_named():
 
 
 @pytest.mark.parametrize(
-    "seed", [b"-2", b"-01", b"4294967296", b"1.0", b"", b"nan", b"\xff", b"1_0"]
+    "seed", [b"-2", b"-01", b"4294967296", b"1.0", b" ", b"nan", b"\xff", b"1_0"]
 )
 def test_a_bad_seed_is_refused(seed):
     with pytest.raises(InvalidField, match="seed"):
@@ -43,7 +44,7 @@ def test_the_largest_seed_is_taken():
     assert InpaintRequest.check({**FORM, "seed": b"4294967295"}).seed == 2**32 - 1
 
 
-@pytest.mark.parametrize("text", [b"-0.1", b"1.01", b"", b"nan", b"inf", b" 1", b"1_0", b"true"])
+@pytest.mark.parametrize("text", [b"-0.1", b"1.01", b" ", b"nan", b"inf", b" 1", b"1_0", b"true"])
 def test_a_bad_temperature_is_refused(text):
     with pytest.raises(InvalidField, match="temperature must be a number from 0 to 1"):
         InpaintRequest.check({**FORM, "temperature": text})
@@ -104,10 +105,15 @@ def test_several_pictures_do_not_fit_into_a_png():
         choose_media_type("image/png", True)
 
 
-def test_empty_webhook_is_refused():
-    form = {"image": b"i", "caption": b"c", "webhook": b""}
-    with pytest.raises(InvalidWebhook, match="empty"):
-        InpaintRequest.check(form)
+def test_empty_optional_fields_count_as_absent():
+    empty = {name: b"" for name in InpaintRequest.names() if name not in FORM}
+    assert len(empty) == 7 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
+
+
+@pytest.mark.parametrize("name", ["compare", "region"])
+def test_white_space_is_no_empty_field(name):
+    with pytest.raises(CaptionfillError):
+        parse_region(InpaintRequest.check({**FORM, name: b" "}).region)
 
 
 def test_digest_covers_everything_that_decides_the_result():

@@ -82,11 +82,18 @@ def test_prefer_wait_is_over_when_it_is_over(client, picture, settings):
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Prefer": "wait=soon"}, {"Idempotency-Key": ""}, {"Idempotency-Key": "x" * 256}],
+    [{"Prefer": "wait=soon"}, {"Idempotency-Key": b"\xe9"}, {"Idempotency-Key": "x" * 256}],
 )  # fmt: skip
 def test_a_header_that_cannot_be_used_is_refused(client, picture, headers):
     problem = post(client, picture, headers)
     assert (problem.status_code, problem.json()["type"]) == (400, "/problems/invalid-header")
+
+
+def test_empty_optional_headers_count_as_absent(client, worker, picture):
+    names = ("Prefer", "Idempotency-Key", "Cache-Control", "If-None-Match", "Accept")
+    answers = [post(client, picture, dict.fromkeys(names, ""), seed=9) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].headers["x-job-id"] != answers[1].headers["x-job-id"]
 
 
 def test_result_that_is_not_ready_is_409(client, picture):
@@ -209,6 +216,12 @@ def test_an_end_without_an_event_is_told_once(client, picture, settings, server)
     [(number, event, _)] = events(client.get(place, headers=headers))
     assert event == "lost"
     assert client.get(place, headers={"Last-Event-ID": number}).status_code == 204
+
+
+def test_an_empty_last_event_counts_as_absent(client, worker, picture):
+    place = later(client, picture).headers["location"] + "/events"
+    told = events(client.get(place, headers={"Last-Event-ID": ""}))
+    assert told[0][1] == "queued"
 
 
 def test_a_last_event_that_is_none_is_refused(client, worker, picture):

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
 from service.api.app import create_app
+from service.api.forms.openai_form import EditForm
 from service.auth.api_keys import ApiKeyFile
 from tests.helpers.waiting import eventually
 
@@ -79,6 +80,20 @@ def test_empty_mask_is_refused(ai, worker, picture):
     with pytest.raises(openai.UnprocessableEntityError) as refused:
         ai.images.edit(image=picture, mask=b"", prompt="a cat")
     assert refused.value.code == "invalid-mask" and refused.value.param == "mask"
+
+
+def test_unset_optional_fields_count_as_absent(ai, worker, picture):
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.putalpha(Image.open(io.BytesIO(mask())).getchannel("A"))
+    whole = io.BytesIO()
+    image.save(whole, "PNG")
+    empty = [name for name in EditForm.names() if name not in ("image", "prompt")]
+    answer = ai._client.post(
+        "/v1/images/edits",
+        data={"prompt": "a cat", **dict.fromkeys(empty, "")},
+        files={"image": whole.getvalue()},
+    )
+    assert len(empty) == 18 and answer.status_code == 200
 
 
 def test_headers_tell_of_a_caption_that_says_nothing(ai, worker, picture):

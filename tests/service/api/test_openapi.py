@@ -44,6 +44,13 @@ def test_the_committed_document_is_in_step(document):
     assert COMMITTED.read_text() == text(document), "run `make fix`, and look at the difference"
 
 
+def test_every_operation_has_a_tag_and_summary(document, operations):
+    tags = {tag["name"] for tag in document["tags"]}
+    assert {tag for _, operation in operations for tag in operation["tags"]} == tags
+    summaries = [operation["summary"] for _, operation in operations]
+    assert all(len(text) <= 40 for text in summaries) and len(set(summaries)) == len(operations)
+
+
 def test_every_answer_has_examples_that_fit_its_schema(document, operations):
     wrong = {
         f"{name} {status} {kind}": found
