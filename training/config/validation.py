@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +17,11 @@ from training.config.config import ComponentConfig, Config
 from training.config.image_spec import ImageSpec
 from training.losses.objectives.base import BaseObjective
 
+REGISTRIES: dict[str, dict[str, Any]] = {
+    "generator": GENERATORS,
+    "discriminator": DISCRIMINATORS,
+}
+
 
 def validate(recipe: Config) -> None:
     """Check that a recipe's parts exist, take their settings and fit together.
@@ -22,8 +29,8 @@ def validate(recipe: Config) -> None:
     Raises:
         ValueError: one line that names the parts or settings.
     """
-    generator = build_meta("generator", recipe.generator, GENERATORS)
-    discriminator = build_meta("discriminator", recipe.discriminator, DISCRIMINATORS)
+    generator = build_meta("generator", recipe.generator)
+    discriminator = build_meta("discriminator", recipe.discriminator)
     objective = recipe.build_objective()
     check_output_type(recipe, discriminator, objective)
     objective.check(generator, discriminator)
@@ -31,19 +38,28 @@ def validate(recipe: Config) -> None:
     check_settings(recipe, objective)
 
 
-def build_meta(name: str, part: ComponentConfig, registry: dict[str, Any]) -> nn.Module:
-    """Build a network on the meta device, so that errors show before any work.
+def build_meta(player: str, part: ComponentConfig) -> nn.Module:
+    """Build a `generator` or `discriminator` on the meta device, so that errors show early.
+
+    Recipes with the same settings share it.
 
     Raises:
         ValueError: no network of that kind, or not with these settings.
     """
-    if part.kind not in registry:
-        raise ValueError(f"{name}.kind {part.kind!r} is none of {', '.join(registry)}")
+    if part.kind not in REGISTRIES[player]:
+        kinds = ", ".join(REGISTRIES[player])
+        raise ValueError(f"{player}.kind {part.kind!r} is none of {kinds}")
     try:
-        with torch.device("meta"):
-            built: nn.Module = registry[part.kind](part.settings)
+        return _build_meta(player, part.kind, json.dumps(part.settings))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}.settings: {error}") from error
+        raise ValueError(f"{player}.settings: {error}") from error
+
+
+# A command reads its recipe several times, and spectral norm takes a second on the meta device.
+@lru_cache(maxsize=64)
+def _build_meta(player: str, kind: str, settings: str) -> nn.Module:
+    with torch.device("meta"):
+        built: nn.Module = REGISTRIES[player][kind](json.loads(settings))
     return built
 
 

@@ -60,6 +60,11 @@ def test_misfit_is_one_line_and_changes_nothing(run, changes, says):
     after = contents(run)
     after.pop(next(path for path in after if path.name == "run.lock"), None)
     assert after == {path: data for path, data in before.items() if path.name != "run.lock"}
+
+
+def test_a_refused_change_leaves_the_run_resumable(run):
+    with pytest.raises(TrainingError, match="generator does not fit"):
+        resume(run, ["run.steps=3", "generator.settings.width=16"], no_progress)
     resume(run, ["run.steps=3"], no_progress)
     assert [entry["step"] for entry in read_log(run)] == [1, 2, 3]
 

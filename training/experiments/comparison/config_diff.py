@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from models.discriminators import DISCRIMINATORS
-from models.generators import GENERATORS
 from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.config.config import Config
@@ -43,8 +41,8 @@ def resolve(recipe: Config) -> dict[str, Any]:
     """Return a recipe as tables with the defaults of its networks and objective filled in."""
     table = to_table(recipe)
     built = {
-        "generator": build_meta("generator", recipe.generator, GENERATORS),
-        "discriminator": build_meta("discriminator", recipe.discriminator, DISCRIMINATORS),
+        "generator": build_meta("generator", recipe.generator),
+        "discriminator": build_meta("discriminator", recipe.discriminator),
         "objective": recipe.build_objective(),
     }
     for name, component in built.items():
