@@ -90,6 +90,12 @@ class ApiKeyFile:
                 found = entry.principal
         return found
 
+    def named(self, name: str) -> Principal | None:
+        """The caller of a name, without administrator's rights; None if no key has it."""
+        self.refresh()
+        found = next((key for key in self._keys if key.name == name), None)
+        return None if found is None else Principal(found.name, rate=found.rate)
+
     def read(self) -> list[ApiKey]:
         """All keys in order of creation, none without a file; `StartError` for a damaged one."""
         try:

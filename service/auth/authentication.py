@@ -81,6 +81,17 @@ class Authenticator:
             return ANONYMOUS
         raise KeyRequired("this API key is not known" if key else "send an API key")
 
+    def wants_token(self, headers: Headers) -> bool:
+        """Whether a signed address may take the place of a key: keys are on, and none is sent."""
+        return self.keys is not None and not _key(headers)
+
+    def owner(self, name: str) -> Principal:
+        """The caller who signed an address; raises `KeyRequired` if its keys are revoked."""
+        found = self.keys.named(name) if self.keys else LOCAL
+        if found is None:
+            raise KeyRequired("the API key that this address was made with is revoked")
+        return found
+
     def warnings(self) -> list[str]:
         """Problems of the file of keys that leave other keys valid.
 

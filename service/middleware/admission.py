@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from captionfill.errors import CaptionfillError
+from service.auth.api_keys import Principal
 from service.auth.authentication import (
     Authenticator,
     auth_enabled,
@@ -18,6 +19,7 @@ from service.auth.authentication import (
     is_private,
     route_path,
 )
+from service.auth.event_url import EventToken
 from service.config.settings import Settings
 from service.errors.queue import Busy, TooManyAtOnce
 from service.errors.requests import CrossOrigin, WrongHost
@@ -148,7 +150,7 @@ class Admission:
             self._concurrency.check_total()
         if path not in _LIVENESS:  # orchestrators use any address of the process
             self._hosts.check(scope["method"], headers)
-        caller = self._authenticator.authenticate(path, headers)
+        caller = await self._authenticate(scope, path, headers)
         identity = caller_id(caller, (scope.get("client") or ("", 0))[0])
         scope.setdefault("state", {}).update(caller=caller, caller_id=identity)
         if path in _PROBES:
@@ -160,6 +162,16 @@ class Admission:
         self._concurrency.check_total()  # others were admitted in the meantime
         self._concurrency.check_caller(identity)
         return {} if allowance is None else allowance.headers
+
+    async def _authenticate(self, scope: Scope, path: str, headers: Headers) -> Principal:
+        """The caller, by an API key or by the signed address of a job's events."""
+        token = EventToken.find(scope, path) if self._authenticator.wants_token(headers) else None
+        if token is None:
+            return self._authenticator.authenticate(path, headers)
+        owner, secret = await scope["app"].state.queue.event_access(token.job)
+        token.check(secret)
+        scope.setdefault("state", {})["event_token"] = token.text
+        return self._authenticator.owner(owner)
 
 
 def _add_headers(headers: dict[str, str], send: Send) -> Send:

@@ -146,6 +146,13 @@ class Queue:
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
         return Status.from_fields(name, pairs, State(state.decode()), ahead, float(pace))
 
+    async def event_access(self, name: str) -> tuple[str, str]:
+        """The owner of a job, and the secret that signs its addresses; empty if it is unknown."""
+        with translate_redis_errors():
+            found = await self.redis.hmget(self.keys.job + name, "owner", "secret")
+        owner, secret = ((value or b"").decode() for value in found)
+        return owner, secret
+
     def is_lost(self, name: str, owner: str) -> bool:
         """Whether a job that Redis does not know is too young to have expired.
 

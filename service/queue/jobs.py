@@ -63,6 +63,7 @@ class Job:
         batch: id of the batch it belongs to, or empty.
         request_id: of the HTTP request, for the worker's logs.
         traceparent: W3C trace context of the request, or empty.
+        secret: signs addresses of the job's events.
     """
 
     task: InferenceTask
@@ -77,6 +78,7 @@ class Job:
     request_id: str = ""
     traceparent: str = ""
     id: str = field(default_factory=lambda: uuid4().hex)
+    secret: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
     def stored_bytes(self) -> int:
@@ -95,6 +97,7 @@ class Job:
             "batch": self.batch,
             "request_id": self.request_id,
             "traceparent": self.traceparent,
+            "secret": self.secret,
         }
 
 
@@ -126,6 +129,7 @@ class Status:
         estimate: seconds until it is done; None if unknown, or if not queued or running.
         created, deadline: milliseconds since 1970.
         reason: why it failed, or empty.
+        secret: signs addresses of its events; empty for a job of an older version.
     """
 
     id: str
@@ -140,6 +144,7 @@ class Status:
     reason: str = ""
     position: int | None = None
     estimate: float | None = None
+    secret: str = field(default="", repr=False)
 
     @classmethod
     def from_fields(
@@ -164,6 +169,7 @@ class Status:
             reason=text.get("reason", ""),
             position=max(1, ahead) if state == State.QUEUED else None,
             estimate=round(max(1, ahead) * pace, 3) if pace and not state.is_end else None,
+            secret=text.get("secret", ""),
         )
 
 

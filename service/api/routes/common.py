@@ -14,6 +14,7 @@ from service.api.forms.headers import JSON, PNG
 from service.api.inpaint_service import InpaintResult, InpaintService
 from service.api.prepared_request import JobOrigin
 from service.api.schemas.bodies import Comparison, InpaintAnswer, JobLinks, JobStatus
+from service.auth.event_url import sign
 from service.config.settings import Settings
 from service.observability import current_traceparent
 from service.queue.batch_store import BatchStore
@@ -112,8 +113,14 @@ def job_accepted(status: Status, applied: dict[str, str], root: str = "") -> Res
     return JSONResponse(status_body(status, root).model_dump(), 202, headers)
 
 
-def status_body(status: Status, root: str = "") -> JobStatus:
-    """A job's status as JSON model, with links below the root path."""
+def status_body(status: Status, root: str = "", token: str = "") -> JobStatus:
+    """A job's status as JSON model, with links below the root path.
+
+    A given token is that of `event_source`, so that events do not renew the address that they are
+    read from; by default there is a new one.
+    """
+    events = f"{root}/jobs/{status.id}/events"
+    token = token or (sign(status.id, status.secret) if status.secret else "")
     return JobStatus(
         id=status.id,
         state=status.state,
@@ -125,7 +132,8 @@ def status_body(status: Status, root: str = "") -> JobStatus:
         links=JobLinks(
             self=f"{root}/jobs/{status.id}",
             result=f"{root}/jobs/{status.id}/result",
-            events=f"{root}/jobs/{status.id}/events",
+            events=events,
+            event_source=f"{events}?token={token}" if token else events,
         ),
     )
 

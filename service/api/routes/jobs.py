@@ -1,7 +1,7 @@
 """`/jobs`: the status, the result, the events and the cancellation of jobs."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -101,35 +101,41 @@ async def job_events(
     """Stream the events of a job (server-sent events) until it ends.
 
     Each event is named after the job's new state. Events with an id can be replayed: with
-    `Last-Event-ID` the stream continues after that event. After the last event of an ended job,
-    204 tells an `EventSource` not to reconnect. `progress` events have no id and report the place
-    in the queue.
+    `Last-Event-ID` the stream continues after that event; a replayed event has the state that it
+    reported. After the last event of an ended job, 204 tells an `EventSource` not to reconnect.
+    `progress` events have no id and report the place in the queue.
+
+    An `EventSource` sends no API key: give it the address `links.event_source` of the job, whose
+    token is checked when the stream is opened.
     """
     if last_event_id and not re.fullmatch(EVENT_ID, last_event_id):
         raise InvalidHeader("Last-Event-ID is not an id of this stream")
     status = await service.status(job, owner)
     if last_event_id and status.state.is_end and await _has_seen_end(queue, job, last_event_id):
         return Response(status_code=204)
-    stream = _stream(queue, status, last_event_id or "0-0", root_path(request))
+    event_of = partial(_event, root_path(request), getattr(request.state, "event_token", ""))
+    stream = _stream(queue, status, last_event_id or "0-0", event_of)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type=EVENT_STREAM, headers=headers)
 
 
-async def _stream(queue: Queue, status: Status, after: str, root: str) -> AsyncIterator[bytes]:
+async def _stream(
+    queue: Queue, status: Status, after: str, event_of: Callable[[str, str | None, Status], bytes]
+) -> AsyncIterator[bytes]:
     """Events as they occur; comments in between keep the connection open."""
-    event_of = partial(_event, root)
     position = None
     async for event in queue.events(status.id, status.task_id, after):
         if event is not None:
             after = event.id
-            yield event_of(event.state, event.id, await _fetch_status(queue, status))
+            now = await _fetch_status(queue, status)
+            yield event_of(event.state, event.id, _as_of(event.state, now))
             continue
         now = await _fetch_status(queue, status)
         if now.state.is_end:
             # It may have ended since `events` last read; that event can be replayed.
             rest = await queue.events_since(status.id, after)
             for last in rest:
-                yield event_of(last.state, last.id, now)
+                yield event_of(last.state, last.id, _as_of(last.state, now))
             if not rest:  # expired, or answered from the cache: there is no event
                 yield event_of(now.state, _END_ID, now)
             return
@@ -151,8 +157,15 @@ def _order(event_id: str) -> tuple[int, ...]:
     return tuple(map(int, event_id.split("-")))
 
 
-def _event(root: str, name: str, event_id: str | None, status: Status) -> bytes:
-    text = common.status_body(status, root).model_dump_json()
+def _as_of(state: State, now: Status) -> Status:
+    """The status that an event reported; what only holds today is left out."""
+    if state == now.state:
+        return now
+    return replace(now, state=state, position=None, estimate=None, reason="")
+
+
+def _event(root: str, token: str, name: str, event_id: str | None, status: Status) -> bytes:
+    text = common.status_body(status, root, token).model_dump_json()
     return format_sse_event(data_str=text, event=str(name), id=event_id)
 
 

@@ -75,6 +75,10 @@ class JobLinks(BaseModel):
     self: str
     result: str
     events: str
+    event_source: str = Field(
+        description="the events with a signature, for `EventSource`, which sends no API key; valid "
+        "for ten minutes, and for the events of this job only"
+    )
 
 
 class JobStatus(BaseModel):

@@ -23,7 +23,10 @@ _STATUS = bodies.JobStatus(
     deadline=1_900_003_600.0,
     reason=None,
     links=bodies.JobLinks(
-        self=f"/jobs/{_JOB}", result=f"/jobs/{_JOB}/result", events=f"/jobs/{_JOB}/events"
+        self=f"/jobs/{_JOB}",
+        result=f"/jobs/{_JOB}/result",
+        events=f"/jobs/{_JOB}/events",
+        event_source=f"/jobs/{_JOB}/events?token=1900000600.{'2a' * 32}",
     ),
 )
 _ANSWER = bodies.InpaintAnswer(

@@ -56,6 +56,7 @@ def build(app: FastAPI, settings: Settings) -> dict[str, Any]:
         components["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer"},
             "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "event_source": {"type": "apiKey", "in": "query", "name": "token"},
         }
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -79,6 +80,8 @@ def _complete(path: str, operation: dict[str, Any], *, keys: bool) -> None:
     kinds = [*_kinds(responses), *_middleware_errors(path, keys=keys)]
     if keys and not is_open(path):
         operation["security"] = [{"bearer": []}, {"header": []}]
+        if path.endswith("/events"):
+            operation["security"].append({"event_source": []})
     schema = "OpenAIProblem" if path.startswith(_OPENAI) else "Problem"
     complete = {
         **{status: response for status, response in responses.items() if status < "400"},

@@ -1,5 +1,8 @@
 """Preflight requests as browsers send them: names in lower case, in order, without spaces."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from service.api.app import REQUEST_HEADERS, create_app
@@ -8,6 +11,14 @@ from service.middleware.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 
 pytestmark = pytest.mark.server
 ORIGIN = "https://app.example"
+DOCS = Path(__file__).parents[3] / "docs"
+# A header in a page is code: its name, or its name and a value.
+NAMED = re.compile(r"`([A-Z][A-Za-z]*(?:-[A-Z][A-Za-z]*)+|ETag|RateLimit|Location|Allow)(?:`|: )")
+# Named in the pages as headers of requests; scripts can read Cache-Control of any response.
+SENT = {
+    "Cache-Control", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID",
+    "X-API-Key", "X-Forwarded-For", "X-Forwarded-Prefix",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -110,3 +121,12 @@ def test_every_response_header_of_the_document_is_exposed(operations):
         for name in response.get("headers", ())
     }
     assert named <= set(EXPOSED_HEADERS) and "X-Model" in named
+
+
+def test_every_response_header_of_the_pages_is_exposed(behind_gate):
+    pages = [*DOCS.rglob("*.md"), DOCS.parent / "README.md"]
+    named = {name for page in pages for name in NAMED.findall(page.read_text("utf-8"))}
+    answer = behind_gate(cors_origins=(ORIGIN,)).get("/healthz", headers={"Origin": ORIGIN})
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert named - SENT <= set(exposed)
+    assert {"X-Request-Id", "X-Engine", "Retry-After", "RateLimit", "ETag"} <= named - SENT
