@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.ports import free_port
-from training.runs.training_state import TRAINING_STATE
+from training.runs.checkpoints.training_state import TRAINING_STATE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("captionfill", "models", "service", "training")

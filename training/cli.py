@@ -228,8 +228,8 @@ def scorer(
     is trained against, "judge" is for evaluations alone.
     """
     from training.common.output_files import check_output
-    from training.scorers.kinds import SCORER_KINDS, save_scorer
-    from training.scorers.train import ScorerSchedule, train_scorer
+    from training.evaluation.scorers.kinds import SCORER_KINDS, save_scorer
+    from training.evaluation.scorers.train import ScorerSchedule, train_scorer
 
     check_output(out)
     with stage_progress() as progress:
@@ -338,7 +338,7 @@ def report(
     It has curves of the log, sample grids, monitors' findings, evaluations in the run directory,
     recipe, environment and data. It loads nothing from elsewhere.
     """
-    from training.reporting.html_report import write_report
+    from training.runs.report.html_report import write_report
 
     write_report(runs, out)
     typer.echo(out)

@@ -17,7 +17,7 @@ import recipe_keys
 import service_settings
 from tables import table
 
-from training.evaluation.targets import TARGETS
+from training.evaluation.benchmarks.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = re.compile(r"^<!-- generate: ([\w-]+) -->$", re.MULTILINE)

@@ -34,8 +34,8 @@ class Scorer(nn.Module):
 
     Trained by the symmetric contrastive loss of Radford et al. 2021, "Learning transferable
     visual models from natural language supervision" (CLIP), §2.3, on the vectors of a frozen
-    sentence encoder: `training.scorers.train`. The image encoder maps `(N, 3, 32, 32)`, -1 to 1,
-    to `(N, features)`.
+    sentence encoder: `training.evaluation.scorers.train`. The image encoder maps
+    `(N, 3, 32, 32)`, -1 to 1, to `(N, features)`.
     """
 
     def __init__(

@@ -15,13 +15,13 @@ from training.common.output_files import check_result_files
 from training.data.batches import check_distinct
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split, open_manifest
+from training.evaluation.benchmarks.context import EvalContext
 from training.evaluation.benchmarks.suite import run_benchmarks
-from training.evaluation.context import EvalContext
 from training.evaluation.dataset import select_pictures
+from training.evaluation.metrics.mobilenet import load_extractor
 from training.evaluation.report import EvaluationReport, example_grid
+from training.evaluation.scorers.judge import load_judge
 from training.evaluation.table import build_table
-from training.metrics.mobilenet import load_extractor
-from training.scorers.judge import load_judge
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from PIL import Image
 
 from captionfill.output_files import write_atomically
 from models.geometry import hide, hole_mask, to_float, to_uint8
+from training.common.image_grid import picture_grid, stack_grids, to_png
 from training.common.output_files import write_error
-from training.evaluation.context import EvalContext
-from training.evaluation.measurement import Measurement
+from training.evaluation.benchmarks.context import EvalContext
+from training.evaluation.benchmarks.measurement import Measurement
+from training.evaluation.benchmarks.targets import TARGETS
 from training.evaluation.methods import NO_CAPTION, TELEA, TRUE_CAPTION, WRONG_CAPTION
 from training.evaluation.table import markdown_table, table_markdown
-from training.evaluation.targets import TARGETS
-from training.reporting.image_grid import picture_grid, stack_grids, to_png
 
 HEADINGS = ("measure", "data", "figure [95%]", "must reach", "", "reach for", "", "counted")
 PASS_FAIL = {True: "met", False: "not met", None: "–"}

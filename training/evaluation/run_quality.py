@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from models.geometry import to_uint8
 from training.common.errors import RunError
 from training.data.batches import Batch
-from training.inference.generate import generate
-from training.metrics.definitions import DEFINITIONS, DIVERSITY_DEFINITION
-from training.metrics.diversity import diversity
-from training.metrics.image_metrics import ExtractFeatures, ImageMetrics
-from training.metrics.kid import KID_MIN_IMAGES
+from training.evaluation.metrics.definitions import DEFINITIONS, DIVERSITY_DEFINITION
+from training.evaluation.metrics.diversity import diversity
+from training.evaluation.metrics.image_metrics import ExtractFeatures, ImageMetrics
+from training.evaluation.metrics.kid import KID_MIN_IMAGES
+from training.runs.checkpoints.train_state import memory_format
+from training.runs.generate import generate
 from training.runs.load_run import LoadedRun
-from training.runs.train_state import memory_format
 
 
 class Generated(NamedTuple):

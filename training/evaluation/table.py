@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from models.geometry import SIZE
-from training.evaluation.context import EvalContext
+from training.evaluation.benchmarks.context import EvalContext
 from training.evaluation.methods import (
     NO_CAPTION,
     REAL,
@@ -18,11 +18,11 @@ from training.evaluation.methods import (
     TRUE_CAPTION,
     WRONG_CAPTION,
 )
-from training.metrics.confidence import bootstrap_interval
-from training.metrics.definitions import DEFINITIONS
-from training.metrics.kid import KID_MIN_IMAGES, KID_SUBSET_SIZE, KID_SUBSETS
-from training.metrics.mobilenet import PACKAGE
-from training.metrics.pixels import l1_levels
+from training.evaluation.metrics.confidence import bootstrap_interval
+from training.evaluation.metrics.definitions import DEFINITIONS
+from training.evaluation.metrics.kid import KID_MIN_IMAGES, KID_SUBSET_SIZE, KID_SUBSETS
+from training.evaluation.metrics.mobilenet import PACKAGE
+from training.evaluation.metrics.pixels import l1_levels
 
 # Key of a row -> heading, and decimals where the value is a number.
 COLUMNS = {

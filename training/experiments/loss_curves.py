@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from training.common.errors import RunError
 from training.experiments.output import write_result
 from training.experiments.registry import Out, Runs, experiment
-from training.reporting.curves import Log, plot, series
-from training.reporting.html_report import label_runs
-from training.reporting.run_summary import read_run
+from training.runs.report.curves import Log, plot, series
+from training.runs.report.html_report import label_runs
+from training.runs.report.run_summary import read_run
 from training.runs.run_dir import RunDir
 
 # The other metrics of a log are times.

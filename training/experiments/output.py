@@ -13,8 +13,8 @@ from PIL import Image
 
 from captionfill.output_files import write_atomically
 from training.common.console import print_stderr
+from training.common.image_grid import to_png
 from training.common.output_files import check_result_files, write_error
-from training.reporting.image_grid import to_png
 from training.runs.load_run import LoadedRun
 from training.runs.run_dir import RunDir
 

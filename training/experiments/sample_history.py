@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from captionfill.output_files import write_atomically
 from training.common.console import print_stderr
 from training.common.errors import RunError
+from training.common.image_grid import BACKGROUND, GAP, INK
 from training.experiments.output import picture_path, write_result
 from training.experiments.registry import Out, Run, experiment
-from training.reporting.curves import even_indices
-from training.reporting.image_grid import BACKGROUND, GAP, INK
-from training.reporting.run_summary import SAMPLE
+from training.runs.report.curves import even_indices
+from training.runs.report.run_summary import SAMPLE
 from training.runs.run_dir import RunDir
 
 KINDS = {"fixed": "noise fixed", "fresh": "noise fresh"}

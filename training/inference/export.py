@@ -14,12 +14,12 @@ from models.runtime.replace_files import replace_folder
 from training.common.errors import RunError
 from training.common.output_files import check_output_folder
 from training.config.load import to_table
+from training.evaluation.scorers.kinds import SCORER_KINDS, load_scorer
 from training.inference.model_card import DEFAULT_NOTES, add_evaluations, model_card
+from training.runs.checkpoints.training_state import TRAINING_STATE, save_training_state
 from training.runs.data_record import DataRecord
 from training.runs.load_run import NEWEST, LoadedRun, load_run
 from training.runs.run_dir import RECORD, RunDir
-from training.runs.training_state import TRAINING_STATE, save_training_state
-from training.scorers.kinds import SCORER_KINDS, load_scorer
 
 PLAIN = "plain"  # kind of the scorer in a bundle
 

@@ -11,6 +11,7 @@ from models.geometry import hide, paste, to_uint8
 from models.runtime.bundle import load_bundle
 from models.runtime.sampling import seeded_noise
 from training.common.errors import RunError
+from training.common.image_grid import save_grid
 from training.common.output_files import check_output
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
 from training.data.batches import (
@@ -22,10 +23,9 @@ from training.data.batches import (
     plain_batch,
 )
 from training.data.sampling import mix_seed
-from training.reporting.image_grid import save_grid
+from training.runs.checkpoints.train_state import evaluating
 from training.runs.load_run import NEWEST, load_run
 from training.runs.run_dir import RECORD
-from training.runs.train_state import evaluating
 
 ROWS = 8
 DRAWS = 8  # samples in a row, of an unconditional system

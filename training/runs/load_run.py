@@ -11,11 +11,16 @@ from training.config.config import Config
 from training.data.batches import Batch, fixed_batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
-from training.runs.best_checkpoint import BEST
-from training.runs.checkpoint import load_checkpoint, read_checkpoint
+from training.runs.checkpoints.best_checkpoint import BEST
+from training.runs.checkpoints.checkpoint import load_checkpoint, read_checkpoint
+from training.runs.checkpoints.snapshots import load_snapshot, snapshots
+from training.runs.checkpoints.train_state import (
+    TrainState,
+    available_device,
+    build_train_state,
+    row_noise,
+)
 from training.runs.run_dir import RunDir
-from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import TrainState, available_device, build_train_state, row_noise
 
 NEWEST = "newest"
 

@@ -15,9 +15,9 @@ from training.common.errors import PreparedDataError, RunError
 from training.common.output_files import write_error
 from training.config.config import Config
 from training.config.load import apply_overrides, parse_config, to_table
+from training.runs.checkpoints.pretrained import InitCheckpoint
 from training.runs.code_revision import revision
 from training.runs.data_record import DataRecord, read_record, relocate_data
-from training.runs.pretrained import InitCheckpoint
 
 RECORD, LOCK = "run.json", "run.lock"
 LIBRARIES = ("torch", "torchvision", "numpy", "sentence-transformers", "safetensors")

@@ -9,12 +9,17 @@ from models.geometry import SIZE, centre, to_uint8
 from training.common.console import print_stderr
 from training.data.batches import ImageDataset, fixed_batch
 from training.data.sampling import mix_seed
-from training.inference.generate import generate
+from training.evaluation.metrics.image_metrics import ExtractFeatures, ImageMetrics
+from training.evaluation.metrics.mobilenet import (
+    PACKAGE,
+    FeatureExtractor,
+    load_extractor,
+    weights_path,
+)
 from training.losses.objectives.base import Metrics
-from training.metrics.image_metrics import ExtractFeatures, ImageMetrics
-from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_extractor, weights_path
-from training.runs.best_checkpoint import BestRecord, save_best
-from training.runs.train_state import TrainState, memory_format, pick_device, row_noise
+from training.runs.checkpoints.best_checkpoint import BestRecord, save_best
+from training.runs.checkpoints.train_state import TrainState, memory_format, pick_device, row_noise
+from training.runs.generate import generate
 from training.trainer.callbacks import Callback
 from training.trainer.checkpointer import Checkpointer
 

@@ -13,12 +13,12 @@ from training.data.batches import BatchSource, ImageDataset, load_validation_set
 from training.data.loader import Loader
 from training.inference.sample_grid import SampleGridWriter
 from training.monitors.monitor_set import MonitorSet
-from training.runs.best_checkpoint import BestRecord
-from training.runs.checkpoint import newest_step
+from training.runs.checkpoints.best_checkpoint import BestRecord
+from training.runs.checkpoints.checkpoint import newest_step
+from training.runs.checkpoints.pretrained import init_weights
+from training.runs.checkpoints.train_state import TrainState, build_train_state, pick_device
 from training.runs.metric_logger import check_trackers
-from training.runs.pretrained import init_weights
 from training.runs.run_dir import RunDir
-from training.runs.train_state import TrainState, build_train_state, pick_device
 from training.trainer.best_checkpoint_callback import BEST_STATE, BestCheckpointCallback
 from training.trainer.callbacks import (
     Callback,

@@ -11,10 +11,10 @@ from training.config.config import Config
 from training.inference.sample_grid import SampleGridWriter
 from training.losses.objectives.base import Metrics
 from training.monitors.base import Finding
+from training.runs.checkpoints.snapshots import save_snapshot
+from training.runs.checkpoints.train_state import TrainState
 from training.runs.metric_logger import MetricLogger
 from training.runs.run_dir import RunDir
-from training.runs.snapshots import save_snapshot
-from training.runs.train_state import TrainState
 from training.trainer.checkpointer import Checkpointer
 
 OnStep = Callable[[int, Metrics], None]

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.common.console import is_main_process
-from training.runs.checkpoint import (
+from training.runs.checkpoints.checkpoint import (
     load_checkpoint,
     remove_affected_checkpoints,
     save_checkpoint,
     shared_checkpoint,
 )
+from training.runs.checkpoints.train_state import TrainState
 from training.runs.run_dir import RunDir
-from training.runs.train_state import TrainState
 from training.trainer.nonfinite import check_weights
 
 

@@ -16,7 +16,7 @@ from training.data.sampling import mix_seed
 from training.losses.objectives.base import Metrics
 from training.monitors.base import Action, Finding, Observation, record_findings
 from training.monitors.monitor_set import MonitorSet
-from training.runs.train_state import (
+from training.runs.checkpoints.train_state import (
     TrainState,
     evaluating,
     memory_format,

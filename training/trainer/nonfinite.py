@@ -8,9 +8,9 @@ import torch
 from captionfill.output_files import write_atomically
 from training.common.console import is_main_process
 from training.common.errors import NonFiniteError
-from training.runs.checkpoint import checkpoints, newest_step
+from training.runs.checkpoints.checkpoint import checkpoints, newest_step
+from training.runs.checkpoints.train_state import TrainState
 from training.runs.run_dir import RunDir
-from training.runs.train_state import TrainState
 
 RECORD = "nonfinite.json"
 

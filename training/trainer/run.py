@@ -11,11 +11,11 @@ from training.common.output_files import check_output_folder
 from training.config.config import Config
 from training.data.batches import ImageDataset, load_sets
 from training.optim.precision import pick_precision
-from training.runs.checkpoint import newest_step
+from training.runs.checkpoints.checkpoint import newest_step
+from training.runs.checkpoints.pretrained import find_init_checkpoint, relocate_init_checkpoint
+from training.runs.checkpoints.train_state import pick_device
 from training.runs.data_record import DataRecord, read_record
-from training.runs.pretrained import find_init_checkpoint, relocate_init_checkpoint
 from training.runs.run_dir import RunDir
-from training.runs.train_state import pick_device
 from training.trainer.build import build_trainer, cached_blocks
 from training.trainer.callbacks import OnStep
 from training.trainer.monitor_callback import OnFinding

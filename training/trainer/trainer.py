@@ -16,7 +16,7 @@ from training.losses.objectives.base import DiscriminatorInput, Metrics, Terms
 from training.monitors.base import Finding
 from training.monitors.monitor_set import MonitorSet
 from training.optim.precision import autocast
-from training.runs.train_state import memory_format, pick_device
+from training.runs.checkpoints.train_state import memory_format, pick_device
 from training.trainer.callbacks import Callback, RollBackError, dropout_at
 from training.trainer.checkpointer import Checkpointer
 from training.trainer.nonfinite import explain

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from training.runs.checkpoint import load_checkpoint
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.trainer.trainer import TIME_STATE
 
 

@@ -14,7 +14,7 @@ from tests.helpers.training.small_run import SMALL
 from training.common.distributed import init_process_group
 from training.common.errors import RunError
 from training.config.load import load_recipe
-from training.runs.checkpoint import load_checkpoint
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log
 from training.trainer.run import resume, start
 

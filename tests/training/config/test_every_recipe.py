@@ -12,9 +12,9 @@ from tests.helpers.training.run_comparison import assert_same_end
 from training.common.errors import RunError
 from training.config.load import load_recipe
 from training.inference.export import export
-from training.reporting.html_report import write_report
-from training.runs.checkpoint import checkpoints, load_checkpoint
+from training.runs.checkpoints.checkpoint import checkpoints, load_checkpoint
 from training.runs.metric_logger import read_log
+from training.runs.report.html_report import write_report
 from training.trainer.run import resume, start
 
 STEPS, KILLED_AFTER = 4, 3

@@ -13,11 +13,11 @@ from models.generators import GENERATORS
 from models.runtime.bundle import BundleConfig
 from tests.helpers.bundles import save_bundle
 from training.common.errors import PreparedDataError, TrainingError
+from training.common.image_grid import picture_grid, to_image
 from training.data.manifest import Manifest, file_digest, overall_digest
 from training.data.memory_dataset import shard_schema
+from training.evaluation.benchmarks.targets import TARGETS
 from training.evaluation.evaluate import EvaluationSettings, evaluate
-from training.evaluation.targets import TARGETS
-from training.reporting.image_grid import picture_grid, to_image
 
 COUNT, SIZE, DIM, NOISE = 6, 72, 8, 4
 FINGERPRINT = "sha256:test"

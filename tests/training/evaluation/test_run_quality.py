@@ -6,8 +6,8 @@ import torch
 from tests.helpers.training.tensors import noise_batch
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
+from training.evaluation.metrics.diversity import diversity
 from training.evaluation.run_quality import Generated, measure, sample
-from training.metrics.diversity import diversity
 from training.runs.load_run import load_run
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from tests.helpers.training.finished_run import write_run
 from training.common.errors import RunError
+from training.common.image_grid import BACKGROUND
 from training.experiments import sample_history
 from training.experiments.loss_curves import losses
 from training.experiments.sample_history import SIDE, STRIP, animate, progress
-from training.reporting.image_grid import BACKGROUND
 
 STEPS = [0, 5, 10, 15, 20, 25]
 

@@ -6,9 +6,9 @@ from tests.helpers.training.small_run import DIM
 from tests.training.config.test_every_recipe import RUN, TINY
 from training.config.load import load_recipe
 from training.data.manifest import Manifest
-from training.runs.checkpoint import save_checkpoint
+from training.runs.checkpoints.checkpoint import save_checkpoint
+from training.runs.checkpoints.train_state import build_train_state
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_train_state
 
 
 def untrained(folder, prepared, name, *overrides):

@@ -10,9 +10,9 @@ from models.runtime.bundle import load_bundle
 from models.runtime.engines import TorchEngine
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
+from training.evaluation.scorers.kinds import SCORER_KINDS, save_scorer
 from training.inference.export import export
-from training.runs.checkpoint import load_checkpoint
-from training.scorers.kinds import SCORER_KINDS, save_scorer
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.trainer.run import resume, start
 
 

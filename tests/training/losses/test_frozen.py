@@ -6,9 +6,9 @@ import torch
 from models.frozen.caption_scorer import CAPTION_DIM
 from models.frozen.efficientnet import FrozenWeightsError
 from models.geometry import hole_mask, paste
+from training.evaluation.scorers.kinds import SCORER_KINDS
 from training.losses import frozen
 from training.losses.frozen import HoleView, load_hole_scorer, sample_hole_view
-from training.scorers.kinds import SCORER_KINDS
 
 
 def pictures(seed=0):

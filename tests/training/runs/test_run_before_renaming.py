@@ -10,9 +10,9 @@ from models.runtime.bundle import load_bundle
 from tests.helpers.training.callbacks import no_progress
 from training.inference.export import export
 from training.monitors.base import read_findings
-from training.reporting.html_report import write_report
-from training.runs.checkpoint import load_checkpoint
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log
+from training.runs.report.html_report import write_report
 from training.trainer.run import resume
 
 RUN = Path(__file__).with_name("run_before_renaming")

@@ -10,9 +10,9 @@ from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import RecipeError, RunError
 from training.config.load import load_recipe
+from training.runs.checkpoints.snapshots import load_snapshot, snapshots
+from training.runs.checkpoints.train_state import build_train_state
 from training.runs.metric_logger import read_log
-from training.runs.snapshots import load_snapshot, snapshots
-from training.runs.train_state import build_train_state
 from training.trainer.best_checkpoint_callback import BEST_STATE
 from training.trainer.run import resume, start
 

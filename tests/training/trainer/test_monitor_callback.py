@@ -13,10 +13,10 @@ from training.config.load import load_recipe
 from training.data.batches import BatchSource
 from training.monitors.base import read_findings
 from training.monitors.monitor_set import MonitorSet
-from training.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.runs.checkpoints.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from training.runs.checkpoints.train_state import build_train_state
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
-from training.runs.train_state import build_train_state
 from training.trainer.checkpointer import Checkpointer
 from training.trainer.monitor_callback import MONITOR_STATE, MonitorCallback
 from training.trainer.run import resume, start

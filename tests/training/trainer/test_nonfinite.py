@@ -9,7 +9,7 @@ import training.trainer.trainer
 from tests.helpers.training.callbacks import no_progress
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import NonFiniteError
-from training.runs.checkpoint import load_checkpoint
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.trainer.run import resume, start
 
 

@@ -16,7 +16,7 @@ from tests.helpers.training.callbacks import StopError, no_progress, stop_at_thr
 from tests.helpers.training.run_comparison import assert_same_end
 from tests.helpers.training.small_run import SMALL, small_recipe
 from training.common.errors import NonFiniteError, RunError
-from training.runs.checkpoint import load_checkpoint
+from training.runs.checkpoints.checkpoint import load_checkpoint
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
 from training.trainer.build import build_trainer

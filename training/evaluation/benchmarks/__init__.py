@@ -1,1 +1,1 @@
-"""Benchmarks: the measures of `training.evaluation.targets` on one set of pictures."""
+"""Benchmarks: the measures of `training.evaluation.benchmarks.targets` on one set of pictures."""

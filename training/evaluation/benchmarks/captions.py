@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from training.evaluation.context import NUM_CANDIDATES, EvalContext
-from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
+from training.evaluation.benchmarks.context import NUM_CANDIDATES, EvalContext
+from training.evaluation.benchmarks.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.methods import (
     NO_CAPTION,
     NO_CAPTION_RESEEDED,
@@ -17,9 +17,9 @@ from training.evaluation.methods import (
     TRUE_CAPTION,
     WRONG_CAPTION,
 )
-from training.metrics.confidence import bootstrap_interval, bootstrap_ratio
-from training.metrics.mobilenet import feature_distance
-from training.scorers.judge import PARTITIONS, RANKING_SIZE, r_precision
+from training.evaluation.metrics.confidence import bootstrap_interval, bootstrap_ratio
+from training.evaluation.metrics.mobilenet import feature_distance
+from training.evaluation.scorers.judge import PARTITIONS, RANKING_SIZE, r_precision
 
 
 def captions_help(context: EvalContext) -> Measurement:

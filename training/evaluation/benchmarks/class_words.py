@@ -10,12 +10,17 @@ import torch
 from torch import Tensor
 
 from training.data.batches import captions_of
-from training.evaluation.context import EvalContext
+from training.evaluation.benchmarks.context import EvalContext
+from training.evaluation.benchmarks.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.dataset import evenly_spaced
-from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.methods import REAL, TRUE_CAPTION, WRONG_CAPTION
-from training.metrics.confidence import win_rate
-from training.metrics.mobilenet import PACKAGE, FeatureExtractor, load_mobilenet, normalize
+from training.evaluation.metrics.confidence import win_rate
+from training.evaluation.metrics.mobilenet import (
+    PACKAGE,
+    FeatureExtractor,
+    load_mobilenet,
+    normalize,
+)
 
 # The size at which MobileNetV2 is most accurate among the 200 classes of Tiny ImageNet: on 400
 # 64×64 pictures of val, 40% at 96, 50% at 128, 54% at 160, 54% at 192, 51% at 224.

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from models.captions import EncoderError
 from training.data.batches import captions_of
-from training.evaluation.context import EvalContext
-from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
-from training.metrics.confidence import Interval, win_rate
+from training.evaluation.benchmarks.context import EvalContext
+from training.evaluation.benchmarks.measurement import Measurement, NotMeasuredError, from_interval
+from training.evaluation.metrics.confidence import Interval, win_rate
 
 NUM_SAMPLES = 4  # fills whose mean colour is compared
 MIN_PAIRS = 10

@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from models.frozen.efficientnet import FrozenWeightsError
-from training.evaluation.context import NUM_SAMPLES, EvalContext
+from training.evaluation.benchmarks.context import NUM_SAMPLES, EvalContext
+from training.evaluation.benchmarks.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.dataset import evenly_spaced
-from training.evaluation.measurement import Measurement, NotMeasuredError, from_interval
 from training.evaluation.methods import CLASSICAL, MAX_TIMED, NOISELESS, REAL, TRUE_CAPTION
+from training.evaluation.metrics.confidence import bootstrap_interval
+from training.evaluation.metrics.diversity import mean_pairwise_distance, pairwise_distances
+from training.evaluation.metrics.efficientnet import load_efficientnet_extractor
+from training.evaluation.metrics.image_metrics import ImageMetrics
+from training.evaluation.metrics.kid import KID_MIN_IMAGES, Kid
+from training.evaluation.metrics.mobilenet import feature_distance
+from training.evaluation.metrics.pixels import hole_psnr
 from training.evaluation.table import kid_text
-from training.metrics.confidence import bootstrap_interval
-from training.metrics.diversity import mean_pairwise_distance, pairwise_distances
-from training.metrics.efficientnet import load_efficientnet_extractor
-from training.metrics.image_metrics import ImageMetrics
-from training.metrics.kid import KID_MIN_IMAGES, Kid
-from training.metrics.mobilenet import feature_distance
-from training.metrics.pixels import hole_psnr
 
 MAX_EFFICIENTNET_PICTURES = 1000
 

@@ -13,6 +13,8 @@ from training.evaluation.benchmarks.captions import (
 )
 from training.evaluation.benchmarks.class_words import class_words
 from training.evaluation.benchmarks.colour_words import colour_words
+from training.evaluation.benchmarks.context import EvalContext
+from training.evaluation.benchmarks.measurement import Measurement, NotMeasuredError
 from training.evaluation.benchmarks.quality import (
     efficientnet_kid,
     milliseconds,
@@ -23,8 +25,6 @@ from training.evaluation.benchmarks.quality import (
     sample_diversity,
     seam,
 )
-from training.evaluation.context import EvalContext
-from training.evaluation.measurement import Measurement, NotMeasuredError
 
 Benchmark = Callable[..., Measurement]
 """Takes an `EvalContext`; may raise `NotMeasuredError`."""

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from training.evaluation.metrics.image_metrics import ExtractFeatures
+from training.evaluation.metrics.mobilenet import require_extractor
 from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.began.correlation import spearman
 from training.experiments.began.reconstruction_losses import reconstruction_losses
@@ -16,8 +18,6 @@ from training.experiments.drawing import panels_over_strips, style_axes
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment
 from training.experiments.sweeps.sweep import SweepPoint, load_sweep, sweep_strips
-from training.metrics.image_metrics import ExtractFeatures
-from training.metrics.mobilenet import require_extractor
 
 LOSSES = (
     "L(v) = |v - D(v)|^η, the mean over pictures: L(x) of held-out real ones, L(G(z)) of generated "

@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.common.errors import RunError
+from training.evaluation.metrics.mobilenet import require_extractor
 from training.evaluation.run_quality import definitions, generate_for, measure
 from training.experiments.began.correlation import RankCorrelation, spearman
 from training.experiments.drawing import style_axes
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
-from training.metrics.mobilenet import require_extractor
-from training.reporting.curves import Log, axis_limits, series, thin
+from training.runs.checkpoints.snapshots import load_snapshot, snapshots
 from training.runs.load_run import load_run, moved_to
 from training.runs.metric_logger import read_log
-from training.runs.snapshots import load_snapshot, snapshots
+from training.runs.report.curves import Log, axis_limits, series, thin
 
 MEASURE = "state/M"
 MIN_SNAPSHOTS = 4  # for a rank correlation

@@ -17,11 +17,11 @@ from training.experiments.began.gaussian_bound import PAIRS, SAMPLES, Pair, chec
 from training.experiments.began.reconstruction_figure import draw_reconstruction_losses
 from training.experiments.output import write_result
 from training.experiments.registry import Data, Out, Run, Seed, Split, experiment
-from training.inference.generate import CHUNK
 from training.losses.objectives.base import DiscriminatorInput
 from training.losses.objectives.began import Began
+from training.runs.checkpoints.train_state import memory_format
+from training.runs.generate import CHUNK
 from training.runs.load_run import LoadedRun, load_run, moved_to
-from training.runs.train_state import memory_format
 
 LossesOf = Annotated[int, typer.Option("--count", min=20, max=5000, help="Pictures of each kind.")]
 

@@ -11,8 +11,11 @@ from torch import Tensor
 from models.geometry import hide, hole_mask, paste, to_float, to_uint8
 from training.common.console import print_stderr
 from training.common.errors import RunError
+from training.common.image_grid import picture_grid
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit
+from training.evaluation.metrics.image_metrics import ExtractFeatures
+from training.evaluation.metrics.mobilenet import require_extractor
 from training.evaluation.table import markdown_table
 from training.experiments.captions.caption_interpolation import (
     AMPLIFIED,
@@ -47,9 +50,6 @@ from training.experiments.comparison.runs import (
 )
 from training.experiments.output import format_interval, write_result, write_table
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
-from training.metrics.image_metrics import ExtractFeatures
-from training.metrics.mobilenet import require_extractor
-from training.reporting.image_grid import picture_grid
 from training.runs.load_run import NEWEST
 
 Rows = Annotated[int, typer.Option(min=1, help="Rows of the picture, each kind of word half.")]

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from models.captions import CaptionEncoder
 from training.common.errors import PreparedDataError, RunError
+from training.common.image_grid import picture_grid
 from training.data.batches import Batch
 from training.data.manifest import Manifest
+from training.evaluation.metrics.confidence import bootstrap_interval
 from training.experiments.latents.contexts import (
     display_scale,
     generate_rows,
@@ -22,8 +24,6 @@ from training.experiments.latents.contexts import (
 from training.experiments.latents.paths import evenness, levels, spherical
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
-from training.metrics.confidence import bootstrap_interval
-from training.reporting.image_grid import picture_grid
 from training.runs.data_record import DataRecord
 from training.runs.load_run import LoadedRun, load_run, moved_to
 

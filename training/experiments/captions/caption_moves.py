@@ -14,13 +14,13 @@ from models.geometry import centre, hole_mask, paste
 from training.data.augment import centre_crop
 from training.data.batches import captions_of
 from training.data.memory_dataset import PreparedSplit
+from training.evaluation.metrics.confidence import bootstrap_interval
+from training.evaluation.metrics.image_metrics import ExtractFeatures
+from training.evaluation.metrics.mobilenet import feature_distance
+from training.evaluation.metrics.pixels import l1_levels
 from training.experiments.captions.caption_pairs import Pairing, Swap
 from training.experiments.captions.word_swaps import RGB, words_of
 from training.experiments.comparison.runs import FillRun
-from training.metrics.confidence import bootstrap_interval
-from training.metrics.image_metrics import ExtractFeatures
-from training.metrics.mobilenet import feature_distance
-from training.metrics.pixels import l1_levels
 
 MIN_PICTURES = 20  # for the mean feature of a word
 DEFINITIONS = {

@@ -19,12 +19,12 @@ from training.experiments.comparison.runs import (
     load_inpainting_run,
 )
 from training.monitors.base import Action, read_findings
-from training.reporting.curves import Log
-from training.runs.checkpoint import newest_step
+from training.runs.checkpoints.checkpoint import newest_step
+from training.runs.checkpoints.snapshots import snapshots
 from training.runs.load_run import NEWEST, LoadedRun
 from training.runs.metric_logger import read_log
+from training.runs.report.curves import Log
 from training.runs.run_dir import RunDir
-from training.runs.snapshots import snapshots
 
 # M is as noisy as a batch: its start and end are means over this share of the logged steps.
 END = 0.05

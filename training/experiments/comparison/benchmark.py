@@ -9,14 +9,14 @@ from models.runtime.bundle import Bundle
 from models.runtime.engines import load_engine
 from training.data.manifest import Manifest
 from training.data.memory_dataset import load_split
+from training.evaluation.benchmarks.context import EvalContext
+from training.evaluation.benchmarks.measurement import Measurement
 from training.evaluation.benchmarks.suite import run_benchmarks
-from training.evaluation.context import EvalContext
+from training.evaluation.benchmarks.targets import TARGETS
 from training.evaluation.dataset import select_pictures
-from training.evaluation.measurement import Measurement
-from training.evaluation.targets import TARGETS
+from training.evaluation.metrics.mobilenet import load_extractor
+from training.evaluation.scorers.judge import Judge
 from training.experiments.comparison.columns import Column
-from training.metrics.mobilenet import load_extractor
-from training.scorers.judge import Judge
 
 # The benchmarks of `evaluate` that distinguish bundles within minutes.
 METRICS = tuple(

@@ -6,8 +6,9 @@ from typing import Any
 from models.runtime.bundle import Bundle
 from training.common.console import print_stderr
 from training.common.errors import RunError
+from training.evaluation.benchmarks.targets import TARGETS
 from training.evaluation.methods import TRUE_CAPTION
-from training.evaluation.targets import TARGETS
+from training.evaluation.scorers.judge import load_judge
 from training.experiments.comparison.benchmark import (
     METRIC_NAMES,
     METRICS,
@@ -29,7 +30,6 @@ from training.inference.export import bundle_config
 from training.runs.load_run import NEWEST, LoadedRun
 from training.runs.metric_logger import read_log
 from training.runs.run_dir import RunDir
-from training.scorers.judge import load_judge
 
 TIME_TOLERANCE = 0.03  # relative; a run ends between two steps
 ABOUT = (

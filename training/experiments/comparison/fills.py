@@ -12,6 +12,16 @@ from training.common.console import print_stderr
 from training.common.errors import RunError
 from training.data.memory_dataset import PreparedSplit
 from training.evaluation.dataset import EvaluationSet, select_pictures
+from training.evaluation.metrics.confidence import bootstrap_interval
+from training.evaluation.metrics.definitions import COMPARISON_DEFINITIONS
+from training.evaluation.metrics.image_metrics import (
+    ExtractFeatures,
+    ImageMetrics,
+    relative_to_real,
+)
+from training.evaluation.metrics.kid import KID_MIN_IMAGES, Kid
+from training.evaluation.metrics.mobilenet import feature_distance, require_extractor
+from training.evaluation.metrics.pixels import l1_levels, seam_gradient, square_gradient
 from training.experiments.comparison.columns import Column, markdown_rows
 from training.experiments.comparison.runs import (
     FillRun,
@@ -20,12 +30,6 @@ from training.experiments.comparison.runs import (
     fill_function,
     load_shared_split,
 )
-from training.metrics.confidence import bootstrap_interval
-from training.metrics.definitions import COMPARISON_DEFINITIONS
-from training.metrics.image_metrics import ExtractFeatures, ImageMetrics, relative_to_real
-from training.metrics.kid import KID_MIN_IMAGES, Kid
-from training.metrics.mobilenet import feature_distance, require_extractor
-from training.metrics.pixels import l1_levels, seam_gradient, square_gradient
 from training.monitors.image_monitors import pixel_std
 from training.runs.load_run import LoadedRun
 

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from training.evaluation.metrics.confidence import bootstrap_interval
 from training.experiments.captions.word_swaps import words_of
-from training.metrics.confidence import bootstrap_interval
 
 MIN_PICTURES = 8
 ALL_PICTURES = "(all pictures)"

@@ -9,12 +9,12 @@ from torch.nn.functional import interpolate
 
 from models.geometry import hide, to_float, to_uint8
 from training.common.console import stage_progress
+from training.common.image_grid import picture_grid
 from training.config.image_spec import INPAINT_SPEC
+from training.evaluation.metrics.mobilenet import require_extractor
 from training.evaluation.run_quality import Generated, definitions, generate_for, measure
 from training.experiments.comparison.columns import Column, markdown_rows
 from training.experiments.comparison.runs import Comparison, Request
-from training.metrics.mobilenet import require_extractor
-from training.reporting.image_grid import picture_grid
 from training.runs.cost import DEFINITIONS, run_cost
 from training.runs.load_run import LoadedRun, load_run, moved_to
 from training.runs.metric_logger import read_log

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from models.geometry import centre, hide, hole_mask, to_float, to_uint8
 from training.common.errors import RunError
+from training.common.image_grid import picture_grid
 from training.data.batches import Batch
 from training.data.manifest import Manifest
 from training.data.memory_dataset import PreparedSplit, load_split
 from training.evaluation.dataset import EvaluationSet
-from training.inference.generate import generate
-from training.reporting.image_grid import picture_grid
-from training.runs.best_checkpoint import BEST
+from training.runs.checkpoints.best_checkpoint import BEST
+from training.runs.checkpoints.train_state import memory_format
+from training.runs.generate import generate
 from training.runs.load_run import NEWEST, LoadedRun, load_run, moved_to
 from training.runs.run_dir import RunDir
-from training.runs.train_state import memory_format
 
 Picture = Image.Image | Figure
 Which = Annotated[

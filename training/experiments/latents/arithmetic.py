@@ -8,6 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from training.common.errors import RunError
+from training.common.image_grid import picture_grid, stack_grids
+from training.evaluation.metrics.mobilenet import load_extractor
 from training.experiments.latents.contexts import (
     display_scale,
     generate_rows,
@@ -29,8 +31,6 @@ from training.experiments.latents.latent_sums import (
 )
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Run, Seed, Split, experiment
-from training.metrics.mobilenet import load_extractor
-from training.reporting.image_grid import picture_grid, stack_grids
 from training.runs.load_run import LoadedRun, load_run, moved_to
 
 SHOWN = 3  # rounds

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.geometry import centre
 from training.common.errors import RunError
 from training.data.batches import Batch, first_captions, plain_batch
-from training.inference.generate import generate
+from training.runs.generate import generate
 from training.runs.load_run import LoadedRun
 
 DISPLAY_SIZE = 128  # pixels a side, to which small pictures are enlarged

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from models.discriminator_outputs import Reconstruction
 from models.geometry import to_float
+from training.evaluation.metrics.confidence import bootstrap_interval
 from training.experiments.drawing import style_axes
 from training.experiments.output import write_result
 from training.experiments.probes.features import (
@@ -24,7 +25,6 @@ from training.experiments.probes.features import (
 )
 from training.experiments.probes.linear_probe import PROBE, ProbeResult, probe
 from training.experiments.registry import Out, Run, Seed, experiment
-from training.metrics.confidence import bootstrap_interval
 from training.runs.load_run import load_run
 
 Cifar = Annotated[

@@ -15,8 +15,8 @@ from training.common.errors import PictureError, SourceError
 from training.data.image_io import decode_png, square_png
 from training.data.sources.base import Example
 from training.data.sources.cifar10 import read_cifar10
+from training.runs.checkpoints.train_state import build_network
 from training.runs.load_run import LoadedRun
-from training.runs.train_state import build_network
 
 GRID = 4
 BATCH_SIZE = 64

@@ -12,15 +12,15 @@ from matplotlib.ticker import SymmetricalLogLocator
 from torch import Tensor, nn
 
 from models.geometry import to_float
+from training.evaluation.metrics.mobilenet import require_extractor
 from training.evaluation.run_quality import definitions, measure, sample
 from training.experiments.drawing import panels_over_strips, style_axes
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Data, Out, Runs, Seed, Split, experiment
 from training.experiments.sweeps.sweep import SweepPoint, load_sweep, sweep_strips
-from training.metrics.mobilenet import require_extractor
 from training.monitors.state_monitors import pinned_share
-from training.reporting.curves import series, smooth, thin
 from training.runs.metric_logger import read_log
+from training.runs.report.curves import series, smooth, thin
 
 BINS = 41
 GRADIENTS_OF = 64  # pictures

@@ -15,11 +15,11 @@ from models.geometry import hole_mask, paste
 from models.runtime.bundle import load_bundle
 from models.runtime.engines import Engine, load_engine
 from training.common.console import print_stderr
+from training.common.image_grid import picture_grid
 from training.data.memory_dataset import load_split
 from training.evaluation.dataset import EvaluationSet, select_pictures
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Out, Seed, experiment
-from training.reporting.image_grid import picture_grid
 
 ENGINES = ("torch", "openvino-f32", "openvino")
 TORCH = "torch"

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from models.runtime.bundle import load_bundle
 from training.common.console import print_stderr
 from training.common.errors import RunError
-from training.evaluation.targets import TARGETS
+from training.evaluation.benchmarks.targets import TARGETS
+from training.evaluation.scorers.judge import load_judge
 from training.experiments.comparison.benchmark import (
     METRIC_NAMES,
     Benchmark,
@@ -22,7 +23,6 @@ from training.experiments.comparison.benchmark import (
 )
 from training.experiments.output import write_result
 from training.experiments.registry import Count, Out, Seed, experiment
-from training.scorers.judge import load_judge
 
 Values = list[float] | None
 STYLES = ("-", "--", ":", "-.")

@@ -6,8 +6,8 @@ from PIL import Image
 from tests.training.experiments.untrained import pixels, untrained
 from training.common.errors import RunError
 from training.experiments.began import m_and_kid as tracing
+from training.runs.checkpoints.snapshots import save_snapshot
 from training.runs.load_run import load_run
-from training.runs.snapshots import save_snapshot
 
 
 def logged(*values):

@@ -4,6 +4,7 @@ import torch
 from models.geometry import hole_mask, paste
 from tests.helpers.training.tensors import mean_colour
 from training.evaluation.dataset import EvaluationSet
+from training.evaluation.metrics.pixels import hole_psnr, seam_ratio, square_gradient
 from training.experiments.comparison.fills import (
     METRICS,
     figures_table,
@@ -16,7 +17,6 @@ from training.experiments.comparison.keywords import (
     by_keyword,
     keyword_rows,
 )
-from training.metrics.pixels import hole_psnr, seam_ratio, square_gradient
 
 COUNT = 12
 

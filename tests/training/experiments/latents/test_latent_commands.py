@@ -21,7 +21,7 @@ from training.experiments.captions.caption_interpolation import (
 from training.experiments.latents.arithmetic import arithmetic
 from training.experiments.latents.contexts import generate_rows, generated_part, held_out_contexts
 from training.experiments.latents.interpolation import interpolation
-from training.inference.generate import generate
+from training.runs.generate import generate
 from training.runs.load_run import load_run
 from training.trainer.run import start
 

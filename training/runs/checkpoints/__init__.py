@@ -1,0 +1,1 @@
+"""What a run keeps on disk to be continued or used: states, checkpoints, snapshots, the best."""
