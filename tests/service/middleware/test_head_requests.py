@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.app import create_app
-from tests.service.api.test_job_routes import finished, later, wait_for_worker
+from tests.service.api.routes.test_jobs import finished, later, wait_for_worker
 
 pytestmark = pytest.mark.server
 

@@ -8,7 +8,7 @@ from service.api.app import create_app
 from service.cli.openapi import text
 from service.config.settings import Settings
 
-COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
+COMMITTED = Path(__file__).parents[4] / "docs" / "openapi.json"
 BYTES = {"image/png", "application/zip"}  # what no JSON can be an example of
 
 

@@ -18,7 +18,7 @@ from service.queue.jobs import State
 
 pytestmark = pytest.mark.server
 
-DOCKER = Path(__file__).parents[3] / "docker"
+DOCKER = Path(__file__).parents[4] / "docker"
 
 
 @pytest.fixture
