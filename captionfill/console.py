@@ -21,7 +21,7 @@ def captionfill() -> None:
 
 def captionfill_train() -> None:
     """Train, evaluate and export."""
-    _run("training.cli")
+    _run("training.cli.main")
 
 
 def check_packages() -> None:

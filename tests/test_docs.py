@@ -9,7 +9,7 @@ from PIL import Image
 
 from service.cli.main import app as service_app
 from service.config.settings import Settings
-from training.cli import app as training_app
+from training.cli.main import app as training_app
 from training.common.errors import RecipeError
 from training.config.load import load_recipe
 from training.experiments import app as experiments

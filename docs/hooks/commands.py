@@ -10,7 +10,7 @@ import typer
 from tables import table
 
 from service.cli.main import app as service_app
-from training.cli import app as training_app
+from training.cli.main import app as training_app
 from training.experiments import app as experiments
 
 

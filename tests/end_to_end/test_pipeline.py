@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from training.cli import app
+from training.cli.main import app
 from training.evaluation.methods import OTHER_CENTRE, TELEA, TRUE_CAPTION
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.cli import main
+from training.cli.main import main
 
 
 def run(*arguments):
@@ -21,7 +21,7 @@ def run(*arguments):
 
 
 def test_help_names_every_command_without_loading_torch():
-    code = "import sys, training.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, training.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     text = run("--help").stdout
     commands = ["prepare", "train", "resume", "evaluate", "sample", "experiment"]

@@ -6,8 +6,8 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
-import training.cli
-from training.cli import main
+import training.cli.main
+from training.cli.main import main
 from training.common.errors import OutputError
 from training.experiments import EXPERIMENTS
 
@@ -25,7 +25,7 @@ def command(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["captionfill-train", *map(str, arguments)])
-        monkeypatch.setattr(training.cli.signal, "signal", lambda *_: None)
+        monkeypatch.setattr(training.cli.main.signal, "signal", lambda *_: None)
         with pytest.raises(SystemExit) as ended:
             main()
         return ended.value.code, capsys.readouterr().err.splitlines()
@@ -111,7 +111,7 @@ def numbers(function):
                 yield function.__name__, name, info.min
 
 
-COMMANDS = [one.callback for one in training.cli.app.registered_commands]
+COMMANDS = [one.callback for one in training.cli.main.app.registered_commands]
 
 
 @pytest.mark.parametrize(

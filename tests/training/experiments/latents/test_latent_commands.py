@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from models.captions import CaptionEncoder
-from training import cli
+from training.cli import main as cli
 from training.common.errors import PreparedDataError
 from training.config.load import load_recipe
 from training.experiments.captions.caption_interpolation import (
