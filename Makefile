@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-fast check docs fix contract faults dist clean
+.PHONY: help serve demo demo-site demo-test test test-fast check docs fix contract faults dist clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -45,6 +45,16 @@ serve: $(VENV)/.serve ## start the whole service on this machine
 demo: $(VENV)/.dev ## fill a photo that a package ships
 	@$(BIN)/captionfill fill "$$($(BIN)/python -c '$(CAT)')" "a ginger cat looks into the camera" \
 		-o runs/demo/cat.png
+
+# The page without a server; needs npm, for ONNX Runtime Web and the tokenizer.
+DEMO := build/demo
+$(DEMO)/index.html: $(wildcard docs/demo/* service/api/page/* models/weights/default/*) | $(VENV)/.dev
+	$(BIN)/python -m docs.demo.build_site $(DEMO)
+
+demo-site: $(DEMO)/index.html ## build the page without a server in build/demo
+
+demo-test: demo-site ## test that page in Chromium
+	$(BIN)/pytest tests/demo/site $(ARGS)
 
 # Files in their own order, the long ones of end_to_end/ first: by their number of tests, as xdist
 # would have it, the two slowest tests of all come last, when nothing is left to run beside them.

@@ -1,12 +1,6 @@
 // Calls of the HTTP API: submit a job, follow its events, fetch its result.
 
-/** A problem document (RFC 9457), or a failure of the network. */
-export class Problem extends Error {
-  constructor(title, detail = "", status = 0, retryAfter = null) {
-    super(title);
-    Object.assign(this, { title, detail, status, retryAfter });
-  }
-}
+import { Problem } from "./problem.js";
 
 export class Api {
   /** @param {() => string} key the API key, or an empty string */

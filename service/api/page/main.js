@@ -1,6 +1,7 @@
 // The page: connects the photo, the form, the service and the result.
 
-import { Api, Problem, isEnd } from "./api.js";
+import { Api, isEnd } from "./api.js";
+import { Problem } from "./problem.js";
 import { RegionEditor, centralRegion } from "./region.js";
 import { differences, linkOf, recordOf, shortHash, snippet } from "./share.js";
 import { Viewer, decodePng, deviation, difference, drawCrop, largest, mean, pngBlob } from "./viewer.js";
@@ -163,7 +164,7 @@ async function fill() {
   state.running?.controller.abort();
   const running = (state.running = { controller: new AbortController(), job: null });
   const { signal } = running.controller;
-  setBusy(true, "Sending the photo…");
+  setBusy(true, "Starting…");
   try {
     const record = await readForm();
     const form = new FormData();

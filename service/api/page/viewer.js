@@ -1,12 +1,13 @@
 // Shows two images over each other with a slider, or one image with a map over its region.
 
-/** @param {string} base64 of a PNG @returns {Promise<ImageBitmap>} */
-export async function decodePng(base64) {
-  return createImageBitmap(pngBlob(base64));
+/** @param {string|Blob} png in base64, or as it is @returns {Promise<ImageBitmap>} */
+export async function decodePng(png) {
+  return createImageBitmap(pngBlob(png));
 }
 
-export function pngBlob(base64) {
-  return new Blob([Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))], { type: "image/png" });
+export function pngBlob(png) {
+  if (png instanceof Blob) return png;
+  return new Blob([Uint8Array.from(atob(png), (character) => character.charCodeAt(0))], { type: "image/png" });
 }
 
 export class Viewer {
