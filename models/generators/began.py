@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, count_levels
-from models.layers.noise import NOISE_KINDS, from_normal
-from models.layers.output_activation import Clip
+from models.layers.generator_io import NOISE_KINDS, Clip, from_normal
 from models.layers.renamed import accept_old_names
-from models.layers.residual_fade import ResidualFade
 
 GRID = 8  # side of the smallest feature map
 MAX_WIDTH = 128
@@ -41,6 +39,28 @@ class BeganSettings:
         check_choice("activation", self.activation, ACTIVATIONS)
         if not 1 <= self.width <= MAX_WIDTH:
             raise ValueError(f"width {self.width} is not 1 to {MAX_WIDTH}")
+
+
+class ResidualFade(nn.Module):
+    """Compute `alpha · x + (1 - alpha) · layer(x)`: the identity at alpha 1, the layer at 0.
+
+    The vanishing residuals of Berthelot, Schumm & Metz 2017, §3.5.1.
+    Alpha is a buffer, so that checkpoints, moving averages and bundles hold its value. The trainer
+    lowers it.
+    """
+
+    alpha: Tensor
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+        self.register_buffer("alpha", torch.zeros(()))
+        accept_old_names(self, carry="alpha")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix `x` and `layer(x)`, both `(N, C, H, W)`."""
+        out: Tensor = self.layer(x)
+        return out + self.alpha * (x - out)
 
 
 class UpsamplingLevels(nn.Module):

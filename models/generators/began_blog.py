@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import unfold
 
 from models.layers.blocks import conv_block
-from models.layers.noise import from_normal
-from models.layers.output_activation import Clip
+from models.layers.generator_io import Clip, from_normal
 from models.layers.renamed import accept_old_names
 
 SIZE, GRID, CODE_DIM, WIDTH = 32, 4, 4096, 64

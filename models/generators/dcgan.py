@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from models.layers.blocks import check_choice, count_levels, init_normal, up_block
-from models.layers.noise import NOISE_KINDS, from_normal
+from models.layers.generator_io import NOISE_KINDS, from_normal
 from models.layers.renamed import accept_old_names
 
 GRID = 4  # side of the smallest feature map

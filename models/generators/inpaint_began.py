@@ -9,7 +9,7 @@ from models.generators.squeezenet import BottleneckGenerator, SqueezeNetSettings
 from models.geometry import HOLE
 from models.layers.blocks import ACTIVATIONS, check_choice, conv_block, init_kaiming
 from models.layers.encoders import SqueezeEncoder
-from models.layers.output_activation import output_activation
+from models.layers.generator_io import output_activation
 from models.layers.renamed import accept_old_names
 
 GRID = 4  # side of the bottleneck's map

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from models.geometry import HOLE
 from models.layers.blocks import check_choice, init_kaiming, run_levels
 from models.layers.boundary_correction import BoundaryCorrection
-from models.layers.output_activation import Clip
+from models.layers.generator_io import Clip
 from models.layers.renamed import accept_old_names
 from models.layers.unet_blocks import (
     SLOPE,

@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from models.geometry import HOLE, SIZE, hole_mask, whole_mask
 
@@ -39,13 +38,6 @@ class ImageSpec:
     def fill_size(self) -> int:
         """Side of the generator's output."""
         return HOLE if self.hole == "centre" else self.size
-
-    def see(self, pixels: Tensor) -> Tensor:
-        """Turn uint8 windows `(N, 3, window, window)` into pictures `(N, 3, size, size)`."""
-        if self.view == "shrink":
-            return avg_pool2d(pixels.float(), 2).round().to(pixels.dtype)
-        edge = (self.window - self.size) // 2
-        return pixels[:, :, edge : edge + self.size, edge : edge + self.size]
 
     def mask(self, count: int) -> Tensor:
         """Return the upright masks, float `(count, 1, size, size)`."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
 from models.geometry import SIZE, hole_mask
 
@@ -37,6 +37,13 @@ def centre_crop(pixels: Tensor, size: int = SIZE) -> Tensor:
     """Crop the central window of side `size` of images `(N, 3, S, S)`, S ≥ `size`."""
     start = (pixels.shape[-1] - size) // 2
     return pixels[:, :, start : start + size, start : start + size]
+
+
+def apply_view(windows: Tensor, view: str) -> Tensor:
+    """Turn uint8 windows `(N, 3, W, W)` into the pictures of a run; see `ImageSpec.view`."""
+    if view == "shrink":
+        return avg_pool2d(windows.float(), 2).round().to(windows.dtype)
+    return windows if view == "crop" else centre_crop(windows, windows.shape[-1] // 2)
 
 
 def mirror(pixels: Tensor, captions: Sequence[str], chosen: Tensor) -> Tensor:

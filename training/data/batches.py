@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,15 @@ from models.geometry import SIZE, random_corners, to_float
 from training.common.errors import PreparedDataError
 from training.config.config import AugmentConfig
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
-from training.data.augment import centre_crop, crop, mirror, random_angles, random_flips, rotate
+from training.data.augment import (
+    apply_view,
+    centre_crop,
+    crop,
+    mirror,
+    random_angles,
+    random_flips,
+    rotate,
+)
 from training.data.manifest import TRAIN, Manifest
 from training.data.memory_dataset import PreparedSplit, load_split, open_manifest
 from training.data.sampling import lane_order, mix_seed, split_batch
@@ -125,6 +134,14 @@ class BatchSource:
     picture: ImageSpec = INPAINT_SPEC
     lanes: int = 1
 
+    @cached_property
+    def _window(self) -> int:
+        return self.picture.window
+
+    @cached_property
+    def _mask(self) -> Tensor:
+        return self.picture.mask(1)
+
     def batch(self, index: int, part: slice = ALL_ROWS) -> Batch:
         """Return a batch by index (from 0), or a part of its rows.
 
@@ -140,7 +157,7 @@ class BatchSource:
         # Shuffled, so that the next row, whose caption is the mismatch, may be of any set.
         rows = lane_order(count, math.gcd(count, self.lanes), rng)[part]
         images, caption = self._read_rows(draws, rows)
-        mask = self.picture.mask(len(images))
+        mask = self._mask.repeat(len(images), 1, 1, 1)
         if angles is not None:
             images, mask = rotate(images, angles[rows])
         return Batch(images, mask, caption.masked_fill(dropped[rows, None], 0.0))
@@ -153,7 +170,7 @@ class BatchSource:
         for number, (pictures, mine) in enumerate(zip(self.sets, split, strict=True)):
             rows = pictures.batch_rows(index, mine, mix_seed(self.seed, number))
             caption = torch.rand(len(mine), generator=rng)
-            room = pictures.manifest.size - self.picture.window
+            room = pictures.manifest.size - self._window
             corner = random_corners(len(mine), room, rng)
             flips = torch.zeros_like(mine, dtype=torch.bool)
             if self.augment.flip:
@@ -179,15 +196,16 @@ class BatchSource:
         """Return images, uint8 `(N, 3, H, W)`, and caption vectors."""
         selected = pictures.gather(drawn.rows)
         chosen = choose_captions(selected.caption_offsets, drawn.caption)
-        pixels = crop(selected.images, drawn.corner, self.picture.window)
+        pixels = crop(selected.images, drawn.corner, self._window)
         pixels = mirror(pixels, [selected.captions[c] for c in chosen.tolist()], drawn.mirror)
-        return self.picture.see(pixels), selected.caption_vectors[chosen].float()
+        return apply_view(pixels, self.picture.view), selected.caption_vectors[chosen].float()
 
 
 def plain_batch(pictures: ImageDataset, rows: Tensor, picture: ImageSpec = INPAINT_SPEC) -> Batch:
     """Return images without augmentation, centre-cropped, with their first captions."""
     selected = pictures.gather(rows)
-    images = to_float(picture.see(centre_crop(selected.images, picture.window)))
+    windows = centre_crop(selected.images, picture.window)
+    images = to_float(apply_view(windows, picture.view))
     return Batch(images, picture.mask(len(rows)), first_caption_vectors(selected))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from models.layers import residual_fade
+from models.generators import began
 from training.config.config import Config
 from training.inference.sample_grid import SampleGridWriter
 from training.losses.objectives.base import Metrics
@@ -96,7 +96,7 @@ class ResidualFade(Callback):
     def __init__(self, steps: int, state: TrainState) -> None:
         self.steps = steps
         modules = [*state.generator.modules(), *state.discriminator.modules()]
-        self.layers = [m for m in modules if isinstance(m, residual_fade.ResidualFade)]
+        self.layers = [m for m in modules if isinstance(m, began.ResidualFade)]
 
     def on_step_start(self, step: int, state: TrainState) -> None:
         """Set α, which falls from 1 to 0 in a straight line; without a schedule it is 0."""

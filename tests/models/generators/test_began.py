@@ -6,12 +6,11 @@ from torch import nn
 
 from models.discriminators.began import BeganDiscriminator, BeganDiscriminatorSettings
 from models.discriminators.began_blog import BlogDiscriminator, BlogDiscriminatorSettings
-from models.generators.began import BeganGenerator, BeganGeneratorSettings
+from models.generators.began import BeganGenerator, BeganGeneratorSettings, ResidualFade
 from models.generators.began_blog import BlogGenerator, BlogGeneratorSettings, LocallyConnected
 from models.generators.inpaint_began import InpaintBeganGenerator, InpaintBeganSettings
 from models.geometry import hole_mask
-from models.layers.output_activation import Clip, output_activation
-from models.layers.residual_fade import ResidualFade
+from models.layers.generator_io import Clip, output_activation
 from tests.models.generators.test_dcgan import unseen
 
 SMALL = {"caption_dim": 12, "caption_code": 8, "noise_dim": 4, "width": 8, "decoder_width": 8}

@@ -9,7 +9,7 @@ from models.discriminators.dcgan import DcganDiscriminator, DcganDiscriminatorSe
 from models.generators import GENERATORS
 from models.generators.dcgan import DcganGenerator, DcganGeneratorSettings
 from models.geometry import paste, whole_mask
-from models.layers.noise import from_normal
+from models.layers.generator_io import from_normal
 
 
 def unseen(size, count=2):

@@ -5,18 +5,19 @@ import torch
 
 from models.geometry import centre
 from training.config.image_spec import INPAINT_SPEC, ImageSpec
+from training.data.augment import apply_view
 
 
 def test_centre_view_equals_the_centres_inpainting_fills():
     pixels = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8)
     picture = ImageSpec(size=32, hole="all", view="centre")
     assert picture.window == 64
-    assert torch.equal(picture.see(pixels), centre(pixels))
+    assert torch.equal(apply_view(pixels, picture.view), centre(pixels))
 
 
 def test_shrunk_view_is_the_mean_of_four_pixels():
     pixels = torch.tensor([[0, 4], [8, 12]], dtype=torch.uint8).repeat(1, 3, 32, 32)
-    seen = ImageSpec(size=32, hole="all", view="shrink").see(pixels)
+    seen = apply_view(pixels, "shrink")
     assert seen.shape == (1, 3, 32, 32)
     assert seen.unique().tolist() == [6]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.layers.noise import from_normal, to_normal
+from models.layers.generator_io import from_normal, to_normal
 
 LUMA = (0.299, 0.587, 0.114)  # of R, G and B (ITU-R BT.601)
 THREE = 3  # samples a group: single ones are unstable, their means are not

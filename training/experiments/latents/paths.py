@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from models.layers.noise import from_normal, to_normal
+from models.layers.generator_io import from_normal, to_normal
 
 MEANINGS = {
     "path": "the way from picture to picture, summed; the mean over the paths",

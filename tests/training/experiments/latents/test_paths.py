@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from models.layers.noise import from_normal, to_normal
+from models.layers.generator_io import from_normal, to_normal
 from training.experiments.latents.paths import (
     contrast,
     evenness,
