@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo demo-site demo-test test test-fast check docs fix contract faults dist clean
+.PHONY: help serve demo demo-site demo-test test test-fast check docs fix clients contract faults dist clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -88,6 +88,19 @@ fix: $(VENV)/.dev ## apply automatic fixes
 	$(BIN)/ruff format
 	$(BIN)/python -m service.errors.catalogue > docs/problems.md
 	$(BIN)/python -m service.cli.openapi > docs/openapi.json
+
+# The generator for Python has an environment of its own: it needs another version of typer.
+CLIENTS := build/clients
+CLIENT_EXAMPLES := docs/examples/generated-clients
+$(CLIENTS)/.installed: $(CLIENT_EXAMPLES)/package-lock.json
+	$(PYTHON) -m venv $(CLIENTS)/venv
+	$(CLIENTS)/venv/bin/pip install -q --no-compile 'openapi-python-client==0.29.*'
+	cp $(CLIENT_EXAMPLES)/package.json $(CLIENT_EXAMPLES)/package-lock.json $(CLIENTS)
+	cd $(CLIENTS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+clients: $(VENV)/.dev $(CLIENTS)/.installed ## generate clients of the API, and use them
+	$(BIN)/python -m tests.end_to_end.generated_clients $(CLIENTS)
 
 # Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.
 contract: $(VENV)/.dev ## hold the service to its OpenAPI document

@@ -1,12 +1,19 @@
-"""The API in Chromium with API keys on: `/docs`, against a real API and the stub model.
+"""The API in Chromium with API keys on: `/docs` and the example of `docs/examples/browser/`.
 
 The stub model fills with the grey level of the seed, so that pixels can be checked.
 """
 
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.helpers.browser import launch_browser
+from tests.helpers.ports import free_port
+from tests.reliability.harness.cluster import ROOT
 from tests.reliability.harness.service import running_service
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
@@ -14,10 +21,29 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 CAPTION = "a dog runs through the grass"
 
 
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with running_service(tmp_path_factory.mktemp("service")) as (cluster, key):
-        yield cluster, key
+    """A service with an API key that serves the origin of the example, which is another."""
+    folder, port = tmp_path_factory.mktemp("service"), free_port()
+    origin = f"http://127.0.0.1:{port}"
+    with running_service(folder, CORS_ORIGINS=origin) as (cluster, key):
+        yield cluster, key, origin
+
+
+@pytest.fixture(scope="module")
+def example(service):
+    """The address of the example's page."""
+    *_, origin = service
+    handler = partial(QuietHandler, directory=ROOT / "docs" / "examples" / "browser")
+    with ThreadingHTTPServer(("127.0.0.1", int(origin.rpartition(":")[2])), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield origin
+        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +75,7 @@ def page(browser):
 @pytest.fixture
 def operation(page, service):
     """`POST /inpaint` on /docs, after Authorize and Try it out."""
-    cluster, key = service
+    cluster, key, _ = service
     page.goto(f"{cluster.address}/docs")
     page.locator(".auth-wrapper button.authorize").click()
     page.get_by_label("auth-bearer-value").fill(key)
@@ -62,7 +88,8 @@ def operation(page, service):
 
 
 PIXELS = """image => {
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight)
+  const width = image.naturalWidth ?? image.width, height = image.naturalHeight ?? image.height
+  const canvas = new OffscreenCanvas(width, height)
   const context = canvas.getContext("2d")
   context.drawImage(image, 0, 0)
   const at = (x, y) => [...context.getImageData(x, y, 1, 1).data.slice(0, 3)]
@@ -84,3 +111,40 @@ def test_docs_fill_a_picture_as_opened(operation, photo):
     width, height, corner, (red, *others) = shown.evaluate(PIXELS)
     assert (width, height, corner) == (100, 80, [200, 40, 40])
     assert others == [red, red]  # grey, of a random seed
+
+
+def fill_example(page, example, address, photo, key):
+    page.goto(example)
+    for name, value in {"Service": address, "API key": key, "Seed": "7"}.items():
+        page.get_by_label(name).fill(value)
+    page.get_by_label("Photo").set_input_files(photo)
+    page.get_by_role("button", name="Fill").click()
+
+
+def test_the_example_draws_its_result_on_a_canvas(page, example, service, photo):
+    cluster, key, _ = service
+    fill_example(page, example, cluster.address, photo, key)
+    expect(page.get_by_role("status")).to_have_text("done")
+    page.wait_for_function("document.querySelector('canvas').width === 100")
+    width, height, corner, centre = page.locator("canvas").evaluate(PIXELS)
+    assert (width, height, corner, centre) == (100, 80, [200, 40, 40], [7, 7, 7])
+
+
+def test_the_example_follows_the_events(page, example, service, photo):
+    cluster, key, _ = service
+    with page.expect_response("**/events?token=*") as followed:
+        fill_example(page, example, cluster.address, photo, key)
+    answer = followed.value
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "x-api-key" not in answer.request.headers
+    expect(page.get_by_role("status")).to_have_text("done")
+    token = answer.url.partition("token=")[2]
+    assert len(token) > 64 and token not in cluster.logs()
+
+
+def test_the_example_says_what_is_wrong(browser, example, service, photo):
+    cluster, _, _ = service
+    page = browser.new_page()
+    fill_example(page, example, cluster.address, photo, "cf_wrong")
+    expect(page.get_by_role("status")).to_have_text("this API key is not known")
+    page.close()

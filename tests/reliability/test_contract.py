@@ -34,7 +34,7 @@ def test_every_operation_answers_as_the_document_says(service):
     findings = run_contract(good, users, examples=4, seed=1, phases=BRIEF)
     assert findings.failures == {} and findings.errors == []
     operations = {name.rpartition(" ")[0] for name in findings.answers}
-    assert len(operations) == 18 and findings.cases > 40
+    assert len(operations) == 20 and findings.cases > 40
     assert {"POST /inpaint 202", "POST /batches 202", "POST /v1/images/edits 200"} <= set(
         findings.answers
     )

@@ -178,8 +178,8 @@ def _body(result: InpaintResult) -> InpaintAnswer:
         inference_ms=task.inference_ms,
         batch_size=task.batch_size,
         notes=result.notes,
-        region=result.region,
-        window=result.region.window,
+        region=list(result.region),
+        window=list(result.region.window),
     )
 
 

@@ -1,4 +1,4 @@
-"""`POST /inpaint`: fill one picture, synchronously or as a job."""
+"""`POST /inpaint` and `/inpaint/json`: fill one picture, synchronously or as a job."""
 
 import logging
 
@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.forms.form import InpaintRequest, request_body
 from service.api.forms.headers import (
+    JSON,
     CacheControl,
     IdempotencyKey,
     IfNoneMatch,
@@ -29,9 +30,11 @@ from service.api.routes.common import (
     root_path,
     wait_disconnect,
 )
-from service.api.schemas.problems import INPAINT, problems
-from service.api.schemas.responses import JOB_ACCEPTED, NOT_MODIFIED, RESULT
+from service.api.schemas.problems import INPAINT, INPAINT_JSON, problems
+from service.api.schemas.responses import JOB_ACCEPTED, NOT_MODIFIED, RESULT, RESULT_JSON
+from service.config.settings import Settings
 from service.errors.queue import AnswerTimeout
+from service.queue.client import Queue
 from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.api")
@@ -67,9 +70,7 @@ async def inpaint(
     """
     preference = PreferHeader.parse(prefer)
     key = check_idempotency_key(idempotency_key)
-    if not key:  # with a key, the job may exist already
-        await queue.check_room()
-    form = InpaintRequest.check(await read_form(request, settings))
+    form = await _read(request, settings, queue, key)
     media_type = choose_media_type(request.headers.get("accept"), form.has_several_results)
     if form.webhook:
         check_webhook_url(form.webhook, settings)
@@ -79,7 +80,57 @@ async def inpaint(
         tag = common.etag(prepared.name, prepared.task.model_version, media_type)
         if etag_matches(if_none_match, tag):
             return common.not_modified(tag)
-    if form.webhook or preference.background:
+    return await _respond(request, service, prepared, preference, media_type)
+
+
+@router.post(
+    "/inpaint/json",
+    summary="Fill a picture; the answer is JSON",
+    dependencies=[no_query(InpaintRequest.names())],
+    response_class=Response,
+    responses={200: RESULT_JSON, 202: JOB_ACCEPTED, **problems(*INPAINT_JSON)},
+    openapi_extra={"requestBody": request_body(InpaintRequest)},
+)
+async def inpaint_json(
+    request: Request,
+    *,
+    settings: UsedSettings,
+    queue: UsedQueue,
+    service: UsedInpaintService,
+    origin: Origin,
+    prefer: Prefer = None,
+    idempotency_key: IdempotencyKey = None,
+    cache_control: CacheControl = None,
+) -> Response:
+    """Fill as `POST /inpaint` does; the answer is always JSON, for generated clients.
+
+    They choose the type of an answer by its status alone, and not by its media type.
+    """
+    preference = PreferHeader.parse(prefer)
+    key = check_idempotency_key(idempotency_key)
+    form = await _read(request, settings, queue, key)
+    if form.webhook:
+        check_webhook_url(form.webhook, settings)
+    prepared = await service.prepare(form, origin, key, no_cache=wants_no_cache(cache_control))
+    return await _respond(request, service, prepared, preference, JSON)
+
+
+async def _read(request: Request, settings: Settings, queue: Queue, key: str) -> InpaintRequest:
+    """The checked body; it is not read if the queue is full."""
+    if not key:  # with a key, the job may exist already
+        await queue.check_room()
+    return InpaintRequest.check(await read_form(request, settings))
+
+
+async def _respond(
+    request: Request,
+    service: InpaintService,
+    prepared: PreparedRequest,
+    preference: PreferHeader,
+    media_type: str,
+) -> Response:
+    """The result, or a job if the client prefers one or has a webhook."""
+    if prepared.request.webhook or preference.background:
         return await _submit_job(request, service, prepared, preference, media_type)
     result = await service.fill(prepared, lambda: wait_disconnect(request), preference.wait)
     log.info("filled", extra=common.log_fields(result))

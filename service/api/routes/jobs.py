@@ -12,6 +12,7 @@ from fastapi.sse import format_sse_event
 
 from service.api.forms.headers import (
     EVENT_ID,
+    JSON,
     IfNoneMatch,
     LastEventId,
     choose_media_type,
@@ -20,9 +21,10 @@ from service.api.forms.headers import (
 from service.api.routes import common
 from service.api.routes.common import Owner, UsedInpaintService, UsedQueue, root_path
 from service.api.schemas.bodies import JOB_ID, JobStatus
-from service.api.schemas.problems import JOB, RESULT, problems
+from service.api.schemas.problems import JOB, RESULT, RESULT_JSON, problems
 from service.api.schemas.responses import EVENT_STREAM, EVENTS, NO_EVENTS, NOT_MODIFIED
 from service.api.schemas.responses import RESULT as RESULT_RESPONSE
+from service.api.schemas.responses import RESULT_JSON as RESULT_JSON_RESPONSE
 from service.errors.queue import JobLost, NoSuchJob
 from service.errors.requests import InvalidHeader
 from service.queue.client import Queue
@@ -65,6 +67,17 @@ async def job_result(
     if etag_matches(if_none_match, tag):
         return common.not_modified(tag)
     return common.result_response(result, media_type)
+
+
+@router.get(
+    "/jobs/{job}/result/json",
+    summary="Result of a job as JSON",
+    response_class=Response,
+    responses={200: RESULT_JSON_RESPONSE, **problems(*JOB, *RESULT_JSON)},
+)
+async def job_result_json(job: JobId, service: UsedInpaintService, owner: Owner) -> Response:
+    """Fetch the result of an asynchronous job, always as JSON, for generated clients."""
+    return common.result_response(await service.result(job, owner), JSON)
 
 
 @router.delete(

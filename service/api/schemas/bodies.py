@@ -61,11 +61,12 @@ class InpaintAnswer(BaseModel):
         description="what was dropped from the upload, such as a colour profile that does not fit; "
         "usually empty"
     )
-    region: tuple[int, int, int, int] = Field(
-        description="the pixels that were written: x, y, width, height"
+    # Lists and not tuples, of which generated clients make one type here and another there.
+    region: list[int] = Field(
+        min_length=4, max_length=4, description="the pixels that were written: x, y, width, height"
     )
-    window: tuple[float, float, int] = Field(
-        description="the square that was read: x, y, side, in pixels"
+    window: list[int | float] = Field(
+        min_length=3, max_length=3, description="the square that was read: x, y, side, in pixels"
     )
 
 

@@ -44,8 +44,8 @@ _ANSWER = bodies.InpaintAnswer(
     inference_ms=8.5,
     batch_size=4,
     notes=["the colour profile was dropped: it is for CMYK colour, not RGB"],
-    region=(16, 16, 32, 32),
-    window=(0.0, 0.0, 64),
+    region=[16, 16, 32, 32],
+    window=[0.0, 0.0, 64],
 )
 _REFUSED = example(UnsupportedPicture)
 _BATCH_STATUS = bodies.BatchStatus(

@@ -23,6 +23,7 @@ RESULT: Kinds = (
     queue.ResultNotReady, queue.JobGone, queue.JobFailed, requests.NotAcceptable,
     errors.InvalidField,
 )  # fmt: skip
+RESULT_JSON: Kinds = (queue.ResultNotReady, queue.JobGone, queue.JobFailed)
 # A picture or an option of its form is wrong.
 PICTURE: Kinds = (
     requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
@@ -33,10 +34,10 @@ QUEUEING: Kinds = (
     requests.InvalidHeader, requests.KeyReused, queue.QueueFull, queue.Draining,
     queue.AnswerTimeout, queue.JobFailed, queue.JobGone, queue.JobLost,
 )  # fmt: skip
-INPAINT: Kinds = (
-    *PICTURE, *QUEUEING, requests.NotAcceptable, requests.InvalidWebhook, queue.QuotaExceeded,
-    *COMMON,
+INPAINT_JSON: Kinds = (
+    *PICTURE, *QUEUEING, requests.InvalidWebhook, queue.QuotaExceeded, *COMMON,
 )  # fmt: skip
+INPAINT: Kinds = (*INPAINT_JSON, requests.NotAcceptable)
 BATCH: Kinds = (
     requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
     errors.InvalidField, requests.InvalidArchive, errors.InvalidCaption, errors.InvalidRegion,

@@ -67,6 +67,7 @@ RESULT: dict[str, Any] = {
     },
     "content": {PNG: BINARY, JSON: {}},
 }
+RESULT_JSON = {**RESULT, "description": "The filled pictures as base64.", "content": {JSON: {}}}
 JOB_ACCEPTED: dict[str, Any] = {
     "model": JobStatus,
     "description": "The job was accepted; fetch its result later.",

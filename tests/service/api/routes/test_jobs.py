@@ -1,5 +1,6 @@
 """Asynchronous jobs over HTTP: a real server behind, and a worker whose fills are known."""
 
+import base64
 import io
 import json
 import time
@@ -281,6 +282,29 @@ def test_comparison_shows_both_fills_and_their_distance(client, worker, picture)
     assert answer["comparison"]["levels"] == [1.0, 1.0]
     assert len(answer["images"]) == len(answer["comparison"]["images"]) == 2
     assert answer["scores"] is None and answer["caption_truncated"] is False
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html", "*/*", ""])
+def test_json_routes_ignore_the_accept_header(client, worker, picture, accept):
+    form, headers = (
+        {"files": {"image": picture}, "data": {"caption": "a cat", "seed": 9}},
+        {"Accept": accept},
+    )
+    at_once = client.post("/inpaint/json", headers=headers, **form)
+    accepted = client.post("/inpaint/json", headers={**headers, "Prefer": "respond-async"}, **form)
+    assert finished(client, accepted)["state"] == "done"
+    fetched = client.get(accepted.headers["location"] + "/result/json", headers=headers)
+    png = post(client, picture, seed=9).content
+    for answer in (at_once, fetched):
+        assert answer.headers["content-type"] == "application/json"
+        assert base64.b64decode(answer.json()["images"][0]) == png
+
+
+def test_json_routes_refuse_what_others_refuse(client, picture):
+    refused = client.post("/inpaint/json", files={"image": picture}, data={"caption": " "})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/invalid-caption")
+    early = client.get(later(client, picture).headers["location"] + "/result/json")
+    assert (early.status_code, early.json()["type"]) == (409, "/problems/result-not-ready")
 
 
 def test_a_bundle_that_nobody_has_is_named(client, worker, picture):
