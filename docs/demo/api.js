@@ -9,6 +9,7 @@ export const isEnd = (state) => state === "done";
 export class Api {
   constructor() {
     this.jobs = new Map();
+    this.count = 0;
     this.isReady = false;
     this.model = fetchJson(new URL("../model.json", import.meta.url));
     this.worker = this.#startWorker();
@@ -20,14 +21,15 @@ export class Api {
   }
 
   async submit(form) {
-    const id = crypto.randomUUID();
+    const id = `fill-${++this.count}`;
     this.jobs.set(id, form);
     return { id, state: this.isReady ? "running" : "Loading the model…" };
   }
 
   /** Fill; `onStatus` gets the progress of loading. */
   async follow(id, onStatus, signal) {
-    this.jobs.set(id, await ask(this.worker, { id, ...readForm(this.jobs.get(id)) }, onStatus, signal));
+    const answer = ask(this.worker, { id, ...readForm(this.jobs.get(id)) }, onStatus, signal);
+    this.jobs.set(id, await Promise.race([answer, this.failed]));
     return { state: "done" };
   }
 
@@ -48,6 +50,10 @@ export class Api {
 
   #startWorker() {
     const worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
+    this.failed = new Promise((_, reject) => {
+      worker.addEventListener("error", () => reject(new Problem("The model cannot be started", "Use a current browser.")));
+    });
+    this.failed.catch(() => {}); // shown at the first fill
     worker.addEventListener("message", ({ data }) => {
       if (!data.ready) return;
       this.isReady = true;
@@ -80,7 +86,6 @@ function ask(worker, message, onStatus, signal) {
   const { promise, resolve, reject } = withResolvers();
   const options = { signal: listening.signal };
   signal.addEventListener("abort", () => reject(signal.reason), options);
-  worker.addEventListener("error", () => reject(new Problem("The model cannot be started", "Use a current browser.")), options);
   worker.addEventListener("message", ({ data }) => {
     if (data.progress) onStatus({ state: `Loading the model, ${Math.floor(100 * data.progress)} %` });
     if (data.ready) onStatus({ state: "running" });

@@ -1,6 +1,7 @@
 """The demo fills as the service does."""
 
 import base64
+import random
 from io import BytesIO
 
 import numpy as np
@@ -62,6 +63,25 @@ def test_quantised_vectors_change_fills_little(module, windows, by_service):
     assert cosines(made, by_service).min() > 0.998
     apart = levels_apart(made, by_service)
     assert apart.mean() < 1 and (apart > 2).mean() < 0.1
+
+
+def test_captions_are_tokenized_as_by_the_service(module, inpainter):
+    letters = "abc XYZéüßñ ,.!?'-0123456789 日本😀ÀİŁØœ½•–—“”ﬁ\u0301\u200b\u00a0"
+    rng = random.Random(0)
+    captions = ["", "[MASK] token", "A" * 300, "x " * 400]
+    captions += ["".join(rng.choices(letters, k=rng.randint(1, 60))) for _ in range(200)]
+    script = "(captions) => captions.map((one) => inpainter.encoder.tokenizer.encode(one).ids)"
+    expected = [inpainter.encoder.model.tokenize(one) for one in captions]
+    assert module.evaluate(script, captions) == expected
+
+
+def test_the_site_is_a_package(module):
+    script = """async () => {
+      const { exports, type } = await (await fetch("./demo/package.json")).json();
+      const names = Object.keys(await import(`./demo/${exports}`));
+      return { type, names };
+    }"""
+    assert module.evaluate(script) == {"type": "module", "names": ["Inpainter"]}
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_the_policy_refuses_other_sites(opened, server):
 
 def test_is_quick_on_two_cores(opened, server):
     firsts, nexts = [], []
-    for _ in range(3):  # the best of three: what else the machine does is not the demo's time
+    for _ in range(5):  # the best of five: what else the machine does is not the demo's time
         with opened(f"{server.address}/demo/") as page:
             start = time.monotonic()
             page.reload()
@@ -135,6 +135,28 @@ def test_a_fill_can_be_cancelled(page):
     assert page.is_enabled("#fill")
     fill_anew(page, "a cat")
     assert page.is_hidden("#problem")
+
+
+def test_a_missing_file_is_reported(browser, server):
+    page = browser.new_page()
+    page.context.route("**/encoder-*", lambda route: route.fulfill(status=404))
+    page.goto(f"{server.address}/demo/")
+    take_example(page)
+    page.press("#caption", "Enter")
+    problem = page.locator("#problem")
+    expect(problem).to_contain_text("cannot be loaded: status 404", timeout=60_000)
+    assert page.is_enabled("#fill")
+    page.close()
+
+
+def test_a_blocked_worker_is_reported(browser, server):
+    page = browser.new_page()
+    page.context.route("**/worker.js", lambda route: route.abort())
+    page.goto(f"{server.address}/demo/")
+    take_example(page)
+    page.press("#caption", "Enter")
+    expect(page.locator("#problem")).to_contain_text("cannot be started")
+    page.close()
 
 
 def test_bad_captions_are_answered_in_words(page, photo):
