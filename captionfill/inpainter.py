@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from itertools import chain
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self, cast, overload
 
 import torch
@@ -22,6 +21,7 @@ from torch import Tensor
 from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
+from captionfill.hub import bundle_folder
 from captionfill.imaging.canvas import Canvas, RegionSpec
 from captionfill.imaging.codec import ImageSource, Picture, Pixels
 from captionfill.result import Candidate, FillResult
@@ -75,7 +75,8 @@ class Inpainter:
         """Load a bundle and the sentence encoder that it was trained with.
 
         Args:
-            bundle: a folder, or `default` for the bundle that is shipped.
+            bundle: a folder, `hf://OWNER/NAME@REVISION` for one of the Hugging Face Hub, or
+                `default` for the bundle that is shipped.
             device: torch device; `auto` for the GPU where there is one, else the CPU.
             engine: `torch`, `openvino`, `openvino-f32`, or `auto` for OpenVINO on a CPU where it
                 can be used, else torch.
@@ -85,7 +86,7 @@ class Inpainter:
             StartError: the bundle or the encoder cannot be used, or there is no such device or
                 engine.
         """
-        folder = DEFAULT_BUNDLE if bundle == "default" else Path(bundle)
+        folder = DEFAULT_BUNDLE if bundle == "default" else bundle_folder(bundle)
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

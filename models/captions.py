@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -79,8 +78,6 @@ class CaptionEncoder:
             EncoderError: the model is neither local nor available.
         """
         folder = local_folder(name)
-        if folder is not None:
-            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
             model = None
             if folder is not None and compiled and device == "cpu":
@@ -119,7 +116,8 @@ class TorchSentenceModel:
         from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
         disable_progress_bar()  # type: ignore[no-untyped-call]
-        self._model = SentenceTransformer(place, device=device).eval()
+        local = Path(place).is_dir()  # a hub need not be asked
+        self._model = SentenceTransformer(place, device=device, local_files_only=local).eval()
         self._tokenizer: Any = self._model.tokenizer
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 2**31)

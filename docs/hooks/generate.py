@@ -33,8 +33,9 @@ def readme() -> str:
 
 
 def model_card() -> str:
-    """Return the shipped bundle's card, one heading level down, without its picture."""
+    """Return the shipped bundle's card, one heading level down, without picture and metadata."""
     text = (ROOT / CARD).read_text(encoding="utf-8")
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)\n*", "", text)
     return re.sub(r"^#", "##", text, flags=re.MULTILINE)
 

@@ -44,8 +44,11 @@ app.add_typer(queue, name="queue")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; HOST, else 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; PORT, else 8000.")]
-BundleFolder = Annotated[
-    Path | None, typer.Option("--bundle", help="Bundle to load; the shipped one by default.")
+BundlePlace = Annotated[
+    str | None,
+    typer.Option(
+        "--bundle", help="Folder, or hf://OWNER/NAME@REVISION; the shipped one by default."
+    ),
 ]
 
 EngineKind = Annotated[
@@ -56,7 +59,7 @@ EngineKind = Annotated[
 
 @app.command()
 def serve(
-    host: Host = None, port: Port = None, bundle: BundleFolder = None, engine: EngineKind = None
+    host: Host = None, port: Port = None, bundle: BundlePlace = None, engine: EngineKind = None
 ) -> None:
     """Run the whole service on this machine: queue, worker and API.
 
@@ -94,7 +97,7 @@ def api(host: Host = None, port: Port = None) -> None:
 
 
 @app.command()
-def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
+def worker(bundle: BundlePlace = None, engine: EngineKind = None) -> None:
     """Run one worker: load the bundle, take jobs from the queue at REDIS_URL, fill them.
 
     Start as many as there are devices. SIGTERM or Ctrl-C lets it finish the batch in hand.
@@ -114,7 +117,7 @@ def worker(bundle: BundleFolder = None, engine: EngineKind = None) -> None:
     check_redis(settings)
     set_up_tracing("worker")
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
-    options = (settings.bundle_folders, settings.device, settings.batch_timeout, settings.engine,
+    options = (settings.bundle_places, settings.device, settings.batch_timeout, settings.engine,
                settings.threads)  # fmt: skip
     process = Worker(
         Consumer(settings), lambda: ModelProcess(*options), policy, settings.model_failures
@@ -151,7 +154,7 @@ def fill(
     temperature: Annotated[
         float, typer.Option(min=0, max=1, help="Noise scale, 0 to 1; 0 is the mean prediction.")
     ] = 1.0,
-    bundle: BundleFolder = None,
+    bundle: BundlePlace = None,
     engine: EngineKind = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for each picture.")

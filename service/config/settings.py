@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
+    BeforeValidator,
     Field,
     PositiveInt,
     SecretStr,
@@ -28,6 +29,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from captionfill.errors import StartError
+from captionfill.hub import is_hub_reference, split_reference
 from service.config.addresses import AllowList
 from service.config.webhook_secrets import parse_secrets
 from service.errors.redaction import register_secrets
@@ -35,6 +37,9 @@ from service.redis.url import check_redis_url, secrets_of
 
 # A list is written a,b,c in the environment.
 Names = Annotated[tuple[str, ...], NoDecode]
+
+# Between the entries of a list like PATH's, but not within hf://.
+_BETWEEN = re.compile(rf"{re.escape(os.pathsep)}(?!//)")
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[2] / "models" / "weights" / "default"
 # What Kubernetes and Docker put into the environment for a service of this name:
@@ -62,6 +67,22 @@ RENAMED = {
 }
 
 log = logging.getLogger("captionfill.settings")
+
+
+def _bundle_place(place: object) -> object:
+    """Return a path as `Path`, and a reference to the Hub, which none may be, as text."""
+    if not isinstance(place, str):
+        return place
+    if not is_hub_reference(place):
+        return Path(place)
+    try:
+        split_reference(place)
+    except StartError as error:
+        raise ValueError(str(error)) from None
+    return place
+
+
+BundlePlace = Annotated[Path | str, BeforeValidator(_bundle_place)]
 
 
 class Settings(BaseSettings):
@@ -132,9 +153,11 @@ class Settings(BaseSettings):
     idle_timeout: float = Field(15, gt=0, description="after which an idle connection is closed")
     max_header_bytes: int = Field(32 * 1024, ge=1024, description="request line and headers")
 
-    bundle: Path = DEFAULT_BUNDLE
-    bundles: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="more bundles to load, as a list of paths like PATH's"
+    bundle: BundlePlace = Field(
+        DEFAULT_BUNDLE, description="a folder, or hf://OWNER/NAME@REVISION of the Hub"
+    )
+    bundles: Annotated[tuple[BundlePlace, ...], NoDecode] = Field(
+        (), description="more bundles to load, as a list like PATH's"
     )
     workers: int = Field(1, ge=1, le=1024, description="that `captionfill serve` starts")
     device: str = "cpu"
@@ -288,10 +311,10 @@ class Settings(BaseSettings):
     @field_validator("bundles", mode="before")
     @classmethod
     def _split_bundles(cls, paths: object) -> object:
-        return tuple(filter(None, paths.split(os.pathsep))) if isinstance(paths, str) else paths
+        return tuple(filter(None, _BETWEEN.split(paths))) if isinstance(paths, str) else paths
 
     @property
-    def bundle_folders(self) -> list[Path]:
+    def bundle_places(self) -> list[Path | str]:
         """Every bundle to load; the first is the default."""
         return [self.bundle, *self.bundles]
 

@@ -58,7 +58,7 @@ class ModelProcess:
 
     def __init__(
         self,
-        folders: Sequence[Path],
+        places: Sequence[Path | str],
         device: str,
         timeout: float,
         engine: str = "auto",
@@ -72,7 +72,7 @@ class ModelProcess:
             StartError: a bundle cannot be used.
         """
         self._timeout = timeout
-        self._start([device, engine, str(threads), *map(str, folders)])
+        self._start([device, engine, str(threads), *map(str, places)])
 
     def predict(self, tasks: Sequence[InferenceTask]) -> list[InferenceResult | Exception]:
         """Run inference in the process.

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Self
 
 import numpy as np
@@ -33,7 +33,11 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, folders: Sequence[Path], device: str = "cpu", engine: str = "auto", threads: int = 1
+        cls,
+        places: Sequence[str | PathLike[str]],
+        device: str = "cpu",
+        engine: str = "auto",
+        threads: int = 1,
     ) -> Self:
         """Load bundles as `captionfill.Inpainter.load` does; the first is the default.
 
@@ -41,8 +45,8 @@ class Predictor:
             StartError: a bundle cannot be loaded, or two share a name.
         """
         loaded: list[Inpainter] = []
-        for folder in folders:
-            loaded.append(Inpainter.load(folder, device, engine, threads=threads))
+        for place in places:
+            loaded.append(Inpainter.load(place, device, engine, threads=threads))
             if loaded[-1].name in [one.name for one in loaded[:-1]]:
                 raise StartError(f"two bundles are called {loaded[-1].name!r}")
         return cls(loaded)
@@ -100,10 +104,9 @@ def _result(inpainter: Inpainter, made: WindowFills) -> InferenceResult:
     )
 
 
-def main(descriptor: int, device: str, engine: str, threads: int, folders: Sequence[str]) -> None:
+def main(descriptor: int, device: str, engine: str, threads: int, places: Sequence[str]) -> None:
     """Load bundles and serve them."""
     set_up_logs()
-    places = [Path(folder) for folder in folders]
     serve(descriptor, lambda: Predictor.load(places, device, engine, threads))
     # Skip the destructors of torch, which take two seconds.
     logging.shutdown()

@@ -12,8 +12,9 @@ from typer import Option
 from captionfill.console import print_version
 from models.errors import ModelsError
 from training.cli.evaluate import evaluate, scorer
-from training.cli.output import experiment, export, report, sample
+from training.cli.output import experiment, export, push, report, sample
 from training.cli.prepare import prepare
+from training.cli.recipes import app as recipes
 from training.cli.train import resume, train
 from training.common.console import is_main_process
 from training.common.errors import PreparedDataError, TrainingError
@@ -37,12 +38,13 @@ def options(version: Version = False) -> None:
     """Options of every command."""
 
 
-for command in (prepare, train, resume, export, scorer, evaluate, sample, report):
+for command in (prepare, train, resume, export, push, scorer, evaluate, sample, report):
     app.command()(command)
 app.command(
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(experiment)
+app.add_typer(recipes, name="recipes")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Commands that write what a run gives: `export`, `sample`, `report` and the experiments."""
+"""Commands that write what a run gives: `export`, `push`, `sample`, `report`, experiments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +57,28 @@ def export(
         training_state=training_state,
     )
     typer.echo(f"{bundle}: {digest}")
+
+
+def push(
+    bundle: Annotated[Path, Argument(help="Folder that export wrote.")],
+    repo: Annotated[str, Argument(help="Model repository on the Hugging Face Hub: OWNER/NAME.")],
+    private: Annotated[
+        bool, Option("--private", help="If the repository is new, only its owner can read it.")
+    ] = False,
+    training_state: Annotated[
+        bool, Option("--training-state", help="Upload what `train --from` continues from, too.")
+    ] = False,
+) -> None:
+    """Upload a bundle to the Hugging Face Hub, with its card, as one commit.
+
+    Prints the name that CAPTIONFILL_BUNDLE and Inpainter.from_pretrained take: hf://REPO@COMMIT.
+    Log in before with `hf auth login`, or set HF_TOKEN.
+    """
+    from training.inference.push import push as upload
+
+    pushed = upload(bundle, repo, private=private, training_state=training_state)
+    typer.echo(pushed.url, err=True)
+    typer.echo(pushed.reference)
 
 
 def sample(

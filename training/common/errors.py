@@ -43,6 +43,10 @@ class EvaluationError(TrainingError):
     """The evaluation cannot be made of this bundle and data."""
 
 
+class HubError(TrainingError):
+    """A bundle cannot be uploaded to the Hugging Face Hub."""
+
+
 class OutputError(RunError):
     """A result cannot be written where it is wanted; raised before the work wherever possible."""
 

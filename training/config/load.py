@@ -16,6 +16,8 @@ from training.config.config import Config
 from training.config.renamed import upgrade
 from training.config.validation import validate
 
+RECIPES = resources.files("training.config") / "recipes"
+
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Config:
     """Read a shipped recipe or a TOML file, and apply the overrides `section.key=value`.
@@ -51,12 +53,21 @@ def to_table(recipe: Config) -> dict[str, Any]:
 
 def recipe_text(name: str) -> str:
     """Return a recipe's TOML: a path first, then the shipped ones."""
-    shipped = resources.files("training.config") / "recipes"
-    place = Path(name) if Path(name).is_file() else shipped / f"{name}.toml"
-    if not place.is_file():
-        names = sorted(p.name.removesuffix(".toml") for p in shipped.iterdir())
-        raise RecipeError(f"no recipe {name!r}; there are {', '.join(names)}")
-    return place.read_text(encoding="utf-8-sig")
+    return (
+        Path(name).read_text(encoding="utf-8-sig") if Path(name).is_file() else shipped_text(name)
+    )
+
+
+def shipped_text(name: str) -> str:
+    """Return the TOML of a shipped recipe, with its comments."""
+    if name not in shipped_recipes():
+        raise RecipeError(f"no recipe {name!r}; there are {', '.join(shipped_recipes())}")
+    return (RECIPES / f"{name}.toml").read_text(encoding="utf-8-sig")
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the shipped recipes."""
+    return sorted(place.name.removesuffix(".toml") for place in RECIPES.iterdir())
 
 
 def apply_overrides(table: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from training.common.console import StageProgress
 from training.common.errors import PictureError, PreparedDataError, SourceError
+from training.data.dataset_card import CARD, dataset_card
 from training.data.image_io import square_png
 from training.data.manifest import Manifest, overall_digest, tool_version
 from training.data.shard_writer import ShardWriter, write_final_shards
@@ -35,7 +36,9 @@ def prepare(
     limit: int | None = None,
     progress: StageProgress = lambda stage, done, total: None,
 ) -> Manifest:
-    """Prepare a raw data set for training; return the manifest, which is also written to `out`.
+    """Prepare a raw data set for training; return the manifest.
+
+    `out` gets shards, manifest and a card (`README.md`).
 
     Args:
         source_name: layout of the source, see `training.data.sources.SOURCES`.
@@ -80,6 +83,7 @@ def prepare(
             digest=overall_digest(shards),
         )
         manifest.save(folder)
+        (folder / CARD).write_text(dataset_card(manifest), encoding="utf-8")
     return manifest
 
 

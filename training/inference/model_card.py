@@ -9,16 +9,7 @@ from huggingface_hub import ModelCardData
 
 from models.runtime.bundle import CARD, BundleConfig
 from training.common.errors import EvaluationError
-
-DATA_TERMS = {
-    "flickr8k": "Flickr8k (Hodosh, Young, Hockenmaier 2013): non-commercial research and education",
-    "tiny-imagenet": "Tiny ImageNet (Stanford CS231n): non-commercial research and education",
-    "coco": "MS-COCO: captions CC BY 4.0; pictures under their own Flickr licences",
-    "cifar10": "CIFAR-10 (Krizhevsky 2009): no licence is stated; cite the technical report",
-    "mnist": "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0",
-    "celeba": "CelebA (Liu, Luo, Wang, Tang 2015): non-commercial research",
-    "folder": "the user's own pictures: their terms apply",
-}
+from training.data.dataset_card import DATA_TERMS
 
 DEFAULT_NOTES = """## What it is not for
 
@@ -36,15 +27,8 @@ def model_card(config: BundleConfig, notes: str = DEFAULT_NOTES) -> str:
         for d in training["data"]
     )
     terms = "\n".join(f"- {DATA_TERMS.get(d['source'], d['source'])}" for d in training["data"])
-    metadata = ModelCardData(
-        language="en",
-        library_name="captionfill",
-        license="other",
-        pipeline_tag="image-to-image",
-        tags=["inpainting", "gan", config.generator],
-    )
     return f"""---
-{metadata.to_yaml()}
+{card_metadata(config).to_yaml()}
 ---
 
 # {config.name}
@@ -73,6 +57,18 @@ A bundle trained on data with such terms may be used within them only.
 {training["steps"]:,} steps, {training["pictures_seen"]:,} images seen; code
 `{training["revision"]}`. The whole recipe is in `config.json`.
 {recipe_changes(training["changes"])}{init_bundles(training.get("begun_with"))}"""
+
+
+def card_metadata(config: BundleConfig) -> ModelCardData:
+    """Return the metadata of a bundle's card; its terms are in the text."""
+    return ModelCardData(
+        language="en",
+        library_name="captionfill",
+        license="other",
+        license_name="terms-of-the-data",
+        pipeline_tag="image-to-image",
+        tags=["captionfill", "inpainting", "gan", config.generator],
+    )
 
 
 def recipe_changes(changes: list[dict[str, Any]]) -> str:

@@ -146,7 +146,8 @@ def test_a_mount_point_is_written_from_the_inside(tiny_folder, out, monkeypatch,
     out.mkdir(parents=True)
     refuse_renames_to(out, monkeypatch, code)
     prepare("folder", tiny_folder, out)
-    assert sorted(path.name for path in out.iterdir()) == ["data", "manifest.json"]
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["README.md", "data", "manifest.json"]
     assert [path.name for path in out.parent.iterdir()] == [out.name]
     assert len(load_split(out, "train")) == 5
 

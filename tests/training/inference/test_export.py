@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
-from models.runtime.bundle import load_bundle
+from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
 from models.runtime.engines import TorchEngine
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
@@ -74,6 +75,16 @@ def test_bundle_records_its_origin_without_a_path(run, prepared, tmp_path):
     assert json.loads(config)["training"]["steps"] == 3
     assert str(prepared) not in config
     assert "terms" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("which", ["exported", "shipped"])
+def test_the_cards_metadata_are_valid(which, run, tmp_path):
+    place = tmp_path if which == "exported" else DEFAULT_BUNDLE
+    if which == "exported":
+        export(run, tmp_path)
+    data = ModelCard.load(place / "README.md", ignore_metadata_errors=False).data.to_dict()
+    assert data["library_name"] == "captionfill" and data["license"] == "other"
+    assert data["pipeline_tag"] == "image-to-image" and "inpainting" in data["tags"]
 
 
 def test_folder_without_a_run_is_one_clear_error(tmp_path):
