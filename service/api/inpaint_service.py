@@ -5,18 +5,22 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 from anyio import CapacityLimiter, to_thread
 
-from captionfill.errors import PictureTooLarge, UnsupportedPicture
-from captionfill.imaging.canvas import Canvas, Region, unpack_fills
-from captionfill.imaging.codec import Picture, strip_metadata
+from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.codec import strip_metadata
 from service.api.forms.form import InpaintRequest
-from service.api.forms.upload_checks import check_picture
-from service.api.prepared_request import JobOrigin, PreparedRequest, choose_seed, compute_digest
+from service.api.prepared_request import (
+    InpaintResult,
+    JobOrigin,
+    PreparedRequest,
+    check_result_size,
+    choose_seed,
+    composite,
+    decode_request,
+)
 from service.config.settings import Settings
 from service.errors.queue import (
     AnswerTimeout,
@@ -29,31 +33,11 @@ from service.errors.queue import (
 from service.errors.requests import BadRequest, BodyTooLarge
 from service.queue.client import Queue
 from service.queue.jobs import EnqueueResult, Job, Priority, Status, make_job_id
-from service.queue.task import InferenceTask, TaskFailure, TaskResult, TaskSuccess
+from service.queue.task import InferenceTask, TaskFailure, TaskResult
 from service.queue.worker_reports import WorkerRegistry
 
 T = TypeVar("T")
 Disconnected = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class InpaintResult:
-    """Composited pictures, and those for the second caption if there is one.
-
-    Attributes:
-        name: as of `PreparedRequest`.
-        differences: mean absolute difference of each pair of fills, in 8-bit levels.
-        notes: what was dropped from the upload.
-    """
-
-    job: str
-    name: str
-    task: TaskSuccess
-    region: Region
-    images: list[bytes]
-    others: list[bytes]
-    differences: list[float]
-    notes: list[str]
 
 
 class InpaintService:
@@ -91,8 +75,9 @@ class InpaintService:
         if len(request.image) > self._settings.max_bytes:
             raise BodyTooLarge(f"the picture has more than {self._settings.max_bytes:,} bytes")
         model, model_version = await self._registry.resolve(request.model)
-        canvas, digest = await self._in_thread(lambda: self._open(request, mask))
-        self._check_result_size(canvas.picture, request)
+        most = self._settings.max_pixels
+        canvas, digest = await self._in_thread(lambda: decode_request(request, mask, most))
+        check_result_size(canvas.picture, request, most)
         task = InferenceTask(
             window=canvas.window.tobytes(),
             caption=request.caption,
@@ -247,48 +232,7 @@ class InpaintService:
     ) -> InpaintResult:
         if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
-        fill = outcome.fill
-        images = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.fills)))
-        others = await self._in_thread(lambda: canvas.composite_pngs(unpack_fills(fill.others)))
-        return InpaintResult(
-            job=job,
-            name=meta["name"],
-            task=outcome,
-            region=canvas.region,
-            images=images,
-            others=others,
-            differences=_differences(fill.fills, fill.others) if others else [],
-            # Not the canvas's: a stored picture no longer has what was dropped.
-            notes=list(meta.get("notes", [])),
-        )
-
-    def _open(self, request: InpaintRequest, mask: bytes | None) -> tuple[Canvas, str]:
-        """Decode the picture, and hash the request."""
-        limit = self._settings.max_pixels
-        try:
-            canvas = Canvas.open(request.image, request.region, limit, mask)
-        except UnsupportedPicture:
-            check_picture("image", request.image)  # it may know what the client did wrong
-            raise
-        return canvas, compute_digest(request, canvas.region, mask)
-
-    def _check_result_size(self, picture: Picture, request: InpaintRequest) -> None:
-        """Limit the pixels of the result as those of the upload are limited."""
-        width, height = picture.size
-        limit = self._settings.max_pixels
-        compared, each = ("", 1) if request.compare is None else (" with compare", 2)
-        most = limit // (each * width * height)
-        if request.n > most:
-            what = f"n is at most {most}{compared}" if most else "compare is not possible"
-            raise PictureTooLarge(
-                f"{what} for a picture of {width}×{height}: the pictures of a response have at "
-                f"most {limit:,} pixels together"
-            )
+        return await self._in_thread(lambda: composite(job, meta, canvas, outcome))
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await to_thread.run_sync(function, limiter=self._threads)
-
-
-def _differences(fills: bytes, others: bytes) -> list[float]:
-    one, two = unpack_fills(fills).astype(np.int16), unpack_fills(others).astype(np.int16)
-    return [round(float(np.abs(a - b).mean()), 3) for a, b in zip(one, two, strict=True)]

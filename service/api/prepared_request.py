@@ -1,4 +1,4 @@
-"""A request that is ready for the queue: decoded, checked, and hashed."""
+"""A request that is ready for the queue (decoded, checked and hashed), and its result."""
 
 import json
 import secrets
@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from captionfill.imaging.canvas import Canvas, Region
+import numpy as np
+
+from captionfill.errors import PictureTooLarge, UnsupportedPicture
+from captionfill.imaging.canvas import Canvas, Region, unpack_fills
+from captionfill.imaging.codec import Picture, Pixels
 from service.api.forms.form import InpaintRequest
+from service.api.forms.upload_checks import check_picture
 from service.queue.jobs import IdempotencyKey
-from service.queue.task import SEEDS, InferenceTask
+from service.queue.task import SEEDS, InferenceTask, TaskSuccess
 
 
 class JobOrigin(NamedTuple):
@@ -60,6 +65,59 @@ class PreparedRequest:
         return IdempotencyKey(*(sha256(text.encode()).hexdigest() for text in (scoped, payload)))
 
 
+@dataclass(frozen=True)
+class InpaintResult:
+    """Composited pictures, and those for the second caption if there is one.
+
+    Attributes:
+        name: as of `PreparedRequest`.
+        differences: mean absolute difference of each pair of fills, in 8-bit levels.
+        notes: what was dropped from the upload.
+    """
+
+    job: str
+    name: str
+    task: TaskSuccess
+    region: Region
+    images: list[bytes]
+    others: list[bytes]
+    differences: list[float]
+    notes: list[str]
+
+
+def decode_request(
+    request: InpaintRequest, mask: bytes | None, max_pixels: int
+) -> tuple[Canvas, str]:
+    """Decode the picture and its mask, and hash the request.
+
+    Raises:
+        CaptionfillError: the picture, region or mask cannot be used.
+    """
+    try:
+        canvas = Canvas.open(request.image, request.region, max_pixels, mask)
+    except UnsupportedPicture:
+        check_picture("image", request.image)  # names what clients often send instead of a file
+        raise
+    return canvas, compute_digest(request, canvas.region, mask)
+
+
+def check_result_size(picture: Picture, request: InpaintRequest, max_pixels: int) -> None:
+    """Limit the pixels of the result as those of the upload are limited.
+
+    Raises:
+        PictureTooLarge: the pictures of the response would have more pixels together.
+    """
+    width, height = picture.size
+    compared, each = ("", 1) if request.compare is None else (" with compare", 2)
+    most = max_pixels // (each * width * height)
+    if request.n > most:
+        what = f"n is at most {most}{compared}" if most else "compare is not possible"
+        raise PictureTooLarge(
+            f"{what} for a picture of {width}×{height}: the pictures of a response have at "
+            f"most {max_pixels:,} pixels together"
+        )
+
+
 def compute_digest(request: InpaintRequest, region: Region, mask: bytes | None) -> str:
     """SHA-256 over the picture, the mask, the region, the captions and the options.
 
@@ -84,3 +142,26 @@ def choose_seed(given: int | None, key: str, digest: str) -> int:
     if not key:
         return secrets.randbelow(SEEDS)
     return int.from_bytes(sha256(f"{key}\n{digest}".encode()).digest()[:4], "big")
+
+
+def composite(
+    job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskSuccess
+) -> InpaintResult:
+    """Put the fills of a job into its picture; ``meta`` is that of its `PreparedRequest`."""
+    fills, others = unpack_fills(outcome.fill.fills), unpack_fills(outcome.fill.others)
+    return InpaintResult(
+        job=job,
+        name=meta["name"],
+        task=outcome,
+        region=canvas.region,
+        images=canvas.composite_pngs(fills),
+        others=canvas.composite_pngs(others),
+        differences=_differences(fills, others) if len(others) else [],
+        # Not the canvas's: a stored picture no longer has what was dropped.
+        notes=list(meta.get("notes", [])),
+    )
+
+
+def _differences(fills: Pixels, others: Pixels) -> list[float]:
+    apart = np.abs(fills.astype(np.int16) - others.astype(np.int16))
+    return [round(float(one.mean()), 3) for one in apart]

@@ -168,7 +168,7 @@ class Admission:
         token = EventToken.find(scope, path) if self._authenticator.wants_token(headers) else None
         if token is None:
             return self._authenticator.authenticate(path, headers)
-        owner, secret = await scope["app"].state.queue.event_access(token.job)
+        owner, secret = await scope["app"].state.queue.events.access(token.job)
         token.check(secret)
         scope.setdefault("state", {})["event_token"] = token.text
         return self._authenticator.owner(owner)

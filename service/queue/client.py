@@ -1,10 +1,8 @@
-"""The API's client of the queue: enqueue jobs, wait for results, cancel, read events."""
+"""The API's client of the queue: enqueue jobs, wait for results, cancel."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
@@ -22,15 +20,20 @@ from service.errors.queue import (
     QuotaExceeded,
 )
 from service.errors.requests import KeyReused
+from service.queue.job_events import JobEvents
 from service.queue.jobs import EnqueueResult, IdempotencyKey, Job, Priority, State, Status, age_of
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.scripts import script
 from service.queue.task import TaskFailure, TaskResult, TaskSuccess
-from service.queue.worker_reports import CompletionNotifier, Heartbeat, parse_heartbeats
+from service.queue.worker_reports import (
+    POLL_SECONDS,
+    CompletionNotifier,
+    Heartbeat,
+    parse_heartbeats,
+    wait_for,
+)
 from service.redis.client import CONNECTION, AsyncFailoverClient, translate_redis_errors
 
-# Notifications can be lost: the state is also read at this interval.
-_POLL_SECONDS = 2.0
 _RETRY_SECONDS = 0.5
 _FULL = "as many jobs as are taken are waiting"
 # Replies of `scripts/jobs/enqueue.lua` that refuse a job.
@@ -51,20 +54,13 @@ _REFUSALS: dict[bytes, tuple[type[CaptionfillError], str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Event:
-    """A change of a job's state; ``id`` is its position in the stream of events."""
-
-    id: str
-    state: State
-
-
 class Queue:
     """The queue for the API. Every method raises `QueueUnavailable` if Redis does not answer.
 
     Attributes:
         redis: the client, for other stores in the same Redis.
         notifier: notifies of tasks that end.
+        events: of jobs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -76,6 +72,7 @@ class Queue:
         )
         self.redis: Any = AsyncFailoverClient.from_pool(pool)
         self.notifier = CompletionNotifier(self.redis, self.keys.notifications)
+        self.events = JobEvents(self.redis, self.keys, self.notifier)
         self._ttl_ms = int(settings.result_seconds * 1000)
         names = ("cancel", "enqueue", "has_room", "status", "sweep")
         self._scripts = {name: self.redis.register_script(script(f"jobs/{name}")) for name in names}
@@ -146,13 +143,6 @@ class Queue:
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
         return Status.from_fields(name, pairs, State(state.decode()), ahead, float(pace))
 
-    async def event_access(self, name: str) -> tuple[str, str]:
-        """The owner of a job, and the secret that signs its addresses; empty if it is unknown."""
-        with translate_redis_errors():
-            found = await self.redis.hmget(self.keys.job + name, "owner", "secret")
-        owner, secret = ((value or b"").decode() for value in found)
-        return owner, secret
-
     def is_lost(self, name: str, owner: str) -> bool:
         """Whether a job that Redis does not know is too young to have expired.
 
@@ -195,7 +185,7 @@ class Queue:
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            await _wait_for(completion, min(left, _POLL_SECONDS))
+            await wait_for(completion, min(left, POLL_SECONDS))
             try:
                 status = await self.status(name, owner)
                 if status.state == State.EXPIRED:
@@ -237,30 +227,6 @@ class Queue:
             data: bytes | None = await self.redis.get(self.keys.upload + name)
         return data
 
-    async def events_since(self, name: str, after: str = "0-0") -> list[Event]:
-        """Return the events of a job after an event id."""
-        with translate_redis_errors():
-            found = await self.redis.xrange(self.keys.events + name, f"({after}", "+")
-        return [Event(entry.decode(), State(fields[b"state"].decode())) for entry, fields in found]
-
-    async def events(
-        self, name: str, task_id: str, after: str = "0-0"
-    ) -> AsyncIterator[Event | None]:
-        """Yield the events of a job after an event id up to its end, and None in between.
-
-        Raises:
-            QueueUnavailable: the client can resume from its last event.
-        """
-        with self.notifier.subscribe(task_id) as completion:
-            while True:
-                for event in await self.events_since(name, after):
-                    after = event.id
-                    yield event
-                    if event.state.is_end:
-                        return
-                yield None
-                await _wait_for(completion, _POLL_SECONDS)
-
     async def workers(self) -> dict[str, Heartbeat]:
         """Return the last heartbeat of every live worker by its name."""
         with translate_redis_errors():
@@ -285,13 +251,3 @@ class Queue:
 
 def _no_such_job() -> NoSuchJob:
     return NoSuchJob("no job of yours has this id, or it has expired")
-
-
-async def _wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Wait until an event is set, and clear it; return after ``seconds`` in any case."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-        event.clear()
-    except TimeoutError:
-        pass

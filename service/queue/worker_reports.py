@@ -18,6 +18,7 @@ from service.redis.client import RedisErrorLog
 # Workers send a heartbeat every two seconds. One that is silent for longer counts as dead.
 _ALIVE_MS = 10_000
 _RETRY_SECONDS = 0.5
+POLL_SECONDS = 2.0  # notifications can be lost: the state is also read at this interval
 _MAX_AGE_SECONDS = 1.0
 
 
@@ -191,3 +192,13 @@ class CompletionNotifier:
     def _notify(self, task: str) -> None:
         for completion in self._listeners.get(task, ()):
             completion.set()
+
+
+async def wait_for(completion: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, and clear it; return after ``seconds`` in any case."""
+    try:
+        async with asyncio.timeout(seconds):
+            await completion.wait()
+        completion.clear()
+    except TimeoutError:
+        pass

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -19,18 +18,15 @@ from service.queue.task import (
     TaskResult,
     TaskSuccess,
 )
-from service.redis.client import RedisErrorLog, is_read_only, is_transient, reason_of
+from service.redis.client import is_transient, reason_of
 from service.worker.batching import Batcher
 from service.worker.maintenance import MaintenanceThread
 from service.worker.model_manager import ModelManager
 from service.worker.model_process import DeviceError, ModelProcess
+from service.worker.redis_retry import RedisRetry
 
 log = logging.getLogger("captionfill.worker")
 
-# Delay after an error of Redis: the first, and the longest.
-_FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.05, 1.0
-# A result that cannot be stored for this long is dropped, and its task is done again.
-_STORE_SECONDS = 60.0
 # The pace is a moving average over about this many batches.
 _PACE_BATCHES = 20
 
@@ -56,8 +52,7 @@ class Worker:
         self._stop = threading.Event()
         self._has_streams = False
         self._selected: list[str] = []
-        self._errors = 0
-        self._error_log = RedisErrorLog()
+        self._retry = RedisRetry(consumer, self._stop)
         self._pace = 0.0
 
     def stop(self) -> None:
@@ -70,7 +65,7 @@ class Worker:
         ``ready`` is called once, when the worker can take tasks.
         """
         maintenance = MaintenanceThread(
-            self._consumer, self._heartbeat, self._batcher.lease_seconds, self._report
+            self._consumer, self._heartbeat, self._batcher.lease_seconds, self._retry.report
         )
         maintenance.start()
         is_ready = False
@@ -82,11 +77,11 @@ class Worker:
                         ready()
                         is_ready = True
                     self.step()
-                    self._errors = 0
+                    self._retry.reset()
                 except RedisError as error:
                     # Not transient: most likely the streams are gone with the server's data.
                     self._has_streams = self._has_streams and is_transient(error)
-                    self._pause(error)
+                    self._retry.pause(error)
         finally:
             maintenance.stop()
             self._deregister()
@@ -182,7 +177,7 @@ class Worker:
             return
         log.error("task moved to the dead letters", extra=facts)
         letter = f"model process crashed twice on this task: {error}"
-        self._store(partial(self._consumer.dead_letter, lease, letter))
+        self._retry.call(partial(self._consumer.dead_letter, lease, letter))
 
     def _settle(
         self,
@@ -200,7 +195,7 @@ class Worker:
         ]
         if done:
             finished, outcomes = zip(*done, strict=True)
-            self._store(partial(self._consumer.finish, finished, outcomes))
+            self._retry.call(partial(self._consumer.finish, finished, outcomes))
         for model, reason in failed.items():
             self._release([x for x in leases if self._manager.bundle_of(x.task) == model], reason)
 
@@ -233,25 +228,7 @@ class Worker:
         return TaskFailure("the worker could not fill this picture")
 
     def _release(self, leases: Sequence[Lease], reason: str = "") -> None:
-        self._store(partial(self._consumer.release, leases, reason))
-
-    def _store(self, call: Callable[[], Any]) -> None:
-        """Call Redis, with retries while it is unavailable or refuses writes.
-
-        Raises:
-            RedisError: not transient, or for too long. The leases then expire.
-        """
-        deadline = time.monotonic() + _STORE_SECONDS
-        while True:
-            try:
-                call()
-            except RedisError as error:
-                is_late = self._stop.is_set() or time.monotonic() > deadline
-                if is_late or not is_transient(error):
-                    raise
-                self._pause(error)
-            else:
-                return
+        self._retry.call(partial(self._consumer.release, leases, reason))
 
     def _log_batch(self, leases: Sequence[Lease], seconds: float) -> None:
         each = seconds / len(leases)
@@ -265,19 +242,6 @@ class Worker:
                 "request_ids": [one for lease in leases for one in lease.request_ids],
             },
         )
-
-    def _report(self, error: RedisError) -> None:
-        """Log an error of Redis; after a refused write look for the new master."""
-        self._error_log.warn(error)
-        if is_read_only(error):
-            self._consumer.reconnect()
-
-    def _pause(self, error: RedisError) -> None:
-        """Report an error of Redis, and wait before the next call: exponential backoff."""
-        self._report(error)
-        delay = min(_FIRST_RETRY_SECONDS * 2**self._errors, _RETRY_SECONDS)
-        self._errors = min(self._errors + 1, 10)
-        self._stop.wait(delay)
 
     def _deregister(self) -> None:
         try:

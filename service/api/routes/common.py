@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from captionfill.errors import InvalidField
 from service.api.forms.headers import JSON, PNG
-from service.api.inpaint_service import InpaintResult, InpaintService
-from service.api.prepared_request import JobOrigin
+from service.api.inpaint_service import InpaintService
+from service.api.prepared_request import InpaintResult, JobOrigin
 from service.api.schemas.bodies import Comparison, InpaintAnswer, JobLinks, JobStatus
 from service.auth.event_url import sign
 from service.config.settings import Settings

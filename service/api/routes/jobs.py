@@ -137,7 +137,7 @@ async def _stream(
 ) -> AsyncIterator[bytes]:
     """Events as they occur; comments in between keep the connection open."""
     position = None
-    async for event in queue.events(status.id, status.task_id, after):
+    async for event in queue.events.follow(status.id, status.task_id, after):
         if event is not None:
             after = event.id
             now = await _fetch_status(queue, status)
@@ -146,7 +146,7 @@ async def _stream(
         now = await _fetch_status(queue, status)
         if now.state.is_end:
             # It may have ended since `events` last read; that event can be replayed.
-            rest = await queue.events_since(status.id, after)
+            rest = await queue.events.since(status.id, after)
             for last in rest:
                 yield event_of(last.state, last.id, _as_of(last.state, now))
             if not rest:  # expired, or answered from the cache: there is no event
@@ -161,7 +161,7 @@ async def _stream(
 
 async def _has_seen_end(queue: Queue, job: str, seen: str) -> bool:
     """Whether an event id is that of an ended job's last event."""
-    events = await queue.events_since(job)
+    events = await queue.events.since(job)
     end = events[-1].id if events and events[-1].state.is_end else _END_ID
     return _order(seen) >= _order(end)
 

@@ -26,7 +26,7 @@ def sweep(settings):
 
 
 def events(settings, job):
-    return [event.state for event in with_queue(settings, lambda queue: queue.events_since(job.id))]
+    return [event.state for event in with_queue(settings, lambda queue: queue.events.since(job.id))]
 
 
 def test_kept_result_lives_until_its_last_job_expires(settings, consumer, server, keys):

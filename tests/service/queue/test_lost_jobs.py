@@ -67,7 +67,7 @@ def test_a_job_that_misses_a_record_is_lost(settings, consumer, server, keys, re
     assert status.state == State.LOST and record in status.reason
     with pytest.raises(JobLost, match=record):
         outcome(settings, job)
-    told = with_queue(settings, lambda queue: queue.events_since(job.id))
+    told = with_queue(settings, lambda queue: queue.events.since(job.id))
     assert [event.state for event in told] == [State.QUEUED, State.LOST]
     assert server.zscore(keys.hooks, job.id) and server.hget(keys.metrics, "lost") == b"1"
     assert not server.exists(keys.upload + job.id, keys.storage_bytes)

@@ -191,8 +191,8 @@ def test_the_one_who_waits_gets_the_outcome(settings, consumer):
     assert outcome(settings, job) == RESULT
 
 
-def test_the_bell_wakes_the_one_who_waits(settings, consumer, monkeypatch):
-    monkeypatch.setattr("service.queue.client._POLL_SECONDS", 60)  # no polling
+def test_a_notification_ends_the_wait(settings, consumer, monkeypatch):
+    monkeypatch.setattr("service.queue.client.POLL_SECONDS", 60)  # no polling
     [job] = new()
 
     async def wait(queue):
@@ -317,7 +317,7 @@ def test_job_events_can_be_followed_and_replayed(settings, consumer):
     consumer.finish(consumer.take(ALL), [RESULT])
 
     async def follow(queue, after="0-0"):
-        return [e async for e in queue.events(job.id, job.task.id, after) if e is not None]
+        return [e async for e in queue.events.follow(job.id, job.task.id, after) if e is not None]
 
     seen = with_queue(settings, follow)
     assert [event.state for event in seen] == [State.QUEUED, State.RUNNING, State.DONE]

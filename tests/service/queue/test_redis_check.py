@@ -278,7 +278,7 @@ def test_a_worker_logs_why_redis_refuses(own, settings, caplog):
     worker = Worker(Consumer(settings), StubModel, Batcher(8, 1.0, lambda: 0.0))
     worker.stop()
     own.replicaof("127.0.0.1", 1)
-    worker._pause(redis.ReadOnlyError("READONLY You can't write"))
+    worker._retry.pause(redis.ReadOnlyError("READONLY You can't write"))
     worker.run()
     reasons = [record.reason for record in caplog.records]
     assert reasons and all("READONLY You can't write" in reason for reason in reasons)

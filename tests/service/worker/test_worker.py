@@ -118,7 +118,7 @@ def test_random_model_crash_costs_no_job(settings, hire):
 
 
 def test_worker_waits_for_a_model_failing_to_restart(settings, hire, monkeypatch):
-    monkeypatch.setattr("service.worker.worker._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("service.worker.redis_retry._RETRY_SECONDS", 0.05)
     births, tries = [], []
 
     def load():

@@ -169,7 +169,7 @@ def test_events_follow_a_job_to_its_end(client, worker, picture):
 def test_end_between_polls_is_sent_with_its_id(client, picture):
     name = later(client, picture).headers["location"].removeprefix("/jobs/")
     queue = client.app.state.queue
-    look = queue.events
+    look = queue.events.follow
 
     async def ended_meanwhile(*args):
         async for event in look(*args):
@@ -177,7 +177,7 @@ def test_end_between_polls_is_sent_with_its_id(client, picture):
                 await queue.cancel(name)
             yield event
 
-    queue.events = ended_meanwhile
+    queue.events.follow = ended_meanwhile
     told = events(client.get(f"/jobs/{name}/events"))
     assert [event for _, event, _ in told] == ["queued", "cancelled"]
     assert all(number for number, *_ in told)
