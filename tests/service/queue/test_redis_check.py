@@ -220,7 +220,7 @@ def test_a_failover_is_followed(own, settings, tmp_path):
         with_queue(moved, fail_over)
         with pytest.raises(redis.ReadOnlyError) as refusal:
             consumer.heartbeat({"models": {}})
-        Worker(consumer, StubModel, Batcher(8, 1.0, lambda: 0.0))._report(refusal.value)
+        Worker(consumer, StubModel, Batcher(8, 1.0, lambda: 0.0))._retry.report(refusal.value)
         consumer.create_streams()
         consumer.finish(consumer.take(ALL), [RESULT])
         assert outcome(moved, job) == RESULT
