@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from captionfill.errors import CaptionfillError, StartError
 from service.api.expiry import ExpirySweeper
@@ -120,9 +120,10 @@ async def _handle_error(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Every method of an address; Starlette lists only those of its first matching route."""
+    own = [route for route in request.app.routes if isinstance(route, Route)]  # /openapi.json
     methods = {
         method
-        for route in _API_ROUTES
+        for route in (*_API_ROUTES, *own)
         if route.matches(request.scope)[0] is not Match.NONE
         for method in route.methods or ()
     }

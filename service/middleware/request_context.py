@@ -137,10 +137,14 @@ class HttpMetrics:
         self._problems.labels(slug).inc()
 
 
+class _HeadSentError(OSError):
+    """Stops a response to HEAD after its headers; a stream takes it for a disconnection."""
+
+
 class HeadRequests:
     """Answers HEAD for every GET route: its status and headers, no content (RFC 9110, 9.3.2).
 
-    A stream (events, the zip of a batch) is stopped after its headers.
+    A stream (events, the zip of a batch) or a large file is stopped after its headers.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -156,13 +160,13 @@ class HeadRequests:
                 await send(message)
                 await send({"type": "http.response.body", "body": b""})
             elif message.get("more_body"):
-                raise OSError("the response to HEAD has no content")
+                raise _HeadSentError
 
         # From this version on, a streaming response treats an OSError as a disconnection.
         asgi = {**scope.get("asgi", {}), "spec_version": "2.4"}
         inner = {**scope, "method": "GET", "asgi": asgi}
         try:
-            with suppress(ClientDisconnect):
+            with suppress(ClientDisconnect, _HeadSentError):  # a file's response passes it on
                 await self._app(inner, receive, send_head)
         finally:
             if "route" in inner:  # for the log and the metrics

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,14 @@ SIZE, SEED = (100, 80), 7
 
 def make_python_client(tools: Path, work: Path) -> list[str]:
     """Generate with openapi-python-client; the command that uses the client."""
-    options = ["--config", EXAMPLES / "openapi-python-client.yml", "--meta", "none"]
-    places = ["--path", DOCUMENT, "--output-path", work / "captionfill_api"]
+    places = {
+        "--path": DOCUMENT,
+        "--output-path": work / "captionfill_api",
+        "--config": EXAMPLES / "openapi-python-client.yml",
+    }
+    named = [part for pair in places.items() for part in pair]
     generator = tools / "venv/bin/openapi-python-client"
-    run([generator, "generate", "--fail-on-warning", *options, *places])
+    run([generator, "generate", "--fail-on-warning", "--meta", "none", *named])
     shutil.copy(EXAMPLES / "fill.py", work)
     return [str(tools / "venv/bin/python"), str(work / "fill.py")]
 
@@ -42,7 +47,7 @@ def make_typescript_client(tools: Path, work: Path) -> list[str]:
     return ["node", str(work / "fill.js")]
 
 
-def run(command: list[str | Path]) -> str:
+def run(command: Sequence[str | Path]) -> str:
     """Run a command; its output. One that fails or warns ends the program."""
     done = subprocess.run(
         list(map(str, command)),

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.helpers.ports import free_port
+from tests.reliability.contract import pages
 from tests.reliability.contract.defective_api import DEFECTS
 from tests.reliability.contract.suite import run_contract, settings
 from tests.reliability.harness.cluster import Cluster
@@ -38,6 +39,14 @@ def test_every_operation_answers_as_the_document_says(service):
     assert {"POST /inpaint 202", "POST /batches 202", "POST /v1/images/edits 200"} <= set(
         findings.answers
     )
+
+
+def test_pages_outside_the_document_are_whole(service):
+    good, broken, _ = service
+    assert {"/", "/docs", "/openapi.json", "/page/main.js"} <= set(pages.addresses())
+    assert list(pages.find_faults(good)) == []
+    faults = set(pages.find_faults(broken))
+    assert faults == {"GET /: no policy", "GET /page/main.js: no nosniff"}
 
 
 def test_head_is_answered_as_get_is(service):

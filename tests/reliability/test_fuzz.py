@@ -12,7 +12,11 @@ from tests.reliability.fuzz.suite import Campaign, find_faults
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("target", "inputs"), [("picture", 300), ("mask", 150), ("archive", 300)])
+@pytest.mark.parametrize(("target", "inputs"), [
+        ("picture", 300), ("mask", 150), ("archive", 300), ("form", 300), ("token", 300),
+        ("page", 300),
+    ],
+)  # fmt: skip
 def test_mutated_files_break_no_reader(target, inputs, tmp_path):
     campaign = Campaign(target, tmp_path, seed=7).run(inputs)
     assert find_faults([campaign]) == [] and campaign.tried == inputs

@@ -16,6 +16,12 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".webp": "image/webp",
 }
+# Listed once: a name of a request never becomes a path of its own, which may be too long for one.
+_FILES = {
+    path.name: _MEDIA_TYPES[path.suffix]
+    for path in _FOLDER.iterdir()
+    if path.suffix in _MEDIA_TYPES
+}
 # Photos and results are shown from blob: addresses.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -35,8 +41,6 @@ async def page() -> FileResponse:
 @router.get("/page/{name}")
 async def asset(name: str) -> FileResponse:
     """A script, style or example of the page."""
-    media_type = _MEDIA_TYPES.get(Path(name).suffix)
-    path = _FOLDER / name
-    if media_type is None or path.parent != _FOLDER or not path.is_file():
+    if name not in _FILES:
         raise NoSuchPage("there is no such page")
-    return FileResponse(path, media_type=media_type, headers=_REVALIDATE)
+    return FileResponse(_FOLDER / name, media_type=_FILES[name], headers=_REVALIDATE)

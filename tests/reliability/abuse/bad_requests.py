@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from urllib.parse import quote
 
 from service.errors.catalogue import catalogue
 from tests.helpers.archives import zip_bytes
@@ -65,7 +66,7 @@ def wrong_body_type(rng: random.Random, good: SampleImage) -> BadRequest:
         ("\x7f;;=", b"x"),
         (f"multipart/form-data; boundary={'b' * 500}", b"x"),
     ])  # fmt: skip
-    path = rng.choice(["/inpaint", "/batches", "/v1/images/edits"])
+    path = rng.choice(["/inpaint", "/inpaint/json", "/batches", "/v1/images/edits"])
     return BadRequest(path, body, (415,), {"Content-Type": kind})
 
 
@@ -157,8 +158,22 @@ def wrong_key(rng: random.Random, good: SampleImage) -> BadRequest:
         {"X-API-Key": "", "Authorization": "Bearer "}, {"X-API-Key": "é\xff"},
         {"X-API-Key": "", "Authorization": "Basic Y2Y6Y2Y="}, {"X-API-Key": "' OR 1=1 --"},
     ])  # fmt: skip
-    path = rng.choice(["/inpaint", "/batches", "/v1/images/edits", "/admin/reload"])
+    path = rng.choice(
+        ["/inpaint", "/inpaint/json", "/batches", "/v1/images/edits", "/admin/reload"]
+    )
     return BadRequest(path, body, (401,), {"Content-Type": FORM, **headers})
+
+
+def wrong_token(rng: random.Random, _: SampleImage) -> BadRequest:
+    """A signed address of events: forged, expired, malformed, sent twice, for another route."""
+    job, sign = f"{rng.getrandbits(128):032x}", f"{rng.getrandbits(256):064x}"
+    token = rng.choice([
+        f"9999999999.{sign}", f"1000000000.{sign}", f"-1.{sign}", f"{'9' * 4000}.{sign}", sign,
+        f"9999999999.{sign}&token=9999999999.{sign}", "%00", "%ff%fe.%ff", "é" * 9, ".", "",
+    ])  # fmt: skip
+    path = rng.choice([f"/jobs/{job}/events", f"/jobs/{job}", f"/jobs/{job}/result/json"])
+    query = quote(token, safe="%&=")
+    return BadRequest(f"{path}?token={query}", b"", (401,), {"X-API-Key": ""}, method="GET")
 
 
 def not_admin(rng: random.Random, _: SampleImage) -> BadRequest:
@@ -193,6 +208,8 @@ def nothing_there(rng: random.Random, _: SampleImage) -> BadRequest:
         for base, end in (("/jobs", ""), ("/jobs", "/result"), ("/jobs", "/events"))
     ]
     paths += [f"/batches/{rng.choice(names)}", f"/problems/{rng.choice(names)}"]
+    paths += [f"/page/{name}" for name in ("../app.py", "%2e%2e%2fapp.py", "a" * 5000 + ".js")]
+    paths += [f"/{base}/{rng.choice(names)}" for base in ("page", "docs")]
     paths += ["/../../etc/passwd", "//", "/.git/config", "/inpaint/../admin", "/docs/../x", "/%"]
     method = rng.choice(["GET", "DELETE", "PUT", "PATCH", "TRACE", "BREW"])
     return BadRequest(rng.choice(paths), b"", (400, 404, 405), method=method)
@@ -233,6 +250,7 @@ FORMS: dict[str, Callable[[random.Random, SampleImage], BadRequest]] = {
     make.__name__: make
     for make in (
         broken_form, wrong_body_type, wrong_field, wrong_caption, wrong_picture, picture_bomb,
-        archive_bomb, wrong_archive, wrong_edit, wrong_key, not_admin, wrong_header, nothing_there,
+        archive_bomb, wrong_archive, wrong_edit, wrong_key, wrong_token, not_admin, wrong_header,
+        nothing_there,
     )
 }  # fmt: skip

@@ -26,6 +26,8 @@ DEFECTS = {
     "POST /batches": "negative_data_rejection",
     "GET /batches/{batch}": "object_level_authorization",
 }
+# The header that is missing at addresses outside the document.
+PAGES = {"/": b"content-security-policy", "/page/main.js": b"x-content-type-options"}
 Answer = tuple[Message, bytes]
 
 
@@ -49,8 +51,9 @@ class DefectiveApp:
         body = b"".join(message.get("body", b"") for message in messages[1:])
         start, body = _corrupt(scope["path"], messages[0], body)
         body = self._leak_batches(scope, start, body)
-        names = [name for name in start["headers"] if name[0] != b"content-length"]
-        start["headers"] = [*names, (b"content-length", str(len(body)).encode())]
+        if scope["method"] != "HEAD":
+            names = [name for name in start["headers"] if name[0] != b"content-length"]
+            start["headers"] = [*names, (b"content-length", str(len(body)).encode())]
         await send(start)
         await send({"type": "http.response.body", "body": body})
 
@@ -68,7 +71,9 @@ class DefectiveApp:
 
 def _corrupt(path: str, start: Message, body: bytes) -> Answer:
     good = start["status"] == 200
-    if path == "/healthz" and good:
+    if path in PAGES and good:
+        _drop(start, PAGES[path])
+    elif path == "/healthz" and good:
         start["status"] = 201
     elif path == "/v1/models" and good:
         models = json.loads(body)

@@ -25,6 +25,7 @@ class Findings:
         modes: cases by whether they fit the document ("positive") or not.
         callers: requests by whose they were.
         failures: by operation, check and what was wrong: how often, and the first case.
+        pages: addresses outside the document that were checked.
         unseen: answers without an error that the document has, and that never came.
         errors: of schemathesis itself: it could not test something.
     """
@@ -34,6 +35,7 @@ class Findings:
     modes: Counter = field(default_factory=Counter)
     callers: Counter = field(default_factory=Counter)
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pages: int = 0
     unseen: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -71,6 +73,7 @@ class Findings:
         return {
             "cases": self.cases,
             "requests": self.answers.total(),
+            "pages": self.pages,
             "modes": dict(self.modes),
             "callers": dict(self.callers),
             "failures": sum(failure["times"] for failure in self.failures.values()),

@@ -16,7 +16,7 @@ import schemathesis
 from schemathesis.engine import events, from_schema
 
 from service.auth.api_keys import ApiKeyFile
-from tests.reliability.contract import checks, inputs
+from tests.reliability.contract import checks, inputs, pages
 from tests.reliability.contract.findings import Findings
 from tests.reliability.harness.cluster import Cluster
 from tests.reliability.harness.report import write_report
@@ -76,6 +76,10 @@ def run_contract(
             findings.errors.append(f"{event.label}: {event.value}")
         elif isinstance(event, events.FatalError):
             findings.errors.append(repr(event.exception))
+    if not only:
+        findings.pages = len(pages.addresses())
+        for fault in pages.find_faults(address):
+            findings.failures[fault] = {"times": 1, "example": ""}
     findings.unseen = sorted(_promised(chosen) - set(findings.answers))
     return findings
 

@@ -1,5 +1,6 @@
 """Seed files: valid files of every accepted format, and of some others."""
 
+import hmac
 import json
 import zipfile
 from collections.abc import Callable
@@ -10,10 +11,17 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+import service.api
 from tests.helpers.archives import zip_bytes
 from tests.helpers.images import encode_image
+from tests.reliability.harness.raw_http import Fields, multipart_form
 
 SIDE = 72
+JOB, SECRET = "0" * 32, "1" * 32
+_EXPIRES = "9" * 12
+_SIGNED = hmac.new(SECRET.encode(), f"{JOB}\n{_EXPIRES}".encode(), "sha256").hexdigest()
+TOKEN = f"{_EXPIRES}.{_SIGNED}"
+PAGE_FOLDER = Path(service.api.__file__).parent / "page"
 
 
 def picture_files() -> list[bytes]:
@@ -60,6 +68,30 @@ def archive_files() -> list[bytes]:
         ),
         zip_bytes({**pictures, "../metadata.jsonl": lines, "metadata.jsonl": lines}),
     ]
+
+
+def form_bodies() -> list[bytes]:
+    """Forms with a picture, with every field, and with fields of several bytes a letter."""
+    image = encode_image(_photo(), "JPEG", quality=30)
+    plain: Fields = [("image", image), ("caption", "a cat")]
+    full = {"seed": "7", "temperature": "0.5", "region": "8,8,40,40", "n": "2", "compare": "a dog"}
+    return [
+        multipart_form(plain),
+        multipart_form([*plain, *full.items()], "photo.jpg"),
+        multipart_form([("caption", "eine Käse-Katze \U0001f408"), ("image", image)]),
+    ]
+
+
+def queries() -> list[bytes]:
+    """Queries with a signed token, alone and beside others."""
+    texts = (f"token={TOKEN}", f"a=1&token={TOKEN}&b=%20", f"token={_EXPIRES}.{'ab' * 32}")
+    return [text.encode() for text in texts]
+
+
+def page_names() -> list[bytes]:
+    """Lists of names of the page's files, and of files that are not to be served."""
+    names = sorted(path.name for path in PAGE_FOLDER.iterdir())
+    return ["\n".join(some).encode() for some in (names, ["../app.py", *names[:3], ".css"])]
 
 
 def _photo() -> Image.Image:
@@ -139,5 +171,8 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "picture": picture_files,
     "mask": mask_files,
     "archive": archive_files,
+    "form": form_bodies,
+    "token": queries,
+    "page": page_names,
     "control": lambda: [bytes(range(256)) * 4, bytes(range(255, -1, -1)) * 4],
 }

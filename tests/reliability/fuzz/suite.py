@@ -1,6 +1,7 @@
 """Fuzzing suite: feeds mutated files to every parser of the service, in child processes.
 
-`python -m tests.reliability.fuzz [--json FILE] [--pictures N] [--masks N] [--archives N]`.
+`python -m tests.reliability.fuzz [--json FILE]`, and the numbers of inputs:
+`[--pictures N] [--masks N] [--archives N] [--texts N]`.
 """
 
 import json
@@ -109,12 +110,14 @@ def main(
     pictures: int = 100_000,
     masks: int = 15_000,
     archives: int = 15_000,
+    texts: Annotated[int, typer.Option(help="forms, queries and names, each")] = 15_000,
     seed: int = 1,
     folder: Annotated[Path | None, typer.Option(help="for inputs that break something")] = None,
 ) -> None:
     """Fuzz every reader."""
     folder = folder or Path(tempfile.mkdtemp(prefix="fuzz-"))
     sizes = {"picture": pictures, "mask": masks, "archive": archives}
+    sizes |= dict.fromkeys(("form", "token", "page"), texts)
     campaigns = [Campaign(target, folder, seed).run(count) for target, count in sizes.items()]
     broken = find_faults(campaigns)
     bounds = {"cpu_seconds_an_input": MOST_SECONDS, "peak_mib": MOST_MIB}

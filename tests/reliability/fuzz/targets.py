@@ -1,5 +1,6 @@
 """Fuzzing targets: each parser of client bytes, called as the routes call it."""
 
+import asyncio
 import io
 import os
 import signal
@@ -7,20 +8,31 @@ import time
 import zlib
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from starlette.requests import Request
+from starlette.types import Message
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import CaptionfillError
 from captionfill.imaging.canvas import Canvas, unpack_fills
 from captionfill.imaging.codec import read_picture, strip_metadata
 from service.api.archives.zip_reader import ZipLimits, open_archive
-from service.config.settings import Settings
+from service.api.forms.form import InpaintRequest
+from service.api.forms.multipart import read_form
+from service.api.routes import page as page_routes
+from service.auth.event_url import EventToken
+from service.config.settings import Settings, load_settings
+from service.errors.requests import KeyRequired
 from service.queue.task import FILL_BYTES
-from tests.reliability.fuzz.seeds import SIDE
+from tests.reliability.fuzz.seeds import JOB, PAGE_FOLDER, SECRET, SIDE, TOKEN
+from tests.reliability.harness.raw_http import FORM
 
 MOST_PIXELS: int = Settings.model_fields["max_pixels"].default
+_MOST_NAMES = 40
+_SETTINGS = load_settings()
 _LIMITS = ZipLimits(pictures=256, picture_bytes=10 * 2**20, total_bytes=256 * 2**20)
 # Composing takes twenty times as long as reading: some small pictures stand for all.
 _COMPOSED_PIXELS, _COMPOSED_SHARE = 2**14, 4
@@ -59,6 +71,38 @@ def archive(data: bytes) -> str:
     return "taken" if taken else "no entry taken"
 
 
+def form(data: bytes) -> str:
+    """As POST /inpaint and /inpaint/json read their body."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": data}
+
+    headers = [(b"content-type", FORM.encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    InpaintRequest.check(asyncio.run(read_form(request, _SETTINGS)))
+    return "taken"
+
+
+def token(data: bytes) -> str:
+    """As GET /jobs/{job}/events reads its query; only the token that was signed is valid."""
+    scope = {"method": "GET", "query_string": data}
+    found = EventToken.find(scope, f"/jobs/{JOB}/events")
+    if found is None:
+        return "no token"
+    try:
+        found.check(SECRET)
+        assert found.text == TOKEN
+    except KeyRequired:
+        assert found.text != TOKEN
+    return "taken"
+
+
+def page(data: bytes) -> str:
+    """As GET /page/{name} reads its path, for each name of a list."""
+    names = data.decode("utf-8", "replace").split("\n")[:_MOST_NAMES]
+    return "taken" if sum(map(_is_served, names)) else "no name taken"
+
+
 def misbehaving(data: bytes) -> str:
     """The control: a decoder with a crash, a wrong exception, a hang and a delay, on markers."""
     if b"\xff\xff\xff\xff" in data:
@@ -70,6 +114,15 @@ def misbehaving(data: bytes) -> str:
     if b"\x00\x00\x40\x00" in data:
         _spin()
     return "taken" if zlib.crc32(data) % 2 else "not taken"
+
+
+def _is_served(name: str) -> bool:
+    try:
+        answer = asyncio.run(page_routes.asset(name))
+    except CaptionfillError:
+        return False
+    assert Path(answer.path).parent == PAGE_FOLDER and Path(answer.path).is_file()
+    return True
 
 
 def _spin() -> None:
@@ -96,5 +149,8 @@ TARGETS: dict[str, tuple[Callable[[bytes], str], str]] = {
     "picture": (picture, "picture"),
     "mask": (mask, "mask"),
     "archive": (archive, "archive"),
+    "form": (form, "form"),
+    "token": (token, "token"),
+    "page": (page, "page"),
     "control": (misbehaving, "control"),
 }

@@ -21,6 +21,11 @@ from tests.reliability.harness.raw_http import (
 from tests.reliability.harness.sample_images import Box, SampleImage, mask_for
 
 CAPTION = "a tabby cat on a windowsill"  # none of it may ever be found in a log
+# Pages for people, and what describes the service.
+PAGES = [
+    "/", "/page/main.js", "/page/style.css", "/page/examples.json", "/page/cat.webp", "/docs",
+    "/docs/start.js", "/docs/swagger-ui.css", "/openapi.json", "/problems/queue-full",
+]  # fmt: skip
 _POLLS, _PAUSE = 600, 0.1
 
 
@@ -55,6 +60,18 @@ class ValidClient:
                 level = (self.seed + at + brighter) % 256
                 self.sample.check(base64.b64decode(image), box, level)
 
+    async def as_json(self) -> None:
+        """POST /inpaint/json and a job's result as JSON, as generated clients do."""
+        box = self.sample.region(self.rng)
+        reply = await self._inpaint(box, {}, path="/inpaint/json")
+        self.sample.check(base64.b64decode(reply.json()["images"][0]), box, self.seed % 256)
+        later = {"Prefer": "respond-async"}
+        reply = await self._inpaint(box, later, status=202, path="/inpaint/json")
+        place = reply.headers["location"]
+        await self._until_done(place, lambda told: told["state"])
+        told = (await self._get(f"{place}/result/json")).json()
+        self.sample.check(base64.b64decode(told["images"][0]), box, self.seed % 256)
+
     async def later(self) -> None:
         """A job, looked at until it is done; its result is fetched, then known by its ETag."""
         box = self.sample.region(self.rng)
@@ -74,6 +91,14 @@ class ValidClient:
         reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
         story = await self._get(f"{reply.headers['location']}/events")
         require(b"event: done" in story.body, "an event for the end")
+
+    async def event_source(self) -> None:
+        """A job, followed at its signed address, without a key."""
+        box = self.sample.region(self.rng)
+        reply = await self._inpaint(box, {"Prefer": "respond-async"}, status=202)
+        address = reply.json()["links"]["event_source"]
+        story = await self.client.ask("GET", address, headers={"X-API-Key": ""})
+        require(story.status == 200 and b"event: done" in story.body, "an event for the end")
 
     async def cancelled(self) -> None:
         """A job, taken back: nothing of it is given out afterwards."""
@@ -121,10 +146,7 @@ class ValidClient:
 
     async def reading(self) -> None:
         """Pages that tell of the service."""
-        path = self.rng.choice(
-            ["/healthz", "/readyz", "/v1/models", "/problems/queue-full", "/openapi.json", "/docs"]
-        )
-        await self._get(path)
+        await self._get(self.rng.choice([*PAGES, "/healthz", "/readyz", "/v1/models"]))
 
     @property
     def _seed(self) -> tuple[str, str]:
@@ -136,11 +158,12 @@ class ValidClient:
         headers: Mapping[str, str],
         fields: Mapping[str, str] | None = None,
         status: int = 200,
+        path: str = "/inpaint",
     ) -> RawResponse:
         named: Fields = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
         asked: Fields = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
         body = multipart_form([*asked, *(fields or {}).items()], self.sample.name)
-        return await self._post("/inpaint", body, headers, status)
+        return await self._post(path, body, headers, status)
 
     async def _post(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None, status: int = 200
@@ -184,8 +207,10 @@ def require(fact: bool, what: str) -> None:
 WEIGHTS: dict[Callable[[ValidClient], Awaitable[None]], int] = {
     ValidClient.one_picture: 50,
     ValidClient.candidates: 10,
+    ValidClient.as_json: 4,
     ValidClient.later: 8,
     ValidClient.events: 3,
+    ValidClient.event_source: 3,
     ValidClient.cancelled: 3,
     ValidClient.once: 5,
     ValidClient.archive: 3,
