@@ -40,7 +40,8 @@ wrong and twice stored results must be 0. The defective worker loses one job in 
     "abuse": """Mixed requests, a third of them bad: broken bodies, early disconnects, slow
 clients, wrong types, bombs, path traversal, header floods. Every good answer is checked
 pixel by pixel.""",
-    "fuzz": """Every parser of client data gets mutated real files, in processes that may crash.
+    "fuzz": """Every parser of client data gets mutated real files, in processes that may crash:
+pictures, masks, archives, forms, signed addresses of events and names of the page's files.
 Only the service's own errors may be raised, within a second of CPU time for each input.""",
     "memory": """Many requests of all kinds to one API and one worker. Resident memory after
 the warm-up must stay constant. The defective service leaks.
@@ -55,8 +56,9 @@ OpenAPI document. All of its checks are on except the one of response times. Thr
 added: every problem is in the operation's examples, every image can be decoded, and every
 answer has its security headers. Generated images, zips and regions are replaced by real ones
 that match, so that good requests are answered and bad ones are refused for their defect.
-Every successful answer of the document must occur. The defective service has nine
-deviations.""",
+Every successful answer of the document must occur. The addresses that the document leaves
+out, which are the pages and their files, are checked for their status, media type, security
+headers, HEAD and other methods. The defective service has eleven deviations.""",
 }
 
 
