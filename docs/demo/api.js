@@ -49,7 +49,7 @@ export class Api {
   }
 
   #startWorker() {
-    const worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
+    const worker = new Worker(wrapScript(new URL("../worker.js", import.meta.url)), { type: "module" });
     this.failed = new Promise((_, reject) => {
       worker.addEventListener("error", () => reject(new Problem("The model cannot be started", "Use a current browser.")));
     });
@@ -61,6 +61,11 @@ export class Api {
     });
     return worker;
   }
+}
+
+/** A script in a blob is bound by this page's content policy; one with an address of its own is not. */
+function wrapScript(address) {
+  return URL.createObjectURL(new Blob([`import ${JSON.stringify(address.href)};`], { type: "text/javascript" }));
 }
 
 /** Works offline from the next visit on, where the browser allows it. */

@@ -28,7 +28,7 @@ MAX_BYTES = 45_000_000
 WORTH_PACKING = 0.6
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; worker-src 'self' blob:; img-src 'self' blob: data:; "
     "base-uri 'none'; form-action 'none'"
 )
 VENDORED = (
