@@ -23,14 +23,15 @@ Set = Annotated[
 Trackers = Annotated[
     list[str] | None,
     Option(
+        "--tracker",
         "--log-with",
         metavar="TRACKER",
-        help="Send metrics to tensorboard (the default), wandb, mlflow, trackio, comet_ml, aim, "
-        "clearml, dvclive or swanlab; repeat for several.",
+        help="Send metrics and samples to tensorboard (the default), wandb, mlflow, trackio, "
+        "comet_ml, aim, clearml, dvclive or swanlab; repeat for several.",
     ),
 ]
 
 
 def with_trackers(overrides: list[str] | None, trackers: list[str] | None) -> list[str]:
-    """Return the overrides of a recipe, with those of `--log-with`."""
+    """Return the overrides of a recipe, with those of `--tracker`."""
     return [*(overrides or []), *([f"run.trackers={json.dumps(trackers)}"] if trackers else [])]

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 StageProgress = Callable[[str, int, int | None], None]
+NotedProgress = Callable[[str, int, int | None, str], None]  # with a note behind the stage
 LINE_SECONDS = 30.0
 
 
@@ -27,8 +28,15 @@ def no_progress(stage: str, done: int, total: int | None) -> None:
 @contextmanager
 def stage_progress() -> Iterator[StageProgress]:
     """Show the progress of stages; call with a stage's name, items done and items in all."""
+    with noted_progress() as show:
+        yield lambda stage, done, total: show(stage, done, total, "")
+
+
+@contextmanager
+def noted_progress() -> Iterator[NotedProgress]:
+    """Show the progress of stages, each with a note."""
     if not is_main_process():
-        yield no_progress
+        yield lambda stage, done, total, note: None
         return
     if not sys.stderr.isatty():
         yield line_progress()
@@ -37,11 +45,11 @@ def stage_progress() -> Iterator[StageProgress]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     bars = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
 
-    def update(stage: str, done: int, total: int | None) -> None:
+    def update(stage: str, done: int, total: int | None, note: str) -> None:
         bars.start()  # only now: an error before any work leaves no empty bar
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total)
-        bars.update(tasks[stage], completed=done, total=total)
+        bars.update(tasks[stage], completed=done, total=total, description=f"{stage} {note}")
 
     try:
         yield update
@@ -51,9 +59,19 @@ def stage_progress() -> Iterator[StageProgress]:
 
 @contextmanager
 def step_progress(steps: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """Show the progress of a training."""
-    with stage_progress() as progress:
-        yield lambda step, figures: progress("training", step, steps)
+    """Show the progress of a training, with the losses of the last step."""
+    with noted_progress() as show:
+        yield lambda step, metrics: show("training", step, steps, losses(metrics))
+
+
+def losses(metrics: dict[str, float]) -> str:
+    """Return the loss of each network, the sum of its terms, in words."""
+    sums = {
+        network: sum(value for name, value in metrics.items() if name.startswith(f"{network}/"))
+        for network in ("generator", "discriminator")
+        if any(name.startswith(f"{network}/") for name in metrics)
+    }
+    return ", ".join(f"{network} {value:.4g}" for network, value in sums.items())
 
 
 def is_main_process() -> bool:
@@ -69,14 +87,15 @@ def print_stderr(message: object) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def line_progress() -> StageProgress:
+def line_progress() -> NotedProgress:
     """Return a progress function that writes a line every half minute and at a stage's end."""
     last = time.monotonic()
 
-    def update(stage: str, done: int, total: int | None) -> None:
+    def update(stage: str, done: int, total: int | None, note: str) -> None:
         nonlocal last
         if done == total or time.monotonic() - last > LINE_SECONDS:
             last = time.monotonic()
-            print(f"{stage}: {done} of {total or 'unknown'}", file=sys.stderr, flush=True)
+            more = f", {note}" if note else ""
+            print(f"{stage}: {done} of {total or 'unknown'}{more}", file=sys.stderr, flush=True)
 
     return update

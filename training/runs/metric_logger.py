@@ -2,16 +2,23 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from captionfill.output_files import write_atomically
 from training.common.errors import RunError
+from training.config.load import to_table
 from training.losses.objectives.base import Metrics
 from training.runs.run_dir import RunDir
 
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
+ONE_IMAGE = ("aim", "clearml")  # trackers that take one image for a key, not a list
 
 
 class MetricLogger:
@@ -26,6 +33,7 @@ class MetricLogger:
     """
 
     def __init__(self, run: RunDir, step: int) -> None:
+        self._run = run
         path = run.folder / LOG
         truncate_log(path, step)
         self._file = path.open("a", encoding="utf-8")
@@ -37,6 +45,13 @@ class MetricLogger:
         self._file.flush()
         for tracker in self._trackers:
             tracker.log(metrics, step=step)
+
+    def write_images(self, step: int, images: Mapping[str, Path]) -> None:
+        """Send PNG files of a step to the trackers that take images."""
+        names = self._run.recipe.run.trackers
+        for name, tracker in zip(names, self._trackers, strict=True):
+            if hasattr(tracker, "log_images"):
+                log_images(name, tracker, step, images)
 
     def close(self) -> None:
         """Close the file and the trackers."""
@@ -58,7 +73,35 @@ def start_tracker(name: str, run: RunDir, step: int) -> Any:
     else:
         tracker = kind(run.folder.resolve().name)
     tracker.start()
+    if name != TENSORBOARD:  # there, each start would add a folder of its own
+        tracker.store_init_configuration(flat(to_table(run.recipe)))
     return tracker
+
+
+def log_images(name: str, tracker: Any, step: int, images: Mapping[str, Path]) -> None:
+    """Send PNG files as `samples/NAME`: to some trackers as a batch `(1, H, W, 3)`."""
+    arrays = {f"samples/{key}": read_png(path) for key, path in images.items()}
+    if name not in ONE_IMAGE:
+        arrays = {key: array[None] for key, array in arrays.items()}
+    layout = {"dataformats": "NHWC"} if name == TENSORBOARD else {}
+    tracker.log_images(arrays, step=step, **layout)
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    """Read an image as `(H, W, 3)`."""
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str | float]:
+    """Return the values of nested tables by dotted keys; lists and None as text."""
+    values: dict[str, str | float] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{prefix}{key}.")
+        else:
+            values[prefix + key] = value if isinstance(value, str | int | float) else str(value)
+    return values
 
 
 def check_trackers(names: tuple[str, ...]) -> None:

@@ -103,7 +103,7 @@ def wire(
         writer = SampleGridWriter(batches.sets, run.samples, seed, device, recipe.picture)
         logs = [log]
         files = [
-            SampleGrids(writer, recipe.run.sample_every),
+            SampleGrids(writer, recipe.run.sample_every, log),
             Snapshots(run),
             BestCheckpointCallback(checkpointer, best, held_out, log.write),
         ]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -160,6 +161,11 @@ class MetricLog(Callback):
         if self.logger is not None:
             self.logger.write(step, metrics)
 
+    def write_images(self, step: int, images: Mapping[str, Path]) -> None:
+        """Send images to the trackers."""
+        if self.logger is not None:
+            self.logger.write_images(step, images)
+
     def on_roll_back(self, step: int, saved: Mapping[str, Any]) -> None:
         """Remove the lines after `step`."""
         self.on_train_end()
@@ -172,20 +178,27 @@ class MetricLog(Callback):
 
 
 class SampleGrids(Callback):
-    """Writes sample grids at the start, every `run.sample_every` steps and at the end."""
+    """Writes sample grids at the start, every `run.sample_every` steps and at the end.
 
-    def __init__(self, writer: SampleGridWriter, every: int) -> None:
-        self.writer, self.every = writer, every
+    They go to files, and from there to the trackers of the log.
+    """
+
+    def __init__(self, writer: SampleGridWriter, every: int, log: MetricLog) -> None:
+        self.writer, self.every, self.log = writer, every, log
 
     def on_train_start(self, step: int, state: TrainState) -> None:
         """Write the grids of the untrained generator."""
         if step == 0:
-            self.writer.write(0, state.inference_generator)
+            self.write(0, state)
 
     def on_step_end(self, step: int, state: TrainState, metrics: Metrics, *, last: bool) -> None:
         """Write the grids where they are due."""
         if step % self.every == 0 or last:
-            self.writer.write(step, state.inference_generator)
+            self.write(step, state)
+
+    def write(self, step: int, state: TrainState) -> None:
+        """Write the grids, due or not."""
+        self.log.write_images(step, self.writer.write(step, state.inference_generator))
 
 
 class Snapshots(Callback):
