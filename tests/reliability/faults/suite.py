@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.faults import cases
+from tests.reliability.faults import outages, overload, processes
 from tests.reliability.harness.report import write_report
 
 Figures = dict[str, Any]
@@ -22,15 +22,15 @@ def _plan(options: argparse.Namespace) -> dict[str, Callable[[Path], Figures]]:
     jobs, kind = options.jobs, "lossy" if options.lossy else ""
     some, leaky = max(20, jobs // 4), "leaky" if options.leaky else ""
     return {
-        "kills": lambda folder: cases.kills(folder, jobs, options.seconds, 1.0, kind),
-        "blips": lambda folder: cases.blips(folder, jobs, 0.25, leaky),
-        "reclaim": lambda folder: cases.reclaim(folder, options.rounds),
-        "api": lambda folder: cases.api(folder, some, options.every, 2 * options.rounds),
-        "rolling": lambda folder: cases.rolling(folder, some, options.rounds),
-        "queue-away": lambda folder: cases.queue_away(folder, some, options.away),
-        "poison": lambda folder: cases.poison(folder, "apart"),
-        "poison-kills-worker": lambda folder: cases.poison(folder, ""),
-        "full": lambda folder: cases.full(folder, some),
+        "kills": lambda folder: processes.kills(folder, jobs, options.seconds, 1.0, kind),
+        "blips": lambda folder: outages.blips(folder, jobs, 0.25, leaky),
+        "reclaim": lambda folder: processes.reclaim(folder, options.rounds),
+        "api": lambda folder: processes.api(folder, some, options.every, 2 * options.rounds),
+        "rolling": lambda folder: processes.rolling(folder, some, options.rounds),
+        "queue-away": lambda folder: outages.queue_away(folder, some, options.away),
+        "poison": lambda folder: overload.poison(folder, "apart"),
+        "poison-kills-worker": lambda folder: overload.poison(folder, ""),
+        "full": lambda folder: overload.full(folder, some),
     }
 
 
