@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.helpers.archives import zip_bytes
 from tests.helpers.browser import launch_browser
 from tests.helpers.ports import free_port
 from tests.reliability.harness.cluster import ROOT
@@ -54,6 +55,19 @@ def photo(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def files(photo):
+    """A photo, one with a hole, and an archive of one."""
+    holed, archive = photo.with_name("holed.png"), photo.with_name("archive.zip")
+    with Image.open(photo) as image:
+        image.putalpha(255)
+        image.paste((0, 0, 0, 0), (40, 30, 60, 50))
+        image.save(holed)
+    rows = "file_name,caption\nphoto.png,a cat\n"
+    archive.write_bytes(zip_bytes({"photo.png": photo.read_bytes(), "metadata.csv": rows}))
+    return {"photo": photo, "holed": holed, "archive": archive}
+
+
+@pytest.fixture(scope="module")
 def browser():
     with launch_browser() as browser:
         yield browser
@@ -72,6 +86,13 @@ def page(browser):
     context.close()
 
 
+def try_out(page, name):
+    operation = page.locator(f"#operations-{name}")
+    operation.locator(".opblock-summary-control").click()
+    operation.locator("button.try-out__btn").click()
+    return operation
+
+
 @pytest.fixture
 def operation(page, service):
     """`POST /inpaint` on /docs, after Authorize and Try it out."""
@@ -81,10 +102,7 @@ def operation(page, service):
     page.get_by_label("auth-bearer-value").fill(key)
     page.get_by_role("button", name="Apply credentials").first.click()
     page.locator("button.btn-done").first.click()
-    operation = page.locator("#operations-Fill-inpaint")
-    operation.locator(".opblock-summary-control").click()
-    operation.locator("button.try-out__btn").click()
-    return operation
+    return try_out(page, "Fill-inpaint")
 
 
 PIXELS = """image => {
@@ -111,6 +129,23 @@ def test_docs_fill_a_picture_as_opened(operation, photo):
     width, height, corner, (red, *others) = shown.evaluate(PIXELS)
     assert (width, height, corner) == (100, 80, [200, 40, 40])
     assert others == [red, red]  # grey, of a random seed
+
+
+def test_docs_run_other_operations_as_opened(operation, files):
+    others = {
+        "Fill-inpaint_json": ("photo", 200),
+        "OpenAI-edit_image": ("holed", 200),
+        "Batches-create_batch": ("archive", 202),
+        "Models-models": ("", 200),
+        "Operation-problem": ("", 200),
+    }
+    for name, (file, status) in others.items():
+        other = try_out(operation.page, name)
+        if file:
+            other.locator("input[type=file]").first.set_input_files(files[file])
+        other.locator("button.execute").click()
+        answer = other.locator(".live-responses-table tr.response td.response-col_status")
+        expect(answer).to_contain_text(str(status))
 
 
 def fill_example(page, example, address, photo, key):

@@ -94,10 +94,8 @@ def read_batch(parts: Sequence[FormPart], limits: ZipLimits) -> tuple[list[ZipIt
     Raises:
         InvalidField, InvalidArchive, BatchTooLarge: nothing of the batch can be used.
     """
+    parts = _without_unset(parts)
     names = {part.name for part in parts}
-    if names & _PAIRS:
-        parts = [part for part in parts if part.name not in _ARCHIVE or not part.is_unset]
-        names = {part.name for part in parts}
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
     common = fields_by_name([part for part in parts if part.name not in _ARCHIVE | _PAIRS])
@@ -107,6 +105,13 @@ def read_batch(parts: Sequence[FormPart], limits: ZipLimits) -> tuple[list[ZipIt
     if names & _PAIRS:
         return _pair(parts, limits), form
     return _unpack([part for part in parts if part.name in _ARCHIVE], limits), form
+
+
+def _without_unset(parts: Sequence[FormPart]) -> list[FormPart]:
+    """The parts without those of the other kind of batch that were left empty."""
+    used = {part.name for part in parts if not part.is_unset}
+    other = _PAIRS if "archive" in used else _ARCHIVE if used & _PAIRS else set()
+    return [part for part in parts if part.name not in other or not part.is_unset]
 
 
 def _unpack(parts: Sequence[FormPart], limits: ZipLimits) -> list[ZipItem]:

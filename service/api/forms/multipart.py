@@ -79,8 +79,11 @@ class FormPart:
 
     @property
     def is_unset(self) -> bool:
-        """Whether it is what a browser sends for a file that was not chosen."""
-        return not self.size and not self.filename
+        """Whether it is what a browser sends for a file that was not chosen.
+
+        An HTML form gives it no name, and a script's empty `Blob` has the name "blob".
+        """
+        return not self.size and self.filename in ("", "blob")
 
     def open(self) -> IO[bytes]:
         """The part as a seekable file."""

@@ -36,12 +36,14 @@ _PAGE = """<!doctype html>
 _START = """\
 function empty(field) {
   for (const word of ["examples", "default", "enum"]) delete field[word];
-  field.example = "";
+  field.example = field.type === "array" ? [] : "";
 }
 function prepare(api) {
   for (const path of Object.values(api.paths))
     for (const { parameters, requestBody } of Object.values(path)) {
-      for (const one of parameters ?? []) if (!one.required) empty(one.schema);
+      for (const one of parameters ?? [])
+        if (one.required) one.example ??= one.schema.examples?.[0];
+        else empty(one.schema);
       for (const { schema } of Object.values(requestBody?.content ?? {}))
         for (const [name, field] of Object.entries(schema.properties ?? {}))
           if (!schema.required?.includes(name)) empty(field);

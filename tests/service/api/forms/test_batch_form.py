@@ -49,6 +49,18 @@ def test_unset_fields_beside_pictures_count_as_absent():
     assert len(unset) == 6 and len(items) == 1 and common == BatchForm()
 
 
+def test_unset_fields_beside_an_archive_count_as_absent():
+    archive = zip_bytes({"a.png": b"A", "metadata.csv": b"file_name,caption\na.png,a cat\n"})
+    unset = [("captions", b""), ("image", b"", "blob"), ("caption", b""), ("seed", b"")]
+    items, common = read_batch(form(("archive", archive, "a.zip"), *unset), LIMITS)
+    assert [item.caption for item in items] == ["a cat"] and common == BatchForm()
+
+
+def test_a_picture_of_a_batch_keeps_its_empty_caption():
+    items, _ = read_batch(form(("image", b"A", "a.png"), ("caption", b"")), LIMITS)
+    assert [item.caption for item in items] == [""]
+
+
 def test_unset_captions_beside_an_archive_count_as_absent():
     archive = zip_bytes({"a.png": b"A", "metadata.csv": b"file_name,caption\na.png,a cat\n"})
     items, _ = read_batch(form(("archive", archive, "a.zip"), ("captions", b"")), LIMITS)
