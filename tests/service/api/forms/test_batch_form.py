@@ -56,7 +56,7 @@ def test_unset_fields_beside_an_archive_count_as_absent():
     assert [item.caption for item in items] == ["a cat"] and common == BatchForm()
 
 
-def test_a_picture_of_a_batch_keeps_its_empty_caption():
+def test_a_batch_keeps_an_empty_caption():
     items, _ = read_batch(form(("image", b"A", "a.png"), ("caption", b"")), LIMITS)
     assert [item.caption for item in items] == [""]
 
