@@ -8,7 +8,8 @@ from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
 from tables import table
 
-from service.config.settings import RENAMED, Settings
+from service.config.environment import RENAMED
+from service.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 

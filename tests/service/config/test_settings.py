@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from captionfill.errors import StartError
-from service.config.settings import RENAMED, Settings, load_settings
+from service.config.environment import RENAMED
+from service.config.settings import Settings, load_settings
 
 
 def test_redis_host_and_port_use_their_bare_names(monkeypatch):

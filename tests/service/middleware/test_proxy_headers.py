@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from captionfill.errors import StartError
 from service.api.app import create_app
 from service.auth.authentication import route_path
-from service.config.settings import ROOT_PATH, Settings
+from service.config.http_settings import ROOT_PATH
+from service.config.settings import Settings
 from tests.service.middleware.conftest import small_app
 
 
