@@ -28,6 +28,7 @@ from captionfill.imaging.masks import Mask, read_mask
 # Equal to those of `models.geometry`, which needs torch; a test compares them.
 SIZE, HOLE, EDGE = 64, 32, 16
 MIN_REGION = 4
+_BAND = 32  # rows
 
 Weights = NDArray[np.float64]
 RegionSpec = str | Sequence[int] | None
@@ -176,39 +177,61 @@ def extract_context(rgb: Pixels, region: Region) -> Pixels:
     The hole is never read. Where it is 32×32, every pixel keeps its value. Outside of the image
     the nearest visible pixel is repeated.
     """
+    hole = np.s_[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE]
+    cells, known = (_crop if region.hole.width == HOLE else _shrink)(rgb, region)
+    known[hole] = True  # as if known: not to be extended into
+    missing = ~known
+    known[hole] = False
+    _extend(cells, known, missing)
+    cells[hole] = 0
+    return cells
+
+
+def _crop(rgb: Pixels, region: Region) -> tuple[Pixels, Mask]:
+    """Return a window of 64 pixels as it is, and which of its cells lie in the image."""
+    left, top = region.hole.x - EDGE, region.hole.y - EDGE
+    height, width, _ = rgb.shape
+    rows, columns = _within(-top, height, SIZE), _within(-left, width, SIZE)
+    cells, known = np.zeros((SIZE, SIZE, 3), np.uint8), np.zeros((SIZE, SIZE), bool)
+    cells[rows, columns] = rgb[_within(top, SIZE, height), _within(left, SIZE, width)]
+    known[rows, columns] = True
+    return cells, known
+
+
+def _shrink(rgb: Pixels, region: Region) -> tuple[Pixels, Mask]:
+    """Return a window scaled to 64 cells a side, and which of them see a visible pixel."""
     total, mass = _gather(rgb, region)
     known = mass > 1e-9
     cells = np.zeros((SIZE, SIZE, 3), np.uint8)
     cells[known] = np.rint(total[known] / mass[known][:, None])
-    hole = np.zeros_like(known)
-    hole[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE] = True
-    _extend(cells, known & ~hole, ~known & ~hole)
-    cells[hole] = 0
-    return cells
+    return cells, known
 
 
 def _gather(rgb: Pixels, region: Region) -> tuple[Weights, Weights]:
     """Return weighted sums of visible pixels `(64, 64, 3)` and of their weights `(64, 64)`.
 
-    Row by row of the result, so that a large image is never held as floating point.
+    Band by band of the image, so that a large one is never held as floating point.
     """
     height, width, _ = rgb.shape
     left, top, side = region.window
     down, first_row = _weights(top, side, height)
     across, first_column = _weights(left, side, width)
-    visible = np.ones((down.shape[1], across.shape[1]), bool)
-    rows = _within(region.hole.y - first_row, side // 2, visible.shape[0])
-    visible[rows, _within(region.hole.x - first_column, side // 2, visible.shape[1])] = False
-    near = rgb[first_row : first_row + visible.shape[0], first_column:][:, : visible.shape[1]]
-    total, mass = np.zeros((SIZE, SIZE, 3)), np.zeros((SIZE, SIZE))
-    for row, weights in enumerate(down):
-        band = np.flatnonzero(weights)
-        if band.size:
-            rows = slice(band[0], band[-1] + 1)
-            line = np.tensordot(weights[rows], near[rows] * visible[rows, :, None], 1)
-            total[row] = across @ line
-            mass[row] = across @ (weights[rows] @ visible[rows])
-    return total, mass
+    rows, columns = down.shape[1], across.shape[1]
+    hidden = (
+        _within(region.hole.y - first_row, side // 2, rows),
+        _within(region.hole.x - first_column, side // 2, columns),
+    )
+    visible = np.ones((rows, columns))
+    visible[hidden] = 0
+    near = rgb[first_row : first_row + rows, first_column : first_column + columns]
+    total = np.zeros((SIZE, columns, 3))
+    for start in range(0, rows, _BAND):
+        levels = near[start : start + _BAND].astype(np.float64)
+        levels[max(0, hidden[0].start - start) : max(0, hidden[0].stop - start), hidden[1]] = 0
+        weights = down[:, start : start + _BAND]
+        reached = weights.any(1)
+        total[reached] += np.tensordot(weights[reached], levels, 1)
+    return np.tensordot(total, across, (1, 1)).transpose(0, 2, 1), down @ visible @ across.T
 
 
 def _weights(start: float, side: int, length: int) -> tuple[Weights, int]:

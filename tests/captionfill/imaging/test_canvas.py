@@ -39,6 +39,22 @@ def test_64_by_64_image_is_its_own_context():
     assert np.array_equal(cells, rgb)
 
 
+@pytest.mark.parametrize("place", [(0, 0, 32, 32), (50, 60, 32, 17), (68, 20, 5, 32)])
+def test_unscaled_window_is_that_of_the_filter(place, monkeypatch):
+    rgb, region = noise_pixels(100, 100), Region(*place)
+    cropped = extract_context(rgb, region)
+    monkeypatch.setattr(canvas, "_crop", canvas._shrink)
+    assert np.array_equal(cropped, extract_context(rgb, region))
+
+
+def test_bands_of_an_image_sum_to_the_whole(monkeypatch):
+    rgb, region = noise_pixels(150, 200), Region(40, 3, 90, 70)
+    banded = extract_context(rgb, region)
+    monkeypatch.setattr(canvas, "_BAND", 1000)
+    whole = extract_context(rgb, region)
+    assert np.abs(banded.astype(int) - whole).max() <= 1  # rounding of ties
+
+
 def test_32_by_32_fill_is_written_unchanged():
     fill = noise_pixels(32, 32, seed=1)
     filled = paste(Picture(noise_pixels(64, 64)), Region(16, 16, 32, 32), fill)
