@@ -20,6 +20,7 @@ from captionfill.errors import (
 from captionfill.imaging.formats import PictureFile, jpeg, png
 from captionfill.imaging.formats.webp import is_webp, parse_webp
 from captionfill.imaging.icc_profile import to_rgb_profile
+from captionfill.imaging.png_writer import encode_png
 
 log = logging.getLogger("captionfill.pictures")
 
@@ -42,7 +43,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_HEADER_END = 33  # of a PNG: behind the signature and IHDR
 _SRGB_GAMMA = 1 / 2.2  # the exponent of sRGB's encoding, approximately
 
 
@@ -138,6 +138,20 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
         raise UnsupportedPicture("the picture's data is broken or cut short") from error
 
 
+def peek_pixels(data: bytes) -> int | None:
+    """Return the pixels that a PNG, JPEG or WebP claims to have; None where that is not plain.
+
+    Nothing is decoded, inflated or checked: `read_picture` may refuse the image all the same.
+    """
+    if data.startswith(png.SIGNATURE):
+        return png.claimed_pixels(data)
+    try:
+        with Image.open(BytesIO(data), formats=("JPEG", "WEBP")) as image:
+            return image.width * image.height
+    except Exception:  # a decoder may raise anything on hostile bytes
+        return None
+
+
 def strip_metadata(data: bytes) -> bytes:
     """Drop all bytes of a decodable file that do not change its pixels, colours or orientation.
 
@@ -149,10 +163,10 @@ def strip_metadata(data: bytes) -> bytes:
 
 def write_png(picture: Picture) -> bytes:
     """Encode as PNG, with the colour information and no other metadata."""
-    out = BytesIO()
-    to_image(picture).save(out, "PNG", compress_level=3)
-    written = out.getvalue()
-    return written[:_HEADER_END] + picture.colour + written[_HEADER_END:]
+    pixels = picture.rgb
+    if picture.alpha is not None:
+        pixels = np.dstack((pixels, picture.alpha))
+    return encode_png(pixels, picture.profile, picture.colour)
 
 
 def to_image(picture: Picture) -> Image.Image:

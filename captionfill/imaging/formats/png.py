@@ -51,6 +51,14 @@ def parse_png(data: bytes) -> PictureFile:
     )
 
 
+def claimed_pixels(data: bytes) -> int | None:
+    """Return width times height by the header of a PNG; None without a header."""
+    if data[12:16] != b"IHDR" or len(data) < 24:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return int(width * height)
+
+
 def _end(rest: bytes) -> bytes:
     """IEND, or a chunk that is cut: with an end behind it, that would be read as more pixels."""
     kind = rest[4:8]
