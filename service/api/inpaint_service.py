@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from captionfill.imaging.canvas import Canvas
-from captionfill.imaging.codec import strip_metadata
+from captionfill.imaging.codec import peek_pixels, strip_metadata
 from service.api.forms.form import InpaintRequest
 from service.api.prepared_request import (
     InpaintResult,
@@ -33,10 +33,12 @@ from service.errors.queue import (
 from service.errors.requests import BadRequest, BodyTooLarge
 from service.queue.client import Queue
 from service.queue.jobs import EnqueueResult, Job, Priority, Status, make_job_id
-from service.queue.task import InferenceTask, TaskFailure, TaskResult
+from service.queue.task import FILL_BYTES, InferenceTask, TaskFailure, TaskResult
 from service.queue.worker_reports import WorkerRegistry
 
 T = TypeVar("T")
+# Decoded, composited and encoded within a millisecond.
+_SMALL_PIXELS, _SMALL_BYTES = 128 * 128, 64 * 1024
 Disconnected = Callable[[], Awaitable[None]]
 
 
@@ -76,7 +78,9 @@ class InpaintService:
             raise BodyTooLarge(f"the picture has more than {self._settings.max_bytes:,} bytes")
         model, model_version = await self._registry.resolve(request.model)
         most = self._settings.max_pixels
-        canvas, digest = await self._in_thread(lambda: decode_request(request, mask, most))
+        canvas, digest = await self._run(
+            lambda: decode_request(request, mask, most), _pixels_at_most(request.image, mask)
+        )
         check_result_size(canvas.picture, request, most)
         task = InferenceTask(
             window=canvas.window.tobytes(),
@@ -232,7 +236,19 @@ class InpaintService:
     ) -> InpaintResult:
         if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
-        return await self._in_thread(lambda: composite(job, meta, canvas, outcome))
+        width, height = canvas.picture.size
+        pixels = width * height * len(outcome.fill.fills + outcome.fill.others) // FILL_BYTES
+        return await self._run(lambda: composite(job, meta, canvas, outcome), pixels)
+
+    async def _run(self, function: Callable[[], T], pixels: int) -> T:
+        """Run at once what takes less time than a thread's switch costs, else in a thread."""
+        return function() if pixels <= _SMALL_PIXELS else await self._in_thread(function)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await to_thread.run_sync(function, limiter=self._threads)
+
+
+def _pixels_at_most(image: bytes, mask: bytes | None) -> int:
+    """The pixels of a picture in few bytes, by its header; of any other more than are small."""
+    is_short = len(image) <= _SMALL_BYTES and not mask
+    return (is_short and peek_pixels(image)) or _SMALL_PIXELS + 1

@@ -22,9 +22,10 @@ from service.errors.queue import (
 from service.errors.requests import KeyReused
 from service.queue.job_events import JobEvents
 from service.queue.jobs import EnqueueResult, IdempotencyKey, Job, Priority, State, Status, age_of
+from service.queue.outcome import parse_outcome, parse_result, unfinished_result
 from service.queue.redis_keys import GROUP, RedisKeys
 from service.queue.scripts import script
-from service.queue.task import TaskFailure, TaskResult, TaskSuccess
+from service.queue.task import TaskResult
 from service.queue.worker_reports import (
     POLL_SECONDS,
     CompletionNotifier,
@@ -74,7 +75,7 @@ class Queue:
         self.notifier = CompletionNotifier(self.redis, self.keys.notifications)
         self.events = JobEvents(self.redis, self.keys, self.notifier)
         self._ttl_ms = int(settings.result_seconds * 1000)
-        names = ("cancel", "enqueue", "has_room", "status", "sweep")
+        names = ("cancel", "enqueue", "has_room", "outcome", "status", "sweep")
         self._scripts = {name: self.redis.register_script(script(f"jobs/{name}")) for name in names}
 
     async def _run(self, name: str, *arguments: Any) -> Any:
@@ -133,15 +134,19 @@ class Queue:
             NoSuchJob: there is no such job.
             JobLost: the owner's job was accepted, but Redis lost it.
         """
-        found = await self._run("status", name, self._ttl_ms)
-        if not isinstance(found, list):
-            is_owners = age_of(name, self._settings.namespace, owner) is not None
-            if (found == b"lost" and is_owners) or (found is None and self.is_lost(name, owner)):
-                raise JobLost("Redis has lost this job; send the request again")
-            raise _no_such_job()
-        fields, state, ahead, pace = found
+        fields, state, ahead, pace = await self._read("status", name, owner)
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
         return Status.from_fields(name, pairs, State(state.decode()), ahead, float(pace))
+
+    async def _read(self, script_name: str, name: str, owner: str) -> list[Any]:
+        """Run a script that reads a job; raise as `status` where Redis does not have the job."""
+        found = await self._run(script_name, name, self._ttl_ms)
+        if isinstance(found, list):
+            return found
+        is_owners = age_of(name, self._settings.namespace, owner) is not None
+        if (found == b"lost" and is_owners) or (found is None and self.is_lost(name, owner)):
+            raise JobLost("Redis has lost this job; send the request again")
+        raise _no_such_job()
 
     def is_lost(self, name: str, owner: str) -> bool:
         """Whether a job that Redis does not know is too young to have expired.
@@ -158,20 +163,11 @@ class Queue:
             JobGone: it was cancelled, or it or its result has expired.
             JobLost: Redis lost its records.
         """
-        if status.state == State.FAILED:
-            return TaskFailure(status.reason)
-        if status.state == State.LOST:
-            raise JobLost(f"{status.reason}; send the request again")
-        if status.state in (State.CANCELLED, State.EXPIRED):
-            reason = f": {status.reason}" if status.reason else ""
-            raise JobGone(f"the job is {status.state}{reason}")
         if status.state != State.DONE:
-            return None
+            return unfinished_result(status.state, status.reason)
         with translate_redis_errors():
             fields = await self.redis.hgetall(self.keys.task + status.task_id)
-        if b"fills" not in fields:
-            raise JobGone("the result is no longer kept")
-        return TaskSuccess.from_fields(fields)
+        return parse_result(fields)
 
     async def wait(
         self, name: str, seconds: float, completion: asyncio.Event, owner: str = "local"
@@ -187,10 +183,10 @@ class Queue:
         while (left := deadline - time.monotonic()) > 0:
             await wait_for(completion, min(left, POLL_SECONDS))
             try:
-                status = await self.status(name, owner)
-                if status.state == State.EXPIRED:
+                reply = await self._read("outcome", name, owner)
+                if reply[0] == b"expired":
                     break
-                result = await self.result(status)
+                result = parse_outcome(reply)
             except QueueUnavailable:
                 await asyncio.sleep(min(left, _RETRY_SECONDS))
                 continue

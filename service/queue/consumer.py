@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from service.config.settings import Settings
 from service.observability import describe
@@ -117,10 +117,11 @@ class Consumer:
         It may be repeated after an error: a result is stored once. Returns how many results were
         stored by this call.
         """
-        with self._redis.pipeline(transaction=False) as pipe:
-            for lease, result in zip(leases, results, strict=True):
-                self._scripts["finish"](args=self._finish_arguments(lease, result), client=pipe)
-            stored = pipe.execute()
+        arguments = [
+            self._finish_arguments(lease, result)
+            for lease, result in zip(leases, results, strict=True)
+        ]
+        stored = self._run_all("finish", arguments)
         self._forget(leases)
         return sum(int(one) for one in stored)
 
@@ -213,6 +214,24 @@ class Consumer:
 
     def _run(self, name: str, arguments: Sequence[Any]) -> Any:
         return self._scripts[name](args=[self._keys.prefix, *arguments])
+
+    def _run_all(self, name: str, calls: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run a script for each list of arguments, in one round trip.
+
+        redis-py's own pipeline asks before each whether the server has the script. Here that is
+        found out by the call, and all of them are repeated: the script must allow that.
+        """
+        one = self._scripts[name]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for arguments in calls:
+                pipe.evalsha(one.sha, 0, *arguments)
+            try:
+                return list(pipe.execute())
+            except NoScriptError:
+                self._redis.script_load(one.script)
+            for arguments in calls:
+                pipe.evalsha(one.sha, 0, *arguments)
+            return list(pipe.execute())
 
     def _lease(self, name: str, arguments: Sequence[Any]) -> list[Lease]:
         """Run a script that opens entries, and hold the leases it returns."""

@@ -38,6 +38,8 @@ from service.queue.client import Queue
 from service.webhooks.url_check import check_webhook_url
 
 log = logging.getLogger("captionfill.api")
+# To read it costs less than to ask first whether its job would be taken, which `submit` does.
+_SMALL_BODY = 64 * 1024
 router = APIRouter(tags=["Fill"])
 
 
@@ -116,8 +118,10 @@ async def inpaint_json(
 
 
 async def _read(request: Request, settings: Settings, queue: Queue, key: str) -> InpaintRequest:
-    """The checked body; it is not read if the queue is full."""
-    if not key:  # with a key, the job may exist already
+    """The checked body; one of over 64 KiB is not read if the queue is full."""
+    length = request.headers.get("content-length", "")
+    is_small = length.isdecimal() and int(length[:20]) <= _SMALL_BODY
+    if not key and not is_small:  # with a key, the job may exist already
         await queue.check_room()
     return InpaintRequest.check(await read_form(request, settings))
 
