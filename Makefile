@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo demo-site demo-test test test-fast check docs fix clients contract faults dist clean
+.PHONY: help serve demo demo-site demo-test test test-fast check docs fix clients contract faults bench dist clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -110,6 +110,11 @@ SUITES := faults abuse fuzz memory
 faults: $(VENV)/.dev ## kill, abuse, fuzz and wear out the service
 	@for suite in $(SUITES); do \
 		$(BIN)/python -m tests.reliability.$$suite --json docs/reliability/$$suite.json || exit 1; done
+
+# A quarter of an hour, on a machine with nothing else to do. Shorter: make bench ARGS="--seconds 1 --clients 1,32"
+bench: $(VENV)/.dev ## load and latency beside FastAPI and LitServe
+	$(BIN)/python -m tests.performance --json docs/performance/bench.json \
+		--plot docs/performance/bench.webp $(ARGS)
 
 # Built from the source distribution, so that no file of an earlier build gets in.
 dist: $(VENV)/.dev ## build a wheel and a source distribution in dist/

@@ -103,6 +103,10 @@ class Cluster:
         self._workers.append(worker)
         return worker
 
+    def model_worker(self) -> subprocess.Popen:
+        """Start a worker with the bundle of the settings."""
+        return self._spawn("worker", ["-m", "service.cli.main", "worker"])
+
     def wait_until_ready(
         self, workers: int = 1, seconds: float = 60.0, address: str | None = None
     ) -> None:

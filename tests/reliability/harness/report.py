@@ -17,6 +17,11 @@ def write_report(suite: str, figures: dict[str, Any], place: Path | None) -> Non
         "python": platform.python_version(),
         "figures": figures,
     }
+    write_json(record, place)
+
+
+def write_json(record: dict[str, Any], place: Path | None) -> None:
+    """Print a record; write it to `place` if given."""
     print(json.dumps(record, indent=2))
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
