@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.config.settings import DEFAULT_BUNDLE
+from service.config.model_settings import DEFAULT_BUNDLE
 from tests.performance.plot import draw
 from tests.performance.results import Cell, Results
 from tests.performance.suite import Plan, run

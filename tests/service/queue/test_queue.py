@@ -370,3 +370,37 @@ def test_more_wait_at_once_than_there_are_connections(settings, consumer):
         return await asyncio.gather(*(wait_for(queue, job) for job in jobs))
 
     assert with_queue(wide, wait_for_all) == [RESULT] * 150
+
+
+def test_wait_for_a_result_is_two_round_trips(settings, consumer, server):
+    def calls():
+        found = server.info("commandstats")
+        return {
+            name.removeprefix("cmdstat_"): one["calls"]
+            for name, one in found.items()
+            if name.startswith(("cmdstat_eval", "cmdstat_script"))
+        }
+
+    async def action(queue, job):
+        with queue.notifier.subscribe(job.task.id) as completion:
+            await queue.put(job)
+            leases = await asyncio.to_thread(consumer.take, ALL)
+            await asyncio.to_thread(consumer.finish, leases, [RESULT])
+            return await queue.wait(job.id, 10, completion)
+
+    warm, measured = new(2)
+    with_queue(settings, lambda queue: action(queue, warm))
+    before = calls()
+    assert with_queue(settings, lambda queue: action(queue, measured)) == RESULT
+    # The API's enqueue and outcome, the worker's take and finish.
+    assert {name: count - before.get(name, 0) for name, count in calls().items()} == {
+        **dict.fromkeys(before, 0), "evalsha": 4,
+    }  # fmt: skip
+
+
+def test_results_are_stored_where_the_script_is_gone(settings, consumer, server):
+    jobs = put(settings, *new(2))
+    leases = consumer.take(ALL)
+    server.script_flush()
+    assert consumer.finish(leases, [RESULT] * 2) == 2
+    assert [outcome(settings, job) for job in jobs] == [RESULT] * 2
