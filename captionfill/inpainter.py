@@ -10,6 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from os import PathLike
@@ -22,7 +23,7 @@ from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
 from captionfill.hub import bundle_folder
-from captionfill.imaging.canvas import Canvas, RegionSpec
+from captionfill.imaging.canvas import Canvas, Detail, RegionSpec
 from captionfill.imaging.codec import ImageSource, Picture, Pixels
 from captionfill.result import Candidate, FillResult
 from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
@@ -130,6 +131,7 @@ class Inpainter:
         n: int = 1,
         temperature: float = 1.0,
         compare: str | None = None,
+        detail: Detail | None = None,
     ) -> FillResult:
         """Fill a region of an image. No pixel outside the region changes.
 
@@ -145,6 +147,8 @@ class Inpainter:
             n: number of candidates.
             temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
             compare: a second caption, to fill by with the same seeds.
+            detail: `surroundings` fits a scaled fill to the colours around it and copies their
+                fine detail, `none` interpolates it; where None, the canvas's, or `surroundings`.
 
         Raises:
             CaptionfillError: the image, region, mask or caption cannot be used (a subclass says
@@ -152,6 +156,7 @@ class Inpainter:
             OSError: the file cannot be read.
         """
         canvas = image if isinstance(image, Canvas) else Canvas.open(image, region, mask=mask)
+        canvas = replace(canvas, detail=detail or canvas.detail)
         other = None if compare is None else check_caption(compare)
         request = WindowRequest(
             canvas.window, check_caption(caption), _seeds(seed, n), other, temperature

@@ -8,13 +8,13 @@ weights, none of which is negative.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captionfill.errors import InvalidMask, InvalidRegion
+from captionfill.errors import InvalidField, InvalidMask, InvalidRegion
 from captionfill.imaging.codec import (
     MAX_PIXELS,
     ImageSource,
@@ -23,16 +23,18 @@ from captionfill.imaging.codec import (
     load_picture,
     write_png,
 )
+from captionfill.imaging.grid import EDGE, HOLE, SIZE, Box, Grid
 from captionfill.imaging.masks import Mask, read_mask
+from captionfill.imaging.native_fill import render_fill
 
-# Equal to those of `models.geometry`, which needs torch; a test compares them.
-SIZE, HOLE, EDGE = 64, 32, 16
 MIN_REGION = 4
 _BAND = 32  # rows
 
 Weights = NDArray[np.float64]
 RegionSpec = str | Sequence[int] | None
 """Left, top, width, height in pixels, or the same as text; None for the central half."""
+Detail = Literal["none", "surroundings"]
+"""How a fill gets the photo's resolution: interpolated alone, or with the surroundings' detail."""
 
 
 class Region(NamedTuple):
@@ -72,12 +74,19 @@ class Canvas:
         window: uint8 `(64, 64, 3)`, sRGB; its central 32×32 is zero.
         mask: bool `(region.height, region.width)`, which of the region's pixels to fill; None for
             all of them.
+        detail: how a fill is scaled into the region.
     """
 
     picture: Picture
     region: Region
     window: Pixels
     mask: Mask | None = None
+    detail: Detail = "surroundings"
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidField` for an unknown kind of detail."""
+        if self.detail not in get_args(Detail):
+            raise InvalidField(f"detail can only be {' or '.join(get_args(Detail))}")
 
     @classmethod
     def open(
@@ -86,6 +95,7 @@ class Canvas:
         region: RegionSpec = None,
         max_pixels: int = MAX_PIXELS,
         mask: ImageSource | None = None,
+        detail: Detail = "surroundings",
     ) -> "Canvas":
         """Decode and check an image, and scale the window around its region.
 
@@ -95,6 +105,7 @@ class Canvas:
             max_pixels: limit for the image and the mask.
             mask: in the place of the region: its fully transparent pixels are filled. They must
                 lie within one square. Empty bytes stand for the image's own transparency.
+            detail: how a fill is scaled into the region.
 
         Raises:
             CaptionfillError: the image, region or mask cannot be used; a subclass says which.
@@ -109,25 +120,43 @@ class Canvas:
             text = region if region is None or isinstance(region, str) else _join(region)
             chosen = resolve_region(text, picture.size)
         window = extract_context(picture.rgb, chosen)
-        return cls(picture, chosen, _to_power(window, picture.to_srgb), part)
+        return cls(picture, chosen, _to_power(window, picture.to_srgb), part, detail)
 
     def composite(self, fill: Pixels) -> Picture:
         """Return the image with a fill, uint8 `(32, 32, 3)`, scaled into its region.
 
         Nothing outside of the region and the mask is written; what is written becomes opaque.
+        A hole of 32×32 pixels gets the fill as it is. Any other fill is fitted to the colours
+        around the hole and gets the detail of its surroundings, unless `detail` is `none`.
         """
         region, picture = self.region, self.picture
-        left, top, side, _ = region.hole
-        levels = Image.fromarray(_to_power(fill, 1 / picture.to_srgb))
-        square = np.asarray(levels.resize((side, side), Image.Resampling.BICUBIC))
-        inside = region._replace(x=region.x - left, y=region.y - top)
+        levels = _to_power(fill, 1 / picture.to_srgb)
+        plain = self.detail == "none" or region.hole.width == HOLE
+        scaled = self._interpolate(levels) if plain else self._render(levels)
         rgb, alpha = picture.rgb.copy(), picture.alpha
         where = True if self.mask is None else self.mask[..., None]
-        np.copyto(rgb[region.place], square[inside.place], where=where)
+        np.copyto(rgb[region.place], scaled, where=where)
         if alpha is not None:
             alpha = alpha.copy()
             alpha[region.place][... if self.mask is None else self.mask] = 255
         return replace(picture, rgb=rgb, alpha=alpha)
+
+    def _interpolate(self, levels: Pixels) -> Pixels:
+        """Scale a fill's levels to the region, uint8 `(height, width, 3)`."""
+        left, top, side, _ = self.region.hole
+        square = Image.fromarray(levels).resize((side, side), Image.Resampling.BICUBIC)
+        inside = self.region._replace(x=self.region.x - left, y=self.region.y - top)
+        return np.asarray(square)[inside.place]
+
+    def _render(self, levels: Pixels) -> Pixels:
+        """Scale a fill's levels so that they continue the surroundings; see `render_fill`."""
+        region, picture = self.region, self.picture
+        left, top, side = region.window
+        cells = _to_power(self.window, 1 / picture.to_srgb).astype(np.float32)
+        cells[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE] = levels
+        box = Box(region.y, region.x, region.y + region.height, region.x + region.width)
+        hole = np.ones((region.height, region.width), bool) if self.mask is None else self.mask
+        return render_fill(Grid(cells, top, left, side / SIZE), picture.rgb, box, hole)
 
     def composite_pngs(self, fills: Pixels) -> list[bytes]:
         """Return the image as PNG with each of the fills, uint8 `(N, 32, 32, 3)`."""

@@ -221,7 +221,8 @@ class InpaintService:
         meta = json.loads(status.meta)
         region = ",".join(map(str, meta["region"]))
         limit = self._settings.max_pixels
-        canvas = await self._in_thread(lambda: Canvas.open(image, region, limit))
+        detail = meta.get("detail", "none")  # jobs of an older version have no such field
+        canvas = await self._in_thread(lambda: Canvas.open(image, region, limit, detail=detail))
         return await self._composite(job, meta, canvas, outcome)
 
     async def status(self, job: str, owner: str) -> Status:

@@ -50,8 +50,9 @@ class PreparedRequest:
     @property
     def meta(self) -> dict[str, Any]:
         """What a job stores, beside the picture, to composite its result."""
-        stored = {"region": self.canvas.region, "name": self.name}
-        notes = self.canvas.picture.notes
+        canvas = self.canvas
+        stored = {"region": canvas.region, "detail": canvas.detail, "name": self.name}
+        notes = canvas.picture.notes
         return {**stored, "notes": notes} if notes else stored
 
     @property
@@ -94,7 +95,7 @@ def decode_request(
         CaptionfillError: the picture, region or mask cannot be used.
     """
     try:
-        canvas = Canvas.open(request.image, request.region, max_pixels, mask)
+        canvas = Canvas.open(request.image, request.region, max_pixels, mask, request.detail)
     except UnsupportedPicture:
         check_picture("image", request.image)  # names what clients often send instead of a file
         raise
@@ -131,6 +132,7 @@ def compute_digest(request: InpaintRequest, region: Region, mask: bytes | None) 
         request.compare,
         request.n,
         request.temperature,
+        request.detail,
     ]
     return sha256(json.dumps(facts).encode()).hexdigest()
 

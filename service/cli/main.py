@@ -154,6 +154,10 @@ def fill(
     temperature: Annotated[
         float, typer.Option(min=0, max=1, help="Noise scale, 0 to 1; 0 is the mean prediction.")
     ] = 1.0,
+    detail: Annotated[
+        Literal["none", "surroundings"],
+        typer.Option(help="Of a scaled fill: copied from its surroundings, or none."),
+    ] = "surroundings",
     bundle: BundlePlace = None,
     engine: EngineKind = None,
     as_json: Annotated[
@@ -182,7 +186,7 @@ def fill(
 
     settings = load_settings(bundle=bundle, engine=engine)
     chosen = None if seed == -1 else seed
-    filler = LocalFiller(settings, region, mask, chosen, n, temperature, compare)
+    filler = LocalFiller(settings, region, mask, chosen, n, temperature, compare, detail)
 
     def report(facts: dict[str, Any]) -> None:
         if as_json:

@@ -11,7 +11,7 @@ import typer
 
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, StartError
-from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.canvas import Canvas, Detail
 from captionfill.imaging.codec import write_png
 from captionfill.output_files import check_output, check_output_folder, write_atomically
 from service.cli.folder import output_places, read_metadata
@@ -29,7 +29,7 @@ class LocalFiller:
         settings: with the bundle, the device and the engine.
         region: to fill, as text.
         mask: file in the place of a region.
-        seed, n, temperature, compare: as of `Inpainter.fill`.
+        seed, n, temperature, compare, detail: as of `Inpainter.fill`.
     """
 
     settings: Settings
@@ -39,6 +39,7 @@ class LocalFiller:
     n: int = 1
     temperature: float = 1.0
     compare: str | None = None
+    detail: Detail = "surroundings"
 
     @cached_property
     def inpainter(self) -> "Inpainter":
@@ -68,7 +69,8 @@ class LocalFiller:
         words = check_caption(caption)
         other = None if self.compare is None else check_caption(self.compare)
         try:
-            canvas = Canvas.open(photo, self.region, self.settings.max_pixels, self.mask)
+            limit = self.settings.max_pixels
+            canvas = Canvas.open(photo, self.region, limit, self.mask, self.detail)
         except OSError as error:
             raise StartError(f"{error.filename or photo}: {error.strerror}") from error
         for note in canvas.picture.notes:

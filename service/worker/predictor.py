@@ -14,7 +14,7 @@ import numpy as np
 
 from captionfill.device_errors import is_device_error, is_out_of_memory
 from captionfill.errors import StartError
-from captionfill.imaging.canvas import SIZE
+from captionfill.imaging.grid import SIZE
 from captionfill.inpainter import Inpainter
 from captionfill.windows import WindowFills, WindowRequest
 from service.observability import set_up_logs

@@ -18,6 +18,7 @@ from service.api.archives.zip_reader import (
     open_archive,
 )
 from service.api.forms.form import (
+    DetailChoice,
     File,
     Form,
     InpaintRequest,
@@ -72,6 +73,7 @@ class BatchForm(Form):
     )
     seed: Seed = None
     temperature: Temperature = 1.0
+    detail: DetailChoice = "surroundings"
     region: RegionText = None
     model: ModelName = ""
 
@@ -83,6 +85,7 @@ class BatchForm(Form):
             caption=item.caption.encode("utf-8", "replace").decode(),
             seed=self.seed,
             temperature=self.temperature,
+            detail=self.detail,
             region=self.region,
             model=self.model,
         )

@@ -25,6 +25,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from captionfill.captions import MAX_CAPTION, check_caption
 from captionfill.errors import InvalidCaption, InvalidField
+from captionfill.imaging.canvas import Detail
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
 F = TypeVar("F", bound="Form")
@@ -167,6 +168,14 @@ Temperature = Annotated[
     _matching(_DECIMAL),
     AfterValidator(abs),  # -0 is 0
 ]
+DetailChoice = Annotated[
+    Detail,
+    Field(
+        description="`surroundings`: a fill that is scaled is fitted to the colours around it, and "
+        "gets their fine detail above 1.5 times its size. `none`: it is interpolated only.",
+        examples=["surroundings"],
+    ),
+]
 Count = Annotated[
     int,
     Field(
@@ -205,6 +214,7 @@ class InpaintRequest(Form):
     caption: Caption
     seed: Seed = None
     temperature: Temperature = 1.0
+    detail: DetailChoice = "surroundings"
     region: RegionText = None
     n: Count = 1
     compare: Annotated[

@@ -9,6 +9,7 @@ from captionfill.errors import InvalidField, InvalidMask
 from service.api.forms.form import (
     Caption,
     Count,
+    DetailChoice,
     Form,
     InpaintRequest,
     ModelName,
@@ -29,7 +30,7 @@ _Ignored = Annotated[str, Field(description="Ignored.")]
 
 
 class EditForm(Form):
-    """The fields of OpenAI's API; `seed` and `temperature` are additions of this service."""
+    """The fields of OpenAI's API, and of this service: `seed`, `temperature` and `detail`."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["image[]"]}]}
@@ -54,6 +55,7 @@ class EditForm(Form):
     )
     seed: Seed = None
     temperature: Temperature = 1.0
+    detail: DetailChoice = "surroundings"
     # These are accepted with the listed values only.
     response_format: Literal["b64_json"] = Field("b64_json", examples=["b64_json"])
     output_format: Literal["png"] = Field("png", examples=["png"])
@@ -74,6 +76,7 @@ class EditForm(Form):
             caption=self.prompt,
             seed=self.seed,
             temperature=self.temperature,
+            detail=self.detail,
             n=self.n,
             model="" if self.model in OPENAI_MODELS else self.model,
         )

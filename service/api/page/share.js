@@ -7,7 +7,7 @@ export async function shortHash(blob) {
   return Array.from(bytes.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const FIELDS = ["caption", "compare", "region", "seed", "n", "temperature", "model", "bundle", "engine", "file", "picture", "example", "result"];
+const FIELDS = ["caption", "compare", "region", "seed", "n", "temperature", "detail", "model", "bundle", "engine", "file", "picture", "example", "result"];
 
 /** The page's address with everything that decides a result, but the photo, after `#`. */
 export function linkOf(record, base = location.href) {
@@ -32,7 +32,7 @@ export function differences(link, record) {
 /** The request of a record as a script in `language`. */
 export function snippet(language, record, base, hasKey) {
   const address = new URL("inpaint", base).href;
-  const fields = ["caption", "compare", "region", "seed", "n", "temperature", "model"]
+  const fields = ["caption", "compare", "region", "seed", "n", "temperature", "detail", "model"]
     .filter((name) => record[name] !== undefined && record[name] !== "")
     .map((name) => [name, String(record[name])]);
   const many = Number(record.n) > 1 || Boolean(record.compare);

@@ -23,8 +23,9 @@ def pictures_with_regions(draw):
     return (height, width), Region(x, y, w, h)
 
 
-def paste(picture, region, fill):
-    return Canvas(picture, region, extract_context(picture.rgb, region)).composite(fill)
+def paste(picture, region, fill, detail="surroundings"):
+    window = extract_context(picture.rgb, region)
+    return Canvas(picture, region, window, detail=detail).composite(fill)
 
 
 def test_the_geometry_is_that_of_the_networks():
@@ -81,7 +82,7 @@ def test_nothing_in_the_hole_reaches_the_context(case):
 def test_exactly_the_region_is_written(case):
     size, region = case
     rgb = np.full((*size, 3), 7, np.uint8)
-    filled = paste(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8)).rgb
+    filled = paste(Picture(rgb), region, np.full((32, 32, 3), 200, np.uint8), "none").rgb
     inside = np.zeros(size, bool)
     inside[region.y : region.y + region.height, region.x : region.x + region.width] = True
     assert (filled[inside] == 200).all() and (filled[~inside] == 7).all()

@@ -200,7 +200,7 @@ def test_the_document_lists_every_field_and_error(client):
     operation = document["paths"]["/inpaint"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(form["properties"]) == {
-        "image", "caption", "seed", "temperature", "region", "n", "compare", "model", "webhook",
+        "image", "caption", "seed", "temperature", "detail", "region", "n", "compare", "model", "webhook",
     }  # fmt: skip
     statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504 507"
     assert set(statuses.split()) == set(operation["responses"])
@@ -240,7 +240,7 @@ def documented(client):
 
 
 def test_no_post_takes_a_query_parameter(client, documented):
-    assert len(documented) == 4
+    assert len(documented) == 5
     for path, name in documented.items():
         unknown = client.post(path, params={"sede": ""})
         assert (unknown.status_code, unknown.json()["type"]) == (422, "/problems/invalid-field")
