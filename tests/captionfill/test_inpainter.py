@@ -351,3 +351,13 @@ def test_an_inpainter_moves_between_devices(tiny_bundle):
 def test_moving_to_a_missing_device_is_refused(tiny_bundle):
     with pytest.raises(StartError):
         Inpainter.load(tiny_bundle, "cpu").to("cuda")
+
+
+@pytest.mark.parametrize("detail", ["none", "surroundings"])
+def test_detail_is_of_the_call_or_the_canvas(inpainter, noise, detail):
+    canvas = Canvas.open(noise(150, 150), detail=detail)
+    one = inpainter.fill(noise(150, 150), "a cat", seed=1, detail=detail).candidates[0]
+    two = inpainter.fill(canvas, "a cat", seed=1).candidates[0]
+    other = "none" if detail == "surroundings" else "surroundings"
+    three = inpainter.fill(canvas, "a cat", seed=1, detail=other).candidates[0]
+    assert one.png() == two.png() != three.png()

@@ -59,7 +59,8 @@ def canvases():
             int(rng.integers(0, room - side + 1))
             for room, side in zip((width, height), sides, strict=True)
         )
-        canvases.append(Canvas.open(pixels, (x, y, int(sides[0]), int(sides[1]))))
+        region = x, y, int(sides[0]), int(sides[1])
+        canvases.append(Canvas.open(pixels, region, detail="none"))
     return canvases
 
 

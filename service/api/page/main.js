@@ -151,7 +151,7 @@ async function readForm() {
   const random = crypto.getRandomValues(new Uint32Array(1))[0];
   return {
     caption: $("caption").value.trim(), compare: $("compare").value.trim(), region: `${x},${y},${side},${side}`,
-    seed: $("seed").value === "" ? random : $("seed").value, n: $("count").value, temperature: $("temperature").value, detail: $("detail").value,
+    seed: $("seed").value === "" ? random : $("seed").value, n: $("count").value, temperature: $("temperature").value, detail: $("detail")?.value ?? "",
     model: $("model-choice").value, file: state.file.name, picture: await shortHash(state.file), example: state.example,
   };
 }
@@ -322,7 +322,7 @@ function applyLink(link) {
   $("seed").value = link.seed ?? "";
   if (link.n) $("count").value = link.n;
   if (link.temperature) $("temperature").value = link.temperature;
-  if (link.detail) $("detail").value = link.detail;
+  if (link.detail && $("detail")) $("detail").value = link.detail;
   $("temperature-value").value = Number($("temperature").value).toFixed(2);
   if (link.example) return;
   $("linked").hidden = false;

@@ -82,7 +82,13 @@ def test_both_clients_have_the_same_methods():
 
 def test_candidates_and_a_comparison_come_as_images(client, photo):
     made = client.inpaint(
-        photo, "a red wall", seed=SEED, n=3, compare="a blue wall", region=(32, 16, 64, 64)
+        photo,
+        "a red wall",
+        seed=SEED,
+        n=3,
+        compare="a blue wall",
+        region=(32, 16, 64, 64),
+        detail="none",
     )
     assert made.seeds == [SEED, SEED + 1, SEED + 2] and made.region == (32, 16, 64, 64)
     assert [image.getpixel((64, 48)) for image in made.images] == [(s,) * 3 for s in made.seeds]
@@ -133,7 +139,7 @@ def test_a_refusal_is_not_tried_again(client, photo):
 
 def test_a_batch_reports_every_image(client, photo, capsys):
     items = {"a.png": (photo, "a wall"), "b.png": (b"no image", "a wall"), "c.png": (photo, "sea")}
-    made = client.batch(items, seed=SEED, progress=True)
+    made = client.batch(items, seed=SEED, detail="none", progress=True)
     assert made.images["a.png"].getpixel((64, 48)) == (SEED,) * 3
     assert sorted(made.pngs) == ["a.png", "c.png"] and list(made.errors) == ["b.png"]
     assert len(made.lines) == 3 and "3/3" in capsys.readouterr().err
@@ -142,7 +148,7 @@ def test_a_batch_reports_every_image(client, photo, capsys):
 def test_edits_fill_transparent_pixels(client, photo):
     mask = Image.new("RGBA", photo.size, (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (40, 30, 72, 62))
-    [made] = client.edits(photo, "a wall", mask, seed=SEED)
+    [made] = client.edits(photo, "a wall", mask, seed=SEED, detail="none")
     assert made.getpixel((50, 40)) == (SEED,) * 3 and made.getpixel((39, 40)) == (200, 40, 40)
 
 

@@ -54,6 +54,16 @@ def test_fill_writes_candidates_and_comparisons(captionfill, scored_bundle, phot
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "filled-2.png").read_bytes()
 
 
+def test_fill_takes_the_kind_of_detail(captionfill, tiny_bundle, photo, tmp_path):
+    options = ["--seed", 3, "--bundle", tiny_bundle, "--region", "20,10,56,56"]
+    outputs = []
+    for detail in ([], ["--detail", "surroundings"], ["--detail", "none"]):
+        out = tmp_path / f"{len(outputs)}.png"
+        captionfill("fill", photo, "a cat", "-o", out, *options, *detail)
+        outputs.append(out.read_bytes())
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
 def test_fill_takes_a_mask(captionfill, tiny_bundle, photo, tmp_path):
     mask = Image.new("RGBA", (100, 80), (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (20, 30, 50, 50))

@@ -107,7 +107,7 @@ def test_several_pictures_do_not_fit_into_a_png():
 
 def test_empty_optional_fields_count_as_absent():
     empty = {name: b"" for name in InpaintRequest.names() if name not in FORM}
-    assert len(empty) == 7 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
+    assert len(empty) == 8 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
 
 
 @pytest.mark.parametrize("name", ["compare", "region"])
@@ -118,17 +118,30 @@ def test_white_space_is_no_empty_field(name):
 
 def test_digest_covers_everything_that_decides_the_result():
     base = {"image": b"i", "caption": "c"}
-    more = [{"image": b"j"}, {"caption": "d"}, {"n": 2}, {"compare": "e"}, {"temperature": 0.5}]
+    more = [
+        {"image": b"j"},
+        {"caption": "d"},
+        {"n": 2},
+        {"compare": "e"},
+        {"temperature": 0.5},
+        {"detail": "none"},
+    ]
     requests = [InpaintRequest(**{**base, **one}) for one in [{}, *more]]
     digests = {compute_digest(request, WHOLE, None) for request in requests}
     plain = requests[0]
     digests |= {compute_digest(plain, (0, 0, 4, 4), None), compute_digest(plain, WHOLE, b"mask")}
-    assert len(digests) == 8
+    assert len(digests) == 9
 
 
 def test_digest_is_of_the_result_alone():
     base = {"image": b"i", "caption": "c"}
-    more = [{"seed": 1}, {"webhook": "https://w"}, {"model": "m"}, {"temperature": 1}]
+    more = [
+        {"seed": 1},
+        {"webhook": "https://w"},
+        {"model": "m"},
+        {"temperature": 1},
+        {"detail": "surroundings"},
+    ]
     requests = [InpaintRequest(**{**base, **one}) for one in [{}, *more]]
     digests = {compute_digest(request, WHOLE, None) for request in requests}
     assert len(digests) == 1

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from captionfill.imaging.canvas import Canvas
 from service.api.app import create_app
 from service.errors.queue import QueueUnavailable
 from service.queue.client import Queue
@@ -61,12 +62,28 @@ def test_json_brings_every_candidate(client, worker, picture):
 
 def test_region_of_larger_image_is_filled_and_reported(client, worker, noise, encode):
     data = encode(noise(150, 100))
-    answer = post(client, data, "application/json", region="90,10,40,20", seed=9).json()
+    fields = {"region": "90,10,40,20", "seed": 9, "detail": "none"}
+    answer = post(client, data, "application/json", **fields).json()
     filled = np.array(Image.open(io.BytesIO(base64.b64decode(answer["images"][0]))))
     expected = np.array(Image.open(io.BytesIO(data)))
     expected[10:30, 90:130] = 9
     assert np.array_equal(filled, expected)
     assert (answer["region"], answer["window"]) == ([90, 10, 40, 20], [70, -20, 80])
+
+
+@pytest.mark.parametrize("detail", ["none", "surroundings", None])
+def test_response_has_the_detail_that_was_asked_for(client, worker, noise, encode, detail):
+    data = encode(noise(150, 100))
+    fields = {} if detail is None else {"detail": detail}
+    answer = post(client, data, region="40,10,60,60", seed=9, **fields)
+    canvas = Canvas.open(data, "40,10,60,60", detail=detail or "surroundings")
+    assert canvas.composite_pngs(np.full((1, 32, 32, 3), 9, np.uint8)) == [answer.content]
+
+
+def test_an_unknown_detail_is_refused(client, picture):
+    problem = post(client, picture, detail="more")
+    assert problem.status_code == 422
+    assert problem.json()["detail"] == "detail can only be 'none' or 'surroundings' here"
 
 
 def test_a_bad_job_fails_alone_with_a_problem(client, worker, picture):
@@ -200,7 +217,8 @@ def test_the_document_lists_every_field_and_error(client):
     operation = document["paths"]["/inpaint"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(form["properties"]) == {
-        "image", "caption", "seed", "temperature", "detail", "region", "n", "compare", "model", "webhook",
+        "image", "caption", "seed", "temperature", "detail", "region", "n", "compare", "model",
+        "webhook",
     }  # fmt: skip
     statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504 507"
     assert set(statuses.split()) == set(operation["responses"])

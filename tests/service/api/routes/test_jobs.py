@@ -348,7 +348,7 @@ def test_webhook_creates_a_job_and_is_checked_first(client, picture, settings):
 
 def test_asynchronous_job_keeps_pixels_outside_the_region(client, worker, noise, encode):
     data = encode(noise(150, 100))
-    accepted = later(client, data, region="90,10,40,20", seed=9)
+    accepted = later(client, data, region="90,10,40,20", seed=9, detail="none")
     finished(client, accepted)
     result = client.get(accepted.headers["location"] + "/result")
     expected = np.array(Image.open(io.BytesIO(data)))

@@ -50,7 +50,7 @@ def pixels(data):
 
 def test_exactly_the_transparent_mask_pixels_are_filled(ai, worker, picture):
     answer = ai.images.edit(
-        image=picture, mask=mask(), prompt="a cat", extra_body={"seed": 200}
+        image=picture, mask=mask(), prompt="a cat", extra_body={"seed": 200, "detail": "none"}
     )  # fmt: skip
     filled = pixels(base64.b64decode(answer.data[0].b64_json))
     hole = pixels(mask())[..., 3] == 0
@@ -70,7 +70,7 @@ def test_without_mask_the_image_transparency_is_filled(ai, worker, noise, encode
     image.putalpha(Image.open(io.BytesIO(mask())).getchannel("A"))
     [edited] = ai.images.edit(
         image=("in.png", encode(image)), prompt="a cat", model="stub", size="auto",
-        response_format="b64_json", user="me", extra_body={"seed": 9},
+        response_format="b64_json", user="me", extra_body={"seed": 9, "detail": "none"},
     ).data  # fmt: skip
     filled, hole = pixels(base64.b64decode(edited.b64_json)), pixels(mask())[..., 3] == 0
     assert (filled[hole] == [9, 9, 9, 255]).all()
@@ -93,7 +93,7 @@ def test_unset_optional_fields_count_as_absent(ai, worker, picture):
         data={"prompt": "a cat", **dict.fromkeys(empty, "")},
         files={"image": whole.getvalue()},
     )
-    assert len(empty) == 18 and answer.status_code == 200
+    assert len(empty) == 19 and answer.status_code == 200
 
 
 def test_headers_tell_of_a_caption_that_says_nothing(ai, worker, picture):
@@ -104,7 +104,8 @@ def test_headers_tell_of_a_caption_that_says_nothing(ai, worker, picture):
 
 def test_several_candidates_come_in_one_answer(ai, worker, picture):
     answer = ai.images.edit(
-        image=[picture], mask=mask(), prompt="a cat", n=3, extra_body={"seed": 1}
+        image=[picture], mask=mask(), prompt="a cat", n=3,
+        extra_body={"seed": 1, "detail": "none"},
     )  # fmt: skip
     centres = {int(pixels(base64.b64decode(one.b64_json))[35, 50, 0]) for one in answer.data}
     assert centres == {1, 2, 3}
