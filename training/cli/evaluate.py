@@ -48,8 +48,14 @@ def scorer(
 
 def evaluate(
     bundle: Annotated[Path, Argument(help="Bundle or run directory.")],
-    data: Data,
     json: Annotated[Path, Option(help="JSON to write; Markdown and a grid go beside it.")],
+    data: Annotated[
+        list[Path] | None, Option("--data", help="A prepared folder; repeat for several.")
+    ] = None,
+    native: Annotated[
+        list[Path] | None,
+        Option(help="In the place of --data: photos with captions, as folder or archive."),
+    ] = None,
     split: Annotated[
         str | None, Option(help="Such as dev; by default the held-out split of each.")
     ] = None,
@@ -72,15 +78,20 @@ def evaluate(
     """Measure a bundle and the classical methods on the same images.
 
     Besides their table: how far it keeps the bounds of docs/measures.md, on every data folder.
+    With --native, photos are filled and measured at their own size.
     """
+    if bool(data) == bool(native):
+        raise typer.BadParameter("give prepared folders (--data) or photos (--native)")
     from training.common.output_files import check_result_files
     from training.evaluation.evaluate import EvaluationSettings
     from training.evaluation.evaluate import evaluate as measure
+    from training.evaluation.native.evaluate import evaluate_native
 
     check_result_files(json)
     with ExitStack() as passing, stage_progress() as progress:
         places = [bundle, *(against or [])]
-        folder, *others = [passing.enter_context(as_bundle(p, checkpoint, data)) for p in places]
+        at = data or []
+        folder, *others = [passing.enter_context(as_bundle(p, checkpoint, at)) for p in places]
         settings = EvaluationSettings(
             split,
             limit,
@@ -90,8 +101,11 @@ def evaluate(
             judge=judge,
             against=others,
         )
-        result = measure(folder, data, json, settings, progress)
-    typer.echo(result.to_markdown())
+        if native:
+            text = evaluate_native(folder, native, json, settings, progress)
+        else:
+            text = measure(folder, at, json, settings, progress).to_markdown()
+    typer.echo(text)
 
 
 @contextmanager

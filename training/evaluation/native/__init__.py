@@ -1,0 +1,1 @@
+"""Evaluation at the photos' own size: composites, their border and their fine detail."""
