@@ -65,8 +65,8 @@ def use(command: list[str], address: str, key: str, work: Path) -> None:
     """Run a client, and check the pictures that it saved and the problem that it printed."""
     photo, results = work / "photo.png", [work / "result.png", work / "job.png"]
     Image.new("RGB", SIZE, (200, 40, 40)).save(photo)
-    told = run([*command, address, key, photo, *results])
-    assert "caption is blank" in told, told
+    found = run([*command, address, key, photo, *results])
+    assert "caption is blank" in found, found
     for result in results:
         with Image.open(result) as image:
             pixels = np.array(image)

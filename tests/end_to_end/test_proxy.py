@@ -127,10 +127,10 @@ def test_events_stream_through_and_links_lead_back(cluster, public, prefix, send
         # Nobody works, so the end is far: what comes now was not held back by the proxy.
         assert next(line for line in lines if line.startswith("event:")) == "event: queued"
         worker = cluster.worker()
-        told = list(lines)
+        messages = list(lines)
     worker.kill()
     worker.wait()
-    assert "event: done" in told and f'"self":"{prefix}/jobs/' in "".join(told)
+    assert "event: done" in messages and f'"self":"{prefix}/jobs/' in "".join(messages)
     result = httpx.get(public + links["result"])
     assert result.status_code == 200 and result.headers["content-type"] == "image/png"
 
@@ -169,7 +169,7 @@ def test_the_api_itself_believes_no_stranger(cluster):
     with socket.create_connection(("127.0.0.1", cluster.port), 10, ("127.0.0.9", 0)) as stranger:
         request = "GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Prefix: /evil\r\n"
         stranger.sendall(f"{request}Connection: close\r\n\r\n".encode())
-        told = b""
+        found = b""
         while piece := stranger.recv(65536):
-            told += piece
-    assert told.startswith(b"HTTP/1.1 200") and b"/evil" not in told
+            found += piece
+    assert found.startswith(b"HTTP/1.1 200") and b"/evil" not in found

@@ -46,8 +46,8 @@ def test_compiled_encoder_agrees_with_sentence_transformers(encoder, torch_encod
         torch_encoder.fingerprint, torch_encoder.dimension
     )  # fmt: skip
     for tell in ("is_truncated", "is_unknown"):
-        told = [[getattr(one, tell)(c) for c in CAPTIONS] for one in (encoder, torch_encoder)]
-        assert told[0] == told[1]
+        found = [[getattr(one, tell)(c) for c in CAPTIONS] for one in (encoder, torch_encoder)]
+        assert found[0] == found[1]
 
 
 def test_compiled_encoder_imports_no_torch():

@@ -107,8 +107,8 @@ class Load:
             for name, gauge in self._gauges.items():
                 self.courses[name].add(self._client.seen.total(), gauge.mib())
             if part % 10 == 0:
-                told = {name: round(course.mib[-1], 1) for name, course in self.courses.items()}
-                print(f"{goal:,} requests: {told} MiB", file=sys.stderr)
+                found = {name: round(course.mib[-1], 1) for name, course in self.courses.items()}
+                print(f"{goal:,} requests: {found} MiB", file=sys.stderr)
 
     async def _send(self, goal: int) -> None:
         while self._client.seen.total() < goal and len(self.tally.wrong) < _MOST_WRONG:

@@ -62,10 +62,10 @@ class Upload:
         return self._status()
 
     def _status(self):
-        told = b""
-        while b"\r\n\r\n" not in told:
-            told += self.socket.recv(65536) or b"\r\n\r\n"
-        return int((re.match(rb"HTTP/1.1 (\d+)", told) or [b"", b"0"])[1])
+        found = b""
+        while b"\r\n\r\n" not in found:
+            found += self.socket.recv(65536) or b"\r\n\r\n"
+        return int((re.match(rb"HTTP/1.1 (\d+)", found) or [b"", b"0"])[1])
 
 
 def begin(cluster, stack, number, count):

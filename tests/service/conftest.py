@@ -112,11 +112,11 @@ def temperatures(monkeypatch):
     """Those of all work that painters are given, as it comes."""
     seen, predict = [], StubModel.predict
 
-    def told(model, tasks):
+    def recording_predict(model, tasks):
         seen.extend(task.temperature for task in tasks)
         return predict(model, tasks)
 
-    monkeypatch.setattr(StubModel, "predict", told)
+    monkeypatch.setattr(StubModel, "predict", recording_predict)
     return seen
 
 

@@ -122,10 +122,10 @@ print(load_engine(bundle(), "openvino").fill(*inputs(3)).numpy().tobytes().hex()
 
 @pytest.mark.slow
 def test_another_process_gives_the_same_bits(engine):
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", AGAIN], capture_output=True, text=True, check=True
     ).stdout
-    assert bytes.fromhex(told.strip()) == engine.fill(*inputs(3)).numpy().tobytes()
+    assert bytes.fromhex(output.strip()) == engine.fill(*inputs(3)).numpy().tobytes()
 
 
 def test_auto_falls_back_to_torch_with_a_warning(monkeypatch, caplog):

@@ -25,8 +25,8 @@ def problem_is_documented(ctx, response, case):
     assert problem["status"] == response.status_code and problem["detail"], "it contradicts itself"
     if coverage_scenario(case) in REQUEST_SHAPE_PROBES:  # such as 405: no operation answers that
         return
-    told = case.operation.definition.raw["responses"][str(response.status_code)]
-    known = told["content"][MEDIA_TYPE]["examples"]
+    message = case.operation.definition.raw["responses"][str(response.status_code)]
+    known = message["content"][MEDIA_TYPE]["examples"]
     slug = problem["type"].rpartition("/")[2]
     assert slug in known, f"{slug} is not among the examples: {', '.join(known)}"
 

@@ -96,12 +96,12 @@ class Trial:
         )
         return index
 
-    def _print_result(self, index: int, data: bytes, told: dict[str, Any]) -> None:
-        if told["fault"]:
-            told["kept"] = f"{self._target}-{self._seed}-{index}.bin"
-            (self._folder / told["kept"]).write_bytes(data)
+    def _print_result(self, index: int, data: bytes, message: dict[str, Any]) -> None:
+        if message["fault"]:
+            message["kept"] = f"{self._target}-{self._seed}-{index}.bin"
+            (self._folder / message["kept"]).write_bytes(data)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(json.dumps({"index": index, "peak_kib": peak, **told}), flush=True)
+        print(json.dumps({"index": index, "peak_kib": peak, **message}), flush=True)
 
 
 def main(target: str, seed: str, inputs: str, stall: str, folder: str) -> None:

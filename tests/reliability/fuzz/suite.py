@@ -78,14 +78,14 @@ class Campaign:
             "findings": self.findings,
         }
 
-    def _note(self, told: dict[str, Any]) -> None:
+    def _note(self, message: dict[str, Any]) -> None:
         self.tried += 1
-        self.outcomes[told["outcome"]] += 1
-        self.ways.update(told["ways"])
-        self.slowest = max(self.slowest, told["seconds"])
-        self.peak_kib = max(self.peak_kib, told["peak_kib"])
-        if told["fault"]:
-            finding = {"input": told["index"], "what": told["fault"], "kept": told["kept"]}
+        self.outcomes[message["outcome"]] += 1
+        self.ways.update(message["ways"])
+        self.slowest = max(self.slowest, message["seconds"])
+        self.peak_kib = max(self.peak_kib, message["peak_kib"])
+        if message["fault"]:
+            finding = {"input": message["index"], "what": message["fault"], "kept": message["kept"]}
             self.findings.append(finding)
             print(f"{self.target}: {finding}; in {self.folder}", file=sys.stderr)
         if self.tried % 5000 == 0:

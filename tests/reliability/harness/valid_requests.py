@@ -52,9 +52,9 @@ class ValidClient:
         box = self.sample.region(self.rng)
         count = self.rng.randint(2, 3)
         reply = await self._inpaint(box, {}, {"n": str(count), "compare": "a dog"})
-        told = reply.json()
-        require(told["seeds"] == [self.seed + i for i in range(count)], "seeds")
-        for brighter, images in enumerate((told["images"], told["comparison"]["images"])):
+        body = reply.json()
+        require(body["seeds"] == [self.seed + i for i in range(count)], "seeds")
+        for brighter, images in enumerate((body["images"], body["comparison"]["images"])):
             require(len(images) == count, "number of pictures")
             for at, image in enumerate(images):
                 level = (self.seed + at + brighter) % 256
@@ -68,9 +68,9 @@ class ValidClient:
         later = {"Prefer": "respond-async"}
         reply = await self._inpaint(box, later, status=202, path="/inpaint/json")
         place = reply.headers["location"]
-        await self._until_done(place, lambda told: told["state"])
-        told = (await self._get(f"{place}/result/json")).json()
-        self.sample.check(base64.b64decode(told["images"][0]), box, self.seed % 256)
+        await self._until_done(place, lambda message: message["state"])
+        message = (await self._get(f"{place}/result/json")).json()
+        self.sample.check(base64.b64decode(message["images"][0]), box, self.seed % 256)
 
     async def later(self) -> None:
         """A job, looked at until it is done; its result is fetched, then known by its ETag."""
@@ -78,7 +78,7 @@ class ValidClient:
         place = (await self._inpaint(box, {"Prefer": "respond-async"}, status=202)).headers[
             "location"
         ]
-        await self._until_done(place, lambda told: told["state"])
+        await self._until_done(place, lambda message: message["state"])
         reply = await self._get(f"{place}/result")
         self.sample.check(reply.body, box, self.seed % 256)
         known = {"If-None-Match": reply.headers["etag"]}
@@ -179,16 +179,16 @@ class ValidClient:
 
     async def _until_done(self, place: str, state: Callable[[Any], str]) -> None:
         for _ in range(_POLLS):
-            told = state((await self._get(place)).json())
-            if told == "done":
+            body = state((await self._get(place)).json())
+            if body == "done":
                 return
-            require(told in ("queued", "running"), f"done, not {told}")
+            require(body in ("queued", "running"), f"done, not {body}")
             await asyncio.sleep(_PAUSE)
         raise WrongResponseError("not done in a minute")
 
     async def _batch(self, body: bytes, refused: int) -> None:
         place = (await self._post("/batches", body, status=202)).headers["location"]
-        await self._until_done(place, lambda told: told["state"])
+        await self._until_done(place, lambda message: message["state"])
         result = await self._get(f"{place}/result")
         with zipfile.ZipFile(io.BytesIO(result.body)) as archive:
             lines = [json.loads(line) for line in archive.read("results.jsonl").splitlines()]

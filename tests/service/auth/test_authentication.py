@@ -89,9 +89,9 @@ def test_readiness_tells_of_keys_that_cannot_be_read(tmp_path):
     file.path.write_bytes(lines + b"damaged\n")
     assert "damaged lines (2)" in asked.warnings()[0]
     file.path.unlink()
-    with pytest.raises(NotReady, match="missing") as told:
+    with pytest.raises(NotReady, match="missing") as found:
         asked.warnings()
-    assert str(tmp_path) not in str(told.value)  # everybody may ask for readiness
+    assert str(tmp_path) not in str(found.value)  # everybody may ask for readiness
     file.path.write_bytes(lines)
     assert asked.warnings() == []
 

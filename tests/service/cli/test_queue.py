@@ -32,18 +32,18 @@ def test_the_status_tells_every_lane(captionfill, settings, consumer):
     put(settings, *new(3), *new(2, priority=Priority.BATCH))
     consumer.take([(Priority.INTERACTIVE, 1)])
     consumer.heartbeat({"models": {}})
-    told = captionfill("queue", "status")[1].out
-    assert [line.split()[:3] for line in told.splitlines()[1:3]] == [
+    found = captionfill("queue", "status")[1].out
+    assert [line.split()[:3] for line in found.splitlines()[1:3]] == [
         ["interactive", "2", "1"],
         ["batch", "2", "0"],
     ]
-    assert "workers 1, dead letters 0" in told and "accepted 5" in told
+    assert "workers 1, dead letters 0" in found and "accepted 5" in found
 
 
 def test_the_status_as_json_is_for_programs(captionfill, settings):
     put(settings, *new(3))
-    told = json.loads(captionfill("queue", "status", "--json")[1].out)
-    assert told["lanes"]["interactive"]["waiting"] == 3 and told["counts"]["accepted"] == 3
+    found = json.loads(captionfill("queue", "status", "--json")[1].out)
+    assert found["lanes"]["interactive"]["waiting"] == 3 and found["counts"]["accepted"] == 3
 
 
 def test_drained_queue_accepts_no_job_until_resumed(captionfill, settings):
@@ -64,8 +64,8 @@ def test_a_drain_waits_for_what_is_there(captionfill, settings, consumer):
 
 
 def test_a_dead_letter_is_listed_with_its_reason(captionfill, buried):
-    told = captionfill("queue", "dead-letters")[1].out
-    assert "model process crashed twice on this task" in told and buried.task.id[:12] in told
+    found = captionfill("queue", "dead-letters")[1].out
+    assert "model process crashed twice on this task" in found and buried.task.id[:12] in found
     (letter,) = map(json.loads, captionfill("queue", "dead-letters", "--json")[1].out.splitlines())
     assert letter["work"] == buried.task.id and letter["lane"] == "interactive"
 
@@ -108,8 +108,8 @@ def test_command_reports_unreachable_redis_once():
     ended = subprocess.run(
         line, check=False, env=environment, capture_output=True, text=True, timeout=60
     )
-    [told] = ended.stderr.splitlines()
-    assert ended.returncode == 1 and "REDIS_URL" in told and "Error 111" in told
+    [found] = ended.stderr.splitlines()
+    assert ended.returncode == 1 and "REDIS_URL" in found and "Error 111" in found
 
 
 def test_without_a_url_the_message_names_none(captionfill, monkeypatch, tmp_path):

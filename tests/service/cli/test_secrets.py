@@ -38,7 +38,7 @@ COMMANDS = [
 ]
 
 
-def told(arguments, **environment):
+def run_command(arguments, **environment):
     """Status and output of a command in this process.
 
     The echoing server leaves some replies incomplete; a command waits a second for the rest.
@@ -101,7 +101,7 @@ def test_no_command_tells_the_password(
     url = f"redis://:{written}@127.0.0.1:{echoing_server}/0"
     port = str(free_port()) if arguments == ["serve"] else taken_port  # it gets to its Redis
     folder = str(tmp_path / "data")
-    status, said = told(arguments, REDIS_URL=url, PORT=port, CAPTIONFILL_DATA_FOLDER=folder)
+    status, said = run_command(arguments, REDIS_URL=url, PORT=port, CAPTIONFILL_DATA_FOLDER=folder)
     assert "Traceback" not in said
     assert "Kx7" not in said and "Qz9" not in said
     assert status or arguments == ["keys", "list"] or not encoded
@@ -110,7 +110,7 @@ def test_no_command_tells_the_password(
 def test_an_answer_with_the_password_is_masked(echoing_server):
     """The control: without masking this server's error tells the password."""
     url = f"redis://:open-sesame@127.0.0.1:{echoing_server}/0"
-    status, said = told(["queue", "drain"], REDIS_URL=url)
+    status, said = run_command(["queue", "drain"], REDIS_URL=url)
     assert status == 1 and "unknown command" in said
     assert "***" in said and "open-sesame" not in said
 
@@ -118,7 +118,7 @@ def test_an_answer_with_the_password_is_masked(echoing_server):
 def test_an_unforeseen_traceback_is_masked():
     register_secrets(["swordfish-9"])
     with mock.patch("service.cli.main.app", side_effect=RuntimeError("at swordfish-9")):
-        status, said = told([])
+        status, said = run_command([])
     assert status == 1 and "RuntimeError: at ***" in said and "swordfish" not in said
 
 

@@ -131,13 +131,13 @@ def test_over_the_concurrency_limit_503_and_probes_pass(settings):
 
 
 def test_connections_are_closed_before_the_shutdown_is_reported(settings, monkeypatch):
-    told = []
+    messages = []
 
     async def close(limiter):
-        told.append("closed")
+        messages.append("closed")
 
     async def send(message):
-        told.append(message["type"])
+        messages.append(message["type"])
 
     async def run():
         received = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
@@ -150,4 +150,4 @@ def test_connections_are_closed_before_the_shutdown_is_reported(settings, monkey
 
     monkeypatch.setattr("service.middleware.rate_limit.RateLimiter.close", close)
     asyncio.run(run())
-    assert told == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]
+    assert messages == ["lifespan.startup.complete", "closed", "lifespan.shutdown.complete"]

@@ -38,11 +38,11 @@ def same(client, path):
     """Whether HEAD tells of an address what GET does; the status."""
     full, head = client.get(path), client.head(path)
     assert head.status_code == full.status_code and head.content == b""
-    told, expected = (
+    found, expected = (
         {name: value for name, value in answer.headers.items() if name not in VARYING}
         for answer in (head, full)
     )
-    assert told == expected
+    assert found == expected
     return head.status_code
 
 

@@ -44,8 +44,8 @@ FORWARDED = {
 @pytest.mark.parametrize("path", ["/where", "/fill/where"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.9.8.7", "::ffff:10.9.8.7"])
 def test_a_trusted_proxy_is_believed(behind, path, address):
-    told = behind(address).get(path, headers=FORWARDED).json()
-    assert told == {
+    body = behind(address).get(path, headers=FORWARDED).json()
+    assert body == {
         "root": "/fill",
         "url": "https://testserver:8443/fill/where",
         "client": "192.0.2.9",
@@ -54,15 +54,15 @@ def test_a_trusted_proxy_is_believed(behind, path, address):
 
 def test_anybody_else_is_not(behind):
     client = behind("192.0.2.1")
-    told = client.get("/where", headers=FORWARDED).json()
-    assert told == {"root": "", "url": "http://testserver/where", "client": "192.0.2.1"}
+    body = client.get("/where", headers=FORWARDED).json()
+    assert body == {"root": "", "url": "http://testserver/where", "client": "192.0.2.1"}
     assert client.get("/fill/where", headers=FORWARDED).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/where", "/base/fill/where"])
 def test_the_setting_holds_for_everybody(behind, path):
-    told = behind("192.0.2.1", root_path="/base/fill").get(path).json()
-    assert told["url"] == "http://testserver/base/fill/where"
+    body = behind("192.0.2.1", root_path="/base/fill").get(path).json()
+    assert body["url"] == "http://testserver/base/fill/where"
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def acquire(limiter, caller=LOCAL, address=ADDRESS):
 async def knock(limiter, times, caller=LOCAL, address=ADDRESS):
     """How many of some requests are let in."""
     asked = (acquire(limiter, caller, address) for _ in range(times))
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert all(isinstance(each, Allowance | TooManyRequests) for each in told)
-    return sum(isinstance(each, Allowance) for each in told)
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Allowance | TooManyRequests) for each in found)
+    return sum(isinstance(each, Allowance) for each in found)
 
 
 def test_a_burst_is_let_in_and_no_more(settings):

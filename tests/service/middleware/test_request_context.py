@@ -16,8 +16,8 @@ def test_a_sane_request_id_is_kept_and_told(behind_gate):
 @pytest.mark.parametrize("given", [None, "", "a b", "x" * 129, "<script>", "a\x0bb"])
 def test_any_other_request_gets_a_new_id(behind_gate, given):
     headers = {} if given is None else {"X-Request-Id": given}
-    told = behind_gate().get("/whoami/x", headers=headers).headers["x-request-id"]
-    assert told != given and len(told) == 32
+    response = behind_gate().get("/whoami/x", headers=headers).headers["x-request-id"]
+    assert response != given and len(response) == 32
 
 
 def test_every_line_of_a_request_carries_its_id(behind_gate, caplog):

@@ -42,16 +42,16 @@ def test_request_span_joins_the_client_trace(spans):
 
 
 def test_batch_span_links_to_each_request(spans):
-    told = []
+    messages = []
     for _ in range(2):
         with request_span("POST", {}):
-            told.append(current_traceparent())
-    with batch_span([*told, "", "nonsense"]):
+            messages.append(current_traceparent())
+    with batch_span([*messages, "", "nonsense"]):
         pass
     batch = spans()[-1]
     linked = {f"{link.context.span_id:016x}" for link in batch.links}
     assert (
-        linked == {each.split("-")[2] for each in told}
+        linked == {each.split("-")[2] for each in messages}
         and batch.attributes["captionfill.jobs"] == 4
     )
 

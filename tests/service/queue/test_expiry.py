@@ -69,10 +69,10 @@ def test_work_that_expires_tells_its_client(settings, consumer, server, keys, ru
     leases = consumer.take(ALL) if running else []
     pass_time(server, keys, 61)
     assert sweep(settings)[1] == 1
-    told = (
+    found = (
         [State.QUEUED, State.RUNNING, State.EXPIRED] if running else [State.QUEUED, State.EXPIRED]
     )
-    assert events(settings, job) == told
+    assert events(settings, job) == found
     assert server.zscore(keys.hooks, job.id) and not server.exists(keys.upload + job.id)
     assert consumer.finish(leases, [RESULT] * len(leases)) == 0
     with pytest.raises(AnswerTimeout):

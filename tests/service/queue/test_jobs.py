@@ -21,8 +21,8 @@ def test_a_result_comes_back_from_its_fields():
     fill = InferenceResult(b"\0\xff", [7, 8], "m", "sha256:1", b"\1", [0.5, -0.25], True)
     result = TaskSuccess(fill, 2.5, 3.25, 4)
     assert TaskSuccess.from_fields(as_stored(result.fields())) == result
-    told = replace(result, fill=replace(fill, unknown=True))
-    assert TaskSuccess.from_fields(as_stored(told.fields())) == told
+    found = replace(result, fill=replace(fill, unknown=True))
+    assert TaskSuccess.from_fields(as_stored(found.fields())) == found
 
 
 def test_fingerprint_of_equal_work_covers_every_part():

@@ -67,8 +67,8 @@ def test_a_job_that_misses_a_record_is_lost(settings, consumer, server, keys, re
     assert status.state == State.LOST and record in status.reason
     with pytest.raises(JobLost, match=record):
         outcome(settings, job)
-    told = with_queue(settings, lambda queue: queue.events.since(job.id))
-    assert [event.state for event in told] == [State.QUEUED, State.LOST]
+    found = with_queue(settings, lambda queue: queue.events.since(job.id))
+    assert [event.state for event in found] == [State.QUEUED, State.LOST]
     assert server.zscore(keys.hooks, job.id) and server.hget(keys.metrics, "lost") == b"1"
     assert not server.exists(keys.upload + job.id, keys.storage_bytes)
 
@@ -201,8 +201,8 @@ def test_a_batch_tells_of_lost_pictures(client, server, keys, picture):
     answer = client.post("/batches", files=parts, data={"caption": ["a cat", "a dog"]}).json()
     first, second = (item["job_id"] for item in answer["items"])
     server.delete(keys.job + first, keys.upload + second)
-    told = client.get(f"/batches/{answer['id']}").json()
-    assert told["counts"] == {"lost": 2} and told["state"] == "done"
+    body = client.get(f"/batches/{answer['id']}").json()
+    assert body["counts"] == {"lost": 2} and body["state"] == "done"
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru"])
@@ -247,8 +247,8 @@ def end_of(client, job):
             assert answer.json()["type"] == "/problems/job-lost"
             return "lost"
         assert answer.status_code == 200, answer.text
-        if (told := answer.json()["state"]) not in ("queued", "running"):
-            return told if told != "done" else _fetched(client, job)
+        if (found := answer.json()["state"]) not in ("queued", "running"):
+            return found if found != "done" else _fetched(client, job)
         time.sleep(0.02)
     return "never"
 

@@ -121,8 +121,8 @@ def test_wrong_credentials_end_the_start(
     monkeypatch.setenv("PORT", str(free_port()))
     monkeypatch.setattr("service.observability.set_up_logs", lambda: None)
     status, printed = captionfill(command)
-    [told] = printed.err.splitlines()
-    assert status == 1 and "REDIS_URL" in told and "s3cr3t" not in told
+    [found] = printed.err.splitlines()
+    assert status == 1 and "REDIS_URL" in found and "s3cr3t" not in found
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,8 @@ def test_no_password_is_ever_in_the_error(password, scheme):
     try:
         check_redis_url(f"{scheme}://:{password}@{where}")
     except ValueError as error:
-        told = str(error)
-        assert password not in told and quote(password) not in told
+        message = str(error)
+        assert password not in message and quote(password) not in message
         assert error.__suppress_context__ or error.__context__ is None
 
 

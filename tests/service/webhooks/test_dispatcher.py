@@ -74,9 +74,9 @@ def test_webhook_signature_verifies_with_the_official_library(settings, receiver
 
     run(settings, one, script)
     [(_, headers, body)] = one.requests
-    told = standardwebhooks.Webhook(secret).verify(body, headers)
-    assert (told["type"], headers["webhook-id"]) == ("job.done", "msg_j1_done")
-    assert told["data"] == {"job_id": "j1", "status": "done", "result": "/jobs/j1/result"}
+    found = standardwebhooks.Webhook(secret).verify(body, headers)
+    assert (found["type"], headers["webhook-id"]) == ("job.done", "msg_j1_done")
+    assert found["data"] == {"job_id": "j1", "status": "done", "result": "/jobs/j1/result"}
 
 
 def test_while_secrets_rotate_either_verifies(settings, receiver, secret):
@@ -188,8 +188,8 @@ def test_dead_letter_that_ends_again_is_sent_again(settings, receiver):
         await one.hears(2)
 
     run(settings, one, script)
-    told = [(headers["webhook-id"], json.loads(body)["type"]) for _, headers, body in one.requests]
-    assert told == [("msg_j1_failed", "job.failed"), ("msg_j1_done", "job.done")]
+    found = [(headers["webhook-id"], json.loads(body)["type"]) for _, headers, body in one.requests]
+    assert found == [("msg_j1_failed", "job.failed"), ("msg_j1_done", "job.done")]
 
 
 def test_what_became_of_webhooks_is_counted(settings, receiver):

@@ -80,7 +80,7 @@ def test_a_private_host_in_other_digits_is_refused(host):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("https://exa mple.com/", "a space or line break as character 12"),
         ("https://example.com/a\r\nb", "line break as character 22"),
@@ -91,8 +91,8 @@ def test_a_private_host_in_other_digits_is_refused(host):
         ("https://-\u00fc.de/", "is no valid"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_named(url, told):
-    with pytest.raises(InvalidWebhook, match=told):
+def test_what_is_wrong_with_an_address_is_named(url, message):
+    with pytest.raises(InvalidWebhook, match=message):
         check(url)
 
 

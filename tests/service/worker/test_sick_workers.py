@@ -162,8 +162,8 @@ def api(settings):
 
 def test_a_reload_without_workers_is_not_done(api):
     for answer in (api.post("/admin/reload"), api.get("/admin/reload")):
-        told = answer.json()
-        assert (told["done"], told["state"]) == (False, "no-workers")
+        body = answer.json()
+        assert (body["done"], body["state"]) == (False, "no-workers")
 
 
 def test_failed_reload_is_reported_with_its_reason(api, hire):
@@ -179,9 +179,9 @@ def test_failed_reload_is_reported_with_its_reason(api, hire):
     assert eventually(lambda: api.get("/admin/reload").json()["state"] == "done")
     assert api.post("/admin/reload").json()["state"] in ("loading", "failed")
     assert eventually(lambda: api.get("/admin/reload").json()["state"] == "failed")
-    told = api.get("/admin/reload").json()
-    assert not told["done"] and told["workers"][0]["error"] == "the bundle is damaged"
-    assert told["workers"][0]["generation"] < told["generation"]
+    body = api.get("/admin/reload").json()
+    assert not body["done"] and body["workers"][0]["error"] == "the bundle is damaged"
+    assert body["workers"][0]["generation"] < body["generation"]
 
 
 def test_reload_is_complete_once_every_worker_has_it(api, hire):

@@ -174,9 +174,9 @@ def test_the_working_directory_can_be_filled(tiny_folder, out, monkeypatch):
 
 def test_finished_work_is_never_deleted(tiny_folder, out, monkeypatch):
     refuse_renames_to(out, monkeypatch, errno.EBUSY)
-    with pytest.raises(PreparedDataError, match="the finished data is in") as told:
+    with pytest.raises(PreparedDataError, match="the finished data is in") as found:
         prepare("folder", tiny_folder, out)
-    assert len(load_split(Path(str(told.value).rpartition(" is in ")[2]), "train")) == 5
+    assert len(load_split(Path(str(found.value).rpartition(" is in ")[2]), "train")) == 5
 
 
 def test_relative_encoder_is_recorded_by_absolute_path(tiny_folder, out, monkeypatch):
@@ -219,16 +219,16 @@ def test_a_limit_that_leaves_nothing_is_refused(tiny_folder, out):
 
 
 def test_wrong_encoder_is_reported_before_pictures_are_read(tiny_folder, out, tmp_path):
-    told = []
+    messages = []
     with pytest.raises(EncoderError, match="cannot be loaded"):
         prepare(
             "folder",
             tiny_folder,
             out,
             encoder=str(tmp_path / "no-encoder"),
-            progress=lambda *news: told.append(news),
+            progress=lambda *news: messages.append(news),
         )
-    assert told == []
+    assert messages == []
 
 
 def test_limit_counts_each_split_by_itself(tiny_folder, out):
@@ -239,9 +239,9 @@ def test_limit_counts_each_split_by_itself(tiny_folder, out):
 
 
 def test_every_stage_tells_how_far_it_is(tiny_folder, out):
-    told = []
-    prepare("folder", tiny_folder, out, progress=lambda *news: told.append(news))
-    assert [news for news in told if news[1] == news[2] or news[:2] == ("pictures", 5)] == [
+    messages = []
+    prepare("folder", tiny_folder, out, progress=lambda *news: messages.append(news))
+    assert [news for news in messages if news[1] == news[2] or news[:2] == ("pictures", 5)] == [
         ("pictures", 5, None),
         ("captions", 6, 6),
         ("shards", 1, 1),

@@ -210,16 +210,16 @@ def test_the_same_data_twice_is_refused(bundle, data, tmp_path):
 
 
 def test_problem_of_the_last_data_is_reported_first(bundle, data, tmp_path):
-    told = []
+    messages = []
     with pytest.raises(PreparedDataError, match="no prepared data"):
         evaluate(
             bundle,
             [data, tmp_path / "none"],
             tmp_path / "out.json",
             EvaluationSettings(),
-            lambda *news: told.append(news),
+            lambda *news: messages.append(news),
         )
-    assert told == []
+    assert messages == []
 
 
 def test_grid_puts_each_picture_in_its_own_cell():

@@ -41,16 +41,16 @@ def ends(folder):
 @pytest.fixture(scope="module")
 def guarded(prepared, tmp_path_factory):
     """A whole run whose greyness guard warns, and what it was told."""
-    folder, told = tmp_path_factory.mktemp("runs") / "guarded", []
-    start(small_recipe(*GREY), [prepared], folder, no_progress, told.append)
-    return folder, told
+    folder, found = tmp_path_factory.mktemp("runs") / "guarded", []
+    start(small_recipe(*GREY), [prepared], folder, no_progress, found.append)
+    return folder, found
 
 
 def test_monitor_finding_is_recorded_and_reported_once(guarded):
-    folder, told = guarded
+    folder, found = guarded
     grey = [entry for entry in read_findings(folder) if entry["guard"] == "greyness"]
     assert [(entry["step"], entry["action"]) for entry in grey] == [(1, "warn")]
-    assert [str(f) for f in told if f.guard == "greyness"] == [
+    assert [str(f) for f in found if f.guard == "greyness"] == [
         f"step 1: guard greyness: {grey[0]['message']}"
     ]
 
@@ -77,12 +77,12 @@ def test_monitored_run_resumes_to_same_end_and_findings(guarded, prepared, tmp_p
 
 
 def test_monitor_stops_run_with_line_and_checkpoint(prepared, tmp_path):
-    folder, told = tmp_path / "run", []
+    folder, found = tmp_path / "run", []
     with pytest.raises(RunError, match=r"^step 4: guard greyness: grey fills.*\Z") as stopped:
-        start(small_recipe(*STOPPING), [prepared], folder, no_progress, told.append)
+        start(small_recipe(*STOPPING), [prepared], folder, no_progress, found.append)
     assert "--set guards.greyness.act_after=0 only warns" in str(stopped.value)
     assert ends(folder)[-1] == "step-00000004"
-    assert 4 not in [finding.step for finding in told]
+    assert 4 not in [finding.step for finding in found]
     resume(folder, ["guards.greyness.act_after=0"], no_progress)
     assert ends(folder)[-1] == "step-00000006"
 
@@ -101,10 +101,10 @@ def spike(*steps):
 
 
 def test_a_loss_jump_rolls_back_and_goes_on(prepared, tmp_path):
-    folder, told = tmp_path / "run", []
+    folder, found = tmp_path / "run", []
     on_step, seen = spike(6, 7)
-    start(small_recipe(*JUMP, "run.steps=8"), [prepared], folder, on_step, told.append)
-    assert [(f.step, f.action.value) for f in told] == [(6, "warn"), (7, "roll back")]
+    start(small_recipe(*JUMP, "run.steps=8"), [prepared], folder, on_step, found.append)
+    assert [(f.step, f.action.value) for f in found] == [(6, "warn"), (7, "roll back")]
     assert seen == [1, 2, 3, 4, 5, 6, 7, 5, 6, 7, 8]
     assert [entry["step"] for entry in read_log(folder)] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert load_checkpoint(folder / "checkpoints")[1][MONITOR_STATE]["rollbacks"] == 1

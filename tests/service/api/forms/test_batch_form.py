@@ -36,10 +36,10 @@ def test_pictures_and_captions_pair_up_in_their_order():
 
 
 @pytest.mark.parametrize(
-    ("archive", "told"), [(b"", "an empty file"), (b"dogs.zip", "-F archive=@dogs.zip")]
+    ("archive", "message"), [(b"", "an empty file"), (b"dogs.zip", "-F archive=@dogs.zip")]
 )
-def test_what_stands_for_a_forgotten_archive_is_named(archive, told):
-    with pytest.raises(InvalidArchive, match=told):
+def test_what_stands_for_a_forgotten_archive_is_named(archive, message):
+    with pytest.raises(InvalidArchive, match=message):
         read_batch(form(("archive", archive)), LIMITS)
 
 

@@ -7,7 +7,7 @@ from service.api.forms.upload_checks import check_picture, explain_mistake
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "image is an empty file"),
         (b"photo.jpg", "with curl, write -F image=@photo.jpg"),
@@ -19,10 +19,10 @@ from service.api.forms.upload_checks import check_picture, explain_mistake
         (base64.encodebytes(b"\xff\xd8\xff\xe0" + bytes(300)), "is base64 text"),
     ],
 )
-def test_what_is_no_file_is_named(data, told):
+def test_what_is_no_file_is_named(data, message):
     with pytest.raises(UnsupportedPicture) as refused:
         check_picture("image", data)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_long_text_is_cut():

@@ -102,8 +102,8 @@ def test_a_token_expires(client, submit, monkeypatch):
 
 def test_events_do_not_renew_their_address(client, worker, submit):
     address = submit()["links"]["event_source"]
-    told = statuses(client.get(address))
-    assert {one["links"]["event_source"] for one in told} == {address}
+    response = statuses(client.get(address))
+    assert {one["links"]["event_source"] for one in response} == {address}
 
 
 def test_a_token_ends_with_its_owner_s_key(client, keys, submit):
@@ -135,6 +135,6 @@ def test_a_replayed_event_has_its_own_state(client, worker, submit):
     address = submit()["links"]["event_source"]
     client.get(address)  # to its end
     names = [line[7:] for line in client.get(address).text.splitlines() if "event: " in line]
-    told = statuses(client.get(address))
-    assert [one["state"] for one in told] == names == ["queued", "running", "done"]
-    assert [one["position"] for one in told] == [None, None, None]
+    response = statuses(client.get(address))
+    assert [one["state"] for one in response] == names == ["queued", "running", "done"]
+    assert [one["position"] for one in response] == [None, None, None]

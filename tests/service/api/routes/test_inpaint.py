@@ -46,9 +46,9 @@ def test_the_headers_say_how_it_was_made(client, worker, picture):
 
 @pytest.mark.parametrize(("caption", "unknown"), [("\U0001f408", True), ("a cat", False)])
 def test_a_caption_that_says_nothing_is_told(client, worker, picture, caption, unknown):
-    told = post(client, picture, "application/json", caption=caption, seed=1)
-    assert told.json()["caption_unknown"] is unknown
-    assert told.headers["x-caption-unknown"] == str(unknown).lower()
+    response = post(client, picture, "application/json", caption=caption, seed=1)
+    assert response.json()["caption_unknown"] is unknown
+    assert response.headers["x-caption-unknown"] == str(unknown).lower()
 
 
 def test_json_brings_every_candidate(client, worker, picture):
@@ -93,11 +93,11 @@ def test_a_bad_job_fails_alone_with_a_problem(client, worker, picture):
 
 
 @pytest.mark.parametrize(
-    ("image", "told"), [(b"", "is an empty file"), (b"photo.jpg", "-F image=@photo.jpg")]
+    ("image", "message"), [(b"", "is an empty file"), (b"photo.jpg", "-F image=@photo.jpg")]
 )
-def test_what_stands_for_a_forgotten_file_is_named(client, image, told):
+def test_what_stands_for_a_forgotten_file_is_named(client, image, message):
     problem = post(client, image).json()
-    assert problem["type"] == "/problems/unsupported-picture" and told in problem["detail"]
+    assert problem["type"] == "/problems/unsupported-picture" and message in problem["detail"]
 
 
 def test_a_problem_is_a_problem_document(client, worker):
@@ -230,8 +230,8 @@ def test_neither_picture_nor_caption_is_logged(client, worker, picture, caplog):
     caplog.set_level("DEBUG", "captionfill")
     post(client, picture, caption="a very secret cat")
     post(client, b"broken", caption="a very secret cat")
-    told = [str(vars(record)) for record in caplog.records]
-    assert told and not any("secret" in line or "PNG" in line for line in told)
+    output = [str(vars(record)) for record in caplog.records]
+    assert output and not any("secret" in line or "PNG" in line for line in output)
 
 
 def test_candidates_together_are_bounded_as_one_picture_is(settings, picture):

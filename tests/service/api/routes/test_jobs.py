@@ -178,9 +178,9 @@ def test_end_between_polls_is_sent_with_its_id(client, picture):
             yield event
 
     queue.events.follow = ended_meanwhile
-    told = events(client.get(f"/jobs/{name}/events"))
-    assert [event for _, event, _ in told] == ["queued", "cancelled"]
-    assert all(number for number, *_ in told)
+    received = events(client.get(f"/jobs/{name}/events"))
+    assert [event for _, event, _ in received] == ["queued", "cancelled"]
+    assert all(number for number, *_ in received)
 
 
 def test_events_go_on_after_the_last_one_seen(client, worker, picture):
@@ -221,8 +221,8 @@ def test_an_end_without_an_event_is_told_once(client, picture, settings, server)
 
 def test_an_empty_last_event_counts_as_absent(client, worker, picture):
     place = later(client, picture).headers["location"] + "/events"
-    told = events(client.get(place, headers={"Last-Event-ID": ""}))
-    assert told[0][1] == "queued"
+    received = events(client.get(place, headers={"Last-Event-ID": ""}))
+    assert received[0][1] == "queued"
 
 
 def test_a_last_event_that_is_none_is_refused(client, worker, picture):

@@ -26,7 +26,7 @@ def prefix(settings):
     return f"{{{settings.namespace}}}:"
 
 
-def told(client):
+def read_metrics(client):
     """Each sample of a scrape: (name, label values) -> value."""
     families = parse(client.get("/metrics").text)
     samples = [sample for family in families for sample in family.samples]
@@ -40,7 +40,7 @@ def test_the_queue_is_told_lane_by_lane(client, server, prefix):
     server.xreadgroup("workers", "w", {f"{prefix}jobs": ">"}, count=1)
     server.xadd(f"{prefix}jobs:batch", {"work": "c"})
     server.xadd(f"{prefix}dead", {"work": "d"})
-    samples = told(client)
+    samples = read_metrics(client)
     assert samples["captionfill_queue_depth", "interactive"] == 1
     assert samples["captionfill_queue_running", "interactive"] == 1
     assert 5 <= samples["captionfill_queue_oldest_seconds", "interactive"] < 60
@@ -52,7 +52,7 @@ def test_workers_that_are_long_silent_do_not_count(client, server, prefix):
     now = int(time.time() * 1000)
     for name, at in (("here", now), ("gone", now - 60_000)):
         server.hset(f"{prefix}workers", name, json.dumps({"at": at, "models": {}}))
-    assert told(client)["captionfill_workers",] == 1
+    assert read_metrics(client)["captionfill_workers",] == 1
 
 
 def test_counters_and_histograms_come_from_every_process(client, server, prefix):
@@ -61,7 +61,7 @@ def test_counters_and_histograms_come_from_every_process(client, server, prefix)
         for size in (1, 3, 100):
             observe(pipe, f"{prefix}metrics", "batch_size", size)
         pipe.execute()
-    samples = told(client)
+    samples = read_metrics(client)
     assert samples["captionfill_jobs_total", "done"] == 3
     assert samples["captionfill_jobs_total", "failed"] == 0
     buckets = [
@@ -74,7 +74,7 @@ def test_requests_are_labelled_by_route_never_by_path(client):
     client.get("/problems/queue-full")
     client.get("/problems/secret")
     client.get("/nothing/secret")
-    samples = told(client)
+    samples = read_metrics(client)
     assert samples["captionfill_http_requests_total", "GET", "/problems/{slug}", "200"] == 1
     assert samples["captionfill_http_requests_total", "GET", "none", "404"] == 1
     assert samples["captionfill_problems_total", "no-such-page"] == 2
@@ -85,7 +85,7 @@ def test_redis_outage_is_reported_and_metrics_continue(settings):
     away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1"})
     with TestClient(create_app(away)) as client:
         client.get("/healthz")
-        samples = told(client)
+        samples = read_metrics(client)
     assert samples["captionfill_queue_up",] == 0
     assert samples["captionfill_http_requests_total", "GET", "/healthz", "200"] == 1
 
@@ -99,7 +99,7 @@ def test_openmetrics_is_sent_to_clients_that_accept_it(client):
 
 def test_the_dashboard_asks_for_metrics_that_exist(client):
     client.get("/healthz")
-    exist = {name for name, *_ in told(client)}
+    exist = {name for name, *_ in read_metrics(client)}
     dashboard = json.loads((DOCKER / "grafana" / "captionfill.json").read_text())
     asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     named = {name for expr in asked for name in re.findall(r"(?:captionfill|process)_\w+", expr)}
@@ -123,7 +123,7 @@ def test_every_counter_of_the_queue_is_told(client, server, prefix):
     counters = counters_of_the_scripts()
     for number, counter in enumerate(counters, start=1000):
         server.hset(f"{prefix}metrics", counter, number)
-    values = set(told(client).values())
+    values = set(read_metrics(client).values())
     missing = [name for number, name in enumerate(counters, start=1000) if number not in values]
     assert len(counters) >= 15 and missing == []
 

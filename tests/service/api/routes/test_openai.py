@@ -97,9 +97,9 @@ def test_unset_optional_fields_count_as_absent(ai, worker, picture):
 
 
 def test_headers_tell_of_a_caption_that_says_nothing(ai, worker, picture):
-    told = ai.images.with_raw_response.edit(image=picture, mask=mask(), prompt="\U0001f408")
-    assert told.headers["x-caption-unknown"] == "true"
-    assert told.headers["x-caption-truncated"] == "false"
+    found = ai.images.with_raw_response.edit(image=picture, mask=mask(), prompt="\U0001f408")
+    assert found.headers["x-caption-unknown"] == "true"
+    assert found.headers["x-caption-truncated"] == "false"
 
 
 def test_several_candidates_come_in_one_answer(ai, worker, picture):

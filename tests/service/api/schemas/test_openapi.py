@@ -68,8 +68,8 @@ def test_every_response_header_has_a_valid_example(document, operations):
         f"{name} {status} {header}": found
         for name, operation in operations
         for status, response in operation["responses"].items()
-        for header, told in response.get("headers", {}).items()
-        if (found := misfits(document, told["schema"], examples_of(told)))
+        for header, result in response.get("headers", {}).items()
+        if (found := misfits(document, result["schema"], examples_of(result)))
     }
     assert wrong == {}
 
@@ -125,12 +125,12 @@ def test_every_reference_of_the_document_leads_somewhere(document):
 
 
 def test_the_webhook_is_described_with_its_signature(document):
-    told = document["webhooks"]["job-ended"]["post"]
+    found = document["webhooks"]["job-ended"]["post"]
     assert {"webhook-id", "webhook-timestamp", "webhook-signature"} == {
-        parameter["name"] for parameter in told["parameters"]
+        parameter["name"] for parameter in found["parameters"]
     }
-    assert told["requestBody"]["content"]["application/json"]["schema"]
-    assert set(told["responses"]) == {"204", "2XX", "410", "default"}
+    assert found["requestBody"]["content"]["application/json"]["schema"]
+    assert set(found["responses"]) == {"204", "2XX", "410", "default"}
 
 
 def test_batch_documents_all_of_its_errors(document):

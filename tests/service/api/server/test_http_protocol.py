@@ -37,8 +37,8 @@ async def answer(scope, receive, send):
     if scope["path"] == "/held":
         await asyncio.to_thread(RELEASED.wait, 30)
     if scope["path"] == "/target":
-        told = [scope["path"], scope["query_string"].decode(), request.headers["host"]]
-        return await JSONResponse({"told": told})(scope, receive, send)
+        found = [scope["path"], scope["query_string"].decode(), request.headers["host"]]
+        return await JSONResponse({"told": found})(scope, receive, send)
     big = Response(bytes(50_000_000)) if scope["path"] == "/big" else None
     return await (big or JSONResponse({"size": len(body)}))(scope, receive, send)
 
@@ -101,25 +101,25 @@ def connect(servers):
 
 def read_all(connection):
     """Everything until the server closes."""
-    told = b""
+    found = b""
     while piece := connection.recv(65536):
-        told += piece
-    return told
+        found += piece
+    return found
 
 
 def read_answers(connection, count=1):
     """Some answers of the application, each of which ends with a brace."""
-    told = b""
-    while told.count(b"}") < count:
+    found = b""
+    while found.count(b"}") < count:
         piece = connection.recv(65536)
-        assert piece, f"closed after {told!r}"
-        told += piece
-    return told
+        assert piece, f"closed after {found!r}"
+        found += piece
+    return found
 
 
-def problem(told):
+def problem(message):
     """Status and slug of the last answer."""
-    head, _, body = told.rpartition(b"\r\n\r\n")
+    head, _, body = message.rpartition(b"\r\n\r\n")
     assert b"application/problem+json" in head and b"connection: close" in head.lower()
     return int(re.findall(rb"HTTP/1.1 (\d+)", head)[-1]), json.loads(body)["type"]
 
@@ -226,18 +226,18 @@ def test_client_that_stops_reading_is_dropped(connect, servers):
     connection.sendall(GOOD.replace(b"/ ", b"/big "))
     assert select.select([connection], [], [], 30)[0]  # the answer has begun
     assert eventually(lambda: not servers["hasty"][1].server_state.connections)
-    told = b""
+    found = b""
     with suppress(ConnectionResetError):
-        told = read_all(connection)
-    assert len(told) < 50_000_000
+        found = read_all(connection)
+    assert len(found) < 50_000_000
 
 
 def test_refused_upload_is_drained_so_its_response_arrives(connect):
     connection = connect()
     head = b"POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
     connection.sendall(head + bytes(8_000_000))
-    told = read_all(connection)
-    assert told.startswith(b"HTTP/1.1 413") and told.endswith(b'{"refused":true}')
+    found = read_all(connection)
+    assert found.startswith(b"HTTP/1.1 413") and found.endswith(b'{"refused":true}')
 
 
 def test_a_refused_upload_without_end_is_cut_off(connect):
@@ -258,17 +258,17 @@ def test_empty_lines_before_a_request_are_skipped(connect, empty):
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         (b"http://name:81/target?a=1", b'["/target","a=1","name:81"]'),
         (b"HTTPS://name/target", b'["/target","","name"]'),
         (b"/target", b'["/target","","x"]'),
     ],
 )
-def test_an_absolute_target_names_path_and_host(connect, target, told):
+def test_an_absolute_target_names_path_and_host(connect, target, message):
     connection = connect()
     connection.sendall(GOOD.replace(b"/ ", target + b" ", 1))
-    assert read_answers(connection).endswith(told + b"}")
+    assert read_answers(connection).endswith(message + b"}")
 
 
 @pytest.mark.parametrize("target", [b"http://x", b"http://x?a=1", b"http://x/"])
@@ -293,9 +293,9 @@ def test_interim_responses_tell_who_still_reads(connect):
     connection = connect()
     connection.sendall(GOOD.replace(b"/ ", b"/held ", 1))
     connection.shutdown(socket.SHUT_WR)
-    told = connection.recv(65536)
+    found = connection.recv(65536)
     RELEASED.set()
-    assert told.startswith(b"HTTP/1.1 100 ") and b"200 OK" in read_all(connection)
+    assert found.startswith(b"HTTP/1.1 100 ") and b"200 OK" in read_all(connection)
 
 
 def test_pipelined_requests_before_a_half_close_are_answered(connect):

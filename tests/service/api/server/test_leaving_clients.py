@@ -54,10 +54,10 @@ def test_a_half_closed_client_gets_its_fill(connect, asked, jobs, request):
     assert eventually(lambda: jobs() == 1)
     assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
     request.getfixturevalue("worker")
-    told = b""
+    found = b""
     while piece := connection.recv(65536):
-        told += piece
-    assert b"HTTP/1.1 200 OK" in told and b"x-seed: 7" in told.lower()
+        found += piece
+    assert b"HTTP/1.1 200 OK" in found and b"x-seed: 7" in found.lower()
 
 
 def test_a_client_that_closes_takes_its_job_along(connect, asked, jobs):

@@ -39,12 +39,12 @@ def test_damaged_validation_pictures_are_reported_before_training(prepared, tmp_
     splits = {**manifest.splits, "dev": {"images": 1, "captions": 1}}
     shards = {**manifest.shards, "dev-00000-of-00001.parquet": "0"}
     replace(manifest, splits=splits, shards=shards).save(tmp_path / "other")
-    told = []
+    messages = []
     with pytest.raises(PreparedDataError, match="missing"):
         train_scorer(
-            SMALL, [tmp_path / "other"], ScorerSchedule(1), lambda *news: told.append(news)
+            SMALL, [tmp_path / "other"], ScorerSchedule(1), lambda *news: messages.append(news)
         )
-    assert told == []
+    assert messages == []
 
 
 def test_judge_and_adversary_share_no_feature_network():

@@ -43,7 +43,7 @@ def pairs(held_out):
 
 
 @pytest.fixture(scope="module")
-def told(pairs, train):
+def measured(pairs, train):
     return {
         fill.__name__: effects(pairs, train, fill, mean_colour, seed=0)
         for fill in (painter, deaf, contrary)
@@ -57,35 +57,35 @@ def test_captions_compare_with_none_another_and_near_misses(pairs):
     assert pairs[3].swaps[0] == ("dog", "cat")
 
 
-def test_generator_painting_the_captions_colour_is_always_right(told):
-    colour = told["painter"][COLOUR]["colour"]
+def test_generator_painting_the_captions_colour_is_always_right(measured):
+    colour = measured["painter"][COLOUR]["colour"]
     assert colour["right"] == {"mean": 1, "low": 1, "high": 1}
     assert colour["change"]["low"] > 20 and colour["unmoved"] == 0
     assert colour["by_words"]["red → blue"]["pictures"] == COUNTS["dev"] // 5
 
 
-def test_generator_ignoring_captions_stays_at_chance(told):
-    of = told["deaf"][COLOUR]
+def test_generator_ignoring_captions_stays_at_chance(measured):
+    of = measured["deaf"][COLOUR]
     assert of["fill_moves"]["levels"]["high"] == 0 and of["noise_moves"]["levels"]["mean"] == 10
     assert of["colour"]["right"]["low"] <= 0.5 <= of["colour"]["right"]["high"]
     assert of["nearer"]["levels"]["mean"] == 0.5
     assert of["colour"]["unmoved"] == COUNTS["dev"]
 
 
-def test_generator_painting_the_negative_moves_the_wrong_way(told):
-    assert told["contrary"][COLOUR]["colour"]["right"]["high"] < 0.5
-    assert told["contrary"][COLOUR]["gain"]["levels"]["high"] < 0
+def test_generator_painting_the_negative_moves_the_wrong_way(measured):
+    assert measured["contrary"][COLOUR]["colour"]["right"]["high"] < 0.5
+    assert measured["contrary"][COLOUR]["gain"]["levels"]["high"] < 0
 
 
-def test_true_captions_fill_is_nearer_where_colour_matches(told):
+def test_true_captions_fill_is_nearer_where_colour_matches(measured):
     for kind in (SHUFFLED, COLOUR):
-        assert told["painter"][kind]["gain"]["levels"]["low"] >= 0
-        assert told["painter"][kind]["gain"]["features"]["low"] >= 0
-    assert told["painter"][COLOUR]["nearer"]["levels"]["mean"] == 1
+        assert measured["painter"][kind]["gain"]["levels"]["low"] >= 0
+        assert measured["painter"][kind]["gain"]["features"]["low"] >= 0
+    assert measured["painter"][COLOUR]["nearer"]["levels"]["mean"] == 1
 
 
-def test_word_unknown_to_the_generator_moves_nothing(told):
-    assert told["painter"][OBJECT]["fill_moves"]["levels"]["mean"] == 0
+def test_word_unknown_to_the_generator_moves_nothing(measured):
+    assert measured["painter"][OBJECT]["fill_moves"]["levels"]["mean"] == 0
 
 
 def test_painter_moves_fully_from_old_words_to_new(pairs, train):
@@ -108,8 +108,8 @@ def test_colour_moves_are_projected_between_the_words(pairs):
     assert float(change[white]) == pytest.approx(94.8 - 6.3, abs=1)  # L* of the two, no chroma
 
 
-def test_table_has_every_kind_and_grid_every_picture(pairs, told):
-    lines = effect_table(told["painter"]).splitlines()
+def test_table_has_every_kind_and_grid_every_picture(pairs, measured):
+    lines = effect_table(measured["painter"]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         f"| {name}" for name in (NO_CAPTION, SHUFFLED, COLOUR, OBJECT)
     ]

@@ -99,11 +99,11 @@ def test_best_and_worst_pictures_are_the_ranking_ends(compared):
 
 
 def test_ablation_names_the_key_and_last_common_step(ablated):
-    told = results(ablated)
-    assert told["changes"]["tanh"] == {
+    found = results(ablated)
+    assert found["changes"]["tanh"] == {
         "generator.settings.output": {"base": "clip", "here": "tanh"}
     }
-    assert told["equal_steps"] and {end["step"] for end in told["ends"].values()} == {2}
+    assert found["equal_steps"] and {end["step"] for end in found["ends"].values()} == {2}
     assert "generator.settings.output: clip → tanh" in ablated.with_suffix(".md").read_text()
 
 
@@ -114,15 +114,15 @@ def test_an_ablation_leaves_bars_and_a_grid(ablated):
 
 
 def test_equal_time_runs_are_ranked_with_their_time(timed):
-    told = results(timed)
-    gains = [next(iter(told["figures"][run]["psnr_draw"].values()))[0] for run in told["order"]]
+    found = results(timed)
+    gains = [next(iter(found["figures"][run]["psnr_draw"].values()))[0] for run in found["order"]]
     assert gains == sorted(gains, reverse=True)
-    assert sorted(told["order"]) == ["base", "gan", "tanh"]
-    assert all(minutes > 0 for minutes in told["minutes"].values())
-    assert told["pictures_seen"]["tanh"] == 2 * BATCH
+    assert sorted(found["order"]) == ["base", "gan", "tanh"]
+    assert all(minutes > 0 for minutes in found["minutes"].values())
+    assert found["pictures_seen"]["tanh"] == 2 * BATCH
     assert "generator.settings.output: clip → tanh" in timed.with_suffix(".md").read_text()
     rows = timed.with_suffix(".md").read_text().splitlines()
-    assert [row.split("|")[1].strip() for row in rows[2:]] == told["order"]
+    assert [row.split("|")[1].strip() for row in rows[2:]] == found["order"]
 
 
 def test_run_measured_beside_others_has_the_same_figures(timed, runs, data, tmp_path):
@@ -152,7 +152,7 @@ def test_meaningless_request_is_refused_in_a_line(runs, tmp_path, arguments, mes
 def test_caption_effect_output_lists_the_changed_words(runs, tmp_path):
     out = tmp_path / "effect.json"
     call("caption-effect", runs / "gan", "-o", out, "--count", 8, "--rows", 4)
-    told = results(out)
-    assert told["captions"]["colour changed"]["colour"]["pictures"] == 8
-    assert told["words"]["colour changed"]["red"] == "blue"
+    found = results(out)
+    assert found["captions"]["colour changed"]["colour"]["pictures"] == 8
+    assert found["words"]["colour changed"]["red"] == "blue"
     assert out.with_suffix(".png").exists() and out.with_suffix(".md").exists()

@@ -68,13 +68,13 @@ def test_draws_differ_by_how_far_they_are_apart(pictures):
 
 def test_runs_are_compared_picture_by_picture(pictures):
     both = {"good": measured(keep(), pictures), "off": measured(keep(9), pictures)}
-    told = paired_figures(both, seed=0)
+    found = paired_figures(both, seed=0)
     by_hand = hole_psnr(both["off"].fills, pictures.centres) - hole_psnr(
         both["good"].fills, pictures.centres
     )
-    assert [*told["differences"]] == ["off"]
-    assert told["differences"]["off"]["hole_psnr"]["mean"] == pytest.approx(float(by_hand.mean()))
-    assert "Differences to good" in figures_table(told)
+    assert [*found["differences"]] == ["off"]
+    assert found["differences"]["off"]["hole_psnr"]["mean"] == pytest.approx(float(by_hand.mean()))
+    assert "Differences to good" in figures_table(found)
 
 
 def test_grain_raises_seam_ratio_but_not_square_ratio():
@@ -104,7 +104,7 @@ def test_mean_of_a_keyword_matches_hand_count():
         + [["a kitchen"]]
     )
     values = torch.arange(len(captions), dtype=torch.float64)
-    told = by_keyword(keyword_rows(captions), {"run": {"hole_psnr": values}}, seed=0)
-    assert [*told] == ["rocks", ALL_PICTURES, "dogs"]  # the easiest first, indoors too few
-    assert told["dogs"]["pictures"] == MIN_PICTURES
-    assert told["dogs"]["runs"]["run"]["hole_psnr"]["mean"] == (MIN_PICTURES - 1) / 2
+    found = by_keyword(keyword_rows(captions), {"run": {"hole_psnr": values}}, seed=0)
+    assert [*found] == ["rocks", ALL_PICTURES, "dogs"]  # the easiest first, indoors too few
+    assert found["dogs"]["pictures"] == MIN_PICTURES
+    assert found["dogs"]["runs"]["run"]["hole_psnr"]["mean"] == (MIN_PICTURES - 1) / 2

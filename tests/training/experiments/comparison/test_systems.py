@@ -36,9 +36,9 @@ def test_images_seen_count_every_critic_step(tmp_path):
 
 def test_m_is_the_mean_over_the_last_tenth(tmp_path):
     run = RunDir.create(tmp_path, small_recipe(), {})
-    told = run_cost(run, log(range(20), M=[9.0] * 18 + [1.0, 3.0]))
-    assert told["M"] == 2.0
-    assert "wasserstein" not in told
+    found = run_cost(run, log(range(20), M=[9.0] * 18 + [1.0, 3.0]))
+    assert found["M"] == 2.0
+    assert "wasserstein" not in found
 
 
 def test_missing_figure_is_dash_and_empty_column_dropped():

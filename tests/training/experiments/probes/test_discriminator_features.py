@@ -38,11 +38,11 @@ def test_svm_separates_classes_and_guesses_at_noise():
 
 
 def test_the_accuracy_comes_with_its_wilson_interval():
-    told = probe(*classes(300, 1.5), *classes(200, 1.5, seed=1)).to_dict()
-    p, z, n = told["accuracy"], 1.96, 200
+    found = probe(*classes(300, 1.5), *classes(200, 1.5, seed=1)).to_dict()
+    p, z, n = found["accuracy"], 1.96, 200
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    assert told["low"] < p < told["high"]
-    assert (told["low"] + told["high"]) / 2 == pytest.approx(middle, abs=1e-3)
+    assert found["low"] < p < found["high"]
+    assert (found["low"] + found["high"]) / 2 == pytest.approx(middle, abs=1e-3)
 
 
 def test_gain_is_the_difference_on_the_same_pictures():

@@ -42,5 +42,5 @@ def test_half_the_time_is_twice_as_fast():
     def work(size):
         return lambda _: [i * i for i in range(size)]
 
-    told = time_in_turn({"torch": work(40_000), "fast": work(20_000)})
-    assert 1.5 < told["fast"]["times_torch"] < 2.7
+    found = time_in_turn({"torch": work(40_000), "fast": work(20_000)})
+    assert 1.5 < found["fast"]["times_torch"] < 2.7

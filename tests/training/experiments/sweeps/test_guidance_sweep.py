@@ -30,10 +30,10 @@ def write_bundle(folder, kind, settings):
 
 @pytest.mark.slow
 def test_every_pair_is_measured_and_noise_spreads_draws(tmp_path):
-    told = write_coloured(tmp_path / "told", lambda captions: torch.ones(len(captions), 3))
+    found = write_coloured(tmp_path / "told", lambda captions: torch.ones(len(captions), 3))
     bundle = write_bundle(tmp_path / "bundle", "unet", UNET)
     out = tmp_path / "frontier.json"
-    frontier(bundle, [told], [1.0, 2.0], [0.0, 1.0], out, count=4)
+    frontier(bundle, [found], [1.0, 2.0], [0.0, 1.0], out, count=4)
     points = json.loads(out.read_text())["results"]["points"]
     asked = [(point["temperature"], point["guidance"]) for point in points]
     assert asked == [(0.0, 1.0), (0.0, 2.0), (1.0, 1.0), (1.0, 2.0)]

@@ -121,12 +121,13 @@ def test_from_is_refused_where_no_bundle_was(bundle, prepared, tmp_path):
 def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path):
     start(small_recipe("run.steps=1"), [prepared], tmp_path / "run", no_progress, init_from=bundle)
     export(tmp_path / "run", tmp_path / "bundle")
-    told = json.loads((tmp_path / "bundle" / "config.json").read_text())["training"]["begun_with"]
-    assert told == {
+    config = json.loads((tmp_path / "bundle" / "config.json").read_text())
+    start_bundle = config["training"]["begun_with"]
+    assert start_bundle == {
         "digest": load_bundle(bundle).digest,
         "steps": 3,
         "pictures_seen": 12,
         "changes": [],
     }
     card = (tmp_path / "bundle" / "README.md").read_text()
-    assert f"`{told['digest']}`, of 3 steps, 12 images seen" in card
+    assert f"`{start_bundle['digest']}`, of 3 steps, 12 images seen" in card
