@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CAT := import pathlib, skimage.data; print(pathlib.Path(skimage.data.__file__).parent / "chelsea.png")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo demo-site demo-test test test-fast check docs fix clients contract faults bench dist clean
+.PHONY: help serve demo demo-site demo-test test test-fast check docs fix clients examples notebooks contract faults bench dist clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
@@ -101,6 +101,20 @@ $(CLIENTS)/.installed: $(CLIENT_EXAMPLES)/package-lock.json
 
 clients: $(VENV)/.dev $(CLIENTS)/.installed ## generate clients of the API, and use them
 	$(BIN)/python -m tests.end_to_end.generated_clients $(CLIENTS)
+
+# Gradio asks for Pillow below 13, and uses nothing that 13 removed: it comes without its requirements.
+GRADIO := gradio==6.31.* gradio-client==2.7.* groovy hf-gradio safehttpx semantic-version tomlkit \
+	brotli pydub pytz orjson
+$(VENV)/.examples: pyproject.toml | $(VENV)/.dev
+	$(BIN)/pip install -q --no-compile --no-deps $(GRADIO)
+	@touch $@
+
+examples: $(VENV)/.examples ## run the examples of docs/examples/
+	$(BIN)/pytest tests/examples $(ARGS)
+
+notebooks: $(VENV)/.dev ## run the notebooks of docs/notebooks/, to HTML in build/notebooks
+	$(BIN)/python -m nbconvert --log-level WARN --to html --execute --KernelManager.transport=ipc --output-dir build/notebooks \
+		docs/notebooks/*.ipynb
 
 # Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.
 contract: $(VENV)/.dev ## hold the service to its OpenAPI document

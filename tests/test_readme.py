@@ -24,7 +24,7 @@ def test_linked_files_exist():
 def test_ci_runs_commands_of_readme():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     targets = re.findall(r"^ *make ([a-z-]+)", script, re.MULTILINE)
-    assert targets == ["check", "demo-test", "clients", "test"] and all(
+    assert targets == ["check", "examples", "notebooks", "demo-test", "clients", "test"] and all(
         f"make {target} " in README for target in targets
     )
 
