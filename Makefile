@@ -113,7 +113,7 @@ examples: $(VENV)/.examples ## run the examples of docs/examples/
 	$(BIN)/pytest tests/examples $(ARGS)
 
 notebooks: $(VENV)/.dev ## run the notebooks of docs/notebooks/, to HTML in build/notebooks
-	$(BIN)/python -m nbconvert --log-level WARN --to html --execute --KernelManager.transport=ipc --output-dir build/notebooks \
+	$(BIN)/python -m nbconvert --log-level WARN --to html --execute --output-dir build/notebooks \
 		docs/notebooks/*.ipynb
 
 # Whole suites under fire, some minutes each: figures on the screen, and as JSON beside the docs.
