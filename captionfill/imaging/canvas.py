@@ -158,6 +158,11 @@ class Canvas:
         hole = np.ones((region.height, region.width), bool) if self.mask is None else self.mask
         return render_fill(Grid(cells, top, left, side / SIZE), picture.rgb, box, hole)
 
+    def cut_out(self, filled: Picture) -> Picture:
+        """Return the region of a composite alone; what a mask leaves of it is transparent."""
+        alpha = None if self.mask is None else np.where(self.mask, 255, 0).astype(np.uint8)
+        return replace(filled, rgb=filled.rgb[self.region.place], alpha=alpha)
+
     def composite_pngs(self, fills: Pixels) -> list[bytes]:
         """Return the image as PNG with each of the fills, uint8 `(N, 32, 32, 3)`."""
         return [write_png(self.composite(fill)) for fill in fills]

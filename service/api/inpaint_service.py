@@ -11,6 +11,7 @@ from anyio import CapacityLimiter, to_thread
 
 from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.codec import peek_pixels, strip_metadata
+from captionfill.imaging.encoder import PNG, Encoding
 from service.api.forms.form import InpaintRequest
 from service.api.prepared_request import (
     InpaintResult,
@@ -60,6 +61,7 @@ class InpaintService:
         *,
         mask: bytes | None = None,
         no_cache: bool = False,
+        media_type: str = PNG,
     ) -> PreparedRequest:
         """Decode the picture and check everything that can be checked before queueing.
 
@@ -70,6 +72,7 @@ class InpaintService:
             mask: replaces the region: a picture whose transparent pixels are filled; empty for
                 the picture's own transparency.
             no_cache: compute the result even if a cached one exists.
+            media_type: of the pictures of the response.
 
         Raises:
             CaptionfillError: the picture, region, mask or model is invalid.
@@ -82,6 +85,7 @@ class InpaintService:
             lambda: decode_request(request, mask, most), _pixels_at_most(request.image, mask)
         )
         check_result_size(canvas.picture, request, most)
+        Encoding(media_type).check(canvas.picture.size)
         task = InferenceTask(
             window=canvas.window.tobytes(),
             caption=request.caption,
@@ -93,7 +97,7 @@ class InpaintService:
             nonce=secrets.token_hex(8) if no_cache else "",
             temperature=request.temperature,
         )
-        return PreparedRequest(request, origin, key, canvas, task, digest)
+        return PreparedRequest(request, origin, key, canvas, task, digest, media_type)
 
     async def fill(
         self,
@@ -192,7 +196,9 @@ class InpaintService:
             await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if waiting.done():
                 result = waiting.result()
-                return await self._composite(job.job, prepared.meta, prepared.canvas, result)
+                return await self._composite(
+                    job.job, prepared.meta, prepared.canvas, result, prepared.media_type
+                )
             raise BadRequest("the client disconnected before the response")
         finally:
             waiting.cancel()
@@ -203,8 +209,12 @@ class InpaintService:
         with suppress(NoSuchJob):
             await self._queue.cancel(job, forget=True)
 
-    async def result(self, job: str, owner: str) -> InpaintResult:
+    async def result(
+        self, job: str, owner: str, choose: Callable[[bool], str] = lambda _: PNG
+    ) -> InpaintResult:
         """The result of a client's background job.
+
+        ``choose`` gives the media type of its pictures; it is told whether there are several.
 
         Raises:
             NoSuchJob, ResultNotReady, JobFailed, JobGone.
@@ -223,7 +233,8 @@ class InpaintService:
         limit = self._settings.max_pixels
         detail = meta.get("detail", "none")  # jobs of an older version have no such field
         canvas = await self._in_thread(lambda: Canvas.open(image, region, limit, detail=detail))
-        return await self._composite(job, meta, canvas, outcome)
+        several = len(outcome.fill.seeds) > 1 or bool(outcome.fill.others)
+        return await self._composite(job, meta, canvas, outcome, choose(several))
 
     async def status(self, job: str, owner: str) -> Status:
         """The status of a client's job; raises `NoSuchJob` for another client's, too."""
@@ -233,13 +244,18 @@ class InpaintService:
         return status
 
     async def _composite(
-        self, job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskResult
+        self,
+        job: str,
+        meta: dict[str, Any],
+        canvas: Canvas,
+        outcome: TaskResult,
+        media_type: str,
     ) -> InpaintResult:
         if isinstance(outcome, TaskFailure):
             raise JobFailed(outcome.reason)
         width, height = canvas.picture.size
         pixels = width * height * len(outcome.fill.fills + outcome.fill.others) // FILL_BYTES
-        return await self._run(lambda: composite(job, meta, canvas, outcome), pixels)
+        return await self._run(lambda: composite(job, meta, canvas, outcome, media_type), pixels)
 
     async def _run(self, function: Callable[[], T], pixels: int) -> T:
         """Run at once what takes less time than a thread's switch costs, else in a thread."""

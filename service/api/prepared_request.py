@@ -11,6 +11,7 @@ import numpy as np
 from captionfill.errors import PictureTooLarge, UnsupportedPicture
 from captionfill.imaging.canvas import Canvas, Region, unpack_fills
 from captionfill.imaging.codec import Picture, Pixels
+from captionfill.imaging.encoder import DEFAULT_QUALITY, PNG, Encoding
 from service.api.forms.form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
 from service.queue.jobs import IdempotencyKey
@@ -33,6 +34,7 @@ class PreparedRequest:
     Attributes:
         key: the client's Idempotency-Key, or empty.
         digest: SHA-256 over everything that decides the result except model and seed.
+        media_type: of its pictures; PNG in JSON.
     """
 
     request: InpaintRequest
@@ -41,6 +43,7 @@ class PreparedRequest:
     canvas: Canvas
     task: InferenceTask
     digest: str
+    media_type: str = PNG
 
     @property
     def name(self) -> str:
@@ -53,6 +56,7 @@ class PreparedRequest:
         canvas = self.canvas
         stored = {"region": canvas.region, "detail": canvas.detail, "name": self.name}
         notes = canvas.picture.notes
+        stored |= {name: value for name, value in _options(self.request).items() if value}
         return {**stored, "notes": notes} if notes else stored
 
     @property
@@ -124,7 +128,7 @@ def compute_digest(request: InpaintRequest, region: Region, mask: bytes | None) 
 
     This is the only hash of the picture: the ETag, the Idempotency-Key and a derived seed use it.
     """
-    facts = [
+    facts: list[Any] = [
         sha256(request.image).hexdigest(),
         None if mask is None else sha256(mask).hexdigest(),
         region,
@@ -134,7 +138,14 @@ def compute_digest(request: InpaintRequest, region: Region, mask: bytes | None) 
         request.temperature,
         request.detail,
     ]
+    facts += [pair for pair in _options(request).items() if pair[1]]
     return sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _options(request: InpaintRequest) -> dict[str, Any]:
+    """Options of the answer; each is empty by default, and was not there in older versions."""
+    output = "" if request.output == "picture" else request.output
+    return {"quality": request.quality, "output": output}
 
 
 def choose_seed(given: int | None, key: str, digest: str) -> int:
@@ -147,20 +158,31 @@ def choose_seed(given: int | None, key: str, digest: str) -> int:
 
 
 def composite(
-    job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskSuccess
+    job: str, meta: dict[str, Any], canvas: Canvas, outcome: TaskSuccess, media_type: str = PNG
 ) -> InpaintResult:
-    """Put the fills of a job into its picture; ``meta`` is that of its `PreparedRequest`."""
+    """Put the fills of a job into its picture; ``meta`` is that of its `PreparedRequest`.
+
+    Raises:
+        InvalidField: the pictures are too wide or high for their media type.
+    """
+    encoding = Encoding(media_type, meta.get("quality") or DEFAULT_QUALITY)
+    encoding.check(canvas.picture.size)
+
+    def write(fill: Pixels) -> bytes:
+        filled = canvas.composite(fill)
+        return encoding.encode(canvas.cut_out(filled) if meta.get("output") == "fill" else filled)
+
     fills, others = unpack_fills(outcome.fill.fills), unpack_fills(outcome.fill.others)
     return InpaintResult(
         job=job,
         name=meta["name"],
         task=outcome,
         region=canvas.region,
-        images=canvas.composite_pngs(fills),
-        others=canvas.composite_pngs(others),
+        images=list(map(write, fills)),
+        others=list(map(write, others)),
         differences=_differences(fills, others) if len(others) else [],
         # Not the canvas's: a stored picture no longer has what was dropped.
-        notes=list(meta.get("notes", [])),
+        notes=[*meta.get("notes", []), *encoding.notes(canvas.picture)],
     )
 
 

@@ -103,7 +103,7 @@ class UploadTooSlow(CaptionfillError):
 
 
 class NotAcceptable(CaptionfillError):
-    """The Accept header allows neither image/png nor application/json."""
+    """The Accept header allows none of image/png, image/webp, image/jpeg and application/json."""
 
     status, slug, title = 406, "not-acceptable", "Not acceptable"
 

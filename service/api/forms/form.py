@@ -8,7 +8,7 @@ Here the route first checks headers and queue, and reads the body with limits
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -156,6 +156,19 @@ Seed = (
     ]
     | SkipJsonSchema[None]
 )
+Quality = (
+    Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100,
+            description="Of a JPEG, which `Accept: image/jpeg` asks for. Default: 90.",
+            examples=[90],
+        ),
+        _matching(_INTEGER),
+    ]
+    | SkipJsonSchema[None]
+)
 Temperature = Annotated[
     float,
     Field(
@@ -225,6 +238,15 @@ class InpaintRequest(Form):
         ),
     ] = None
     model: ModelName = ""
+    quality: Quality = None
+    output: Annotated[
+        Literal["picture", "fill"],
+        Field(
+            description="The whole picture, or its region alone; where there is a mask, the rest "
+            "of the region is transparent then.",
+            examples=["picture"],
+        ),
+    ] = "picture"
     webhook: Annotated[
         str,
         Field(

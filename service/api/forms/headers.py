@@ -14,9 +14,12 @@ from pydantic import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 
 from captionfill.errors import InvalidField
+from captionfill.imaging.encoder import JPEG, PNG, WEBP
 from service.errors.requests import InvalidHeader, NotAcceptable
 
-PNG, JSON = "image/png", "application/json"
+JSON = "application/json"
+# In the order of preference, where several are equally accepted.
+MEDIA_TYPES = (PNG, JSON, WEBP, JPEG)
 EVENT_ID = r"^[0-9]{1,19}-[0-9]{1,19}$"
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
@@ -125,19 +128,24 @@ def etag_matches(header: str | None, tag: str) -> bool:
 
 
 def choose_media_type(accept: str | None, several: bool) -> str:
-    """Choose PNG or JSON by the Accept header; PNG for one picture if both are equally accepted.
+    """Choose PNG, JSON, WebP or JPEG by the Accept header; PNG for one picture at equal weights.
 
     Raises:
-        NotAcceptable: the header allows neither.
-        InvalidField: the header allows only PNG for several pictures.
+        NotAcceptable: the header allows none.
+        InvalidField: the header allows only pictures, for several of them.
     """
     accepted = _parse_accept(accept or "*/*")
-    quality = {kind: _quality(accepted, kind) for kind in (PNG, JSON)}
+    quality = {kind: _quality(accepted, kind) for kind in MEDIA_TYPES}
     if not any(quality.values()):
-        raise NotAcceptable(f"the response is {PNG} or {JSON}")
+        raise NotAcceptable(f"the response is one of {', '.join(MEDIA_TYPES)}")
     if several and not quality[JSON]:
-        raise InvalidField(f"n and compare need 'Accept: {JSON}': a PNG holds one picture")
-    return JSON if several or quality[JSON] > quality[PNG] else PNG
+        raise InvalidField(f"n and compare need 'Accept: {JSON}': an image holds one picture")
+    return JSON if several else max(MEDIA_TYPES, key=quality.__getitem__)
+
+
+def picture_type(media_type: str) -> str:
+    """The media type of the pictures of a response: PNG in JSON."""
+    return PNG if media_type == JSON else media_type
 
 
 def _parse_accept(accept: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from captionfill.errors import InvalidField
-from service.api.forms.headers import JSON, PNG
+from service.api.forms.headers import JSON
 from service.api.inpaint_service import InpaintService
 from service.api.prepared_request import InpaintResult, JobOrigin
 from service.api.schemas.bodies import Comparison, InpaintAnswer, JobLinks, JobStatus
@@ -90,7 +90,7 @@ def etag(name: str, model_version: str, media_type: str) -> str:
     The tag of JSON is weak, as the JSON contains times.
     """
     digest = hashlib.sha256(f"{name}\n{model_version}\n{media_type}".encode()).hexdigest()
-    return f'"{digest}"' if media_type == PNG else f'W/"{digest}"'
+    return f'"{digest}"' if media_type != JSON else f'W/"{digest}"'
 
 
 def not_modified(tag: str) -> Response:
@@ -103,7 +103,7 @@ def result_response(result: InpaintResult, media_type: str) -> Response:
     headers = _headers(result, media_type)
     if media_type == JSON:
         return JSONResponse(_body(result).model_dump(), headers=headers)
-    return Response(result.images[0], media_type=PNG, headers=headers)
+    return Response(result.images[0], media_type=media_type, headers=headers)
 
 
 def job_accepted(status: Status, applied: dict[str, str], root: str = "") -> Response:

@@ -15,6 +15,7 @@ from service.api.forms.headers import (
     check_idempotency_key,
     choose_media_type,
     etag_matches,
+    picture_type,
     wants_no_cache,
 )
 from service.api.forms.multipart import read_form
@@ -67,6 +68,7 @@ async def inpaint(
 
     Pixels in the region are never read, and pixels outside it are not changed. With
     `Prefer: respond-async` or a `webhook` the response is a job, whose result is fetched later.
+    `Accept` chooses PNG or WebP, both without loss, or JPEG, whose pixels all differ a little.
 
     `curl -F image=@photo.jpg -F 'caption=a dog in the snow' -o filled.png …/inpaint`
     """
@@ -77,7 +79,9 @@ async def inpaint(
     if form.webhook:
         check_webhook_url(form.webhook, settings)
     no_cache = wants_no_cache(cache_control)
-    prepared = await service.prepare(form, origin, key, no_cache=no_cache)
+    prepared = await service.prepare(
+        form, origin, key, no_cache=no_cache, media_type=picture_type(media_type)
+    )
     if prepared.task.model_version and not no_cache:
         tag = common.etag(prepared.name, prepared.task.model_version, media_type)
         if etag_matches(if_none_match, tag):

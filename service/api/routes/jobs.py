@@ -17,6 +17,7 @@ from service.api.forms.headers import (
     LastEventId,
     choose_media_type,
     etag_matches,
+    picture_type,
 )
 from service.api.routes import common
 from service.api.routes.common import Owner, UsedInpaintService, UsedQueue, root_path
@@ -58,11 +59,16 @@ async def job_result(
     owner: Owner,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Fetch the result of an asynchronous job, as PNG or JSON, until it expires."""
-    result = await service.result(job, owner)
-    media_type = choose_media_type(
-        request.headers.get("accept"), len(result.images) + len(result.others) > 1
-    )
+    """Fetch the result of an asynchronous job, as an image or JSON, until it expires."""
+    chosen = ""
+
+    def choose(several: bool) -> str:
+        nonlocal chosen
+        chosen = choose_media_type(request.headers.get("accept"), several)
+        return picture_type(chosen)
+
+    result = await service.result(job, owner, choose)
+    media_type = chosen
     tag = common.etag(result.name, result.task.fill.model_version, media_type)
     if etag_matches(if_none_match, tag):
         return common.not_modified(tag)

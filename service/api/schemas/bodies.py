@@ -37,7 +37,8 @@ class InpaintAnswer(BaseModel):
     job_id: str
     seeds: list[int] = Field(description="the seed of each candidate")
     images: list[str] = Field(
-        description="base64 PNG at the size of the upload; best first if there are scores"
+        description="base64 PNG at the size of the upload, or of its region with `output=fill`; "
+        "best first if there are scores"
     )
     scores: list[float] | None = Field(
         description="similarity of each candidate to the caption, -1 to 1; null if the bundle has "

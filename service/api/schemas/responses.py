@@ -5,7 +5,8 @@ FastAPI describes JSON bodies from models only, so these are written by hand.
 
 from typing import Any
 
-from service.api.forms.headers import EVENT_ID, JSON, PNG
+from captionfill.imaging.encoder import JPEG, PNG, WEBP
+from service.api.forms.headers import EVENT_ID, JSON
 from service.api.schemas.bodies import InpaintAnswer, JobStatus
 from service.queue.jobs import State
 
@@ -65,7 +66,7 @@ RESULT: dict[str, Any] = {
             always=False,
         ),
     },
-    "content": {PNG: BINARY, JSON: {}},
+    "content": {PNG: BINARY, JSON: {}, WEBP: BINARY, JPEG: BINARY},
 }
 RESULT_JSON = {**RESULT, "description": "The filled pictures as base64.", "content": {JSON: {}}}
 JOB_ACCEPTED: dict[str, Any] = {

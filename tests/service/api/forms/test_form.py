@@ -3,8 +3,9 @@ import pytest
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, InvalidCaption, InvalidField
 from captionfill.imaging.canvas import parse_region
+from captionfill.imaging.encoder import JPEG, PNG, WEBP
 from service.api.forms.form import InpaintRequest
-from service.api.forms.headers import JSON, PNG, choose_media_type
+from service.api.forms.headers import JSON, choose_media_type
 from service.api.prepared_request import compute_digest
 from service.errors.requests import NotAcceptable
 
@@ -83,13 +84,14 @@ def test_white_space_in_a_caption_is_tidied():
     ("accept", "chosen"),
     [(None, PNG), ("*/*", PNG), ("image/*", PNG), ("application/json", JSON),
      ("application/json, image/png;q=0.5", JSON), ("text/html, */*;q=0.1", PNG),
-     ("image/png;q=0, */*", JSON)],
+     ("image/png;q=0, */*", JSON), ("image/webp", WEBP), ("image/jpeg", JPEG),
+     ("image/jpeg, image/webp;q=0.9, */*;q=0.1", JPEG)],
 )  # fmt: skip
 def test_the_accept_header_chooses(accept, chosen):
     assert choose_media_type(accept, False) == chosen
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "*/*;q=0", "nonsense"])
+@pytest.mark.parametrize("accept", ["text/html", "image/avif", "*/*;q=0", "nonsense"])
 def test_another_media_type_is_not_acceptable(accept):
     with pytest.raises(NotAcceptable):
         choose_media_type(accept, False)
@@ -107,7 +109,7 @@ def test_several_pictures_do_not_fit_into_a_png():
 
 def test_empty_optional_fields_count_as_absent():
     empty = {name: b"" for name in InpaintRequest.names() if name not in FORM}
-    assert len(empty) == 8 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
+    assert len(empty) == 10 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
 
 
 @pytest.mark.parametrize("name", ["compare", "region"])
