@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from tables import table
 
 from service.config.environment import RENAMED
@@ -37,7 +38,7 @@ def variables(name: str, field: FieldInfo) -> str:
 
 def default(value: Any) -> str:
     """Return a default as one writes it; secrets, empty values and paths of this machine aside."""
-    if isinstance(value, SecretStr) or value in (None, "", ()):
+    if value is PydanticUndefined or isinstance(value, SecretStr) or value in (None, "", ()):
         return ""
     if isinstance(value, Path):
         return f"`{os.path.relpath(value, ROOT) if value.is_absolute() else value}`"

@@ -84,6 +84,7 @@ def api(host: Host = None, port: Port = None) -> None:
     """
     from service.api.server.server import run_api
     from service.auth.authentication import check_keys
+    from service.config.machine import log_machine
     from service.observability import set_up_logs, set_up_tracing
     from service.queue.redis_check import check_redis
     from service.supervisor.spawn import notify_ready
@@ -93,6 +94,7 @@ def api(host: Host = None, port: Port = None) -> None:
     set_up_logs()
     check_redis(settings)
     set_up_tracing("api")
+    log_machine(image_threads=settings.image_threads)
     run_api(settings, lambda: notify_ready(settings.ready_fd))
 
 
@@ -104,6 +106,7 @@ def worker(bundle: BundlePlace = None, engine: EngineKind = None) -> None:
     """
     import time
 
+    from service.config.machine import log_machine
     from service.observability import set_up_logs, set_up_tracing
     from service.queue.consumer import Consumer
     from service.queue.redis_check import check_redis
@@ -116,6 +119,7 @@ def worker(bundle: BundlePlace = None, engine: EngineKind = None) -> None:
     set_up_logs()
     check_redis(settings)
     set_up_tracing("worker")
+    log_machine(workers=settings.workers, threads=settings.threads)
     policy = Batcher(settings.batch_limit, settings.lease_seconds, time.monotonic)
     options = (settings.bundle_places, settings.device, settings.batch_timeout, settings.engine,
                settings.threads)  # fmt: skip

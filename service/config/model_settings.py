@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from captionfill.errors import StartError
 from captionfill.hub import is_hub_reference, split_reference
+from service.config.machine import default_threads, default_workers
 
 DEFAULT_BUNDLE = Path(__file__).resolve().parents[2] / "models" / "weights" / "default"
 # Between the entries of a list like PATH's, but not within hf://.
@@ -41,12 +42,23 @@ class ModelSettings(BaseModel):
     bundles: Annotated[tuple[BundlePlace, ...], NoDecode] = Field(
         (), description="more bundles to load, as a list like PATH's"
     )
-    workers: int = Field(1, ge=1, le=1024, description="that `captionfill serve` starts")
+    workers: int = Field(
+        default_factory=default_workers,
+        ge=1,
+        le=1024,
+        description="that `captionfill serve` starts; by default one for eight of the cores and "
+        "two GiB of memory that the machine or container has",
+    )
     device: str = "cpu"
     engine: Literal["auto", "torch", "openvino", "openvino-f32"] = Field(
         "auto", description="what fills; auto is OpenVINO on a CPU where it can, else torch"
     )
-    threads: int = Field(1, ge=1, description="images OpenVINO fills at one time, a thread each")
+    threads: int = Field(
+        default_factory=lambda known: default_threads(known.get("workers", 1)),
+        ge=1,
+        description="images OpenVINO fills at one time, a thread each; by default the workers "
+        "share all cores but one, and have at most eight each",
+    )
     batch_limit: int = Field(8, gt=0, description="images in one batch")
     inference_timeout: float | None = Field(
         None,

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, PositiveInt
 
+from service.config.machine import default_image_threads
+
 
 class UploadSettings(BaseModel):
     """Settings of uploads: how large bodies and pictures may be."""
@@ -28,4 +30,8 @@ class UploadSettings(BaseModel):
         None, description="takes uploads over 1 MB while they are in hand; TMPDIR by default"
     )
     batch_pictures: int = Field(256, gt=0, description="in one POST /batches")
-    image_threads: int = Field(2, gt=0, description="images decoded or encoded at the same time")
+    image_threads: int = Field(
+        default_factory=default_image_threads,
+        gt=0,
+        description="images decoded or encoded at the same time; 2 to 8 by the number of cores",
+    )

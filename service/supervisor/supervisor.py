@@ -80,7 +80,13 @@ def _environment(settings: Settings, redis_url: str) -> dict[str, str]:
         "BUNDLE": str(settings.bundle),
         "ENGINE": settings.engine,
     }
-    return {**os.environ, **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()}}
+    # Threads of OpenMP that wait would spin, on cores that others have use for.
+    idle = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    return {
+        **idle,
+        **os.environ,
+        **{f"CAPTIONFILL_{name}": value for name, value in chosen.items()},
+    }
 
 
 def _children(

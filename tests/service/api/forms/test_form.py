@@ -109,7 +109,8 @@ def test_several_pictures_do_not_fit_into_a_png():
 
 def test_empty_optional_fields_count_as_absent():
     empty = {name: b"" for name in InpaintRequest.names() if name not in FORM}
-    assert len(empty) == 10 and InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
+    assert len(empty) == 10
+    assert InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
 
 
 @pytest.mark.parametrize("name", ["compare", "region"])

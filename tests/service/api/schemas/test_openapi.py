@@ -9,7 +9,12 @@ from service.cli.openapi import text
 from service.config.settings import Settings
 
 COMMITTED = Path(__file__).parents[4] / "docs" / "openapi.json"
-BYTES = {"image/png", "application/zip"}  # what no JSON can be an example of
+BYTES = {
+    "image/png",
+    "image/webp",
+    "image/jpeg",
+    "application/zip",
+}  # what no JSON can be an example of
 
 
 @pytest.fixture(scope="module")
