@@ -75,6 +75,7 @@ def fill(page, caption="a red wall", seed=SEED, count="1", **fields):
     page.fill("#caption", caption)
     page.fill("#seed", str(seed))
     page.select_option("#count", count)
+    page.select_option("#detail", "none")  # so that the fill's level is known
     for name, value in fields.items():
         page.fill(f"#{name}", value)
     page.press("#caption", "Enter")
