@@ -47,8 +47,10 @@ class InvalidRegion(InvalidField):
 class InvalidMask(InvalidField):
     """The mask does not say what to fill.
 
-    It must be a picture with an alpha channel and of the same size, and its fully transparent
-    pixels must lie within a square of at most three quarters of the picture's shorter side.
+    It must be a picture of the same size: white pixels are filled, black ones are kept. Where it
+    has transparent pixels, these are filled instead. A mask is refused if it has none of either,
+    fills most of the picture's border (it is then likely inverted), leaves too little visible
+    around a hole, or has holes for more than 16 windows.
     """
 
     slug, title = "invalid-mask", "Invalid mask"

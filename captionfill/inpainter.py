@@ -23,13 +23,14 @@ from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
 from captionfill.hub import bundle_folder
-from captionfill.imaging.canvas import Canvas, Detail, RegionSpec
+from captionfill.imaging.canvas import Canvas, Detail
 from captionfill.imaging.codec import ImageSource, Picture, Pixels
+from captionfill.imaging.region import RegionSpec
 from captionfill.result import Candidate, FillResult
 from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
 from models.captions import CaptionEncoder
 from models.errors import ModelsError
-from models.geometry import hole_mask, paste
+from models.geometry import SIZE, hole_mask, paste
 from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
 from models.runtime.engines import Engine, load_engine
 
@@ -141,8 +142,10 @@ class Inpainter:
                 its own region.
             caption: what the whole image shows, at most 1,000 characters.
             region: left, top, width and height in pixels; the central half by default.
-            mask: in the place of a region, an image of the same size. Its fully transparent pixels
-                (alpha 0) are filled. It may be the image itself.
+            mask: in the place of a region, an image of the same size, or an array `(H, W)` of bool
+                or uint8. Its white pixels are filled; where it has transparency, the fully
+                transparent ones (alpha 0) are. Several and long holes are filled by up to 16
+                windows.
             seed: of the first candidate, 0 to 2**32 - 1; random where None. The others count up.
             n: number of candidates.
             temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
@@ -159,7 +162,7 @@ class Inpainter:
         canvas = replace(canvas, detail=detail or canvas.detail)
         other = None if compare is None else check_caption(compare)
         request = WindowRequest(
-            canvas.window, check_caption(caption), _seeds(seed, n), other, temperature
+            canvas.windows, check_caption(caption), _seeds(seed, n), other, temperature
         )
         [made] = self.fill_windows([request])
         return self._result(canvas, made)
@@ -199,8 +202,8 @@ class Inpainter:
 
     def _result(self, canvas: Canvas, made: WindowFills) -> FillResult:
         scores: Sequence[float | None] = made.scores or [None] * len(made.seeds)
-        composites = map(canvas.composite, made.fills)
-        others: Sequence[Picture | None] = [*map(canvas.composite, made.compared)]
+        composites = canvas.composites(made.fills)
+        others: Sequence[Picture | None] = canvas.composites(made.compared)
         others = others or [None] * len(made.seeds)
         return FillResult(
             candidates=[
@@ -218,6 +221,8 @@ class Inpainter:
     def fill_windows(self, requests: Sequence[WindowRequest]) -> list[WindowFills]:
         """Fill a batch of windows, in the order of the requests.
 
+        All windows of a candidate have the same noise.
+
         Captions are embedded one at a time, so that their vectors do not depend on the batch.
 
         Raises:
@@ -226,10 +231,9 @@ class Inpainter:
         """
         with self._lock, _one_thread(self.engine.device):
             fills = self.fill_batch(
-                torch.cat([_to_tensor(one.window).expand(one.images, -1, -1, -1)
-                           for one in requests]),
+                torch.cat([_to_tensors(one, one.images) for one in requests]),
                 torch.cat([self._vectors(one) for one in requests]),
-                list(chain(*(list(one.seeds) * len(one.captions) for one in requests))),
+                list(chain(*map(_seed_rows, requests))),
                 [one.temperature for one in requests for _ in range(one.images)],
             )  # fmt: skip
             parts = torch.split(fills, [one.images for one in requests])
@@ -277,18 +281,22 @@ class Inpainter:
 
     def _vectors(self, request: WindowRequest) -> Tensor:
         """A vector for each image of the request `(images, caption_dim)`."""
-        count = len(request.seeds)
+        count = len(request.seeds) * request.parts
         return torch.cat([self._embed(one).expand(count, -1) for one in request.captions])
 
     def _rank(self, request: WindowRequest, fills: Tensor) -> WindowFills:
-        """Sort the candidates by score, the best first, where the bundle has a scorer."""
-        count = len(request.seeds)
-        scores = self._scores(request, fills[:count])
+        """Sort the candidates by score, the best first, where the bundle has a scorer.
+
+        ``fills`` are ordered by caption, seed and window.
+        """
+        count, parts = len(request.seeds), request.parts
+        scores = self._scores(request, fills[: count * parts])
         order = sorted(range(count), key=lambda i: -scores[i]) if scores else list(range(count))
-        compared = [i + count for i in order] if request.compare is not None else []
+        rows = [i * parts + part for i in order for part in range(parts)]
+        others = [row + count * parts for row in rows] if request.compare is not None else []
         return WindowFills(
-            fills=_to_array(fills[order]),
-            compared=_to_array(fills[compared]),
+            fills=_to_array(fills[rows]),
+            compared=_to_array(fills[others]),
             seeds=[request.seeds[i] for i in order],
             scores=[round(scores[i], 6) for i in order] if scores else [],
             truncated=any(map(self._is_truncated, request.captions)),
@@ -296,12 +304,13 @@ class Inpainter:
         )
 
     def _scores(self, request: WindowRequest, fills: Tensor) -> list[float]:
+        """The score of each candidate: the mean over its windows."""
         if self.engine.bundle.scorer is None:
             return []
         captions = self._embed(request.caption).expand(len(fills), -1)
-        windows = _to_tensor(request.window).expand(len(fills), -1, -1, -1)
-        composites = paste(windows, hole_mask(), fills)
-        return [float(score) for score in self.score_batch(composites, captions)]
+        composites = paste(_to_tensors(request, len(fills)), hole_mask(), fills)
+        scores = self.score_batch(composites, captions).reshape(-1, request.parts)
+        return [float(score) for score in scores.mean(1)]
 
 
 def _seeds(first: int | None, count: int) -> list[int]:
@@ -345,8 +354,16 @@ def _in_parts(compute: Callable[..., Tensor], *columns: Sequence[Any] | Tensor) 
     return torch.cat([_in_parts(compute, *half) for half in halves])
 
 
-def _to_tensor(window: Pixels) -> Tensor:
-    return torch.from_numpy(window.copy()).permute(2, 0, 1)
+def _to_tensors(request: WindowRequest, rows: int) -> Tensor:
+    """The windows of a request, repeated up to a number of rows `(rows, 3, 64, 64)`."""
+    windows = torch.from_numpy(request.windows.copy()).reshape(-1, SIZE, SIZE, 3)
+    return windows.permute(0, 3, 1, 2).repeat(rows // len(windows), 1, 1, 1)
+
+
+def _seed_rows(request: WindowRequest) -> list[int]:
+    """The seed of each image of a request."""
+    seeds = [seed for seed in request.seeds for _ in range(request.parts)]
+    return seeds * len(request.captions)
 
 
 def _to_array(fills: Tensor) -> Pixels:

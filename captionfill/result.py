@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from captionfill.imaging.canvas import Region
 from captionfill.imaging.codec import Picture, to_image, write_png
+from captionfill.imaging.region import Region
 from captionfill.output_files import write_atomically
 
 
@@ -51,7 +51,7 @@ class FillResult:
 
     Attributes:
         candidates: the best first where the bundle carries a scorer, else in order of seeds.
-        region: the pixels that were filled: left, top, width, height.
+        region: the pixels that were filled: left, top, width, height; around all holes of a mask.
         truncated: whether the caption is longer than the encoder reads.
         unknown: whether the encoder knows no token of the caption, so that it has no effect.
         notes: what of the input is not in the output (such as a colour profile), a sentence each.

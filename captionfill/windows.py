@@ -1,4 +1,4 @@
-"""A window to fill and its fills, as arrays: one item of a batch. Needs no torch."""
+"""Windows to fill and their fills, as arrays: one item of a batch. Needs no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,17 +16,18 @@ def consecutive_seeds(first: int, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class WindowRequest:
-    """A window with its caption, and how many candidates to make.
+    """The windows of an image with its caption, and how many candidates to make.
 
     Attributes:
-        window: uint8 `(64, 64, 3)`, RGB; what lies in the central 32×32 is not read.
+        windows: uint8 `(K, 64, 64, 3)`, or `(64, 64, 3)` for one, RGB; what lies in the central
+            32×32 is not read.
         caption: what the whole image shows.
         seeds: one per candidate, each in [0, 2**32).
         compare: a second caption to fill by, with the same seeds.
         temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
     """
 
-    window: Pixels = field(repr=False)
+    windows: Pixels = field(repr=False)
     caption: str
     seeds: Sequence[int]
     compare: str | None = None
@@ -45,21 +46,27 @@ class WindowRequest:
         return [self.caption] if self.compare is None else [self.caption, self.compare]
 
     @property
+    def parts(self) -> int:
+        """The number of windows, K."""
+        return len(self.windows) if self.windows.ndim == 4 else 1
+
+    @property
     def images(self) -> int:
-        """How many images the generator makes: one per seed and caption."""
-        return len(self.captions) * len(self.seeds)
+        """How many images the generator makes: one per caption, seed and window."""
+        return len(self.captions) * len(self.seeds) * self.parts
 
 
 @dataclass(frozen=True)
 class WindowFills:
-    """The fills of one window, the best first where the bundle carries a scorer.
+    """The fills of one request, the best candidate first where the bundle carries a scorer.
 
     Attributes:
-        fills: uint8 `(N, 32, 32, 3)`, one per seed.
+        fills: uint8 `(N * K, 32, 32, 3)`: one candidate per seed, each with a fill per window.
         compared: those by the second caption, in the same order of seeds; `(0, 32, 32, 3)` where
             there is no second caption.
-        seeds: of each fill.
-        scores: how well each fill fits the caption, -1 to 1; empty without a scorer.
+        seeds: of each candidate.
+        scores: how well each candidate fits the caption, -1 to 1, the mean over its windows; empty
+            without a scorer.
         truncated: whether a caption is longer than the encoder reads.
         unknown: whether the encoder knows no token of a caption, so that it has no effect.
     """

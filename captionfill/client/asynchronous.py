@@ -121,7 +121,7 @@ class AsyncClient:
     async def edits(
         self, image: ImageSource, prompt: str, mask: ImageSource | None = None, **fields: Any
     ) -> list[Image.Image]:
-        """Fill the transparent pixels of a mask, or of the image; see `Client.edits`."""
+        """Fill the pixels of a mask, or the transparent ones of the image; see `Client.edits`."""
         return images_of((await self._send(edit_request(image, prompt, mask, fields))).json())
 
     async def models(self) -> list[dict[str, Any]]:

@@ -75,8 +75,9 @@ class Client:
         Args:
             image: path, encoded PNG, JPEG or WebP, or a Pillow image.
             caption: what the whole image shows.
-            fields: `compare`, `region` (left, top, width, height), `seed`, `n`, `temperature`,
-                `detail` and `model`, as of `POST /inpaint`.
+            fields: `compare`, `region` (left, top, width, height), `mask` (an image, in the place
+                of a region), `seed`, `n`, `temperature`, `detail` and `model`, as of
+                `POST /inpaint`.
 
         Raises:
             ServiceError: the request was refused, or all attempts failed.
@@ -149,7 +150,8 @@ class Client:
         Args:
             items: image and caption by a name of each.
             progress: show a progress bar on standard error.
-            fields: `seed`, `temperature`, `detail`, `region` and `model`, for all images.
+            fields: `seed`, `temperature`, `detail`, `region` or `mask`, and `model`, for all
+                images.
 
         Returns:
             The finished images and a record of every image; one bad image does not fail the batch.

@@ -54,7 +54,8 @@ def inpaint_request(
     if background:
         headers["Prefer"] = "respond-async"
     data = {"caption": caption} | form_fields(fields)
-    return Request("POST", "/inpaint", headers, data, [("image", upload(image))])
+    files = [("image", upload(image)), *_mask_file(fields)]
+    return Request("POST", "/inpaint", headers, data, files)
 
 
 def batch_request(
@@ -62,6 +63,7 @@ def batch_request(
 ) -> Request:
     """`POST /batches`, as pairs of image and caption in one order."""
     files = [("image", (name, upload(image)[1])) for name, (image, _) in items.items()]
+    files += _mask_file(fields)
     data = {"caption": [caption for _, caption in items.values()]} | form_fields(fields)
     return Request("POST", "/batches", {"Idempotency-Key": secrets.token_hex(16)}, data, files)
 
@@ -71,7 +73,7 @@ def edit_request(
 ) -> Request:
     """`POST /v1/images/edits`."""
     headers = {"Idempotency-Key": secrets.token_hex(16)}
-    files = [("image", upload(image))] + ([("mask", upload(mask))] if mask is not None else [])
+    files = [("image", upload(image)), *_mask_file({"mask": mask})]
     return Request(
         "POST", "/v1/images/edits", headers, {"prompt": prompt} | form_fields(fields), files
     )
@@ -93,8 +95,15 @@ def auth_headers(key: str | None) -> dict[str, str]:
 
 
 def form_fields(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that are set, as text; a region as `x,y,width,height`."""
-    return {name: _text(value) for name, value in fields.items() if value is not None}
+    """The fields that are set, as text; a region as `x,y,width,height`. A mask is a file."""
+    return {
+        name: _text(value) for name, value in fields.items() if value is not None and name != "mask"
+    }
+
+
+def _mask_file(fields: Mapping[str, Any]) -> list[tuple[str, tuple[str, bytes]]]:
+    mask = fields.get("mask")
+    return [] if mask is None else [("mask", upload(mask))]
 
 
 def _text(value: Any) -> str:

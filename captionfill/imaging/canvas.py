@@ -1,20 +1,15 @@
-"""A decoded image with the region to fill, its window for the networks, and its composites.
+"""A decoded image with the pixels to fill, the windows for the networks, and its composites."""
 
-The window is the square of the image that is scaled to 64×64. No pixel of the hole reaches it:
-scaling applies a triangle filter to the visible pixels alone and divides by the sum of their
-weights, none of which is negative.
-"""
-
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from io import BytesIO
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from captionfill.errors import InvalidField, InvalidMask, InvalidRegion
+from captionfill.errors import InvalidField
 from captionfill.imaging.codec import (
     MAX_PIXELS,
     ImageSource,
@@ -23,55 +18,29 @@ from captionfill.imaging.codec import (
     load_picture,
     write_png,
 )
+from captionfill.imaging.context import extract_context
 from captionfill.imaging.grid import EDGE, HOLE, SIZE, Box, Grid
 from captionfill.imaging.masks import Mask, read_mask
 from captionfill.imaging.native_fill import render_fill
+from captionfill.imaging.region import Region, RegionSpec, resolve_region
+from captionfill.imaging.tiles import Tile, cover, union
 
-MIN_REGION = 4
-_BAND = 32  # rows
+# Rows that are blended at a time, so that a large image is never held as floating point.
+_BAND = 256
 
-Weights = NDArray[np.float64]
-RegionSpec = str | Sequence[int] | None
-"""Left, top, width, height in pixels, or the same as text; None for the central half."""
 Detail = Literal["none", "surroundings"]
 """How a fill gets the photo's resolution: interpolated alone, or with the surroundings' detail."""
 
 
-class Region(NamedTuple):
-    """The pixels to fill: left, top, width and height in the upright image."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def place(self) -> tuple[slice, slice]:
-        """The rows and columns of the region."""
-        return slice(self.y, self.y + self.height), slice(self.x, self.x + self.width)
-
-    @property
-    def hole(self) -> "Region":
-        """The smallest square centred on the region, which may reach beyond the image."""
-        side = max(self.width, self.height)
-        left, top = self.x + (self.width - side) // 2, self.y + (self.height - side) // 2
-        return Region(left, top, side, side)
-
-    @property
-    def window(self) -> tuple[float, float, int]:
-        """Left, top and side of the window: the hole is in its middle and has half its side."""
-        left, top, side, _ = self.hole
-        return left - side / 2, top - side / 2, 2 * side
-
-
 @dataclass(frozen=True)
 class Canvas:
-    """A decoded image, the region of it to fill, and the window that the generator reads.
+    """A decoded image, the pixels of it to fill, and the windows that the generator reads.
 
     Attributes:
         picture: the image.
-        region: the pixels to fill, or the smallest rectangle around a mask's hole.
-        window: uint8 `(64, 64, 3)`, sRGB; its central 32×32 is zero.
+        region: the pixels to fill, or the smallest rectangle around a mask's holes.
+        tiles: the parts of the region that one window fills each; for a region only one.
+        windows: uint8 `(tiles, 64, 64, 3)`, sRGB; the central 32×32 of each is zero.
         mask: bool `(region.height, region.width)`, which of the region's pixels to fill; None for
             all of them.
         detail: how a fill is scaled into the region.
@@ -79,7 +48,8 @@ class Canvas:
 
     picture: Picture
     region: Region
-    window: Pixels
+    tiles: Sequence[Tile]
+    windows: Pixels
     mask: Mask | None = None
     detail: Detail = "surroundings"
 
@@ -97,66 +67,75 @@ class Canvas:
         mask: ImageSource | None = None,
         detail: Detail = "surroundings",
     ) -> "Canvas":
-        """Decode and check an image, and scale the window around its region.
+        """Decode and check an image, and scale the windows around the pixels to fill.
 
         Args:
             image: encoded, as a path, or of Pillow.
             region: to fill.
             max_pixels: limit for the image and the mask.
-            mask: in the place of the region: its fully transparent pixels are filled. They must
-                lie within one square. Empty bytes stand for the image's own transparency.
+            mask: in the place of the region: its white pixels are filled, or the transparent ones
+                where it has any (see `read_mask`). Empty bytes stand for the image's own
+                transparency.
             detail: how a fill is scaled into the region.
 
         Raises:
             CaptionfillError: the image, region or mask cannot be used; a subclass says which.
         """
         picture = load_picture(image, max_pixels)
-        part = None
-        if mask is not None:
-            hole = read_mask(mask or None, picture, max_pixels)
-            chosen = _surround(hole)
-            part = hole[chosen.place]
-        else:
+        if mask is None:
             text = region if region is None or isinstance(region, str) else _join(region)
-            chosen = resolve_region(text, picture.size)
-        window = extract_context(picture.rgb, chosen)
-        return cls(picture, chosen, _to_power(window, picture.to_srgb), part, detail)
+            return cls.of_region(picture, resolve_region(text, picture.size), detail)
+        own = isinstance(mask, bytes) and not mask
+        hole = read_mask(None if own else mask, picture, max_pixels)
+        return cls.of_mask(picture, hole, detail)
 
-    def composite(self, fill: Pixels) -> Picture:
-        """Return the image with a fill, uint8 `(32, 32, 3)`, scaled into its region.
+    @classmethod
+    def of_region(
+        cls, picture: Picture, region: Region, detail: Detail = "surroundings"
+    ) -> "Canvas":
+        """Fill all pixels of a region by one window."""
+        windows = _windows(picture, [region], None)
+        return cls(picture, region, [Tile.whole(region)], windows, detail=detail)
+
+    @classmethod
+    def of_mask(cls, picture: Picture, hole: Mask, detail: Detail = "surroundings") -> "Canvas":
+        """Fill the true pixels of a mask `(H, W)` by as many windows as its holes need.
+
+        Raises:
+            InvalidMask: they are too many, or too large (`captionfill.imaging.tiles.cover`).
+        """
+        tiles = cover(hole)
+        region = union(tiles)
+        windows = _windows(picture, [tile.region for tile in tiles], hole)
+        return cls(picture, region, tiles, windows, hole[region.place], detail)
+
+    @property
+    def window(self) -> Pixels:
+        """The first window `(64, 64, 3)`; for a region the only one."""
+        window: Pixels = self.windows[0]
+        return window
+
+    def composite(self, fills: Pixels) -> Picture:
+        """Return the image with fills, uint8 `(tiles, 32, 32, 3)`, scaled into its tiles.
 
         Nothing outside of the region and the mask is written; what is written becomes opaque.
-        A hole of 32×32 pixels gets the fill as it is. Any other fill is fitted to the colours
-        around the hole and gets the detail of its surroundings, unless `detail` is `none`.
+        Where tiles overlap, their fills fade into each other. A hole of 32×32 pixels gets the fill
+        as it is. Any other fill is fitted to the colours around the hole and gets the detail of
+        its surroundings, unless `detail` is `none`.
         """
-        region, picture = self.region, self.picture
-        levels = _to_power(fill, 1 / picture.to_srgb)
-        plain = self.detail == "none" or region.hole.width == HOLE
-        scaled = self._interpolate(levels) if plain else self._render(levels)
+        picture = self.picture
+        levels = _to_power(fills.reshape(-1, HOLE, HOLE, 3), 1 / picture.to_srgb)
         rgb, alpha = picture.rgb.copy(), picture.alpha
-        where = True if self.mask is None else self.mask[..., None]
-        np.copyto(rgb[region.place], scaled, where=where)
+        self._fill(rgb, levels)
         if alpha is not None:
             alpha = alpha.copy()
-            alpha[region.place][... if self.mask is None else self.mask] = 255
+            alpha[self.region.place][... if self.mask is None else self.mask] = 255
         return replace(picture, rgb=rgb, alpha=alpha)
 
-    def _interpolate(self, levels: Pixels) -> Pixels:
-        """Scale a fill's levels to the region, uint8 `(height, width, 3)`."""
-        left, top, side, _ = self.region.hole
-        square = Image.fromarray(levels).resize((side, side), Image.Resampling.BICUBIC)
-        inside = self.region._replace(x=self.region.x - left, y=self.region.y - top)
-        return np.asarray(square)[inside.place]
-
-    def _render(self, levels: Pixels) -> Pixels:
-        """Scale a fill's levels so that they continue the surroundings; see `render_fill`."""
-        region, picture = self.region, self.picture
-        left, top, side = region.window
-        cells = _to_power(self.window, 1 / picture.to_srgb).astype(np.float32)
-        cells[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE] = levels
-        box = Box(region.y, region.x, region.y + region.height, region.x + region.width)
-        hole = np.ones((region.height, region.width), bool) if self.mask is None else self.mask
-        return render_fill(Grid(cells, top, left, side / SIZE), picture.rgb, box, hole)
+    def composites(self, fills: Pixels) -> list[Picture]:
+        """Return the image with each candidate's fills, `(candidates * tiles, 32, 32, 3)`."""
+        candidates = fills.reshape(-1, len(self.tiles), HOLE, HOLE, 3)
+        return [self.composite(one) for one in candidates]
 
     def cut_out(self, filled: Picture) -> Picture:
         """Return the region of a composite alone; what a mask leaves of it is transparent."""
@@ -164,138 +143,98 @@ class Canvas:
         return replace(filled, rgb=filled.rgb[self.region.place], alpha=alpha)
 
     def composite_pngs(self, fills: Pixels) -> list[bytes]:
-        """Return the image as PNG with each of the fills, uint8 `(N, 32, 32, 3)`."""
-        return [write_png(self.composite(fill)) for fill in fills]
+        """Return `composites` as PNG."""
+        return [write_png(one) for one in self.composites(fills)]
+
+    def _fill(self, rgb: Pixels, levels: Pixels) -> None:
+        """Write fills into an image."""
+        plain = [
+            _interpolate(one, tile.region) for one, tile in zip(levels, self.tiles, strict=True)
+        ]
+        is_plain = [self.detail == "none" or one.region.hole.width == HOLE for one in self.tiles]
+        if all(is_plain) or len(plain) > 1:
+            # Of several: the surroundings of a tile may have hidden pixels of another.
+            self._blend(rgb, plain)
+        if not all(is_plain):
+            self._blend(
+                rgb,
+                [
+                    plain[i] if is_plain[i] else self._render(rgb, i, one)
+                    for i, one in enumerate(levels)
+                ],
+            )
+
+    def _render(self, rgb: Pixels, number: int, levels: Pixels) -> Pixels:
+        """Scale a tile's fill so that it continues the surroundings; see `render_fill`."""
+        region = self.tiles[number].region
+        left, top, side = region.window
+        cells = _to_power(self.windows[number], 1 / self.picture.to_srgb).astype(np.float32)
+        cells[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE] = levels
+        box = Box(region.y, region.x, region.y + region.height, region.x + region.width)
+        hole = np.ones((region.height, region.width), bool)
+        if self.mask is not None:
+            inside = region._replace(x=region.x - self.region.x, y=region.y - self.region.y)
+            hole = self.mask[inside.place]
+        return render_fill(Grid(cells, top, left, side / SIZE), rgb, box, hole)
+
+    def _blend(self, rgb: Pixels, parts: Sequence[Pixels]) -> None:
+        """Write the sum of the tiles' parts, each times the tile's shares."""
+        target = rgb[self.region.place]
+        if len(parts) == 1:
+            np.copyto(target, parts[0], where=self._where(slice(None)))
+            return
+        for start in range(0, self.region.height, _BAND):
+            rows = slice(start, min(start + _BAND, self.region.height))
+            total = np.zeros((rows.stop - start, *target.shape[1:]), np.float32)
+            for tile, part in zip(self.tiles, parts, strict=True):
+                _add(total, part, tile, self.region._replace(y=self.region.y + start))
+            levels = np.rint(total).astype(np.uint8)
+            np.copyto(target[rows], levels, where=self._where(rows))
+
+    def _where(self, rows: slice) -> Mask | bool:
+        return True if self.mask is None else self.mask[rows, :, None]
 
 
-def unpack_fills(fills: bytes) -> Pixels:
-    """Read raw fills, 3,072 bytes each, as uint8 `(N, 32, 32, 3)`."""
-    return np.frombuffer(fills, np.uint8).reshape(-1, HOLE, HOLE, 3)
+def unpack_fills(fills: bytes, tiles: int = 1) -> Pixels:
+    """Read raw fills, 3,072 bytes each, as uint8 `(candidates, tiles, 32, 32, 3)`."""
+    return np.frombuffer(fills, np.uint8).reshape(-1, tiles, HOLE, HOLE, 3)
 
 
-def parse_region(text: str) -> Region:
-    """Read ``x,y,width,height``, for an image of any size.
+def pack_mask(canvas: Canvas) -> bytes:
+    """Encode the mask of a canvas as PNG of one bit per pixel, white on black.
 
-    Raises:
-        InvalidRegion: not four whole numbers.
+    Opened with the same image it gives an equal canvas.
     """
-    if not re.fullmatch(r"\s*\d{1,6}\s*(,\s*\d{1,6}\s*){3}", text, re.ASCII):
-        raise InvalidRegion("region must be x,y,width,height in whole pixels, such as 16,16,32,32")
-    return Region(*map(int, text.split(",")))
+    width, height = canvas.picture.size
+    hole = np.zeros((height, width), bool)
+    hole[canvas.region.place] = True if canvas.mask is None else canvas.mask
+    out = BytesIO()
+    Image.fromarray(hole).save(out, "PNG")
+    return out.getvalue()
 
 
-def resolve_region(text: str | None, size: tuple[int, int]) -> Region:
-    """Read ``x,y,width,height``, or take the central half of a ``(width, height)`` image.
-
-    Raises:
-        InvalidRegion: not four whole numbers, outside the picture, too small or too large.
-    """
-    width, height = size
-    if text is None:
-        side = min(size) // 2
-        return Region((width - side) // 2, (height - side) // 2, side, side)
-    region = parse_region(text)
-    longest = min(size) * 3 // 4
-    if min(region.width, region.height) < MIN_REGION:
-        raise InvalidRegion(f"each side of the region must be at least {MIN_REGION} pixels")
-    if max(region.width, region.height) > longest:
-        raise InvalidRegion(f"each side of the region must be at most {longest} pixels here")
-    if region.x + region.width > width or region.y + region.height > height:
-        raise InvalidRegion(f"the region leaves the picture, which is {width}×{height}")
-    return region
+def _windows(picture: Picture, regions: Sequence[Region], hidden: Mask | None) -> Pixels:
+    levels = [extract_context(picture.rgb, region, hidden) for region in regions]
+    return _to_power(np.stack(levels), picture.to_srgb)
 
 
-def extract_context(rgb: Pixels, region: Region) -> Pixels:
-    """Scale a region's window in `(H, W, 3)` to uint8 `(64, 64, 3)`, and set its hole to zero.
-
-    The hole is never read. Where it is 32×32, every pixel keeps its value. Outside of the image
-    the nearest visible pixel is repeated.
-    """
-    hole = np.s_[EDGE : EDGE + HOLE, EDGE : EDGE + HOLE]
-    cells, known = (_crop if region.hole.width == HOLE else _shrink)(rgb, region)
-    known[hole] = True  # as if known: not to be extended into
-    missing = ~known
-    known[hole] = False
-    _extend(cells, known, missing)
-    cells[hole] = 0
-    return cells
+def _interpolate(levels: Pixels, region: Region) -> Pixels:
+    """Scale a fill's levels to a region, uint8 `(height, width, 3)`."""
+    left, top, side, _ = region.hole
+    square = Image.fromarray(levels).resize((side, side), Image.Resampling.BICUBIC)
+    inside = region._replace(x=region.x - left, y=region.y - top)
+    return np.asarray(square)[inside.place]
 
 
-def _crop(rgb: Pixels, region: Region) -> tuple[Pixels, Mask]:
-    """Return a window of 64 pixels as it is, and which of its cells lie in the image."""
-    left, top = region.hole.x - EDGE, region.hole.y - EDGE
-    height, width, _ = rgb.shape
-    rows, columns = _within(-top, height, SIZE), _within(-left, width, SIZE)
-    cells, known = np.zeros((SIZE, SIZE, 3), np.uint8), np.zeros((SIZE, SIZE), bool)
-    cells[rows, columns] = rgb[_within(top, SIZE, height), _within(left, SIZE, width)]
-    known[rows, columns] = True
-    return cells, known
-
-
-def _shrink(rgb: Pixels, region: Region) -> tuple[Pixels, Mask]:
-    """Return a window scaled to 64 cells a side, and which of them see a visible pixel."""
-    total, mass = _gather(rgb, region)
-    known = mass > 1e-9
-    cells = np.zeros((SIZE, SIZE, 3), np.uint8)
-    cells[known] = np.rint(total[known] / mass[known][:, None])
-    return cells, known
-
-
-def _gather(rgb: Pixels, region: Region) -> tuple[Weights, Weights]:
-    """Return weighted sums of visible pixels `(64, 64, 3)` and of their weights `(64, 64)`.
-
-    Band by band of the image, so that a large one is never held as floating point.
-    """
-    height, width, _ = rgb.shape
-    left, top, side = region.window
-    down, first_row = _weights(top, side, height)
-    across, first_column = _weights(left, side, width)
-    rows, columns = down.shape[1], across.shape[1]
-    hidden = (
-        _within(region.hole.y - first_row, side // 2, rows),
-        _within(region.hole.x - first_column, side // 2, columns),
-    )
-    visible = np.ones((rows, columns))
-    visible[hidden] = 0
-    near = rgb[first_row : first_row + rows, first_column : first_column + columns]
-    total = np.zeros((SIZE, columns, 3))
-    for start in range(0, rows, _BAND):
-        levels = near[start : start + _BAND].astype(np.float64)
-        levels[max(0, hidden[0].start - start) : max(0, hidden[0].stop - start), hidden[1]] = 0
-        weights = down[:, start : start + _BAND]
-        reached = weights.any(1)
-        total[reached] += np.tensordot(weights[reached], levels, 1)
-    return np.tensordot(total, across, (1, 1)).transpose(0, 2, 1), down @ visible @ across.T
-
-
-def _weights(start: float, side: int, length: int) -> tuple[Weights, int]:
-    """Return triangle-filter weights `(64, span)` along one axis, and the span's first pixel.
-
-    At scale 1 the pixel itself has weight 1 and its neighbours 0, exactly.
-    """
-    scale = side / SIZE
-    reach = max(scale, 1.0)
-    centres = start + (np.arange(SIZE) + 0.5) * scale
-    first = max(0, int(np.floor(centres[0] - reach)))
-    last = min(length, int(np.ceil(centres[-1] + reach)) + 1)
-    pixels = np.arange(first, last) + 0.5
-    return np.maximum(0.0, 1.0 - np.abs(centres[:, None] - pixels) / reach), first
-
-
-def _within(start: int, side: int, length: int) -> slice:
-    return slice(max(0, start), max(0, min(length, start + side)))
-
-
-def _extend(cells: Pixels, known: Mask, missing: Mask) -> None:
-    """Copy to every missing cell the colour of the nearest known one."""
-    if not missing.any():
-        return
-    # The nearest cell always lies on the edge of the known cells.
-    around = np.pad(known, 1, constant_values=True)
-    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
-    sources, targets = np.argwhere(known & ~inner), np.argwhere(missing)
-    far = ((targets[:, None] - sources) ** 2).sum(-1)
-    cells[missing] = cells[tuple(sources[far.argmin(1)].T)]
+def _add(total: NDArray[np.float32], part: Pixels, tile: Tile, band: Region) -> None:
+    """Add a tile's part of a band of rows; the band begins at the top left of ``total``."""
+    down, across = tile.shares
+    top, left = tile.region.y - band.y, tile.region.x - band.x
+    first, last = max(0, -top), min(len(part), len(total) - top)
+    if first < last:
+        shares = down[first:last, None, None] * across[:, None]
+        columns = slice(left, left + part.shape[1])
+        total[top + first : top + last, columns] += part[first:last] * shares
 
 
 def _to_power(levels: Pixels, power: float) -> Pixels:
@@ -304,25 +243,6 @@ def _to_power(levels: Pixels, power: float) -> Pixels:
         return levels
     table = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)
     return table[levels]
-
-
-def _surround(hole: Mask) -> Region:
-    """Return the bounding box of the true cells, widened to the least size of a region."""
-    height, width = hole.shape
-    (x, w), (y, h) = (
-        _span(np.flatnonzero(hole.any(axis)), length) for axis, length in enumerate((width, height))
-    )
-    try:
-        return resolve_region(_join((x, y, w, h)), (width, height))
-    except InvalidRegion as error:
-        raise InvalidMask(f"the transparent part reaches over {w}×{h} pixels; {error}") from error
-
-
-def _span(cells: NDArray[np.intp], length: int) -> tuple[int, int]:
-    """Return start and length from the first cell to the last, widened to the least region."""
-    start, extent = int(cells[0]), int(cells[-1] - cells[0]) + 1
-    extent = max(extent, MIN_REGION)
-    return min(start, length - extent), extent
 
 
 def _join(numbers: Sequence[int]) -> str:

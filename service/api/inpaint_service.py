@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from captionfill.imaging.canvas import Canvas
-from captionfill.imaging.codec import peek_pixels, strip_metadata
+from captionfill.imaging.codec import peek_pixels
 from captionfill.imaging.encoder import PNG, Encoding
 from service.api.forms.form import InpaintRequest
 from service.api.prepared_request import (
@@ -21,6 +21,7 @@ from service.api.prepared_request import (
     choose_seed,
     composite,
     decode_request,
+    stored_canvas,
 )
 from service.config.settings import Settings
 from service.errors.queue import (
@@ -59,7 +60,7 @@ class InpaintService:
         origin: JobOrigin,
         key: str = "",
         *,
-        mask: bytes | None = None,
+        own_alpha: bool = False,
         no_cache: bool = False,
         media_type: str = PNG,
     ) -> PreparedRequest:
@@ -69,8 +70,7 @@ class InpaintService:
             request: with its picture.
             origin: of its job.
             key: the Idempotency-Key; a retry gets the same seed, which is derived from it.
-            mask: replaces the region: a picture whose transparent pixels are filled; empty for
-                the picture's own transparency.
+            own_alpha: without a mask, fill the picture's own transparent pixels.
             no_cache: compute the result even if a cached one exists.
             media_type: of the pictures of the response.
 
@@ -81,13 +81,14 @@ class InpaintService:
             raise BodyTooLarge(f"the picture has more than {self._settings.max_bytes:,} bytes")
         model, model_version = await self._registry.resolve(request.model)
         most = self._settings.max_pixels
+        mask = request.mask or (b"" if own_alpha else None)
         canvas, digest = await self._run(
             lambda: decode_request(request, mask, most), _pixels_at_most(request.image, mask)
         )
         check_result_size(canvas.picture, request, most)
         Encoding(media_type).check(canvas.picture.size)
         task = InferenceTask(
-            window=canvas.window.tobytes(),
+            window=canvas.windows.tobytes(),
             caption=request.caption,
             seed=choose_seed(request.seed, key, digest),
             count=request.n,
@@ -168,7 +169,7 @@ class InpaintService:
         )
         upload = None
         if background:
-            upload = await self._in_thread(lambda: strip_metadata(request.image))
+            upload = await self._in_thread(prepared.upload)
         return await self._queue.put(job, upload, prepared.idempotency)
 
     async def wait(
@@ -229,10 +230,8 @@ class InpaintService:
         if image is None:
             raise JobGone("the picture is not stored: the job was synchronous, or has expired")
         meta = json.loads(status.meta)
-        region = ",".join(map(str, meta["region"]))
         limit = self._settings.max_pixels
-        detail = meta.get("detail", "none")  # jobs of an older version have no such field
-        canvas = await self._in_thread(lambda: Canvas.open(image, region, limit, detail=detail))
+        canvas = await self._in_thread(lambda: stored_canvas(image, meta, limit))
         several = len(outcome.fill.seeds) > 1 or bool(outcome.fill.others)
         return await self._composite(job, meta, canvas, outcome, choose(several))
 

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from captionfill.errors import PictureTooLarge, UnsupportedPicture
-from captionfill.imaging.canvas import Canvas, Region, unpack_fills
-from captionfill.imaging.codec import Picture, Pixels
+from captionfill.errors import InvalidField, PictureTooLarge, UnsupportedPicture
+from captionfill.imaging.canvas import Canvas, pack_mask, unpack_fills
+from captionfill.imaging.codec import Picture, Pixels, strip_metadata
 from captionfill.imaging.encoder import DEFAULT_QUALITY, PNG, Encoding
+from captionfill.imaging.region import Region
 from service.api.forms.form import InpaintRequest
 from service.api.forms.upload_checks import check_picture
 from service.queue.jobs import IdempotencyKey
-from service.queue.task import SEEDS, InferenceTask, TaskSuccess
+from service.queue.task import MAX_IMAGES, SEEDS, InferenceTask, TaskSuccess
 
 
 class JobOrigin(NamedTuple):
@@ -54,10 +55,22 @@ class PreparedRequest:
     def meta(self) -> dict[str, Any]:
         """What a job stores, beside the picture, to composite its result."""
         canvas = self.canvas
-        stored = {"region": canvas.region, "detail": canvas.detail, "name": self.name}
+        stored: dict[str, Any] = {"region": canvas.region, "detail": canvas.detail}
+        stored |= {"name": self.name} if canvas.mask is None else {"name": self.name, "mask": True}
         notes = canvas.picture.notes
         stored |= {name: value for name, value in _options(self.request).items() if value}
         return {**stored, "notes": notes} if notes else stored
+
+    def upload(self) -> bytes:
+        """What a background job stores: the picture without metadata, behind the mask if any.
+
+        The mask is a PNG of one bit per pixel; four bytes before it give its length.
+        """
+        picture = strip_metadata(self.request.image)
+        if self.canvas.mask is None:
+            return picture
+        mask = pack_mask(self.canvas)
+        return len(mask).to_bytes(4, "big") + mask + picture
 
     @property
     def idempotency(self) -> IdempotencyKey | None:
@@ -76,6 +89,7 @@ class InpaintResult:
 
     Attributes:
         name: as of `PreparedRequest`.
+        windows: left, top and side of each window.
         differences: mean absolute difference of each pair of fills, in 8-bit levels.
         notes: what was dropped from the upload.
     """
@@ -84,6 +98,7 @@ class InpaintResult:
     name: str
     task: TaskSuccess
     region: Region
+    windows: list[tuple[float, float, int]]
     images: list[bytes]
     others: list[bytes]
     differences: list[float]
@@ -103,7 +118,28 @@ def decode_request(
     except UnsupportedPicture:
         check_picture("image", request.image)  # names what clients often send instead of a file
         raise
+    _check_windows(len(canvas.tiles), request)
     return canvas, compute_digest(request, canvas.region, mask)
+
+
+def _check_windows(windows: int, request: InpaintRequest) -> None:
+    """Limit the images that the model makes for one request."""
+    each = windows if request.compare is None else 2 * windows
+    if request.n * each > MAX_IMAGES:
+        compared = "" if request.compare is None else " with compare"
+        raise InvalidField(
+            f"n is at most {MAX_IMAGES // each}{compared} for this mask, which takes {windows} "
+            "windows"
+        )
+
+
+def stored_canvas(upload: bytes, meta: dict[str, Any], max_pixels: int) -> Canvas:
+    """The canvas of a background job, from `PreparedRequest.upload` and `PreparedRequest.meta`."""
+    detail = meta.get("detail", "none")  # jobs of an older version have no such field
+    if not meta.get("mask"):
+        return Canvas.open(upload, meta["region"], max_pixels, detail=detail)
+    start = 4 + int.from_bytes(upload[:4], "big")
+    return Canvas.open(upload[start:], None, max_pixels, upload[4:start], detail)
 
 
 def check_result_size(picture: Picture, request: InpaintRequest, max_pixels: int) -> None:
@@ -172,12 +208,15 @@ def composite(
         filled = canvas.composite(fill)
         return encoding.encode(canvas.cut_out(filled) if meta.get("output") == "fill" else filled)
 
-    fills, others = unpack_fills(outcome.fill.fills), unpack_fills(outcome.fill.others)
+    fills, others = (
+        unpack_fills(one, len(canvas.tiles)) for one in (outcome.fill.fills, outcome.fill.others)
+    )
     return InpaintResult(
         job=job,
         name=meta["name"],
         task=outcome,
         region=canvas.region,
+        windows=[tile.region.window for tile in canvas.tiles],
         images=list(map(write, fills)),
         others=list(map(write, others)),
         differences=_differences(fills, others) if len(others) else [],

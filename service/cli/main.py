@@ -143,7 +143,9 @@ def fill(
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Picture of the same size: its fully transparent pixels are filled."),
+        typer.Option(
+            help="Picture of the same size: white pixels are filled, or transparent ones."
+        ),
     ] = None,
     seed: Annotated[
         int | None,

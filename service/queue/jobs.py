@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import NamedTuple, Self
 from uuid import uuid4
 
-from service.queue.task import FILL_BYTES, WINDOW_BYTES, Fields, InferenceTask
+from service.queue.task import FILL_BYTES, Fields, InferenceTask
 
 # Measured size of a job's keys in Redis, without its image.
 _RECORD_BYTES = 6144
@@ -83,7 +83,7 @@ class Job:
     @property
     def stored_bytes(self) -> int:
         """Approximate size in Redis without the image: task, results and fields."""
-        return WINDOW_BYTES + self.task.images * FILL_BYTES + _RECORD_BYTES
+        return len(self.task.window) + self.task.images * FILL_BYTES + _RECORD_BYTES
 
     def fields(self) -> Fields:
         """Return the fields of the job's Redis hash."""

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 SEEDS = 2**32
 MAX_CANDIDATES = 8
+# Images of one task: windows, times candidates, twice with a second caption.
+MAX_IMAGES = 64
 WINDOW_BYTES, FILL_BYTES = 64 * 64 * 3, 32 * 32 * 3
 _IMAGES = ("fills", "others")
 _TIMING = ("queue_ms", "inference_ms", "batch_size")
@@ -26,10 +28,11 @@ def model_version(bundle: str, engine: str) -> str:
 
 @dataclass(frozen=True)
 class InferenceTask:
-    """One window to fill.
+    """The windows of one image to fill.
 
     Attributes:
-        window: the 64×64 RGB context, row by row, 12,288 bytes; its hole is zero.
+        window: the 64×64 RGB context, row by row, 12,288 bytes; its hole is zero. Several windows
+            follow each other.
         seed: of the first candidate, in [0, 2**32).
         count: how many candidates to make, 1 to 8.
         temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
@@ -67,9 +70,14 @@ class InferenceTask:
         return [(self.seed + i) % SEEDS for i in range(self.count)]
 
     @property
+    def parts(self) -> int:
+        """Number of windows."""
+        return len(self.window) // WINDOW_BYTES
+
+    @property
     def images(self) -> int:
         """Number of images that the model generates for it."""
-        return self.count if self.other is None else 2 * self.count
+        return self.parts * self.count * (1 if self.other is None else 2)
 
     def fields(self) -> Fields:
         """Return the fields of the task's Redis hash."""
@@ -145,7 +153,8 @@ class InferenceResult:
     """The result of a task.
 
     Attributes:
-        fills: 3,072 bytes of 32×32 RGB for each candidate, the best first where they are scored.
+        fills: 3,072 bytes of 32×32 RGB for each candidate and window, the best candidate first
+            where they are scored.
         others: the same for the second caption, in the same order of seeds; else empty.
         seeds: the seed of each candidate, in the order of ``fills``.
         scores: similarity of each candidate to the caption, -1 to 1; empty without a scorer.

@@ -86,8 +86,8 @@ class Predictor:
 
 
 def _request(task: InferenceTask) -> WindowRequest:
-    window = np.frombuffer(task.window, np.uint8).reshape(SIZE, SIZE, 3)
-    return WindowRequest(window, task.caption, task.seeds, task.other, task.temperature)
+    windows = np.frombuffer(task.window, np.uint8).reshape(-1, SIZE, SIZE, 3)
+    return WindowRequest(windows, task.caption, task.seeds, task.other, task.temperature)
 
 
 def _result(inpainter: Inpainter, made: WindowFills) -> InferenceResult:

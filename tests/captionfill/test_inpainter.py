@@ -75,7 +75,7 @@ def test_one_tensor_differs_by_one_level(tiny_bundle, inpainter, as_one_tensor):
 
 
 def test_a_candidate_depends_on_its_own_seed(inpainter):
-    window = request(5).window
+    window = request(5).windows
     three, last = inpainter.fill_windows(
         [WindowRequest(window, "a cat", [5, 6, 7]), WindowRequest(window, "a cat", [7])]
     )
@@ -84,7 +84,7 @@ def test_a_candidate_depends_on_its_own_seed(inpainter):
 
 
 def test_seed_and_caption_each_change_the_fill(inpainter):
-    window = request(1).window
+    window = request(1).windows
     requests = [
         WindowRequest(window, words, [seed]) for words, seed in [("a", 1), ("a", 2), ("dog run", 1)]
     ]
@@ -92,7 +92,7 @@ def test_seed_and_caption_each_change_the_fill(inpainter):
 
 
 def test_temperature_0_makes_equal_candidates(inpainter):
-    window = request(1).window
+    window = request(1).windows
     cold, drawn = inpainter.fill_windows(
         [WindowRequest(window, "a", [1, 2], temperature=0), WindowRequest(window, "a", [1])]
     )
@@ -132,7 +132,7 @@ def test_with_scorer_the_best_comes_first(scored):
 
 
 def test_ranking_keeps_seeds_fills_and_pairs(scored):
-    window = request(5).window
+    window = request(5).windows
     [ranked] = scored.fill_windows([request(5, 4, compare="two dogs")])
     for place, seed in enumerate(ranked.seeds):
         [alone] = scored.fill_windows([WindowRequest(window, "a cat", [seed], "two dogs")])
@@ -233,6 +233,37 @@ def test_only_transparent_pixels_of_a_mask_change(inpainter, image):
     result = inpainter.fill(image, "a cat", mask=masked, seed=3)
     changed = (np.asarray(image) != np.asarray(result.image)).any(-1)
     assert changed.any() and not changed[alpha > 0].any()
+
+
+def strip_mask(image):
+    mask = np.zeros((image.height, image.width), np.uint8)
+    mask[30:50, :] = 255
+    return mask
+
+
+def test_windows_of_a_mask_are_filled_alone(scored, image):
+    canvas = Canvas.open(image, mask=strip_mask(image))
+    [made] = scored.fill_windows([WindowRequest(canvas.windows, "a cat", [5, 6], "a dog")])
+    parts = [
+        scored.fill_windows([WindowRequest(window, "a cat", [5, 6], "a dog")])[0]
+        for window in canvas.windows
+    ]
+    assert len(parts) > 1 and len(made.fills) == len(made.compared) == 2 * len(parts)
+    for place, seed in enumerate(made.seeds):
+        for number, part in enumerate(parts):
+            alone = part.seeds.index(seed)
+            assert np.array_equal(made.fills[place * len(parts) + number], part.fills[alone])
+            assert np.array_equal(made.compared[place * len(parts) + number], part.compared[alone])
+    mean = np.mean([part.scores[part.seeds.index(made.seeds[0])] for part in parts])
+    assert made.scores[0] == pytest.approx(mean, abs=2e-6)
+
+
+def test_masks_are_deterministic_per_seed(inpainter, image):
+    first, again, other = (
+        inpainter.fill(image, "a cat", mask=strip_mask(image), seed=seed).candidates[0].png()
+        for seed in (5, 5, 6)
+    )
+    assert first == again != other
 
 
 def test_seeds_of_candidates_count_up(inpainter, image):

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from captionfill.errors import InvalidRegion
-from captionfill.imaging.canvas import Canvas, resolve_region
+from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.region import resolve_region
 from models.runtime.sampling import seeded_noise
 from tests.helpers.javascript import run_module
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from captionfill.captions_file import CaptionRow
 from captionfill.errors import InvalidCaption, InvalidField
-from captionfill.imaging.canvas import parse_region
+from captionfill.imaging.region import parse_region
 from service.api.archives.zip_reader import (
     ZipItem,
     ZipLimits,
@@ -22,13 +22,15 @@ from service.api.forms.form import (
     File,
     Form,
     InpaintRequest,
+    Mask,
     ModelName,
     Picture,
     RegionText,
     Seed,
     Temperature,
+    refuse_both,
 )
-from service.api.forms.multipart import FormPart, fields_by_name
+from service.api.forms.multipart import FormPart, fields_by_name, refuse_empty_mask
 from service.api.forms.upload_checks import explain_mistake
 from service.errors.requests import InvalidArchive
 
@@ -43,6 +45,7 @@ class BatchForm(Form):
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": ["archive"]}, {"required": ["image"]}],
+            "not": {"required": ["region", "mask"]},
             "dependentRequired": {
                 "captions": ["archive"],
                 "image": ["caption"],
@@ -75,6 +78,7 @@ class BatchForm(Form):
     temperature: Temperature = 1.0
     detail: DetailChoice = "surroundings"
     region: RegionText = None
+    mask: Mask = Field(b"", description="For all pictures, as for POST /inpaint.")
     model: ModelName = ""
 
     def request_for(self, item: ZipItem) -> InpaintRequest:
@@ -88,6 +92,7 @@ class BatchForm(Form):
             detail=self.detail,
             region=self.region,
             model=self.model,
+            mask=self.mask,
         )
 
 
@@ -101,8 +106,10 @@ def read_batch(parts: Sequence[FormPart], limits: ZipLimits) -> tuple[list[ZipIt
     names = {part.name for part in parts}
     if names & _ARCHIVE and names & _PAIRS:
         raise InvalidField("send either an archive, or pictures with a caption each")
-    common = fields_by_name([part for part in parts if part.name not in _ARCHIVE | _PAIRS])
-    form = BatchForm.check(common)
+    common = [part for part in parts if part.name not in _ARCHIVE | _PAIRS]
+    refuse_empty_mask(common)
+    form = BatchForm.check(fields_by_name(common))
+    refuse_both(form.region, form.mask)
     if form.region is not None:
         parse_region(form.region)
     if names & _PAIRS:

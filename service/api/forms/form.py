@@ -8,7 +8,7 @@ Here the route first checks headers and queue, and reads the body with limits
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,13 +19,15 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 from captionfill.captions import MAX_CAPTION, check_caption
-from captionfill.errors import InvalidCaption, InvalidField
+from captionfill.errors import InvalidCaption, InvalidField, InvalidMask
 from captionfill.imaging.canvas import Detail
+from service.api.forms.upload_checks import explain_mistake
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
 F = TypeVar("F", bound="Form")
@@ -220,8 +222,28 @@ ModelName = Annotated[
 ]
 
 
+def _check_mask(mask: bytes) -> bytes:
+    if mask and (reason := explain_mistake("mask", mask)):
+        raise InvalidMask(reason)
+    return mask
+
+
+Mask = Annotated[
+    bytes,
+    File("image/png, image/jpeg, image/webp"),
+    AfterValidator(_check_mask),
+    Field(
+        description="In the place of `region`, a picture of the same size: its white pixels are "
+        "filled, the black ones are kept; where it has transparency, the fully transparent pixels "
+        "are filled. Several and long holes are filled by up to 16 windows.",
+    ),
+]
+
+
 class InpaintRequest(Form):
-    """A request with checked fields. Picture and region are checked when they are decoded."""
+    """A request with checked fields. Pictures and region are checked when they are decoded."""
+
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["region", "mask"]}})
 
     image: Picture
     caption: Caption
@@ -229,6 +251,7 @@ class InpaintRequest(Form):
     temperature: Temperature = 1.0
     detail: DetailChoice = "surroundings"
     region: RegionText = None
+    mask: Mask = b""
     n: Count = 1
     compare: Annotated[
         Caption | SkipJsonSchema[None],
@@ -256,10 +279,21 @@ class InpaintRequest(Form):
         ),
     ] = ""
 
+    @model_validator(mode="after")
+    def _check_hole(self) -> Self:
+        refuse_both(self.region, self.mask)
+        return self
+
     @property
     def has_several_results(self) -> bool:
         """Whether the response has more than one picture."""
         return self.n > 1 or self.compare is not None
+
+
+def refuse_both(region: str | None, mask: bytes) -> None:
+    """Raise `InvalidField` for a mask beside a region."""
+    if region is not None and mask:
+        raise InvalidField("mask takes the place of region; send one of them")
 
 
 def _file(field: FieldInfo) -> File | None:

@@ -17,7 +17,7 @@ from python_multipart.exceptions import ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from captionfill.errors import InvalidField
+from captionfill.errors import InvalidField, InvalidMask
 from service.config.settings import Settings
 from service.errors.queue import StorageFull
 from service.errors.requests import BadRequest, UnsupportedBody, UnsupportedEncoding
@@ -121,7 +121,14 @@ async def open_form(
 async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
     """The bytes of each part of a form by its name; raises as `open_form` and `fields_by_name`."""
     async with open_form(request, settings) as parts:
+        refuse_empty_mask(parts)
         return fields_by_name(parts)
+
+
+def refuse_empty_mask(parts: Sequence[FormPart]) -> None:
+    """Raise `InvalidMask` for an empty file; a file that was not chosen counts as no mask."""
+    if any(part.name == "mask" and not part.size and part.filename for part in parts):
+        raise InvalidMask("mask is an empty file")
 
 
 def fields_by_name(parts: Sequence[FormPart]) -> dict[str, bytes]:

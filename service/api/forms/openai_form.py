@@ -5,20 +5,20 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from captionfill.errors import InvalidField, InvalidMask
+from captionfill.errors import InvalidField
 from service.api.forms.form import (
     Caption,
     Count,
     DetailChoice,
     Form,
     InpaintRequest,
+    Mask,
     ModelName,
     Picture,
     Seed,
     Temperature,
 )
-from service.api.forms.multipart import FormPart, fields_by_name
-from service.api.forms.upload_checks import explain_mistake
+from service.api.forms.multipart import FormPart, fields_by_name, refuse_empty_mask
 
 # Clients that were written for OpenAI name its models: they get the default bundle.
 OPENAI_MODELS = frozenset(
@@ -38,11 +38,10 @@ class EditForm(Form):
 
     image: Picture = Field(b"", description="PNG, JPEG or WebP; one.")
     image_list: Picture = Field(b"", alias="image[]", description="The same as `image`.")
-    mask: Picture = Field(
+    mask: Mask = Field(
         b"",
-        description="A picture of the same size; its fully transparent pixels are filled. They "
-        "must lie in a square of at most three quarters of the picture's shorter side. Default: "
-        "the picture's own transparency.",
+        description="A picture of the same size; its fully transparent pixels are filled, or the "
+        "white ones if it has none that are transparent. Default: the picture's own transparency.",
     )
     prompt: Caption
     model: ModelName = ""
@@ -70,10 +69,11 @@ class EditForm(Form):
     safety_identifier: _Ignored = Field("", examples=["somebody"])
 
     def inpaint_request(self) -> InpaintRequest:
-        """The picture, its caption and the options; the mask is apart."""
+        """The picture, the mask, the caption and the options."""
         return InpaintRequest(
             image=self.image or self.image_list,
             caption=self.prompt,
+            mask=self.mask,
             seed=self.seed,
             temperature=self.temperature,
             detail=self.detail,
@@ -88,10 +88,8 @@ def read_edit(parts: Sequence[FormPart]) -> EditForm:
     pictures = sum(part.name in ("image", "image[]") for part in parts)
     if pictures != 1:
         raise InvalidField(f"image: {pictures} pictures were sent; exactly one is accepted")
-    fields = fields_by_name(parts)
-    if "mask" in fields and (reason := explain_mistake("mask", fields["mask"])):
-        raise InvalidMask(reason)
-    return EditForm.check(fields)
+    refuse_empty_mask(parts)
+    return EditForm.check(fields_by_name(parts))
 
 
 def check_size(size: str, real: tuple[int, int]) -> None:

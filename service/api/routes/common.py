@@ -179,7 +179,8 @@ def _body(result: InpaintResult) -> InpaintAnswer:
         batch_size=task.batch_size,
         notes=result.notes,
         region=list(result.region),
-        window=list(result.region.window),
+        window=list(result.windows[0]),
+        windows=[list(one) for one in result.windows],
     )
 
 

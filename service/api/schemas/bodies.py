@@ -67,7 +67,12 @@ class InpaintAnswer(BaseModel):
         min_length=4, max_length=4, description="the pixels that were written: x, y, width, height"
     )
     window: list[int | float] = Field(
-        min_length=3, max_length=3, description="the square that was read: x, y, side, in pixels"
+        min_length=3,
+        max_length=3,
+        description="the square that was read: x, y, side, in pixels; the first of `windows`",
+    )
+    windows: list[list[int | float]] = Field(
+        description="every square that was read; more than one for several or long holes of a mask"
     )
 
 

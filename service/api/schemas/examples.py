@@ -46,6 +46,7 @@ _ANSWER = bodies.InpaintAnswer(
     notes=["the colour profile was dropped: it is for CMYK colour, not RGB"],
     region=[16, 16, 32, 32],
     window=[0.0, 0.0, 64],
+    windows=[[0.0, 0.0, 64]],
 )
 _REFUSED = example(UnsupportedPicture)
 _BATCH_STATUS = bodies.BatchStatus(

@@ -27,8 +27,9 @@ RESULT_JSON: Kinds = (queue.ResultNotReady, queue.JobGone, queue.JobFailed)
 # A picture or an option of its form is wrong.
 PICTURE: Kinds = (
     requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
-    errors.InvalidField, errors.InvalidCaption, errors.InvalidRegion, requests.UnknownModel,
-    errors.UnsupportedPicture, errors.PictureTooSmall, errors.PictureTooLarge,
+    errors.InvalidField, errors.InvalidCaption, errors.InvalidRegion, errors.InvalidMask,
+    requests.UnknownModel, errors.UnsupportedPicture, errors.PictureTooSmall,
+    errors.PictureTooLarge,
 )  # fmt: skip
 QUEUEING: Kinds = (
     requests.InvalidHeader, requests.KeyReused, queue.QueueFull, queue.Draining,
@@ -41,10 +42,11 @@ INPAINT: Kinds = (*INPAINT_JSON, requests.NotAcceptable)
 BATCH: Kinds = (
     requests.BadRequest, requests.UnsupportedBody, requests.UnsupportedEncoding, queue.StorageFull,
     errors.InvalidField, requests.InvalidArchive, errors.InvalidCaption, errors.InvalidRegion,
-    requests.UnknownModel, requests.BatchTooLarge, requests.InvalidHeader, requests.KeyReused,
+    errors.InvalidMask, requests.UnknownModel, requests.BatchTooLarge, requests.InvalidHeader,
+    requests.KeyReused,
     queue.QueueFull, queue.Draining, queue.QuotaExceeded, *COMMON,
 )  # fmt: skip
-EDIT: Kinds = (*PICTURE, *QUEUEING, errors.InvalidMask, *COMMON)
+EDIT: Kinds = (*PICTURE, *QUEUEING, *COMMON)
 
 
 def problems(

@@ -152,6 +152,15 @@ def test_edits_fill_transparent_pixels(client, photo):
     assert made.getpixel((50, 40)) == (SEED,) * 3 and made.getpixel((39, 40)) == (200, 40, 40)
 
 
+def test_inpaint_and_batch_take_masks(client, photo):
+    mask = Image.new("L", photo.size)
+    mask.paste(255, (40, 30, 72, 62))
+    made = client.inpaint(photo, "a wall", mask=mask, seed=SEED).image
+    assert made.getpixel((50, 40)) == (SEED,) * 3 and made.getpixel((39, 40)) == (200, 40, 40)
+    batch = client.batch({"a.png": (photo, "a wall")}, mask=mask, seed=SEED)
+    assert batch.images["a.png"].tobytes() == made.tobytes()
+
+
 def test_models_are_listed(client):
     assert [model["id"] for model in client.models()] == ["stub"]
 

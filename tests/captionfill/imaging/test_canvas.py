@@ -5,9 +5,11 @@ from hypothesis import strategies as st
 
 import models.geometry
 from captionfill.errors import InvalidRegion
-from captionfill.imaging import canvas
-from captionfill.imaging.canvas import Canvas, Region, extract_context, resolve_region
+from captionfill.imaging import context
+from captionfill.imaging.canvas import Canvas
 from captionfill.imaging.codec import Picture
+from captionfill.imaging.context import extract_context
+from captionfill.imaging.region import Region, resolve_region
 from tests.helpers.images import noise_pixels
 
 HOLE = slice(16, 48)
@@ -24,13 +26,12 @@ def pictures_with_regions(draw):
 
 
 def paste(picture, region, fill, detail="surroundings"):
-    window = extract_context(picture.rgb, region)
-    return Canvas(picture, region, window, detail=detail).composite(fill)
+    return Canvas.of_region(picture, region, detail).composite(fill)
 
 
 def test_the_geometry_is_that_of_the_networks():
     theirs = models.geometry.SIZE, models.geometry.HOLE, models.geometry.EDGE
-    assert theirs == (canvas.SIZE, canvas.HOLE, canvas.EDGE)
+    assert theirs == (context.SIZE, context.HOLE, context.EDGE)
 
 
 def test_64_by_64_image_is_its_own_context():
@@ -44,14 +45,14 @@ def test_64_by_64_image_is_its_own_context():
 def test_unscaled_window_is_that_of_the_filter(place, monkeypatch):
     rgb, region = noise_pixels(100, 100), Region(*place)
     cropped = extract_context(rgb, region)
-    monkeypatch.setattr(canvas, "_crop", canvas._shrink)
+    monkeypatch.setattr(context, "_crop", context._shrink)
     assert np.array_equal(cropped, extract_context(rgb, region))
 
 
 def test_bands_of_an_image_sum_to_the_whole(monkeypatch):
     rgb, region = noise_pixels(150, 200), Region(40, 3, 90, 70)
     banded = extract_context(rgb, region)
-    monkeypatch.setattr(canvas, "_BAND", 1000)
+    monkeypatch.setattr(context, "_BAND", 1000)
     whole = extract_context(rgb, region)
     assert np.abs(banded.astype(int) - whole).max() <= 1  # rounding of ties
 

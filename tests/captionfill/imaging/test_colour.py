@@ -104,8 +104,8 @@ def test_a_profile_for_other_colour_is_told(noise, encode):
 def test_the_networks_see_linear_levels_as_srgb():
     rows = (b"\0" + bytes([55]) * 192) * 64
     canvas = Canvas.open(png_file(rows=rows, extra=GAMMA), None, LIMIT)
-    assert canvas.window[0, 0, 0] == round(255 * (55 / 255) ** (1 / 2.2))
-    [answer] = canvas.composite_pngs(np.tile(canvas.window[0, 0], (1, 32, 32, 1)))
+    assert canvas.windows[0, 0, 0, 0] == round(255 * (55 / 255) ** (1 / 2.2))
+    [answer] = canvas.composite_pngs(np.tile(canvas.windows[0, 0, 0], (1, 32, 32, 1)))
     assert np.abs(np.asarray(Image.open(io.BytesIO(answer)), int) - 55).max() <= 1
 
 
@@ -113,7 +113,7 @@ def test_the_networks_see_linear_levels_as_srgb():
 def test_usual_and_absurd_gammas_change_no_level(gamma):
     extra = png_chunk(b"gAMA", struct.pack(">I", gamma))
     canvas = Canvas.open(png_file(rows=(b"\0" + bytes([55]) * 192) * 64, extra=extra), None, LIMIT)
-    assert canvas.window[0, 0, 0] == 55
+    assert canvas.windows[0, 0, 0, 0] == 55
 
 
 def as_srgb(image, icc):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captionfill.errors import InvalidField
-from captionfill.imaging.canvas import Canvas, Region
+from captionfill.imaging.canvas import Canvas
+from captionfill.imaging.region import Region
 from tests.captionfill.imaging.test_canvas import pictures_with_regions
 from tests.helpers.images import noise_pixels
 

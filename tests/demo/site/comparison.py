@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from captionfill import Inpainter
-from captionfill.imaging.canvas import Region, extract_context
 from captionfill.imaging.codec import MAX_PIXELS, load_picture
+from captionfill.imaging.context import extract_context
+from captionfill.imaging.region import Region
 from tests.demo.site.static_server import serve_folder
 from tests.helpers.browser import launch_browser
 

@@ -35,10 +35,10 @@ class StubModel:
             time.sleep(3600)
         if task.seed == CRASHING_SEED:
             os.kill(os.getpid(), signal.SIGKILL)
-        others = solid_fills(task.seeds, 1) if task.other is not None else b""
+        others = solid_fills(task.seeds, 1, task.parts) if task.other is not None else b""
         unknown = not task.caption.isascii()  # the stub model knows no emoji
         return InferenceResult(
-            solid_fills(task.seeds),
+            solid_fills(task.seeds, parts=task.parts),
             task.seeds,
             "stub",
             DIGEST,
@@ -48,5 +48,5 @@ class StubModel:
         )
 
 
-def solid_fills(seeds, brighter=0):
-    return b"".join(bytes([(seed + brighter) % 256]) * FILL_BYTES for seed in seeds)
+def solid_fills(seeds, brighter=0, parts=1):
+    return b"".join(bytes([(seed + brighter) % 256]) * FILL_BYTES * parts for seed in seeds)

@@ -52,6 +52,14 @@ def holed(number: int) -> bytes:
 
 
 @cache
+def mask(number: int) -> bytes:
+    """A mask for `picture` of the same number."""
+    image = Image.new("L", size_of(picture(number)))
+    image.paste(255, (20, 24, 36, 40))
+    return encode_image(image)
+
+
+@cache
 def archive(number: int) -> bytes:
     """One of a few zips; the last has a picture that is none."""
     names = ("dog.png", "cats/cat.jpg")
@@ -127,6 +135,8 @@ def _part(form: dict) -> None:
         form.pop("captions", None)
     if "image" in form:
         form.pop("image[]", None)
+    if "mask" in form:  # examples put together
+        form.pop("region", None)
 
 
 def _keep_empty_wrong(form: dict) -> None:
@@ -162,7 +172,7 @@ def _put_pictures(path: str, form: dict, number: int) -> None:
     make = holed if path == "/v1/images/edits" else picture
     for name in ("image", "image[]", "mask"):
         if isinstance(form.get(name), bytes):
-            form[name] = make(number)
+            form[name] = mask(number) if name == "mask" and make is picture else make(number)
     if re.fullmatch("[0-9]{1,5}x[0-9]{1,5}", str(form.get("size", ""))):
         form["size"] = "{}x{}".format(*size_of(make(number)))
 
@@ -172,6 +182,8 @@ def _put_batch(form: dict, number: int) -> None:
         form["archive"] = archive(number)
     if _is_text(form, "captions"):
         form["captions"] = json.dumps({"dog.png": CAPTION, "cats/cat.jpg": CAPTION})
+    if isinstance(form.get("mask"), bytes):
+        form["mask"] = mask(number)
     captions, images = form.get("caption"), form.get("image")
     if isinstance(captions, list) and isinstance(images, list):
         form["image"] = [picture(number + index) for index in range(len(captions))]

@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_file(captionfill, tiny_bundle, photo, tmp_
         (["PHOTO", " ", "-o", "x.png"], "the caption is blank"),
         (["PHOTO", "a cat", "-o", "x.png", "--region", "1,2"], "region must be"),
         (["PHOTO", "a cat", "-o", "x.png", "--mask", "no.png"], "no.png: No such file"),
-        (["PHOTO", "a cat", "-o", "x.png", "--mask", "PHOTO"], "alpha"),
+        (["PHOTO", "a cat", "-o", "x.png", "--mask", "PHOTO"], "mask"),
         (["PHOTO", "a cat", "-o", "x.png", "--bundle", "/nowhere"], "no bundle at /nowhere"),
     ],
 )

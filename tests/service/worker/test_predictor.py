@@ -32,7 +32,7 @@ def test_a_batch_gives_what_each_gets_alone(predictor):
 
 def test_the_worker_fills_as_the_library(predictor, inpainter, noise):
     canvas = Canvas.open(noise(120, 100), (10, 20, 30, 40))
-    [result] = predictor.predict([InferenceTask(canvas.window.tobytes(), "a cat", 5, 3)])
+    [result] = predictor.predict([InferenceTask(canvas.windows.tobytes(), "a cat", 5, 3)])
     made = inpainter.fill(canvas, "a cat", seed=5, n=3)
     fills = np.frombuffer(result.fills, np.uint8).reshape(-1, 32, 32, 3)
     assert canvas.composite_pngs(fills) == [one.png() for one in made.candidates]

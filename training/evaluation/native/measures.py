@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from captionfill.imaging.canvas import Region
 from captionfill.imaging.codec import Pixels
+from captionfill.imaging.region import Region
 
 # A border of real pixels that differ by less is flat; a ratio to it would say nothing.
 _FLAT = 0.5

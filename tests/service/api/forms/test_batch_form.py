@@ -46,7 +46,7 @@ def test_what_stands_for_a_forgotten_archive_is_named(archive, message):
 def test_unset_fields_beside_pictures_count_as_absent():
     unset = [(name, b"") for name in BatchForm.model_fields if name not in ("image", "caption")]
     items, common = read_batch(form(("image", b"A"), ("caption", b"a cat"), *unset), LIMITS)
-    assert len(unset) == 7 and len(items) == 1 and common == BatchForm()
+    assert len(unset) == 8 and len(items) == 1 and common == BatchForm()
 
 
 def test_unset_fields_beside_an_archive_count_as_absent():

@@ -2,8 +2,8 @@ import pytest
 
 from captionfill.captions import check_caption
 from captionfill.errors import CaptionfillError, InvalidCaption, InvalidField
-from captionfill.imaging.canvas import parse_region
 from captionfill.imaging.encoder import JPEG, PNG, WEBP
+from captionfill.imaging.region import parse_region
 from service.api.forms.form import InpaintRequest
 from service.api.forms.headers import JSON, choose_media_type
 from service.api.prepared_request import compute_digest
@@ -109,7 +109,7 @@ def test_several_pictures_do_not_fit_into_a_png():
 
 def test_empty_optional_fields_count_as_absent():
     empty = {name: b"" for name in InpaintRequest.names() if name not in FORM}
-    assert len(empty) == 10
+    assert len(empty) == 11
     assert InpaintRequest.check({**FORM, **empty}) == InpaintRequest.check(FORM)
 
 

@@ -217,9 +217,8 @@ def test_the_document_lists_every_field_and_error(client):
     operation = document["paths"]["/inpaint"]["post"]
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(form["properties"]) == {
-        "image", "caption", "seed", "temperature", "detail", "region", "n", "compare", "model",
-
-        "output", "quality", "webhook",
+        "image", "caption", "seed", "temperature", "detail", "region", "mask", "n", "compare",
+        "model", "output", "quality", "webhook",
     }  # fmt: skip
     statuses = "200 202 304 400 403 406 408 410 413 415 421 422 429 500 503 504 507"
     assert set(statuses.split()) == set(operation["responses"])

@@ -76,6 +76,18 @@ def test_without_mask_the_image_transparency_is_filled(ai, worker, noise, encode
     assert (filled[hole] == [9, 9, 9, 255]).all()
 
 
+def test_eight_candidates_and_white_masks_are_accepted(ai, worker, picture, encode):
+    white = Image.fromarray(np.where(pixels(mask())[..., 3] == 0, 255, 0).astype(np.uint8))
+    made = ai.images.edit(
+        image=[picture], mask=encode(white), prompt="a cat", n=8, extra_body={"seed": 1}
+    )
+    kept = pixels(mask())[..., 3] > 0
+    assert len(made.data) == 8
+    filled = pixels(base64.b64decode(made.data[7].b64_json))
+    assert np.array_equal(filled[kept], pixels(picture)[kept])
+    assert (filled[~kept] != pixels(picture)[~kept]).any()
+
+
 def test_empty_mask_is_refused(ai, worker, picture):
     with pytest.raises(openai.UnprocessableEntityError) as refused:
         ai.images.edit(image=picture, mask=b"", prompt="a cat")
