@@ -50,7 +50,7 @@ def example(service):
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory):
     path = tmp_path_factory.mktemp("photo") / "photo.png"
-    Image.new("RGB", (100, 80), (200, 40, 40)).save(path)
+    Image.new("RGB", (64, 64), (200, 40, 40)).save(path)  # a fill of 32×32 is not scaled
     return path
 
 
@@ -111,7 +111,7 @@ PIXELS = """image => {
   const context = canvas.getContext("2d")
   context.drawImage(image, 0, 0)
   const at = (x, y) => [...context.getImageData(x, y, 1, 1).data.slice(0, 3)]
-  return [canvas.width, canvas.height, at(0, 0), at(50, 40)]
+  return [canvas.width, canvas.height, at(0, 0), at(32, 32)]
 }"""
 
 
@@ -127,7 +127,7 @@ def test_docs_fill_a_picture_as_opened(operation, photo):
     shown = operation.locator(".live-responses-table img")
     shown.wait_for()
     width, height, corner, (red, *others) = shown.evaluate(PIXELS)
-    assert (width, height, corner) == (100, 80, [200, 40, 40])
+    assert (width, height, corner) == (64, 64, [200, 40, 40])
     assert others == [red, red]  # grey, of a random seed
 
 
@@ -162,7 +162,7 @@ def test_the_example_draws_its_result_on_a_canvas(page, example, service, photo)
     expect(page.get_by_role("status")).to_have_text("done")
     page.wait_for_function("document.querySelector('canvas').width === 100")
     width, height, corner, centre = page.locator("canvas").evaluate(PIXELS)
-    assert (width, height, corner, centre) == (100, 80, [200, 40, 40], [7, 7, 7])
+    assert (width, height, corner, centre) == (64, 64, [200, 40, 40], [7, 7, 7])
 
 
 def test_the_example_follows_the_events(page, example, service, photo):

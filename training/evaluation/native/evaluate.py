@@ -76,14 +76,15 @@ def evaluate_native(
     """
     check_result_files(out_json)
     inpainter = Inpainter(load_engine(load_bundle(bundle_folder), settings.engine))
-    sets = {str(place.name): read_photos(place, settings.limit) for place in places}
+    sets = [(place, read_photos(place, settings.limit)) for place in places]
     extractor = load_extractor()
     tables, grids = [], []
-    for name, photos in sets.items():
+    for place, photos in sets:
         fills = draw_fills(inpainter, photos, settings.seed)
         table, grid = measure(photos, fills, extractor, progress)
         patches = plain_patches(photos, PLAIN_PATCHES)
         plain = measure_plain(patches, draw_fills(inpainter, patches, settings.seed))
+        name = f"{place.absolute().parent.name}/{place.name}"
         tables.append({"data": name, "photos": len(photos), "methods": table, "plain": plain})
         grids.append(grid)
     report = {"bundle": inpainter.digest, "seed": settings.seed, "sets": tables}

@@ -1,6 +1,7 @@
 """`evaluate --native` on photos of noise: files, figures, and plain patches."""
 
 import json
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ SETTINGS = EvaluationSettings(engine="torch")
 
 
 def save_photos(folder, count=3, size=(96, 80)):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     rows = []
     for i in range(count):
         small = Image.fromarray(noise_pixels(12, 12, seed=i))
@@ -36,12 +37,14 @@ def report(tmp_path_factory):
     photos, out = save_photos(place / "photos"), place / "out.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "load_extractor", lambda: None)
-        text = native.evaluate_native(DEFAULT_BUNDLE, [photos], out, SETTINGS)
+        other = save_photos(place / "b" / "photos", 2)
+        text = native.evaluate_native(DEFAULT_BUNDLE, [photos, other], out, SETTINGS)
     return json.loads(out.read_text()), text, out
 
 
 def test_every_method_is_measured_on_the_same_photos(report):
-    [table] = report[0]["sets"]
+    table, other = report[0]["sets"]
+    assert (table["data"], other["data"], other["photos"]) == (ANY, "b/photos", 2)
     assert table["photos"] == 3 and list(table["methods"]) == [*METHODS, REAL]
     assert table["methods"][REAL]["seam"] == table["methods"][REAL]["detail_of_real"] == 1
 
