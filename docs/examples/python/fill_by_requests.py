@@ -12,7 +12,7 @@ KEY = os.environ.get("CAPTIONFILL_KEY")  # where the service asks for one
 
 
 def fill(photo, caption, **fields):
-    """Return the filled photos as PNG, the best first. Fields: seed, n, region, detail, …"""
+    """Return the filled photos as PNG, the best first. Fields: seed, n, detail, region, …."""
     answer = requests.post(
         f"{URL}/inpaint",
         files={"image": photo},
