@@ -21,7 +21,7 @@ from captionfill.imaging.codec import (
 from captionfill.imaging.context import extract_context
 from captionfill.imaging.grid import EDGE, HOLE, SIZE, Box, Grid
 from captionfill.imaging.masks import Mask, read_mask
-from captionfill.imaging.native_fill import render_fill
+from captionfill.imaging.native.native_fill import render_fill
 from captionfill.imaging.region import Region, RegionSpec, resolve_region
 from captionfill.imaging.tiles import Tile, cover, union
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from captionfill.imaging.grid import EDGE, HOLE, SIZE, Values
 from captionfill.imaging.masks import Mask
-from captionfill.imaging.membrane import solve_membrane
+from captionfill.imaging.native.membrane import solve_membrane
 
 # Width in cells of the frame around the hole that says how plain its surroundings are.
 _FRAME = 3

@@ -1,6 +1,6 @@
 import numpy as np
 
-from captionfill.imaging.membrane import solve_membrane
+from captionfill.imaging.native.membrane import solve_membrane
 
 
 def square(size, first, last):

@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from captionfill.imaging.codec import Pixels
-from captionfill.imaging.detail import add_detail
 from captionfill.imaging.grid import HOLE, Box, Grid, Values
 from captionfill.imaging.masks import Mask
-from captionfill.imaging.membrane import solve_membrane
-from captionfill.imaging.plain import limit_variation
+from captionfill.imaging.native.detail import add_detail
+from captionfill.imaging.native.membrane import solve_membrane
+from captionfill.imaging.native.plain import limit_variation
 
 # Pixels of a cell above which a scaled fill is visibly softer than its surroundings.
 _DETAIL_SCALE = 1.5
