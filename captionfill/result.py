@@ -53,7 +53,8 @@ class FillResult:
         candidates: the best first where the bundle carries a scorer, else in order of seeds.
         region: the pixels that were filled: left, top, width, height; around all holes of a mask.
         truncated: whether the caption is longer than the encoder reads.
-        unknown: whether the encoder knows no token of the caption, so that it has no effect.
+        unknown: whether the encoder's vocabulary has no token of the caption, so that it has no
+            effect.
         notes: what of the input is not in the output (such as a colour profile), a sentence each.
         model: name of the bundle.
         digest: of the bundle, `sha256:…`.

@@ -213,7 +213,7 @@ def main() -> None:
 
     A traceback is printed only for unexpected errors. No line contains a secret.
     """
-    # Pillow warns of odd metadata in uploads, which concerns nobody here.
+    # Pillow warns of odd metadata in uploads, which has no effect here.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()

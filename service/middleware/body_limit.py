@@ -1,4 +1,4 @@
-"""Request bodies: limits of size, time and memory, and draining of bodies that nobody reads."""
+"""Request bodies: limits of size, time and memory, and draining of bodies that no route reads."""
 
 import asyncio
 from collections import Counter

@@ -43,7 +43,7 @@ def start(
     Raises:
         PreparedDataError: the data do not fit.
         RunError: the folder holds a run already, the bundle is none or another generator's, or a
-            guard stopped it.
+            monitor stopped it.
         NonFiniteError: a loss term stopped being finite.
     """
     distributed.init_process_group(recipe.engine.device, recipe.run.batch_size)
@@ -99,7 +99,7 @@ def resume(
 
     Raises:
         RunError: no run there, or it cannot be written, its checkpoint is damaged or does not
-            fit the changes, or a guard stopped it.
+            fit the changes, or a monitor stopped it.
         PreparedDataError: its data is gone or changed, or does not fit the changes.
         RecipeError: a change is no value of a recipe.
         NonFiniteError: a loss term or a weight stopped being finite.

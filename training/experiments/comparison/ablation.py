@@ -142,7 +142,7 @@ def divergence(
     """Return why a run counts as diverged; empty where it does not."""
     stops = [one["message"] for one in found if one["action"] == Action.STOP]
     if stops:
-        return f"a guard stopped it: {stops[-1]}"
+        return f"a monitor stopped it: {stops[-1]}"
     if any(not math.isfinite(value) for entry in log for value in entry.values()):
         return "a logged figure is not finite"
     if start is not None and end is not None and end > start:

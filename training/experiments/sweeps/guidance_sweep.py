@@ -42,7 +42,7 @@ def frontier(
     loaded = load_bundle(bundle)
     settings: Any = loaded.generator.settings
     if not hasattr(settings, "temperature"):
-        raise RunError(f"generator {loaded.config.generator!r} knows no guidance or temperature")
+        raise RunError(f"generator {loaded.config.generator!r} has no guidance or temperature")
     judge = load_judge(loaded.config.caption_dim)
     benchmarks = [Benchmark(folder, judge, count, seed) for folder in data]
     points = []

@@ -21,7 +21,7 @@ def find_objective(kind: str) -> Any:
     """Return an objective's class: one of ours, else one that an installed package offers.
 
     Raises:
-        ValueError: nobody has an objective of that name, or it cannot be imported.
+        ValueError: there is no objective of that name, or it cannot be imported.
     """
     if kind in OBJECTIVES:
         return OBJECTIVES[kind]

@@ -46,5 +46,5 @@ def test_every_pair_is_measured_and_noise_spreads_draws(tmp_path):
 
 def test_generator_without_guidance_and_temperature_is_an_error(coloured, tmp_path):
     bundle = write_bundle(tmp_path / "bundle", "inpaint", PLAIN)
-    with pytest.raises(RunError, match="'inpaint' knows no guidance or temperature"):
+    with pytest.raises(RunError, match="'inpaint' has no guidance or temperature"):
         frontier(bundle, [coloured], out=tmp_path / "frontier.json", count=4)
