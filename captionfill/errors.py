@@ -63,7 +63,7 @@ class InvalidCaption(InvalidField):
 
 
 class UnsupportedPicture(CaptionfillError):
-    """The file is not a complete, still PNG, JPEG or WebP with 8-bit grey, palette or RGB pixels.
+    """The file is not a complete, still PNG, JPEG, WebP, AVIF, HEIC (where installed), nor a GIF.
 
     What counts is the content, not the name: a truncated or broken file ends here, too.
     """

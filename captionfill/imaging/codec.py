@@ -1,8 +1,9 @@
 """Decode PNG, JPEG and WebP into upright 8-bit RGB, and encode PNG."""
 
 import logging
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -30,9 +31,11 @@ ImageSource = bytes | str | PathLike[str] | Image.Image | Pixels
 
 MIN_SIDE = 64
 MAX_PIXELS = 40_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP")
-_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
-_GREY = {"1", "L", "LA"}
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+# Brands of HEIC files, which Pillow opens where pillow-heif is installed.
+_HEIC = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16"}
+_GREY = {"1", "L", "LA", "I;16"}
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,16 +105,16 @@ def load_picture(source: ImageSource, max_pixels: int) -> Picture:
     if not isinstance(source, Image.Image):
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         return read_picture(data, max_pixels)
-    _check(source, b"", max_pixels)
+    _check(source, max_pixels)
     try:
         source.load()
     except Exception as error:
         raise UnsupportedPicture("the picture's data is broken or cut short") from error
-    return _convert(source, PictureFile(b""))
+    return _convert(source, PictureFile(b"", notes=tuple(_losses(source, b""))))
 
 
 def read_picture(data: bytes, max_pixels: int) -> Picture:
-    """Decode a still 8-bit PNG, JPEG or WebP, and apply its EXIF orientation.
+    """Decode a still PNG, JPEG, WebP, AVIF or HEIC or a GIF's first frame, upright by its EXIF.
 
     Grey and palette images are converted to RGB, without loss. Metadata other than EXIF and colour
     information is skipped, and so are bytes behind the end of the image.
@@ -132,7 +135,8 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
     except Exception as error:  # a decoder may raise anything on hostile bytes
         if _parser(data) is PictureFile:
             raise UnsupportedPicture(
-                "the content is not that of a PNG, JPEG or WebP picture; convert it to one of these"
+                "the content is not that of a PNG, JPEG, WebP, AVIF or GIF picture; convert it to "
+                "one of these"
             ) from error
         log.info("picture not decoded", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
         raise UnsupportedPicture("the picture's data is broken or cut short") from error
@@ -209,27 +213,56 @@ def _complete(file: PictureFile) -> bytes:
 
 def _decode(file: PictureFile, max_pixels: int) -> Picture:
     data = _complete(file)
-    with Image.open(BytesIO(data), formats=_FORMATS) as image:
-        _check(image, data, max_pixels)
+    formats = _FORMATS
+    if _HEIC.match(data):
+        _register_heic()
+        formats = ("HEIF", *formats)
+    with Image.open(BytesIO(data), formats=formats) as image:
+        _check(image, max_pixels)
+        file = replace(file, notes=(*file.notes, *_losses(image, data)))
         image.load()
         if not file.complete:
             jpeg.check_ending(file.data, image)
         return _convert(make_upright(image), file)
 
 
-def _check(image: Image.Image, data: bytes, max_pixels: int) -> None:
+def _register_heic() -> None:
+    try:
+        import pillow_heif  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise UnsupportedPicture(
+            "a HEIC picture needs the package pillow-heif (pip install captionfill[heic]); "
+            "convert it to JPEG"
+        ) from error
+    pillow_heif.register_heif_opener()
+
+
+def _losses(image: Image.Image, data: bytes) -> list[str]:
+    """What of a picture is lost in 8-bit RGB, a sentence each."""
+    notes = []
+    if image.format == "GIF" and getattr(image, "is_animated", False):
+        notes.append("the picture is animated: its first frame was taken")
+    if image.mode == "CMYK":
+        notes.append("the picture was converted from CMYK to RGB without a colour profile")
+    # Of 16 bits per channel, Pillow keeps the upper 8.
+    is_deep = data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
+    if is_deep or image.mode == "I;16":
+        notes.append("the picture was converted from 16 to 8 bits a channel")
+    return notes
+
+
+def _check(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise PictureTooLarge(f"{width}×{height} is over the {max_pixels:,} pixels that are taken")
     if min(width, height) < MIN_SIDE:
         raise PictureTooSmall(f"{width}×{height}: each side must be at least {MIN_SIDE} pixels")
-    if getattr(image, "is_animated", False):
+    if image.format != "GIF" and getattr(image, "is_animated", False):
         raise UnsupportedPicture("the picture is animated; send one frame of it")
-    # 16 bits per channel, which Pillow would silently reduce to 8.
-    is_deep = data.startswith(b"\x89PNG") and data[12:16] == b"IHDR" and data[24] == 16
-    if is_deep or image.mode not in _MODES:
-        kind = "16 bits a channel" if is_deep else image.mode
-        raise UnsupportedPicture(f"the picture is {kind}; convert it to 8-bit RGB, RGBA or grey")
+    if image.mode not in _MODES:
+        raise UnsupportedPicture(
+            f"the picture is {image.mode}; convert it to 8-bit RGB, RGBA or grey"
+        )
 
 
 def _convert(image: Image.Image, file: PictureFile) -> Picture:
@@ -237,6 +270,8 @@ def _convert(image: Image.Image, file: PictureFile) -> Picture:
     if found := image.info.get("icc_profile"):
         profile, note = to_rgb_profile(found, is_grey=image.mode in _GREY)
     notes = (*file.notes, note) if note else file.notes
+    if image.mode == "I;16":
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     metadata = profile, file.colour, None if profile else file.gamma, notes
     if "A" not in image.mode and "transparency" not in image.info:
         return Picture(np.asarray(image.convert("RGB")), None, *metadata)

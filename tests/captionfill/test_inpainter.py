@@ -303,7 +303,7 @@ def test_a_result_is_saved_as_png(inpainter, image, tmp_path):
         ({"temperature": 1.5}, InvalidField),
         ({"image": b"text"}, UnsupportedPicture),
         ({"image": Image.new("RGB", (63, 80))}, PictureTooSmall),
-        ({"image": Image.new("CMYK", (80, 80))}, UnsupportedPicture),
+        ({"image": Image.new("HSV", (80, 80))}, UnsupportedPicture),
     ],
 )
 def test_a_bad_argument_is_refused(inpainter, image, options, kind):

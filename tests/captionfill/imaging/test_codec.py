@@ -1,4 +1,5 @@
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image, ImageCms
 from captionfill.errors import PictureTooLarge, PictureTooSmall, UnsupportedPicture
 from captionfill.imaging.codec import read_picture, write_png
 from tests.helpers.image_files import png_file
+from tests.helpers.images import smooth_image
 
 LIMIT = 1_000_000
 
@@ -64,16 +66,59 @@ def test_grey_profile_is_not_passed_to_rgb(noise, encode):
 
 
 @pytest.mark.parametrize("colour", [0, 2, 4, 6])
-def test_sixteen_bit_channels_are_refused(colour):
+def test_sixteen_bits_are_reduced_with_a_note(colour):
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
-    rows = (b"\0" + bytes(64 * channels * 2)) * 64
-    with pytest.raises(UnsupportedPicture, match="16 bits"):
-        read_picture(png_file(64, 64, 16, colour, rows), LIMIT)
+    rows = (b"\0" + bytes([200, 90]) * 64 * channels) * 64
+    picture = read_picture(png_file(64, 64, 16, colour, rows), LIMIT)
+    assert (picture.rgb == 200).all() and "16 to 8 bits" in picture.notes[0]
 
 
-def test_cmyk_is_refused_with_what_to_do(noise, encode):
-    with pytest.raises(UnsupportedPicture, match="CMYK; convert it"):
-        read_picture(encode(noise().convert("CMYK"), "JPEG"), LIMIT)
+def test_cmyk_is_converted_with_a_note(noise, encode):
+    cmyk = noise().convert("CMYK")
+    picture = read_picture(encode(cmyk, "JPEG", quality=95), LIMIT)
+    apart = np.abs(picture.rgb.astype(int) - np.asarray(cmyk.convert("RGB")))
+    assert apart.mean() < 20 and "CMYK to RGB" in picture.notes[0]
+
+
+def test_avif_is_read(smooth, encode):
+    picture = read_picture(encode(smooth, "AVIF", quality=90), LIMIT)
+    assert np.abs(picture.rgb.astype(int) - np.asarray(smooth)).mean() < 4
+
+
+def test_the_first_frame_of_gifs_is_read(encode):
+    red, blue = (Image.new("RGB", (80, 70), name) for name in ("red", "blue"))
+    still = read_picture(encode(red, "GIF"), LIMIT)
+    moving = read_picture(encode(red, "GIF", save_all=True, append_images=[blue]), LIMIT)
+    assert np.array_equal(moving.rgb, still.rgb) and (still.rgb == (255, 0, 0)).all()
+    assert still.notes == () and "first frame" in moving.notes[0]
+
+
+def test_heic_is_read_where_it_is_installed(smooth, encode, monkeypatch):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    data = encode(smooth, "HEIF", quality=90)
+    assert np.abs(read_picture(data, LIMIT).rgb.astype(int) - np.asarray(smooth)).mean() < 6
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UnsupportedPicture, match=r"captionfill\[heic\]"):
+        read_picture(data, LIMIT)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "GIF", "HEIF"])
+def test_limits_hold_for_every_format(encode, kind):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    with pytest.raises(PictureTooLarge):
+        read_picture(encode(Image.new("RGB", (200, 100)), kind), 19_999)
+    with pytest.raises(PictureTooSmall):
+        read_picture(encode(Image.new("RGB", (200, 60)), kind), LIMIT)
+    whole = encode(Image.effect_noise((100, 100), 50).convert("RGB"), kind)
+    with pytest.raises(UnsupportedPicture):
+        read_picture(whole[: len(whole) // 2], LIMIT)
+
+
+@pytest.fixture
+def smooth():
+    return smooth_image(96, 80)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -83,7 +128,7 @@ def test_animations_are_refused(noise, encode, kind):
         read_picture(data, LIMIT)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PPM", "JPEG2000"])
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "JPEG2000"])
 def test_other_formats_are_refused(noise, encode, kind):
     with pytest.raises(UnsupportedPicture, match="convert it to one of these"):
         read_picture(encode(noise(), kind), LIMIT)
