@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from captionfill.imaging.canvas import Region
+from captionfill.imaging.region import Region
 from tests.helpers.images import noise_pixels
 from training.evaluation.native.measures import (
     fine_detail,
