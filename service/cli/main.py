@@ -133,7 +133,7 @@ def worker(bundle: BundlePlace = None, engine: EngineKind = None) -> None:
 
 @app.command()
 def fill(
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WebP; or a folder of them.")],
+    photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WebP, AVIF or GIF; or a folder.")],
     caption: Annotated[str | None, typer.Argument(help="What it shows (not for a folder).")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="PNG to write; or a folder.")

@@ -18,6 +18,7 @@ from service.api.archives.zip_reader import (
     open_archive,
 )
 from service.api.forms.form import (
+    PICTURE_TYPES,
     DetailChoice,
     File,
     Form,
@@ -65,7 +66,7 @@ class BatchForm(Form):
         examples=['{"dog.jpg": "a dog runs through the grass"}'],
         json_schema_extra={"contentMediaType": "application/json"},
     )
-    image: Annotated[list[Picture], File("image/png, image/jpeg, image/webp")] = Field(
+    image: Annotated[list[Picture], File(PICTURE_TYPES)] = Field(
         [], description="Pictures; the field is repeated."
     )
     caption: list[str] = Field(

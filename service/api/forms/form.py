@@ -27,10 +27,11 @@ from pydantic.json_schema import SkipJsonSchema
 from captionfill.captions import MAX_CAPTION, check_caption
 from captionfill.errors import InvalidCaption, InvalidField, InvalidMask
 from captionfill.imaging.canvas import Detail
-from service.api.forms.upload_checks import explain_mistake
+from service.api.forms.upload_checks import decode_data_url, explain_mistake
 from service.queue.task import MAX_CANDIDATES, SEEDS
 
 F = TypeVar("F", bound="Form")
+PICTURE_TYPES = "image/png, image/jpeg, image/webp, image/avif, image/gif, image/heic"
 _INTEGER = re.compile(r"\d{1,10}", re.ASCII)
 _SEED = re.compile(r"-1|\d{1,10}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,3})?", re.ASCII)
@@ -128,8 +129,12 @@ def _matching(pattern: re.Pattern[str]) -> BeforeValidator:
 
 Picture = Annotated[
     bytes,
-    File("image/png, image/jpeg, image/webp"),
-    Field(description="PNG, JPEG or WebP, at least 64×64 pixels, 8 bits per channel."),
+    File(PICTURE_TYPES),
+    BeforeValidator(decode_data_url),
+    Field(
+        description="PNG, JPEG, WebP, AVIF, GIF (its first frame) or, where the service has "
+        "pillow-heif, HEIC, or a data URL of one; at least 64×64 pixels."
+    ),
 ]
 Caption = Annotated[
     str,
@@ -230,7 +235,8 @@ def _check_mask(mask: bytes) -> bytes:
 
 Mask = Annotated[
     bytes,
-    File("image/png, image/jpeg, image/webp"),
+    File(PICTURE_TYPES),
+    BeforeValidator(decode_data_url),
     AfterValidator(_check_mask),
     Field(
         description="In the place of `region`, a picture of the same size: its white pixels are "

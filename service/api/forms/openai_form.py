@@ -36,7 +36,7 @@ class EditForm(Form):
         json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["image[]"]}]}
     )
 
-    image: Picture = Field(b"", description="PNG, JPEG or WebP; one.")
+    image: Picture = Field(b"", description="As for POST /inpaint; one.")
     image_list: Picture = Field(b"", alias="image[]", description="The same as `image`.")
     mask: Mask = Field(
         b"",

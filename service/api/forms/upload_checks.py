@@ -1,6 +1,8 @@
 """Recognizes text that clients send by mistake instead of a file."""
 
 import re
+from base64 import b64decode
+from urllib.parse import unquote_to_bytes
 
 from captionfill.errors import UnsupportedPicture
 
@@ -14,6 +16,25 @@ def check_picture(field: str, data: bytes) -> None:
     """Raise `UnsupportedPicture` for text instead of a file. The decoder checks files."""
     if (reason := explain_mistake(field, data)) is not None:
         raise UnsupportedPicture(reason)
+
+
+def decode_data_url(data: bytes) -> bytes:
+    """The bytes that a `data:` URL (RFC 2397) encodes; anything else as it is.
+
+    Raises:
+        UnsupportedPicture: it has no comma, or is not base64 as it says.
+    """
+    if data[:5].lower() != b"data:":
+        return data
+    head, comma, body = data.partition(b",")
+    if not comma:
+        raise UnsupportedPicture("the data URL is malformed: it has no comma")
+    try:
+        body = unquote_to_bytes(body)
+        is_base64 = head.rstrip().lower().endswith(b";base64")
+        return b64decode(body.strip(), validate=True) if is_base64 else body
+    except ValueError as error:
+        raise UnsupportedPicture("the data URL is malformed: it is not base64") from error
 
 
 def explain_mistake(field: str, data: bytes) -> str | None:

@@ -70,7 +70,7 @@ async function usePhoto(file, { example = "", region = null } = {}) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    return showProblem(new Problem("This file cannot be shown", "Choose a PNG, JPEG or WebP image."));
+    return showProblem(new Problem("This file cannot be shown", "Choose a PNG, JPEG, WebP, AVIF or GIF image."));
   }
   if (Math.min(bitmap.width, bitmap.height) < 64) {
     return showProblem(new Problem("This photo is too small", `It is ${bitmap.width}×${bitmap.height}; both sides need at least 64 pixels.`));
@@ -334,7 +334,7 @@ function applyLink(link) {
 function showProblem(problem, field = null) {
   const advice = {
     401: "Enter an API key below.", 403: "Use another key, or the address that the service was started for.",
-    413: "Use a smaller photo.", 415: "Use a PNG, JPEG or WebP image.",
+    413: "Use a smaller photo.", 415: "Use a PNG, JPEG, WebP, AVIF or GIF image.",
     429: `Wait ${problem.retryAfter ?? "a few"} seconds and try again.`, 503: "The service is busy or not ready. Try again soon.",
   }[problem.status];
   if (problem.status === 401) {

@@ -150,3 +150,15 @@ def test_the_service_fills_as_the_library(client, hire, scored_bundle, photo, ho
 class Served(Predictor):
     def close(self):
         pass
+
+
+def data_url(data):
+    return b"data:image/png;base64," + base64.b64encode(data)
+
+
+def test_data_urls_count_as_their_files(client, worker, photo):
+    mask = png(white(*HOLES))
+    urls = post(client, data_url(photo), data_url(mask), seed=9)
+    assert urls.content == post(client, photo, mask, seed=9).content
+    broken = post(client, b"data:image/png;base64,@@", mask)
+    assert (broken.status_code, broken.json()["type"]) == (415, "/problems/unsupported-picture")
