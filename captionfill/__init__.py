@@ -10,7 +10,7 @@
     with Client("http://127.0.0.1:8000") as client:
         client.inpaint("cat.jpg", "a cat on a chair").save("filled.png")
 
-`Inpainter` fills in this process. It is imported when it is first used, since it needs torch.
+`Inpainter` fills in this process. It is imported when it is first used, since it needs an engine.
 `Client` and `AsyncClient` call a service; they need httpx. `captionfill.imaging`, which decodes
 images and cuts windows, needs neither.
 """

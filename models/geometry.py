@@ -6,10 +6,12 @@ Everything here is per image and exact: no hidden pixel may reach a network.
 import torch
 from torch import Tensor
 
-SIZE = 64
-HOLE = 32
-EDGE = (SIZE - HOLE) // 2
-CENTRE = slice(EDGE, EDGE + HOLE)
+from models.pixels import CENTRE, EDGE, HOLE, SIZE
+
+__all__ = [
+    "CENTRE", "EDGE", "HOLE", "SIZE", "centre", "hide", "hole_mask", "paste", "random_corners",
+    "to_float", "to_uint8", "whole_mask",
+]  # fmt: skip
 
 
 def to_float(pixels: Tensor) -> Tensor:

@@ -87,14 +87,16 @@ def scored_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("scored"), "scored", scored=True)
 
 
-def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0) -> Path:
+def write_bundle(
+    folder: Path, name: str, *, scored: bool = False, seed: int = 0, onnx: bool = True
+) -> Path:
     """Write a bundle of random weights."""
     import torch
 
     from models.captions import CaptionEncoder
     from models.frozen.scorers import SCORERS
     from models.generators import GENERATORS
-    from models.runtime.bundle import BundleConfig
+    from models.runtime.bundle_files import BundleConfig
     from tests.helpers.bundles import save_bundle
 
     settings: dict[str, object] = {
@@ -120,5 +122,5 @@ def write_bundle(folder: Path, name: str, *, scored: bool = False, seed: int = 0
     torch.manual_seed(seed)
     generator = GENERATORS["inpaint"](settings)
     judge = SCORERS["plain"](scorer_settings) if scored else None
-    save_bundle(folder, generator, config, f"# {name}", judge)
+    save_bundle(folder, generator, config, f"# {name}", judge, onnx=onnx)
     return folder

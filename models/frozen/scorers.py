@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, normalize
 
-from models.errors import ModelsError
 from models.layers.renamed import accept_old_names
 from models.registry import Builder, builder
-
-
-class ScorerError(ModelsError):
-    """A bundle has no scorer."""
 
 
 @dataclass(frozen=True)

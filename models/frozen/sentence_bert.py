@@ -1,20 +1,22 @@
 """A BERT sentence encoder compiled by OpenVINO, without torch (Devlin et al. 2019).
 
 Reads the folder of a sentence-transformers model: BERT, mean pooling, vectors of length 1
-(Reimers and Gurevych 2019).
+(Reimers and Gurevych 2019). `models.frozen.bert_graph` builds the network.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from models.openvino_import import import_openvino, openvino_core
+from models.frozen.bert_graph import build_graph
+from models.openvino_import import openvino_core
 
 # What this graph computes; a model with other values of these goes to sentence-transformers.
 _CONFIG = {
@@ -25,33 +27,52 @@ _CONFIG = {
 _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
-class SentenceBert:
-    """Sentences to vectors on a CPU, one sentence at a time in float32.
+# Sentences are padded to a multiple of so many tokens: with fewer rows a product is computed by
+# another kernel, in another order.
+_PAD = 16
+_MAX_TOKENS = 4096  # of a call, padding included: about 50 MB of activations
+_MASKED = -1e9  # added to scores of attention; its softmax is 0 in every format
+# Computed together and alone when an encoder is loaded.
+_SAMPLES = ("a dog", "two children play with a ball in the snow", "word " * 20, "word " * 70)
 
-    A vector depends on its sentence alone: the same bits alone or in any list.
+
+class SentenceBert:
+    """Sentences to vectors on a CPU, those of a list together.
+
+    A vector depends on its sentence alone: the same bits alone or in any list. A CPU that
+    computes a few examples otherwise gets one sentence at a time.
 
     Attributes:
+        precision: of products, `f32`, `bf16` or `f16`.
         dimension: length of a vector.
         max_tokens: a sentence is cut to as many tokens, the two special ones included.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Load the weights and compile the network. Check `is_supported` first."""
+    def __init__(self, folder: Path, *, exact: bool = True) -> None:
+        """Load the weights and compile the network. Check `is_supported` first.
+
+        Unless it is to be `exact`, it computes in the CPU's short format if there is one in
+        hardware.
+        """
         config = read_json(folder / "config.json")
         self.dimension = int(config["hidden_size"])
         self.max_tokens = int(read_json(folder / "sentence_bert_config.json")["max_seq_length"])
+        self._positions = int(config["max_position_embeddings"])
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._unknown = self._tokenizer.token_to_id("[UNK]")
-        settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": 1,
-            "ENABLE_CPU_PINNING": False,
-        }
+        settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
+        if exact:
+            settings["INFERENCE_PRECISION_HINT"] = "f32"
         self._file = folder / "model.safetensors"
         graph = build_graph(config, load_file(self._file))
         self._network = openvino_core().compile_model(graph, "CPU", settings)
+        precision = self._network.get_property("INFERENCE_PRECISION_HINT")
+        self.precision: str = precision.get_type_name()
+        self._max_tokens = _MAX_TOKENS
+        if not self._is_alike():
+            self._max_tokens = 1
 
     @staticmethod
     def is_supported(folder: Path) -> bool:
@@ -74,13 +95,34 @@ class SentenceBert:
     def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Embed sentences: float32 `(N, dimension)`, rows of length 1."""
         vectors = np.empty((len(sentences), self.dimension), np.float32)
-        for row, sentence in enumerate(sentences):
-            tokens = self.tokenize(sentence)
-            if len(tokens) > self.max_tokens:
-                tokens = [*tokens[: self.max_tokens - 1], tokens[-1]]
-            inputs = np.array([tokens]), np.arange(len(tokens))
-            vectors[row] = self._network(inputs)[0][0]
+        tokens = [self._cut(self.tokenize(sentence)) for sentence in sentences]
+        for rows in _groups(tokens, self._max_tokens):
+            vectors[rows] = self._embed([tokens[row] for row in rows])
         return vectors
+
+    def _cut(self, tokens: list[int]) -> list[int]:
+        if len(tokens) <= self.max_tokens:
+            return tokens
+        return [*tokens[: self.max_tokens - 1], tokens[-1]]
+
+    def _embed(self, sentences: Sequence[list[int]]) -> NDArray[np.float32]:
+        """Embed tokens in one call, padded to the longest sentence."""
+        length = _padded(max(map(len, sentences)))
+        ids = np.zeros((len(sentences), length), np.int64)
+        bias = np.full((len(sentences), 1, 1, length), _MASKED, np.float32)
+        for row, tokens in enumerate(sentences):
+            ids[row, : len(tokens)] = tokens
+            bias[row, ..., : len(tokens)] = 0
+        # A position past the last one that is learnt is of padding alone.
+        positions = np.minimum(np.arange(length), self._positions - 1)
+        states = self._network([ids, positions, bias])[0]
+        means = [states[row, : len(tokens)].mean(0) for row, tokens in enumerate(sentences)]
+        return np.stack([mean / max(float(np.linalg.norm(mean)), 1e-12) for mean in means])
+
+    def _is_alike(self) -> bool:
+        """Whether this CPU gives some sentences the same vectors alone and together."""
+        alone = [self.encode([sentence])[0] for sentence in _SAMPLES]
+        return np.array_equal(self.encode(_SAMPLES), alone)
 
     def tokenize(self, sentence: str) -> list[int]:
         """The ids of a sentence's tokens, not cut, with the special ones at both ends."""
@@ -92,59 +134,26 @@ class SentenceBert:
         return all(token == self._unknown for token in self.tokenize(sentence)[1:-1])
 
     def weights(self) -> Iterator[tuple[str, tuple[int, ...], memoryview]]:
-        """The names, shapes and bytes of the weights, as sentence-transformers names them."""
-        for key, value in load_file(self._file).items():
-            if key != "embeddings.position_ids":  # a constant that older files carry
-                yield f"0.model.{key}", value.shape, value.reshape(-1).view(np.uint8).data
+        """The sorted names, shapes and bytes of the weights, named as in sentence-transformers."""
+        with safe_open(self._file, "np") as file:  # all at once would take 90 MB
+            for key in sorted(file.keys()):
+                if key != "embeddings.position_ids":  # a constant that older files carry
+                    value = file.get_tensor(key)
+                    yield f"0.model.{key}", value.shape, value.reshape(-1).view(np.uint8).data
 
 
-def build_graph(config: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Any:
-    """Build BERT's graph for one sentence of any length, an `openvino.Model`.
+def _groups(tokens: Sequence[list[int]], most: int) -> Iterator[list[int]]:
+    """Yield rows of sentences of like length, up to so many tokens with their padding."""
+    rows = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or (end - start + 1) * _padded(len(tokens[rows[end]])) > most:
+            yield rows[start:end]
+            start = end
 
-    Inputs are the tokens' ids `(1, L)` and their positions `(L,)`; the output is `(1, dimension)`.
-    """
-    openvino = import_openvino()
-    ops = openvino.opset13
 
-    def constant(name: str) -> Any:
-        return ops.constant(weights[name])
-
-    def linear(x: Any, name: str) -> Any:
-        product = ops.matmul(x, constant(f"{name}.weight"), False, True)
-        return ops.add(product, constant(f"{name}.bias"))
-
-    def norm(x: Any, name: str) -> Any:
-        scaled = ops.mvn(x, [-1], True, float(config["layer_norm_eps"]), "inside_sqrt")
-        return ops.add(ops.multiply(scaled, constant(f"{name}.weight")), constant(f"{name}.bias"))
-
-    def attention(x: Any, name: str) -> Any:
-        heads = int(config["num_attention_heads"])
-        shape = [1, -1, heads, config["hidden_size"] // heads]
-        query, key, value = (
-            ops.transpose(ops.reshape(linear(x, f"{name}.self.{part}"), shape, False), [0, 2, 1, 3])
-            for part in ("query", "key", "value")
-        )
-        mixed = ops.transpose(ops.scaled_dot_product_attention(query, key, value), [0, 2, 1, 3])
-        merged = ops.reshape(mixed, [1, -1, config["hidden_size"]], False)
-        return linear(merged, f"{name}.output.dense")
-
-    ids = ops.parameter([1, -1], np.int64, "ids")
-    positions = ops.parameter([-1], np.int64, "positions")
-    embedded = [
-        ops.gather(constant("embeddings.word_embeddings.weight"), ids, 0),
-        ops.gather(constant("embeddings.position_embeddings.weight"), positions, 0),
-        ops.gather(constant("embeddings.token_type_embeddings.weight"), 0, 0),
-    ]
-    x = norm(ops.add(ops.add(embedded[0], embedded[1]), embedded[2]), "embeddings.LayerNorm")
-    for index in range(int(config["num_hidden_layers"])):
-        layer = f"encoder.layer.{index}"
-        attended = ops.add(x, attention(x, f"{layer}.attention"))
-        x = norm(attended, f"{layer}.attention.output.LayerNorm")
-        hidden = ops.gelu(linear(x, f"{layer}.intermediate.dense"), "erf")
-        x = norm(ops.add(x, linear(hidden, f"{layer}.output.dense")), f"{layer}.output.LayerNorm")
-    pooled = ops.reduce_mean(x, [1], False)
-    vector = ops.normalize_l2(pooled, [1], 1e-12, "max")
-    return openvino.Model([vector], [ids, positions], "sentence_bert")
+def _padded(length: int) -> int:
+    return -(-length // _PAD) * _PAD
 
 
 def read_json(path: Path) -> Any:

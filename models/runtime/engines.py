@@ -1,175 +1,61 @@
-"""Engines, which compute a bundle's fills: torch on any device, OpenVINO on a CPU."""
+"""Loads engines, which compute a bundle's fills: OpenVINO on a CPU, torch on any device.
 
+torch is imported only where it computes.
+"""
+
+import importlib.util
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Literal, get_args
-
-import torch
-from torch import Tensor, nn
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
 
 from models.errors import ModelsError
-from models.frozen.scorers import ScorerError
-from models.geometry import HOLE, SIZE, centre, to_float, to_uint8
 from models.openvino_import import is_installed
-from models.runtime.bundle import Bundle
-from models.runtime.openvino_network import CompiledNetwork
-from models.runtime.sampling import generator_inputs
+from models.runtime.bundle_files import BundleError, BundleFiles, read_bundle
+from models.runtime.engine import Engine, EngineError
+from models.runtime.openvino_engine import OpenVinoEngine
+
+if TYPE_CHECKING:
+    from models.runtime.bundle import Bundle
 
 Kind = Literal["auto", "torch", "openvino", "openvino-f32"]
 KINDS: tuple[str, ...] = get_args(Kind)
-Network = Callable[..., Tensor]
 
-# Largest mean difference from torch in 8-bit levels: in f32, where only the order of sums differs,
-# and in a shorter format.
-MAX_ERROR = {"f32": 0.01}
-MAX_ERROR_SHORT = 2.0
+# Of NVIDIA, the same under WSL, and AMD.
+GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 log = logging.getLogger("captionfill.engine")
 
 
-class EngineError(ModelsError):
-    """An engine is not installed, or cannot compute a bundle."""
+def open_engine(folder: Path, device: str = "cpu", kind: str = "auto", threads: int = 1) -> Engine:
+    """Load a bundle on an engine; without torch where OpenVINO fills and the bundle has ONNX.
 
+    Args:
+        folder: of the bundle.
+        device: as torch names it.
+        kind: see `load_engine`.
+        threads: see `load_engine`.
 
-class Engine(ABC):
-    """A bundle that is ready to fill. One caller at a time.
-
-    On a CPU every image is computed alone by one thread, so that its fill is the same bit for bit
-    in any batch; on another device a batch is one tensor, and a fill may differ by one 8-bit level.
-
-    Attributes:
-        name: `torch`, `openvino-bf16`, `openvino-f32` or `openvino-f16`; each gives other bits.
-        bundle: its networks are computed.
+    Raises:
+        BundleError: no sound bundle there, or the device cannot be used.
+        EngineError: the engine cannot be used, or needs torch, which is not installed.
     """
+    files = read_bundle(folder)
+    _check_kind(kind)
+    if device == "cpu" and kind != "torch" and files.has_onnx and is_installed():
+        engine = _compiled(files, kind, threads)
+        if engine is not None:
+            return engine
+    if not _has_torch():
+        raise _torch_missing(files, device, kind)
+    # Here and below: torch takes seconds and a gigabyte, and is not always there.
+    from models.runtime.bundle import load_bundle  # noqa: PLC0415
 
-    name: str
-    bundle: Bundle
-    generator: Network
-    scorer: Network | None
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the bundle."""
-        return next(self.bundle.generator.parameters()).device
-
-    def fill(
-        self,
-        pixels: Tensor,
-        captions: Tensor,
-        seeds: Sequence[int],
-        temperatures: Sequence[float] | None = None,
-    ) -> Tensor:
-        """Fill the hole of each image.
-
-        Args:
-            pixels: uint8 `(N, 3, 64, 64)`; what lies in the hole is not read.
-            captions: float `(N, caption_dim)`; zeros for no caption.
-            seeds: one for each image.
-            temperatures: standard deviation of each image's noise; 1 by default. At 0 the seed has
-                no effect; a generator that was trained for it (`objective.settings.mean`) returns
-                the mean of its fills.
-
-        Returns:
-            uint8 `(N, 3, 32, 32)` on the CPU.
-        """
-        dim = self.bundle.config.noise_dim
-        inputs = generator_inputs(
-            pixels, captions, seeds, dim, device=self.device, temperatures=temperatures
-        )
-        return to_uint8(self.generate(*inputs)).cpu()
-
-    def generate(self, context: Tensor, mask: Tensor, caption: Tensor, noise: Tensor) -> Tensor:
-        """Compute the bundle's generator, `(N, 3, 32, 32)`, on its device."""
-        return self._run(self.generator, context, mask, caption, noise)
-
-    def score(self, pixels: Tensor, captions: Tensor) -> Tensor:
-        """Score filled images against their captions, to rank several fills of one hole.
-
-        Args:
-            pixels: uint8 `(N, 3, 64, 64)`, composites; only the centre is read.
-            captions: float `(N, caption_dim)`.
-
-        Returns:
-            float32 `(N,)` on the CPU, -1 to 1; higher fits better. Comparable within one bundle.
-
-        Raises:
-            ScorerError: the bundle has no scorer.
-        """
-        if self.scorer is None:
-            raise ScorerError(f"bundle {self.bundle.config.name!r} carries no scorer")
-        centres = to_float(centre(pixels).to(self.device))
-        scores = self._run(self.scorer, centres, captions.to(self.device))
-        return scores.float().cpu().clamp(-1, 1)
-
-    @abstractmethod
-    def _run(self, network: Network, *batch: Tensor) -> Tensor:
-        """Compute a network of this engine for a batch."""
+    return load_engine(load_bundle(folder, device), kind, threads)
 
 
-class TorchEngine(Engine):
-    """The networks as torch runs them, operation by operation, in float32."""
-
-    name = "torch"
-
-    def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
-        self.generator, self.scorer = bundle.generator, bundle.scorer
-
-    @torch.inference_mode()
-    def _run(self, network: Network, *batch: Tensor) -> Tensor:
-        step = 1 if self.device.type == "cpu" else len(batch[0])
-        parts = zip(*(torch.split(tensor, step) for tensor in batch), strict=True)
-        return torch.cat([network(*part) for part in parts])
-
-
-class OpenVinoEngine(Engine):
-    """The networks compiled for this CPU.
-
-    The generator is computed in the CPU's short format if it has one in hardware (bfloat16 with
-    AVX512-BF16 or AMX), unless it is to be exact. The scorer, whose numbers are returned, is
-    always exact.
-    """
-
-    def __init__(self, bundle: Bundle, *, exact: bool = False, threads: int = 1) -> None:
-        """Convert and compile, and compare with torch.
-
-        Raises:
-            EngineError: a network cannot be converted, or its fills differ from torch's.
-        """
-        self.bundle = bundle
-        if self.device.type != "cpu":
-            raise EngineError(f"OpenVINO fills on a CPU here, not on {self.device}")
-        picture, caption = torch.zeros(1, 3, SIZE, SIZE), torch.zeros(1, bundle.config.caption_dim)
-        noise = torch.zeros(1, bundle.config.noise_dim)
-        examples = (picture, picture[:, :1], caption, noise)
-        self.generator = generator = _compile(bundle.generator, examples, exact, threads)
-        self.name = f"openvino-{generator.precision}"
-        self.scorer = None
-        if bundle.scorer is not None:
-            centres = picture[:, :, :HOLE, :HOLE].contiguous()
-            self.scorer = _compile(bundle.scorer, (centres, caption), True, threads)
-        self._check(MAX_ERROR.get(generator.precision, MAX_ERROR_SHORT))
-
-    def _run(self, network: Network, *batch: Tensor) -> Tensor:
-        return network(*batch)
-
-    def _check(self, max_error: float) -> None:
-        """Refuse an engine that computes wrongly on this CPU."""
-        random = torch.Generator().manual_seed(0)
-        config = self.bundle.config
-        pixels = torch.randint(0, 256, (2, 3, SIZE, SIZE), generator=random).byte()
-        captions = torch.randn(2, config.caption_dim, generator=random)
-        captions = nn.functional.normalize(captions)
-        inputs = generator_inputs(pixels, captions, [0, 1], config.noise_dim)
-        right = TorchEngine(self.bundle).generate(*inputs)
-        error = float((self.generate(*inputs) - right).abs().mean()) * 127.5
-        if not error <= max_error:  # nor NaN
-            raise EngineError(f"{self.name} is {error:.3g} levels from torch, over {max_error:g}")
-
-
-def load_engine(bundle: Bundle, kind: str = "auto", threads: int = 1) -> Engine:
-    """Load an engine for a bundle.
+def load_engine(bundle: "Bundle", kind: str = "auto", threads: int = 1) -> Engine:
+    """Load an engine for a bundle whose networks torch has loaded.
 
     Args:
         bundle: on its device.
@@ -181,32 +67,83 @@ def load_engine(bundle: Bundle, kind: str = "auto", threads: int = 1) -> Engine:
     Raises:
         EngineError: the engine was requested by name and is not available.
     """
-    if kind not in KINDS:
-        raise EngineError(f"no engine is called {kind!r}; there are: {', '.join(KINDS)}")
-    if kind == "torch" or (kind == "auto" and not _suits(bundle)):
-        return TorchEngine(bundle)
+    from models.runtime.torch_engine import TorchEngine  # noqa: PLC0415
+
+    _check_kind(kind)
+    torch_engine = TorchEngine(bundle)
+    if kind == "torch" or (kind == "auto" and not _suits(torch_engine.device)):
+        return torch_engine
     if not is_installed():
         raise EngineError(f"engine {kind!r} needs the package openvino")
+    if torch_engine.device != "cpu":
+        raise EngineError(f"OpenVINO fills on a CPU here, not on {torch_engine.device}")
+    return _compiled(bundle, kind, threads) or torch_engine
+
+
+def move_engine(engine: Engine, device: str, kind: str = "auto", threads: int = 1) -> Engine:
+    """Return the engine of a kind on another device, for the same bundle.
+
+    Raises:
+        BundleError, EngineError: see `open_engine`.
+        RuntimeError, AssertionError: torch's, where there is no such device.
+    """
+    if isinstance(engine.bundle, BundleFiles):
+        return open_engine(engine.bundle.folder, device, kind, threads)
+    from models.runtime.bundle import Bundle  # noqa: PLC0415
+
+    assert isinstance(engine.bundle, Bundle)
+    for network in filter(None, (engine.bundle.generator, engine.bundle.scorer)):
+        network.to(device)
+    return load_engine(engine.bundle, kind, threads)
+
+
+def default_device() -> str:
+    """Return `cuda` where torch is installed and finds a GPU, else `cpu`.
+
+    On Linux torch is only asked where a driver of a GPU is loaded.
+    """
+    has_driver = sys.platform != "linux" or any(Path(place).exists() for place in GPU_DRIVERS)
+    if not has_driver or not _has_torch():
+        return "cpu"
+    import torch  # noqa: PLC0415
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _compiled(bundle: "BundleFiles | Bundle", kind: str, threads: int) -> Engine | None:
+    """Compile for this CPU; None, with a warning, where `auto` may take torch instead."""
     try:
         return OpenVinoEngine(bundle, exact=kind == "openvino-f32", threads=threads)
     except EngineError as error:
-        if kind != "auto":
+        if kind != "auto" or not _has_torch():
             raise
         reason = {"bundle": bundle.config.name, "reason": str(error)}
         log.warning("OpenVINO cannot fill by this bundle, torch will, slower", extra=reason)
-        return TorchEngine(bundle)
+        return None
 
 
-def _suits(bundle: Bundle) -> bool:
-    return is_installed() and next(bundle.generator.parameters()).device.type == "cpu"
+def _suits(device: str) -> bool:
+    return is_installed() and device == "cpu"
 
 
-def _compile(
-    network: nn.Module, examples: Sequence[Tensor], exact: bool, threads: int
-) -> CompiledNetwork:
-    try:
-        return CompiledNetwork(network, examples, exact=exact, threads=threads)
-    except Exception as error:  # the libraries raise many kinds, of many lines
-        first = str(error).strip().partition("\n")[0]
-        name = type(network).__name__
-        raise EngineError(f"OpenVINO cannot compute {name}: {first}") from error
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise EngineError(f"no engine is called {kind!r}; there are: {', '.join(KINDS)}")
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _torch_missing(files: BundleFiles, device: str, kind: str) -> ModelsError:
+    """Say why a bundle needs torch, which is not installed."""
+    remedy = "torch, which is not installed: pip install 'captionfill[gpu]'"
+    if device != "cpu":
+        return BundleError(f"device {device} needs {remedy}")
+    if kind == "torch" or not is_installed():
+        return EngineError(f"without the package openvino the engine is {remedy}"
+                           if kind != "torch" else f"engine 'torch' needs {remedy}")  # fmt: skip
+    return BundleError(
+        f"bundle {files.config.name!r} carries no ONNX, as older bundles do not, so it needs "
+        f"{remedy}, or `captionfill-train onnx {files.folder}` where torch is"
+    )

@@ -1,16 +1,13 @@
 """A network compiled by OpenVINO for a CPU: one image at a time, a thread for each."""
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, group_norm, layer_norm, normalize, pad
-from torch.overrides import TorchFunctionMode
+from numpy.typing import NDArray
 
 from models.openvino_import import import_openvino, openvino_core
+from models.pixels import Floats
 
 
 class CompiledNetwork:
@@ -23,14 +20,13 @@ class CompiledNetwork:
         precision: of convolutions and products: `f32`, `bf16` or `f16`.
     """
 
-    def __init__(
-        self, network: nn.Module, examples: Sequence[Tensor], *, exact: bool, threads: int
-    ) -> None:
-        """Convert and compile.
+    def __init__(self, model: Any, names: Sequence[str], *, exact: bool, threads: int) -> None:
+        """Compile.
 
         Args:
-            network: in eval mode, on the CPU.
-            examples: one tensor of one row for each argument of `forward`.
+            model: an `openvino.Model`, or an ONNX file, for batches of one row.
+            names: of the arguments. A model has its inputs in this order; an ONNX file may lack
+                those that the network does not read.
             exact: compute in float32 even where the CPU has a shorter format in hardware.
             threads: how many rows are computed at one time.
         """
@@ -42,85 +38,40 @@ class CompiledNetwork:
         }
         if exact:
             settings["INFERENCE_PRECISION_HINT"] = "f32"
-        compiled = openvino_core().compile_model(convert(network, examples), "CPU", settings)
+        compiled = openvino_core().compile_model(model, "CPU", settings)
         self.precision: str = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         self._shape = tuple(compiled.output(0).shape)[1:]
+        self._inputs = _input_order(compiled, names)
         # A queue hands each row to another thread, which costs a single row half a millisecond.
         self._request: Any = compiled.create_infer_request() if threads == 1 else None
         self._queue: Any = None
         if threads > 1:
             self._queue = import_openvino().AsyncInferQueue(compiled, threads)
 
-    def __call__(self, *batch: Tensor) -> Tensor:
-        """Compute `forward` of a batch, float32 `(N, …)` on the CPU."""
-        arrays = [tensor.contiguous().numpy() for tensor in batch]
-        count = len(arrays[0])
+    def __call__(self, *batch: NDArray[Any]) -> Floats:
+        """Compute the network for a batch, float32 `(N, …)`."""
+        arrays = [np.ascontiguousarray(batch[i]) for i in self._inputs]
+        count = len(batch[0])
         rows = [[array[i : i + 1] for array in arrays] for i in range(count)]
         out = np.empty((count, *self._shape), np.float32)
         if self._request is not None:
             for i, row in enumerate(rows):
                 out[i] = self._request.infer(row, share_outputs=True)[0][0]
-            return torch.from_numpy(out)
+            return out
         self._queue.set_callback(lambda request, i: _copy_output(request, out, i))
         for i, row in enumerate(rows):
             self._queue.start_async(row, i)
         self._queue.wait_all()
-        return torch.from_numpy(out)
+        return out
 
 
-def convert(network: nn.Module, examples: Sequence[Tensor]) -> Any:
-    """Convert a network to an `openvino.Model` for inputs of the shapes of the examples."""
-    shapes = [list(example.shape) for example in examples]
-    with torch.no_grad(), warnings.catch_warnings(), _OpenVinoForms():
-        # Shapes are traced as constants, as wanted. torch calls its trace out of date, but OpenVINO
-        # takes twelve seconds for what replaces it. OpenVINO would check the trace, for which torch
-        # loads 100 MB of modules; the engine checks the fills.
-        warnings.simplefilter("ignore")
-        trace: Callable[..., Any] = torch.jit.trace
-        traced = trace(network, tuple(examples), check_trace=False)
-        return import_openvino().convert_model(traced, example_input=tuple(examples), input=shapes)
+def _input_order(compiled: Any, names: Sequence[str]) -> list[int]:
+    """Return which argument each input of a compiled model takes."""
+    given = [next(iter(one.names), "") for one in compiled.inputs]
+    if set(given) <= set(names):
+        return [names.index(name) for name in given]
+    return list(range(len(names)))
 
 
-class _OpenVinoForms(TorchFunctionMode):
-    """Replaces three operations while a network is traced; the numbers stay the same.
-
-    - A crop by negative padding becomes a slice: OpenVINO's padding cannot crop.
-    - A cosine, which OpenVINO does not know, becomes the product of two vectors of length 1.
-    - A group norm without weights becomes a layer norm of each group. OpenVINO 2026.4 crashes
-      (the process ends by a signal) compiling its own group norm where a product follows it.
-    """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is pad and all(int(edge) <= 0 for edge in args[1]):
-            return _crop(args[0], [-int(edge) for edge in args[1]])
-        if func is group_norm and kwargs.get("weight") is kwargs.get("bias") is None:
-            return _norm_groups(args[0], args[1], kwargs["eps"])
-        if func is cosine_similarity:
-            one, other = (normalize(codes, dim=1, eps=1e-8) for codes in args)
-            return (one * other).sum(1)
-        return func(*args, **kwargs)
-
-
-def _crop(x: Tensor, edges: Sequence[int]) -> Tensor:
-    """Crop so much before and after, from the last dimension backwards, in the order of `pad`."""
-    for back, (before, after) in enumerate(zip(edges[::2], edges[1::2], strict=True), 1):
-        x = x.narrow(x.ndim - back, before, int(x.shape[-back]) - before - after)
-    return x
-
-
-def _norm_groups(x: Tensor, groups: int, eps: float) -> Tensor:
-    shape = [int(side) for side in x.shape]
-    rows = x.reshape(shape[0], groups, -1)
-    length = int(rows.shape[-1])
-    return layer_norm(rows, (length,), eps=eps).reshape(shape)
-
-
-def _copy_output(request: Any, out: np.ndarray[Any, Any], i: int) -> None:
+def _copy_output(request: Any, out: Floats, i: int) -> None:
     out[i] = request.get_output_tensor(0).data[0]

@@ -2,39 +2,40 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from models.geometry import hide, hole_mask, to_float
+from models.pixels import Bytes, Floats, hole_mask, to_context
+from models.seeded_noise import seeded_noise
 
-
-def seeded_noise(seeds: Sequence[int], noise_dim: int) -> Tensor:
-    """Draw a row of noise from each seed, 0 to 2**63 - 1.
-
-    Returns:
-        float32 `(N, noise_dim)`, standard normal, on the CPU.
-    """
-    rows = [torch.randn(noise_dim, generator=torch.Generator().manual_seed(s)) for s in seeds]
-    return torch.stack(rows) if rows else torch.zeros(0, noise_dim)
+Inputs = tuple[Floats, Floats, Floats, Floats]
 
 
 def generator_inputs(
-    pixels: Tensor,
-    captions: Tensor,
+    pixels: Bytes,
+    captions: Floats,
     seeds: Sequence[int],
     noise_dim: int,
-    *,
-    device: torch.device | str = "cpu",
     temperatures: Sequence[float] | None = None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the arguments of a generator on a device; those of `Engine.fill` are described there.
+) -> Inputs:
+    """Return the arguments of a generator; those of `Engine.fill` are described there.
 
     Returns:
         Context `(N, 3, 64, 64)`, mask `(N, 1, 64, 64)`, captions and noise `(N, noise_dim)`.
     """
-    mask = hole_mask(len(pixels), device)
-    context = hide(to_float(pixels.to(device)), mask)
+    mask = np.broadcast_to(hole_mask(), (len(pixels), *hole_mask().shape[1:]))
     noise = seeded_noise(seeds, noise_dim)
     if temperatures is not None:
-        noise = noise * torch.tensor(temperatures, dtype=noise.dtype)[:, None]
-    return context, mask, captions.to(device), noise.to(device)
+        noise = noise * np.array(temperatures, np.float32)[:, None]
+    return to_context(pixels), mask, np.asarray(captions, np.float32), noise
+
+
+def example_inputs(caption_dim: int, noise_dim: int) -> tuple[Bytes, Inputs]:
+    """Return two images of noise and a generator's inputs for them, the same ones always.
+
+    An engine is checked with them on each CPU.
+    """
+    draws = np.random.RandomState(0)  # whose numbers no version of NumPy changes
+    pixels = draws.randint(0, 256, (2, 3, 64, 64)).astype(np.uint8)
+    captions = draws.standard_normal((2, caption_dim)).astype(np.float32)
+    captions /= np.linalg.norm(captions, axis=1, keepdims=True)
+    return pixels, generator_inputs(pixels, captions, [0, 1], noise_dim)

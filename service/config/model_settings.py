@@ -59,6 +59,9 @@ class ModelSettings(BaseModel):
         description="images OpenVINO fills at one time, a thread each; by default the workers "
         "share all cores but one, and have at most eight each",
     )
+    caption_cache: int = Field(
+        10_000, ge=0, description="vectors of captions that workers share in Redis; 0 for none"
+    )
     batch_limit: int = Field(8, gt=0, description="images in one batch")
     inference_timeout: float | None = Field(
         None,

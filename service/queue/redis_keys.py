@@ -33,6 +33,7 @@ class RedisKeys:
         self.notifications = f"{prefix}bells"  # channel for the ids of finished tasks
         self.metrics = f"{prefix}metrics"  # hash of counters and histograms
         self.generation = f"{prefix}generation"  # number of reloads that were requested
+        self.captions = f"{prefix}captions:"  # hash of an encoder's vectors of captions
         self.draining = f"{prefix}draining"  # exists while new jobs are refused
 
     def stream(self, priority: str, model: str = "") -> str:

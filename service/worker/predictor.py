@@ -12,13 +12,16 @@ from typing import Self
 
 import numpy as np
 
+from captionfill.caption_vectors import SharedCache
 from captionfill.device_errors import is_device_error, is_out_of_memory
 from captionfill.errors import StartError
 from captionfill.imaging.grid import SIZE
 from captionfill.inpainter import Inpainter
 from captionfill.windows import WindowFills, WindowRequest
+from service.config.settings import load_settings
 from service.observability import set_up_logs
 from service.queue.task import InferenceResult, InferenceTask, OutOfMemory
+from service.worker.caption_cache import CaptionCache
 from service.worker.model_process import serve
 
 
@@ -38,6 +41,7 @@ class Predictor:
         device: str = "cpu",
         engine: str = "auto",
         threads: int = 1,
+        shared_captions: SharedCache | None = None,
     ) -> Self:
         """Load bundles as `captionfill.Inpainter.load` does; the first is the default.
 
@@ -46,7 +50,10 @@ class Predictor:
         """
         loaded: list[Inpainter] = []
         for place in places:
-            loaded.append(Inpainter.load(place, device, engine, threads=threads))
+            one = Inpainter.load(
+                place, device, engine, threads=threads, shared_captions=shared_captions
+            )
+            loaded.append(one)
             if loaded[-1].name in [one.name for one in loaded[:-1]]:
                 raise StartError(f"two bundles are called {loaded[-1].name!r}")
         return cls(loaded)
@@ -107,8 +114,10 @@ def _result(inpainter: Inpainter, made: WindowFills) -> InferenceResult:
 def main(descriptor: int, device: str, engine: str, threads: int, places: Sequence[str]) -> None:
     """Load bundles and serve them."""
     set_up_logs()
-    serve(descriptor, lambda: Predictor.load(places, device, engine, threads))
-    # Skip the destructors of torch, which take two seconds.
+    settings = load_settings()
+    cache = CaptionCache(settings) if settings.caption_cache else None
+    serve(descriptor, lambda: Predictor.load(places, device, engine, threads, cache))
+    # Skip the destructors of torch, which take two seconds, and what is still being written.
     logging.shutdown()
     os._exit(0)
 

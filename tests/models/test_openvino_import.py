@@ -8,11 +8,10 @@ import faulthandler, gc, signal, subprocess, sys
 from pathlib import Path
 
 from models.captions import CaptionEncoder
-from models.runtime.bundle import load_bundle
-from models.runtime.engines import load_engine
+from models.runtime.engines import open_engine
 
 faulthandler.enable()  # gives the thread an alternate signal stack
-engine = load_engine(load_bundle(Path(sys.argv[1])), "openvino")
+engine = open_engine(Path(sys.argv[1]), kind="openvino")
 first = CaptionEncoder.load()
 second = CaptionEncoder.load()  # as at a reload, before the first one is released
 del first

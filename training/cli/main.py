@@ -12,7 +12,7 @@ from typer import Option
 from captionfill.console import print_version
 from models.errors import ModelsError
 from training.cli.evaluate import evaluate, scorer
-from training.cli.output import experiment, export, push, report, sample
+from training.cli.output import experiment, export, onnx, push, report, sample
 from training.cli.prepare import prepare
 from training.cli.recipes import app as recipes
 from training.cli.train import resume, train
@@ -38,7 +38,7 @@ def options(version: Version = False) -> None:
     """Options of every command."""
 
 
-for command in (prepare, train, resume, export, push, scorer, evaluate, sample, report):
+for command in (prepare, train, resume, export, onnx, push, scorer, evaluate, sample, report):
     app.command()(command)
 app.command(
     add_help_option=False,

@@ -81,6 +81,17 @@ def push(
     typer.echo(pushed.reference)
 
 
+def onnx(bundle: Annotated[Path, Argument(help="Folder of a bundle.")]) -> None:
+    """Add the networks of an older bundle as ONNX, so that a CPU fills by it without torch.
+
+    Weights and fills stay; the bundle's digest covers the new files and changes. Bundles that
+    export writes have them.
+    """
+    from models.runtime.bundle_writer import add_onnx
+
+    typer.echo(f"{bundle}: {add_onnx(bundle)}")
+
+
 def sample(
     bundle: Annotated[Path, Argument(help="Bundle or run directory.")],
     data: Data,

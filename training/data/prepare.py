@@ -121,7 +121,7 @@ def _embed_captions(
     for start in range(0, len(captions), EMBED_CHUNK):
         chunk = captions[start : start + EMBED_CHUNK]
         rows = [distinct[caption] for caption in chunk]
-        vectors[rows] = model.encode(chunk).numpy()
+        vectors[rows] = model.encode(chunk)
         progress("captions", start + len(chunk), len(captions))
     return vectors
 

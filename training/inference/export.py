@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from models.frozen.scorers import ScorerSettings
-from models.runtime.bundle import OWNED, BundleConfig, write_bundle
+from models.runtime.bundle_files import OWNED, BundleConfig, read_bundle
+from models.runtime.bundle_writer import write_bundle
 from models.runtime.replace_files import replace_folder
 from training.common.errors import RunError
 from training.common.output_files import check_output_folder
@@ -86,9 +87,11 @@ def export(
     with replace_folder(bundle, (*OWNED, TRAINING_STATE)) as draft:
         digest = write_bundle(draft, loaded.generator, config, card, ranking)
         if training_state:
-            save_training_state(draft, digest, run.recipe, loaded.state)
+            state_of = read_bundle(draft).weights_digest
+            save_training_state(draft, state_of, run.recipe, loaded.state)
         if evaluations:
-            add_evaluations(draft, digest, evaluations)
+            # An evaluation may be older than the ONNX files.
+            add_evaluations(draft, {digest, read_bundle(draft).weights_digest}, evaluations)
     return digest
 
 

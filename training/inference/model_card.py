@@ -1,13 +1,13 @@
 """Model cards of bundles, with the metadata that the Hugging Face Hub reads."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import ModelCardData
 
-from models.runtime.bundle import CARD, BundleConfig
+from models.runtime.bundle_files import CARD, BundleConfig
 from training.common.errors import EvaluationError
 from training.data.dataset_card import DATA_TERMS
 
@@ -88,7 +88,7 @@ def init_bundles(begun_with: dict[str, Any] | None) -> str:
     return "\n".join([heading, *lines, ""]) if lines else ""
 
 
-def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> None:
+def add_evaluations(bundle: Path, digests: Collection[str], evaluations: Sequence[Path]) -> None:
     """Add the tables of evaluations to a bundle's card, and copy their grids beside it.
 
     Evaluations are JSON files of `evaluate`, with `.md` and `.png` beside them.
@@ -98,7 +98,7 @@ def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> N
     """
     parts = [(bundle / CARD).read_text(encoding="utf-8")]
     for place in evaluations:
-        check_digest(place, digest)
+        check_digest(place, digests)
         try:
             grid = place.with_suffix(".png").read_bytes()
             table = place.with_suffix(".md").read_text(encoding="utf-8")
@@ -112,11 +112,12 @@ def add_evaluations(bundle: Path, digest: str, evaluations: Sequence[Path]) -> N
     (bundle / CARD).write_text("\n".join(parts), encoding="utf-8")
 
 
-def check_digest(place: Path, digest: str) -> None:
-    """Check that an evaluation is of the bundle with this digest."""
+def check_digest(place: Path, digests: Collection[str]) -> None:
+    """Check that an evaluation is of the bundle with one of these digests."""
     try:
-        digests = [*json.loads(place.read_text(encoding="utf-8"))["about"].values()]
+        found = [*json.loads(place.read_text(encoding="utf-8"))["about"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(f"{place}: not an evaluation: {error}") from error
-    if digest not in digests:
-        raise EvaluationError(f"{place}: an evaluation of another bundle, not of {digest[:19]}…")
+    if not set(digests) & set(found):
+        names = " or ".join(f"{digest[:19]}…" for digest in sorted(digests))
+        raise EvaluationError(f"{place}: an evaluation of another bundle, not of {names}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard
 
 from captionfill.hub import SCHEME, hub_reason
-from models.runtime.bundle import CARD, OWNED, load_bundle
+from models.runtime.bundle_files import CARD, OWNED, read_bundle
 from training.common.errors import HubError
 from training.inference.model_card import card_metadata
 from training.runs.checkpoints.training_state import TRAINING_STATE
@@ -48,7 +48,7 @@ def push(bundle: Path, repo: str, *, private: bool = False, training_state: bool
     """
     if _REPO.fullmatch(repo) is None:
         raise HubError(f"{repo}: a repository is named OWNER/NAME")
-    digest = load_bundle(bundle).digest
+    digest = read_bundle(bundle).digest
     files = bundle_files(bundle, training_state=training_state)
     card = upload_card(bundle)
     api = HfApi()
@@ -101,4 +101,4 @@ def upload_card(bundle: Path) -> str:
         raise HubError(f"{bundle / CARD}: metadata: {error}") from error
     if card.data.to_dict():  # type: ignore[no-untyped-call]
         return text
-    return f"---\n{card_metadata(load_bundle(bundle).config).to_yaml()}\n---\n\n{text}"
+    return f"---\n{card_metadata(read_bundle(bundle).config).to_yaml()}\n---\n\n{text}"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.geometry import hide, paste, to_uint8
 from models.runtime.bundle import load_bundle
-from models.runtime.sampling import seeded_noise
+from models.seeded_noise import seeded_noise
 from training.common.errors import RunError
 from training.common.image_grid import save_grid
 from training.common.output_files import check_output
@@ -102,7 +102,8 @@ class SampleGridWriter:
         """Draw noise `(rows, noise_dim)` for each of so many columns."""
         noise_dim = int(generator.settings.noise_dim)  # type: ignore[arg-type, union-attr]
         seeds = [mix_seed(seed, i) for i in range(draws * rows)]
-        return list(seeded_noise(seeds, noise_dim).to(self.device).chunk(draws))
+        noise = torch.from_numpy(seeded_noise(seeds, noise_dim))
+        return list(noise.to(self.device).chunk(draws))
 
     def _pictures(self, rng: torch.Generator, rows: int) -> tuple[Batch, list[str]]:
         """Draw pictures evenly from every set, upright, each with its first caption."""

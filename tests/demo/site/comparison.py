@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from captionfill import Inpainter
 from captionfill.imaging.codec import MAX_PIXELS, load_picture
@@ -93,13 +92,13 @@ def fill_in_browser(page, windows, captions, vectors=None) -> Fills:
 
 
 def fill_by_service(inpainter: Inpainter, windows, captions) -> Fills:
-    vectors = torch.cat([inpainter.encoder.encode([one]) for one in captions])
-    pixels = torch.from_numpy(windows).permute(0, 3, 1, 2)
+    vectors = inpainter.encoder.encode(captions)
+    pixels = np.moveaxis(windows, 3, 1)
     fills = inpainter.fill_batch(pixels, vectors, list(range(len(windows))))
-    composites = pixels.clone()
+    composites = pixels.copy()
     composites[:, :, 16:48, 16:48] = fills
     scores = inpainter.score_batch(composites, vectors)
-    return Fills(vectors.numpy(), fills.permute(0, 2, 3, 1).numpy(), scores.numpy())
+    return Fills(vectors, np.moveaxis(fills, 1, 3), scores)
 
 
 def _rgba(pixels: np.ndarray) -> np.ndarray:

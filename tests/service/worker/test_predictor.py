@@ -5,7 +5,8 @@ import torch
 from captionfill.errors import StartError
 from captionfill.imaging.canvas import Canvas
 from captionfill.inpainter import Inpainter
-from models.runtime.engines import TorchEngine
+from models.runtime.bundle import load_bundle
+from models.runtime.torch_engine import TorchEngine
 from service.queue.task import InferenceTask, OutOfMemory
 from service.worker.predictor import Predictor
 
@@ -43,10 +44,10 @@ def as_one_tensor(inpainter, monkeypatch):
     """The inpainter as on a GPU, where a batch is one tensor."""
 
     class Together(TorchEngine):
-        def _run(self, network, *batch):
-            return network(*batch)
+        def _rows_at_once(self, count):
+            return count
 
-    monkeypatch.setattr(inpainter, "engine", Together(inpainter.engine.bundle))
+    monkeypatch.setattr(inpainter, "engine", Together(load_bundle(inpainter.engine.bundle.folder)))
 
 
 def test_a_bad_task_fails_alone(predictor):

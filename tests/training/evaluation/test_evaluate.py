@@ -10,7 +10,7 @@ from PIL import Image
 import training.evaluation.evaluate
 from models.captions import DEFAULT_ENCODER, CaptionEncoder
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleConfig
+from models.runtime.bundle_files import BundleConfig
 from tests.helpers.bundles import save_bundle
 from training.common.errors import PreparedDataError, TrainingError
 from training.common.image_grid import picture_grid, to_image

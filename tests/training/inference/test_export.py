@@ -3,12 +3,14 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
 
-from models.runtime.bundle import DEFAULT_BUNDLE, load_bundle
-from models.runtime.engines import TorchEngine
+from models.runtime.bundle import load_bundle
+from models.runtime.bundle_files import DEFAULT_BUNDLE
+from models.runtime.engines import open_engine
 from tests.helpers.training.small_run import small_recipe
 from training.common.errors import EvaluationError, RunError
 from training.evaluation.scorers.kinds import SCORER_KINDS, save_scorer
@@ -35,8 +37,8 @@ def test_bundle_is_the_ema_generator_in_half_precision(run, tmp_path):
 
 def test_the_bundle_fills(run, tmp_path):
     export(run, tmp_path)
-    pixels = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    fills = TorchEngine(load_bundle(tmp_path)).fill(pixels, torch.zeros(2, 8), [0, 1])
+    pixels = np.zeros((2, 3, 64, 64), np.uint8)
+    fills = open_engine(tmp_path).fill(pixels, np.zeros((2, 8)), [0, 1])
     assert fills.shape == (2, 3, 32, 32)
 
 

@@ -6,7 +6,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from captionfill.hub import bundle_folder
-from models.runtime.bundle import BundleError, load_bundle
+from models.runtime.bundle import load_bundle
+from models.runtime.bundle_files import BundleError
 from tests.helpers.fake_hub import fake_hub
 from training.common.errors import HubError
 from training.inference.push import push
@@ -23,6 +24,11 @@ def bundle(scored_bundle, tmp_path):
     return shutil.copytree(scored_bundle, tmp_path / "bundle")
 
 
+FILES = {
+    "README.md", "config.json", "generator.onnx", "generator.safetensors", "reference.safetensors",
+}  # fmt: skip
+
+
 def names(hub):
     return set(hub.files("me/mine")[1]) - {".gitattributes"}
 
@@ -36,7 +42,7 @@ def test_a_pushed_bundle_is_loaded_by_its_reference(hub, bundle):
 def test_one_push_is_one_commit(hub, bundle):
     push(bundle, "me/mine")
     assert len(hub.repos["me/mine"]) == 2  # the empty repository, the bundle
-    assert names(hub) == {"README.md", "config.json", "generator.safetensors", "scorer.safetensors"}
+    assert names(hub) == {*FILES, "scorer.safetensors", "scorer.onnx"}
 
 
 def test_a_later_push_removes_what_is_stale(hub, bundle, tiny_bundle):
@@ -44,7 +50,7 @@ def test_a_later_push_removes_what_is_stale(hub, bundle, tiny_bundle):
     push(bundle, "me/mine")
     hub.files("me/mine")[1]["LICENSE"] = b"mine"
     push(tiny_bundle, "me/mine")
-    assert names(hub) == {"README.md", "config.json", "generator.safetensors", "LICENSE"}
+    assert names(hub) == {*FILES, "LICENSE"}
 
 
 def test_the_training_state_goes_only_on_request(hub, bundle):

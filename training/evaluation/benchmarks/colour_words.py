@@ -91,9 +91,14 @@ def colour_words(context: EvalContext) -> Measurement:
         encoder = context.inpainter.encoder
     except EncoderError as error:
         raise NotMeasuredError(str(error)) from error
+
+    def fill(pixels: Tensor, captions: Tensor, seeds: Sequence[int]) -> Tensor:
+        fills = context.inpainter.fill_batch(pixels.numpy(), captions.numpy(), seeds)
+        return torch.from_numpy(fills)
+
     moves = colour_moves(
-        context.inpainter.fill_batch,
-        encoder.encode,
+        fill,
+        lambda sentences: torch.from_numpy(encoder.encode(sentences)),
         context.pictures.pixels[torch.tensor(list(swaps))],
         list(swaps.values()),
         seed=context.seed,

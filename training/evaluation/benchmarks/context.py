@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -128,7 +129,8 @@ class EvalContext:
                 [self.seed + offset + i for i in rows.tolist()],
                 [temperature] * len(rows),
             )
-            return inpainter.fill_batch(self.pictures.pixels[rows], captions[rows], seeds, scales)
+            pixels, vectors = self.pictures.pixels[rows].numpy(), captions[rows].numpy()
+            return torch.from_numpy(inpainter.fill_batch(pixels, vectors, seeds, scales))
 
         return method
 
@@ -187,13 +189,14 @@ class EvalContext:
     @cached_property
     def ranked_features(self) -> Tensor:
         """Features of the first of the candidates as the bundle ranks them, `(M, D)`."""
-        if self.inpainter.engine.bundle.scorer is None:
+        if not self.inpainter.engine.has_scorer:
             raise NotMeasuredError("the bundle carries no scorer")
         pictures = self.pictures.gather(self.sampled_rows)
         candidates = self.samples[:NUM_CANDIDATES]
         composites = map(pictures.composites, candidates)
-        scores = [self.inpainter.score_batch(one, pictures.vectors) for one in composites]
-        best = candidates[torch.stack(scores).argmax(0), torch.arange(len(pictures))]
+        vectors = pictures.vectors.numpy()
+        scores = [self.inpainter.score_batch(one.numpy(), vectors) for one in composites]
+        best = candidates[torch.from_numpy(np.stack(scores)).argmax(0), torch.arange(len(pictures))]
         return self.extract("features of ranked fills", best)
 
     def draw_samples(self, inpainter: Inpainter, stage: str, count: int) -> Tensor:

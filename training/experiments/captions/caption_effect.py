@@ -93,7 +93,8 @@ def caption_effect(
         raise RunError("the directions of words come from the train split: evaluate on another")
     held_out, train = (load_shared_split([loaded], folder, name) for name in (split, TRAIN))
     extract, fill = require_extractor(), fill_function(loaded)
-    pairs = pairings(held_out, count, seed, encoder_of(held_out.manifest).encode)
+    encoder = encoder_of(held_out.manifest)
+    pairs = pairings(held_out, count, seed, lambda x: torch.from_numpy(encoder.encode(x)))
     results = effects(pairs, train, fill, extract, seed)
     about = {
         "data": f"{held_out.manifest.source}, {held_out.digest}",

@@ -102,7 +102,7 @@ def same_sentence(run: LoadedRun, sentence: str, count: int) -> tuple[list[str],
         PreparedDataError: the run's data are gone, or were embedded by another encoder.
     """
     encoder = encoder_of(run.run.any_data_record())
-    return [sentence] * count, encoder.encode([sentence]).expand(count, -1)
+    return [sentence] * count, torch.from_numpy(encoder.encode([sentence])).expand(count, -1)
 
 
 def encoder_of(prepared: Manifest | DataRecord) -> CaptionEncoder:

@@ -103,7 +103,7 @@ def compare_equal_time(request: Request) -> Comparison:
 
 def as_bundle(run: LoadedRun) -> Bundle:
     """Make a bundle of a run, its weights in full precision; it has no digest."""
-    return Bundle(run.generator, bundle_config(run, run.name, ranks=False), "")
+    return Bundle(generator=run.generator, config=bundle_config(run, run.name, ranks=False))
 
 
 def training_minutes(run: LoadedRun) -> float:

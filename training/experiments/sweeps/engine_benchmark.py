@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.geometry import hole_mask, paste
 from models.runtime.bundle import load_bundle
-from models.runtime.engines import Engine, load_engine
+from models.runtime.engine import Engine
+from models.runtime.engines import load_engine
 from training.common.console import print_stderr
 from training.common.image_grid import picture_grid
 from training.data.memory_dataset import load_split
@@ -46,16 +48,17 @@ def engines(
         load_split(data, split, encoder_fingerprint=loaded.config.encoder_fingerprint), count, seed
     )
     seeds = list(range(seed, seed + len(pictures)))
-    fills = {n: e.fill(pictures.pixels, pictures.vectors, seeds) for n, e in ready.items()}
+    pixels, vectors = pictures.pixels.numpy(), pictures.vectors.numpy()
+    fills = {n: torch.from_numpy(e.fill(pixels, vectors, seeds)) for n, e in ready.items()}
     results: dict[str, Any] = {
         "bundle": loaded.digest,
         "pictures": len(pictures),
         "distance": {n: distance(fills[n], fills[TORCH]) for n in ready if n != TORCH},
     }
 
-    def one(number: int) -> tuple[Tensor, Tensor]:
+    def one(number: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         row = slice(number % len(pictures), number % len(pictures) + 1)
-        return pictures.pixels[row], pictures.vectors[row]
+        return pixels[row], vectors[row]
 
     def fill_one(engine: Engine, number: int) -> object:
         return engine.fill(*one(number), [seed + number])

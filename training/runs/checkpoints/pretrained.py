@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models.runtime.bundle import Bundle, BundleError, load_bundle
+from models.runtime.bundle import Bundle, load_bundle
+from models.runtime.bundle_files import BundleError
 from training.common.errors import RunError
 from training.config.config import Config
 from training.runs.checkpoints.train_state import TrainState
@@ -20,7 +21,7 @@ class InitCheckpoint:
 
     Attributes:
         place: its folder.
-        digest: its digest; another one in that place is refused.
+        digest: its digest, ONNX files aside; another one in that place is refused.
         training: the bundle's record of its training.
         state: digest of the training state beside it, which the run continues from; None where
             there is none or it is of another discriminator or objective.
@@ -58,9 +59,9 @@ def find_init_checkpoint(folder: Path, recipe: Config, encoder_fingerprint: str)
         )
     if config.encoder_fingerprint != encoder_fingerprint:
         raise RunError(f"{folder} reads captions by another encoder than the data's")
-    saved = find_training_state(folder, bundle.digest)
+    saved = find_training_state(folder, bundle.weights_digest)
     state = saved.digest if saved and saved.fits(recipe) else None
-    return InitCheckpoint(str(folder.resolve()), bundle.digest, config.training, state)
+    return InitCheckpoint(str(folder.resolve()), bundle.weights_digest, config.training, state)
 
 
 def relocate_init_checkpoint(
@@ -73,7 +74,7 @@ def relocate_init_checkpoint(
     """
     if init_checkpoint is None:
         raise RunError("the run did not begin with a bundle: leave --from away")
-    if read_bundle(folder).digest != init_checkpoint.digest:
+    if read_bundle(folder).weights_digest != init_checkpoint.digest:
         raise RunError(
             f"{folder} is not the bundle that this run began with ({init_checkpoint.digest})"
         )
@@ -93,7 +94,7 @@ def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
         bundle = read_bundle(Path(init_checkpoint.place))
     except RunError as error:
         raise RunError(f"{error}; if the bundle has moved, say where with --from") from error
-    if bundle.digest != init_checkpoint.digest:
+    if bundle.weights_digest != init_checkpoint.digest:
         raise RunError(
             f"{init_checkpoint.place} is not the bundle that this run began with; --from takes "
             f"the one with digest {init_checkpoint.digest[:19]}…"
@@ -103,7 +104,7 @@ def init_weights(state: TrainState, init_checkpoint: InitCheckpoint) -> None:
     if state.average is not None:
         state.average.module.load_state_dict(weights)
     if init_checkpoint.state is not None:
-        saved = find_training_state(Path(init_checkpoint.place), bundle.digest)
+        saved = find_training_state(Path(init_checkpoint.place), bundle.weights_digest)
         if saved is None or saved.digest != init_checkpoint.state:
             raise RunError(
                 f"{init_checkpoint.place} has not the training state of this run's start"

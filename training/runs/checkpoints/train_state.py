@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
-from models.runtime.sampling import seeded_noise
+from models.seeded_noise import seeded_noise
 from training.common import distributed
 from training.common.errors import RunError
 from training.config.config import ComponentConfig, Config, EngineConfig
@@ -105,7 +105,7 @@ def build_network(part: ComponentConfig, registry: dict[str, Any], caption_dim: 
 def row_noise(generator: Any, count: int, seed: int) -> Tensor:
     """Sample noise `(count, noise_dim)`; row *i* depends on the seed and *i* alone."""
     seeds = [mix_seed(seed, row) for row in range(count)]
-    return seeded_noise(seeds, generator.settings.noise_dim)
+    return torch.from_numpy(seeded_noise(seeds, generator.settings.noise_dim))
 
 
 def memory_format(engine: EngineConfig) -> torch.memory_format:

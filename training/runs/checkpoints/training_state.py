@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.runtime.bundle import file_digest, halve
+from models.runtime.bundle import halve
+from models.runtime.bundle_files import file_digest
 from training.common.errors import RunError
 from training.config.config import ComponentConfig, Config
 from training.runs.checkpoints.train_state import TrainState

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.runtime.bundle import DEFAULT_BUNDLE
+from models.runtime.bundle_files import DEFAULT_BUNDLE
 from tests.helpers.images import noise_pixels
 from training.common.errors import EvaluationError, OutputError
 from training.evaluation.evaluate import EvaluationSettings

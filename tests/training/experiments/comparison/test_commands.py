@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -27,7 +28,9 @@ def data(tmp_path_factory):
     """Coloured pictures with captions that the real encoder embedded."""
     encoder = CaptionEncoder.load()
     folder = tmp_path_factory.mktemp("data")
-    return write_coloured(folder, encoder.encode, encoder.name, encoder.fingerprint)
+    return write_coloured(
+        folder, lambda x: torch.from_numpy(encoder.encode(x)), encoder.name, encoder.fingerprint
+    )
 
 
 @pytest.fixture(scope="module")

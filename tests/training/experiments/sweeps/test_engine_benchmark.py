@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from models.generators import GENERATORS
-from models.runtime.bundle import BundleConfig
+from models.runtime.bundle_files import BundleConfig
 from tests.helpers.bundles import save_bundle
 from training.experiments.sweeps.engine_benchmark import distance, engines, time_in_turn
 
