@@ -31,7 +31,7 @@ ImageSource = bytes | str | PathLike[str] | Image.Image | Pixels
 
 MIN_SIDE = 64
 MAX_PIXELS = 40_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 # Brands of HEIC files, which Pillow opens where pillow-heif is installed.
 _HEIC = re.compile(rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16"}
