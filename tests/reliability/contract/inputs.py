@@ -154,7 +154,7 @@ def _keep_wrong(path: str, form: dict) -> None:
     for name, value in form.items():
         if value == []:
             form[name] = [picture(0) if name == "image" else CAPTION]
-        elif name in FREE and path != "/batches" and not isinstance(value, str):
+        elif name in _free(path) and not isinstance(value, str):
             form[name] = [*value, *value] if isinstance(value, list) else [value, value]
     if path != "/batches":
         return
@@ -163,6 +163,11 @@ def _keep_wrong(path: str, form: dict) -> None:
     lists = all(isinstance(value, list) for value in several)
     if len(several) == 2 and len(lengths) == 1 and not lists and "archive" not in form:
         del form["caption"]
+
+
+def _free(path: str) -> set[str]:
+    """Fields of a route that take any text; of a JPEG the quality is a number."""
+    return set() if path == "/batches" else FREE - ({"quality"} if "/inpaint" in path else set())
 
 
 def _put_pictures(path: str, form: dict, number: int) -> None:
