@@ -124,7 +124,7 @@ def test_bundle_records_which_one_its_run_began_with(bundle, prepared, tmp_path)
     config = json.loads((tmp_path / "bundle" / "config.json").read_text())
     start_bundle = config["training"]["begun_with"]
     assert start_bundle == {
-        "digest": load_bundle(bundle).digest,
+        "digest": load_bundle(bundle).weights_digest,
         "steps": 3,
         "pictures_seen": 12,
         "changes": [],
