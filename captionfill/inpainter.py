@@ -299,7 +299,8 @@ class Inpainter:
 
     def _scores(self, request: WindowRequest, fills: Pixels, caption: CaptionVector) -> list[float]:
         """The score of each candidate: the mean over its windows."""
-        if not self.engine.has_scorer:
+        is_wanted = request.scored or len(request.seeds) > 1
+        if not (self.engine.has_scorer and is_wanted):
             return []
         captions = np.repeat(caption.vector[None], len(fills), 0)
         composites = paste_centre(_windows(request, len(fills)), fills)

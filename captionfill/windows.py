@@ -25,6 +25,7 @@ class WindowRequest:
         seeds: one per candidate, each in [0, 2**32).
         compare: a second caption to fill by, with the same seeds.
         temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
+        scored: whether a single candidate gets a score; several are always ranked by theirs.
     """
 
     windows: Pixels = field(repr=False)
@@ -32,6 +33,7 @@ class WindowRequest:
     seeds: Sequence[int]
     compare: str | None = None
     temperature: float = 1.0
+    scored: bool = True
 
     def __post_init__(self) -> None:
         """Raise `InvalidField` without a seed, or for a seed or temperature out of range."""

@@ -63,6 +63,7 @@ class InpaintService:
         own_alpha: bool = False,
         no_cache: bool = False,
         media_type: str = PNG,
+        scored: bool = True,
     ) -> PreparedRequest:
         """Decode the picture and check everything that can be checked before queueing.
 
@@ -73,6 +74,7 @@ class InpaintService:
             own_alpha: without a mask, fill the picture's own transparent pixels.
             no_cache: compute the result even if a cached one exists.
             media_type: of the pictures of the response.
+            scored: whether the response may tell the score of a single candidate.
 
         Raises:
             CaptionfillError: the picture, region, mask or model is invalid.
@@ -97,6 +99,7 @@ class InpaintService:
             model_version=model_version,
             nonce=secrets.token_hex(8) if no_cache else "",
             temperature=request.temperature,
+            scored=scored,
         )
         return PreparedRequest(request, origin, key, canvas, task, digest, media_type)
 

@@ -36,6 +36,7 @@ class InferenceTask:
         seed: of the first candidate, in [0, 2**32).
         count: how many candidates to make, 1 to 8.
         temperature: scale of the noise, 0 to 1; at 0 all candidates are equal.
+        scored: whether a single candidate gets a score.
         other: a second caption, filled with the same seeds for comparison.
         model: the bundle's name; empty for the worker's default.
         model_version: the bundle's digest and engine if known, so that another bundle or engine
@@ -52,6 +53,7 @@ class InferenceTask:
     model_version: str = ""
     nonce: str = ""
     temperature: float = 1.0
+    scored: bool = True
 
     @cached_property
     def id(self) -> str:
@@ -60,6 +62,8 @@ class InferenceTask:
         facts += [self.model, self.model_version, self.nonce]
         if self.temperature != 1:
             facts.append(self.temperature)
+        if not self.scored:
+            facts.append("unscored")
         named = hashlib.sha256(json.dumps(facts).encode())
         named.update(self.window)
         return named.hexdigest()
@@ -81,13 +85,13 @@ class InferenceTask:
 
     def fields(self) -> Fields:
         """Return the fields of the task's Redis hash."""
-        fields = {**asdict(self), "edition": self.model_version}
+        fields = {**asdict(self), "edition": self.model_version, "scored": int(self.scored)}
         del fields["model_version"]
         return {name: value for name, value in fields.items() if value is not None}
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Self:
-        """Build a task from `fields`. Older versions store no temperature."""
+        """Build a task from `fields`. Older versions store neither temperature nor `scored`."""
         other = fields.get(b"other")
         return cls(
             window=fields[b"window"],
@@ -99,6 +103,7 @@ class InferenceTask:
             model_version=fields[b"edition"].decode(),
             nonce=fields[b"nonce"].decode(),
             temperature=float(fields.get(b"temperature", b"1")),
+            scored=fields.get(b"scored") != b"0",
         )
 
 

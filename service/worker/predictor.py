@@ -94,7 +94,9 @@ class Predictor:
 
 def _request(task: InferenceTask) -> WindowRequest:
     windows = np.frombuffer(task.window, np.uint8).reshape(-1, SIZE, SIZE, 3)
-    return WindowRequest(windows, task.caption, task.seeds, task.other, task.temperature)
+    return WindowRequest(
+        windows, task.caption, task.seeds, task.other, task.temperature, task.scored
+    )
 
 
 def _result(inpainter: Inpainter, made: WindowFills) -> InferenceResult:

@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,14 @@ def test_unknown_captions_are_reported(inpainter):
 def test_without_scorer_candidates_follow_their_seeds(inpainter):
     [made] = inpainter.fill_windows([request(5, 3)])
     assert (made.seeds, made.scores) == ([5, 6, 7], [])
+
+
+def test_single_fill_is_scored_only_where_asked_for(scored):
+    asked, unasked, several = scored.fill_windows(
+        [request(5), replace(request(5), scored=False), replace(request(5, 2), scored=False)]
+    )
+    assert [len(one.scores) for one in (asked, unasked, several)] == [1, 0, 2]
+    assert np.array_equal(asked.fills, unasked.fills)
 
 
 def test_with_scorer_the_best_comes_first(scored):

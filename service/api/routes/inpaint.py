@@ -80,7 +80,13 @@ async def inpaint(
         check_webhook_url(form.webhook, settings)
     no_cache = wants_no_cache(cache_control)
     prepared = await service.prepare(
-        form, origin, key, no_cache=no_cache, media_type=picture_type(media_type)
+        form,
+        origin,
+        key,
+        no_cache=no_cache,
+        media_type=picture_type(media_type),
+        # The type of a job's response is not known yet.
+        scored=media_type == JSON or preference.background or bool(form.webhook),
     )
     if prepared.task.model_version and not no_cache:
         tag = common.etag(prepared.name, prepared.task.model_version, media_type)

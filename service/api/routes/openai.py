@@ -55,7 +55,9 @@ async def edit_image(
     key = check_idempotency_key(idempotency_key)
     async with open_form(request, settings, _MAX_PARTS) as parts:
         form = openai_form.read_edit(parts)
-    prepared = await service.prepare(form.inpaint_request(), origin, key, own_alpha=True)
+    prepared = await service.prepare(
+        form.inpaint_request(), origin, key, own_alpha=True, scored=False
+    )
     width, height = prepared.canvas.picture.size
     openai_form.check_size(form.size, (width, height))
     result = await service.fill(prepared, lambda: wait_disconnect(request))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from service.errors.queue import (
 from service.errors.requests import KeyReused
 from service.queue.consumer import Consumer
 from service.queue.jobs import IdempotencyKey, Job, Priority, State
-from service.queue.task import TaskFailure
+from service.queue.task import WINDOW_BYTES, InferenceTask, TaskFailure
 from tests.helpers.service.keyspace import LASTING
 from tests.helpers.service.queueing import (
     ALL,
@@ -40,6 +41,14 @@ def tasks(leases):
 def test_work_comes_out_unchanged_and_in_order(settings, consumer):
     jobs = put(settings, *new(3))
     assert tasks(consumer.take(ALL)) == [job.task for job in jobs]
+
+
+def test_unscored_task_is_another_and_arrives_unscored(settings, consumer):
+    scored = InferenceTask(bytes(WINDOW_BYTES), "a cat", 7)
+    unscored = replace(scored, scored=False)
+    assert scored.id != unscored.id
+    put(settings, Job(unscored))
+    assert tasks(consumer.take(ALL)) == [unscored]
 
 
 def test_work_queued_before_the_first_worker_is_found(settings):
