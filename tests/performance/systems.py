@@ -81,7 +81,7 @@ def _wait_for(port: int, server: subprocess.Popen) -> None:
             if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code in (200, 404):
                 return
         time.sleep(0.1)
-    raise TimeoutError(f"{server.args} is not ready")
+    raise TimeoutError(f"{server.args!r} is not ready")
 
 
 def _end(server: subprocess.Popen) -> None:
@@ -90,9 +90,10 @@ def _end(server: subprocess.Popen) -> None:
     server.send_signal(signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         server.wait(5)
-    for process in (*family, server):
+    for process in family:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    server.kill()
     server.wait()
 
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from service.queue.jobs import Job, State
-from service.queue.task import InferenceResult, InferenceTask, TaskSuccess
+from service.queue.task import WINDOW_BYTES, InferenceResult, InferenceTask, TaskSuccess
 
 
 def as_stored(fields):
@@ -47,9 +47,9 @@ def test_seeds_count_up_and_wrap_around():
 
 
 def test_a_comparison_is_twice_the_images():
-    assert (
-        InferenceTask(b"", "a", 1, 3, "b").images == 2 * InferenceTask(b"", "a", 1, 3).images == 6
-    )
+    window = bytes(WINDOW_BYTES)
+    assert InferenceTask(window, "a", 1, 3).images == 3
+    assert InferenceTask(window, "a", 1, 3, "b").images == 6
 
 
 def test_each_job_has_an_id_of_its_own():

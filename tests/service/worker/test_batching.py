@@ -1,7 +1,7 @@
 import pytest
 
 from service.queue.jobs import Priority
-from service.queue.task import InferenceTask
+from service.queue.task import WINDOW_BYTES, InferenceTask
 from service.worker.batching import FAIR_SHARE, Batcher
 
 
@@ -13,7 +13,7 @@ class Clock:
 
 
 def sizes(limit, *counts):
-    tasks = [InferenceTask(b"", "", 0, count) for count in counts]
+    tasks = [InferenceTask(bytes(WINDOW_BYTES), "", 0, count) for count in counts]
     batches = Batcher(limit, 10, Clock()).batches(tasks)
     return [[task.count for task in batch] for batch in batches]
 
