@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from captionfill.imaging import canvas
+from captionfill.imaging import encoder
 from captionfill.imaging.codec import Picture, write_png
 from service.api.inpaint_service import InpaintService
 from service.cli.main import main
@@ -34,7 +34,7 @@ def wrong_pixel() -> None:
         rgb[0, 0, 0] ^= next(_calls) % EVERY == 0
         return write_png(replace(picture, rgb=rgb))
 
-    setattr(canvas, "write_png", written)  # noqa: B010
+    setattr(encoder, "write_png", written)  # noqa: B010
 
 
 def error() -> None:

@@ -125,20 +125,20 @@ class ValidClient:
         rows = [{"file_name": name, "caption": CAPTION} for name in entries]
         lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
         body = multipart_form(
-            [("archive", zip_bytes({**entries, "metadata.jsonl": lines})), self._seed]
+            [("archive", zip_bytes({**entries, "metadata.jsonl": lines})), *self._flat]
         )
         await self._batch(body, refused=1)
 
     async def pairs(self) -> None:
         """A batch of pictures with a caption each."""
         fields = [field for s in self.others for field in (("image", s.data), ("caption", CAPTION))]
-        await self._batch(multipart_form([*fields, self._seed]), refused=0)
+        await self._batch(multipart_form([*fields, *self._flat]), refused=0)
 
     async def edit(self) -> None:
         """POST /v1/images/edits as OpenAI's clients do it."""
         box = self.sample.region(self.rng)
         fields = [("image", self.sample.data), ("mask", mask_for(self.sample, box))]
-        body = multipart_form([*fields, ("prompt", CAPTION), ("n", "2"), self._seed])
+        body = multipart_form([*fields, ("prompt", CAPTION), ("n", "2"), *self._flat])
         reply = await self._post("/v1/images/edits", body)
         for at, image in enumerate(reply.json()["data"]):
             png = base64.b64decode(image["b64_json"])
@@ -149,8 +149,9 @@ class ValidClient:
         await self._get(self.rng.choice([*PAGES, "/healthz", "/readyz", "/v1/models"]))
 
     @property
-    def _seed(self) -> tuple[str, str]:
-        return "seed", str(self.seed)
+    def _flat(self) -> Fields:
+        """Fields with which the region is the stub model's level and nothing else."""
+        return [("seed", str(self.seed)), ("detail", "none")]
 
     async def _inpaint(
         self,
@@ -161,7 +162,7 @@ class ValidClient:
         path: str = "/inpaint",
     ) -> RawResponse:
         named: Fields = [] if box == self.sample.centre() else [("region", ",".join(map(str, box)))]
-        asked: Fields = [("image", self.sample.data), ("caption", CAPTION), self._seed, *named]
+        asked: Fields = [("image", self.sample.data), ("caption", CAPTION), *self._flat, *named]
         body = multipart_form([*asked, *(fields or {}).items()], self.sample.name)
         return await self._post(path, body, headers, status)
 
