@@ -84,8 +84,9 @@ def test_windows_equal_those_of_the_library(canvases):
     for canvas, cells in zip(canvases, run_module(GEOMETRY + script, photos), strict=True):
         window = np.array(cells).reshape(64, 64, 4)[..., :3]
         difference = np.abs(window - canvas.window)
-        # Sums in another order: a mean may fall on the other side of a half.
-        assert difference.max() <= 1 and np.count_nonzero(difference) <= 5
+        # The library sums by matrix products, in another order: a mean that is a half may be
+        # rounded the other way.
+        assert difference.max() <= 1 and np.count_nonzero(difference) <= difference.size / 1000
         if canvas.region.width == canvas.region.height == 32:
             assert not difference.any()
 

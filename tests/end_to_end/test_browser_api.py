@@ -117,12 +117,12 @@ PIXELS = """image => {
 
 def test_docs_suggest_a_caption_alone(operation):
     inputs = operation.locator("input:not([type=file], [type=checkbox]), textarea").all()
-    assert len(inputs) == 12
+    assert len(inputs) == 15
     assert [text for each in inputs if (text := each.input_value())] == [CAPTION]
 
 
 def test_docs_fill_a_picture_as_opened(operation, photo):
-    operation.locator("input[type=file]").set_input_files(photo)
+    operation.locator("input[type=file]").first.set_input_files(photo)
     operation.locator("button.execute").click()
     shown = operation.locator(".live-responses-table img")
     shown.wait_for()
@@ -160,7 +160,7 @@ def test_the_example_draws_its_result_on_a_canvas(page, example, service, photo)
     cluster, key, _ = service
     fill_example(page, example, cluster.address, photo, key)
     expect(page.get_by_role("status")).to_have_text("done")
-    page.wait_for_function("document.querySelector('canvas').width === 100")
+    page.wait_for_function("document.querySelector('canvas').width === 64")
     width, height, corner, centre = page.locator("canvas").evaluate(PIXELS)
     assert (width, height, corner, centre) == (64, 64, [200, 40, 40], [7, 7, 7])
 

@@ -127,7 +127,7 @@ async def read_form(request: Request, settings: Settings) -> dict[str, bytes]:
 
 def refuse_empty_mask(parts: Sequence[FormPart]) -> None:
     """Raise `InvalidMask` for an empty file; a file that was not chosen counts as no mask."""
-    if any(part.name == "mask" and not part.size and part.filename for part in parts):
+    if any(part.name == "mask" and not part.size and not part.is_unset for part in parts):
         raise InvalidMask("mask is an empty file")
 
 
